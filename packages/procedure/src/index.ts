@@ -1,0 +1,4 @@
+export * from './event.js';
+export * from './execute.js';
+export * from './journal.js';
+export * from './step.js';
