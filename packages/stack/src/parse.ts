@@ -151,7 +151,7 @@ interface SchemaNode {
 
 /** The keys that the schema allows at a path, read from the JSON Schema that is generated from it. */
 function allowedKeys(path: readonly PropertyKey[]): string[] {
-  let node: SchemaNode | undefined = stackJsonSchema() as SchemaNode;
+  let node: SchemaNode | undefined = stackJsonSchema();
   for (const part of path) node = typeof part === 'number' ? node?.items : node?.properties?.[String(part)];
   return Object.keys(node?.properties ?? {});
 }

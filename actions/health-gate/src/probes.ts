@@ -1,0 +1,52 @@
+import type { HttpProbe, Probe, TcpProbe } from '@perlstack/health';
+import { UserError } from '@perlstack/stack';
+
+/** What the inputs of the action say about its probes. */
+export interface ProbeInputs {
+  readonly urls: readonly string[];
+  readonly tcp: readonly string[];
+  readonly status: string;
+  readonly contains: string | undefined;
+  readonly headers: readonly string[];
+  readonly latency: number;
+}
+
+/**
+ * The probes that the inputs ask for.
+ *
+ * @throws UserError when there is none, or one is not of the form it should have
+ */
+export function probesFrom(inputs: ProbeInputs): Probe[] {
+  const headers = Object.fromEntries(inputs.headers.map(headerFrom));
+  const http = inputs.urls.map((url): HttpProbe => ({
+    kind: 'http',
+    url: urlFrom(url),
+    headers,
+    status: inputs.status.split(',').map(Number),
+    latencyMs: inputs.latency,
+    ...(inputs.contains === undefined ? {} : { body: inputs.contains }),
+  }));
+  const probes = [...http, ...inputs.tcp.map((text) => tcpFrom(text, inputs.latency))];
+  if (probes.length === 0) throw new UserError('Nothing to probe: set the input "urls", "tcp", or both');
+  return probes;
+}
+
+function urlFrom(text: string): string {
+  if (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) return text;
+  throw new UserError(`Input "urls": "${text}" is no URL that begins with http:// or https://`);
+}
+
+function tcpFrom(text: string, latencyMs: number): TcpProbe {
+  const [, bracketed, plain, digits] = /^(?:\[([^\]]+)\]|([^:\s]+)):(\d{1,5})$/.exec(text) ?? [];
+  const address = bracketed ?? plain;
+  const port = Number(digits);
+  if (address && port >= 1 && port <= 65_535) return { kind: 'tcp', address, port, latencyMs };
+  throw new UserError(`Input "tcp": "${text}" is not of the form host:port`);
+}
+
+/** Headers may hold a token, so no error quotes one. */
+function headerFrom(line: string, index: number): [string, string] {
+  const [, name, value] = /^([A-Za-z0-9!#$%&'*+.^_`|~-]+):\s*(.*)$/.exec(line) ?? [];
+  if (name !== undefined && value !== undefined) return [name, value];
+  throw new UserError(`Input "headers": line ${index + 1} is not of the form "Name: value"`);
+}
