@@ -1,0 +1,19 @@
+export { compareWithActionYml } from './contract.js';
+export {
+  commonInputs,
+  declare,
+  type Declaration,
+  type InputDeclaration,
+  type InputsOf,
+  type OutputDeclaration,
+} from './declaration.js';
+export { assertSucceeded, Cancelled, notPutBack } from './failures.js';
+export type { Log, Remark } from './log.js';
+export { Redactor, secretForms } from './masks.js';
+export { eventLine, Reporter } from './reporter.js';
+export { resultsOf, type StepResult } from './results.js';
+export { type ActionDefinition, type MainContext, type PostContext, runAction } from './run-action.js';
+export { renderSummary, type Section, type SummaryContent } from './summary.js';
+export { type Alignment, type Cell, escapeMarkdown, markdownTable, terminalTable } from './table.js';
+export { timeline } from './timeline.js';
+export { assignmentsIn, hostInputs, inventoryFrom, stackInputs } from './stack-inputs.js';

@@ -1,0 +1,73 @@
+import { relative, resolve, sep } from 'node:path';
+import * as core from '@actions/core';
+import type { Location } from '@perlstack/stack';
+import type { Environment } from './inputs.js';
+import type { Redactor } from './masks.js';
+
+export interface Remark {
+  readonly title?: string;
+  /** A place in a file of the user's, for an annotation. */
+  readonly location?: Location;
+}
+
+/** Where an action's lines go: GitHub's log with its groups and annotations, or a terminal. Secrets are taken out. */
+export interface Log {
+  debug(message: string): void;
+  info(message: string): void;
+  notice(message: string, remark?: Remark): void;
+  warning(message: string, remark?: Remark): void;
+  error(message: string, remark?: Remark): void;
+  /** Runs `work` with its lines folded under a title. */
+  group<T>(title: string, work: () => Promise<T>): Promise<T>;
+}
+
+/** The log that fits where the process runs. */
+export function logFor(env: Environment, redactor: Redactor): Log {
+  return env['GITHUB_ACTIONS'] === 'true'
+    ? githubLog(env, redactor)
+    : plainLog(redactor, (line) => process.stdout.write(`${line}\n`), env['RUNNER_DEBUG'] === '1');
+}
+
+/** Workflow commands, as `@actions/core` writes them. */
+export function githubLog(env: Environment, redactor: Redactor): Log {
+  const clean = (text: string): string => redactor.redact(text);
+  return {
+    debug: (message) => core.debug(clean(message)),
+    info: (message) => core.info(clean(message)),
+    notice: (message, remark) => core.notice(clean(message), annotation(remark, env)),
+    warning: (message, remark) => core.warning(clean(message), annotation(remark, env)),
+    error: (message, remark) => core.error(clean(message), annotation(remark, env)),
+    group: (title, work) => core.group(clean(title), work),
+  };
+}
+
+/** Lines for a terminal. */
+export function plainLog(redactor: Redactor, write: (line: string) => void, debug = false): Log {
+  const print = (text: string): void => write(redactor.redact(text));
+  return {
+    debug: (message) => (debug ? print(message) : undefined),
+    info: print,
+    notice: (message) => print(message),
+    warning: (message) => print(`Warning: ${message}`),
+    error: (message) => print(`Error: ${message}`),
+    group: (title, work) => {
+      print(title);
+      return work();
+    },
+  };
+}
+
+/** GitHub places an annotation by the path inside the repository. */
+function annotation({ title, location }: Remark = {}, env: Environment): core.AnnotationProperties {
+  return {
+    ...(title ? { title } : {}),
+    ...(location
+      ? { file: inRepository(location.file, env), startLine: location.line, startColumn: location.column }
+      : {}),
+  };
+}
+
+function inRepository(file: string, env: Environment): string {
+  const path = relative(env['GITHUB_WORKSPACE'] || '.', resolve(file));
+  return path.startsWith(`..${sep}`) ? file : path;
+}
