@@ -1,0 +1,13 @@
+export { connect } from './connect.js';
+export { ConnectError, type ConnectFailure, RemoteError, type RemoteFailure } from './errors.js';
+export {
+  type Credentials,
+  describeKey,
+  fingerprint,
+  generateKeyPair,
+  type KeyPair,
+  type PublicKey,
+  publicKeyOf,
+} from './keys.js';
+export { commandLine, quote } from './quote.js';
+export type { Counters, Remote, RemoteOptions, RunOptions, RunResult, UploadTarget } from './remote.js';

@@ -1,0 +1,146 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Host, type Inventory, UserError } from '@perlstack/stack';
+import pLimit, { type LimitFunction } from 'p-limit';
+import { NotConnected } from './exec.js';
+import { type Attempt, connectError, describeAttempt, type History, pauseBeforeRetry } from './failure.js';
+import type { UsableKey } from './keys.js';
+import { AttemptError, openSession, type Session } from './session.js';
+
+/** sshd (MaxStartups 10:30:100) drops connections at random when more than ten are in their handshake. */
+const HANDSHAKES = 8;
+/** sshd (MaxSessions 10) refuses more channels on one connection; two are left for stopping a command. */
+const CHANNELS = 8;
+
+/** A host's place in the pool: its live connection, or the attempt to make one. */
+interface Slot {
+  readonly session: Promise<Session>;
+  readonly channels: LimitFunction;
+}
+
+export interface PoolOptions {
+  readonly waitMs: number;
+  readonly handshakeTimeoutMs: number;
+  readonly onRetry: (message: string) => void;
+}
+
+/** One connection a host, opened when it is first needed and again when it was lost. */
+export class Pool {
+  readonly #hosts: ReadonlyMap<string, Host>;
+  readonly #key: UsableKey;
+  readonly #options: PoolOptions;
+  readonly #handshakes = pLimit(HANDSHAKES);
+  readonly #slots = new Map<string, Slot>();
+  readonly #closing = new AbortController();
+  connections = 0;
+  retries = 0;
+
+  constructor(inventory: Inventory, key: UsableKey, options: PoolOptions) {
+    this.#hosts = new Map(inventory.hosts.map((host) => [host.name, host]));
+    this.#key = key;
+    this.#options = options;
+    for (const host of inventory.hosts) this.#assertJumps(host);
+  }
+
+  /** Does something on a host's connection, when one of its channels is free. */
+  async use<T>(name: string, work: (session: Session) => Promise<T>): Promise<T> {
+    const { channels } = this.#slot(name);
+    return channels(async () => {
+      const session = await this.#slot(name).session;
+      try {
+        return await work(session);
+      } catch (error) {
+        if (!(error instanceof NotConnected)) throw error;
+        // It ended without our having noticed; nothing was asked of it yet, so a new one may be.
+        await farewell(session);
+        return work(await this.#slot(name).session);
+      }
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    const slots = [...this.#slots];
+    const isBehind = ([name]: [string, Slot]): boolean => this.#hosts.get(name)?.ssh.via !== null;
+    // The hosts behind a jump host come first, as their farewell goes through it.
+    for (const group of [slots.filter(isBehind), slots.filter((slot) => !isBehind(slot))]) {
+      await Promise.all(group.map(([, slot]) => slot.session.then(farewell, () => undefined)));
+    }
+  }
+
+  #slot(name: string): Slot {
+    if (this.#closing.signal.aborted) throw new Error(`${name}: the remote is closed`);
+    const host = this.#hosts.get(name);
+    if (!host)
+      throw new Error(`"${name}" is no host of this inventory: ${[...this.#hosts.keys()].join(', ')}`);
+    const known = this.#slots.get(name);
+    if (known) return known;
+    const slot: Slot = { session: this.#connect(host), channels: pLimit(CHANNELS) };
+    this.#slots.set(name, slot);
+    const forget = (): void => {
+      if (this.#slots.get(name) === slot) this.#slots.delete(name);
+    };
+    slot.session.then(({ closed }) => closed.then(forget), forget);
+    return slot;
+  }
+
+  async #connect(host: Host): Promise<Session> {
+    const start = Date.now();
+    let lost = 0;
+    let refusedAt: number | undefined;
+    for (;;) {
+      const attempt = await this.#attempt(host);
+      if (!('kind' in attempt)) return attempt;
+      const now = Date.now();
+      if (attempt.kind === 'refused') refusedAt ??= now;
+      const history: History = { lost, elapsedMs: now - start, refusedMs: now - (refusedAt ?? now) };
+      const pause = this.#closing.signal.aborted
+        ? null
+        : pauseBeforeRetry(attempt, history, this.#options.waitMs, Math.random());
+      if (pause === null) throw connectError(host, this.#key.publicKey, attempt, history.elapsedMs);
+      if (attempt.kind === 'lost') lost++;
+      this.retries++;
+      this.#options.onRetry(`${host.name}: ${describeAttempt(attempt)}, trying again`);
+      await sleep(pause, undefined, { signal: this.#closing.signal }).catch(() => undefined);
+    }
+  }
+
+  /** One handshake, when it is its turn; the connection to the jump host comes before and takes its own turn. */
+  async #attempt(host: Host): Promise<Session | Attempt> {
+    const jump = host.ssh.via === null ? undefined : await this.#slot(host.ssh.via).session;
+    try {
+      const session = await this.#handshakes(() =>
+        openSession(host, this.#key, jump, this.#options.handshakeTimeoutMs, this.#closing.signal),
+      );
+      this.connections++;
+      if (this.#closing.signal.aborted) await farewell(session);
+      return session;
+    } catch (error) {
+      if (error instanceof AttemptError) return error.attempt;
+      throw error;
+    }
+  }
+
+  #assertJumps(host: Host): void {
+    const path = [host.name];
+    for (let via = host.ssh.via; via !== null; via = this.#hosts.get(via)?.ssh.via ?? null) {
+      if (!this.#hosts.has(via)) {
+        throw new UserError(
+          `inventory: ${path.at(-1)}.ssh.via names "${via}", which is no host of the inventory`,
+        );
+      }
+      if (path.includes(via)) {
+        throw new UserError(`inventory: ssh.via goes round in a circle: ${[...path, via].join(' → ')}`);
+      }
+      path.push(via);
+    }
+  }
+}
+
+const FAREWELL_MS = 1000;
+
+async function farewell(session: Session): Promise<void> {
+  session.client.end();
+  const timer = setTimeout(() => session.client.destroy(), FAREWELL_MS);
+  await session.closed;
+  clearTimeout(timer);
+}

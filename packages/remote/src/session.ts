@@ -1,0 +1,86 @@
+import type { Host } from '@perlstack/stack';
+import { type Config, NodeSSH } from 'node-ssh';
+import type { Client } from 'ssh2';
+import { attemptOf, type Attempt } from './failure.js';
+import { describeKey, type PublicKey, type UsableKey } from './keys.js';
+
+/** One live SSH connection, its host key verified. */
+export interface Session {
+  readonly client: Client;
+  /** Resolves when the connection is gone, whoever ended it. */
+  readonly closed: Promise<void>;
+  /** Opens a stream to another machine through this one. */
+  forward(address: string, port: number): Promise<NonNullable<Config['sock']>>;
+}
+
+/** A handshake that failed; caught by the pool, never seen outside. */
+export class AttemptError extends Error {
+  readonly attempt: Attempt;
+
+  constructor(attempt: Attempt) {
+    super(attempt.kind);
+    this.attempt = attempt;
+  }
+}
+
+const KEEPALIVE_MS = 10_000;
+const KEEPALIVE_MISSES = 3;
+
+/**
+ * One attempt to connect, directly or over a stream of the jump host.
+ *
+ * @throws AttemptError when it failed.
+ */
+export async function openSession(
+  host: Host,
+  key: UsableKey,
+  jump: Session | undefined,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<Session> {
+  let denied: PublicKey | undefined;
+  try {
+    const sock = jump ? await jump.forward(host.ssh.address, host.ssh.port) : undefined;
+    const config: Config = {
+      ...(sock ? { sock } : { host: host.ssh.address, port: host.ssh.port }),
+      username: host.ssh.user,
+      privateKey: key.privateKey,
+      ...(key.passphrase === undefined ? {} : { passphrase: key.passphrase }),
+      readyTimeout: timeoutMs,
+      keepaliveInterval: KEEPALIVE_MS,
+      keepaliveCountMax: KEEPALIVE_MISSES,
+      hostVerifier: (raw: Buffer) => {
+        const offered = describeKey(raw);
+        const accepted = host.ssh.hostKeys.includes(offered.fingerprint);
+        if (!accepted) denied = offered;
+        return accepted;
+      },
+    };
+    return await handshake(config, signal);
+  } catch (error) {
+    throw new AttemptError(attemptOf(error, denied));
+  }
+}
+
+async function handshake(config: Config, signal: AbortSignal): Promise<Session> {
+  const ssh = new NodeSSH();
+  const ready = ssh.connect(config);
+  const client = ssh.connection;
+  if (!client) await ready;
+  if (!client) throw new Error('node-ssh connected without a connection');
+  // Without a listener of ours, an error after the handshake would end the whole process.
+  client.on('error', () => undefined);
+  client.setNoDelay(true);
+  const closed = new Promise<void>((resolve) => client.once('close', () => resolve()));
+  const giveUp = (): void => void client.destroy();
+  signal.addEventListener('abort', giveUp);
+  try {
+    await ready;
+  } catch (error) {
+    giveUp();
+    throw error;
+  } finally {
+    signal.removeEventListener('abort', giveUp);
+  }
+  return { client, closed, forward: (address, port) => ssh.forwardOut('127.0.0.1', 0, address, port) };
+}
