@@ -1,0 +1,102 @@
+import type {
+  CreateLinodeRequest,
+  CreateSubnetPayload,
+  CreateVPCPayload,
+  Event,
+  Filter,
+  Firewall,
+  FirewallRuleType,
+  FirewallRules,
+  Image,
+  Linode,
+  LinodeInterface,
+  LinodeType,
+  PlacementGroup,
+  Profile,
+  Region,
+  RegionAvailability,
+  Subnet,
+  VPC,
+} from '@linode/api-v4';
+
+export type {
+  CreateSubnetPayload,
+  CreateVPCPayload,
+  Event,
+  Filter,
+  Firewall,
+  FirewallRuleType,
+  FirewallRules,
+  Image,
+  Linode,
+  LinodeInterface,
+  LinodeType,
+  PlacementGroup,
+  Profile,
+  Region,
+  RegionAvailability,
+  Subnet,
+  VPC,
+};
+
+/** A Linode Interface to be made: either public or in a VPC. `firewall_id: null` means no firewall at all. */
+export interface NewInterface {
+  readonly firewall_id: number | null;
+  readonly default_route?: { readonly ipv4?: boolean; readonly ipv6?: boolean };
+  readonly public?: {
+    readonly ipv4?: {
+      readonly addresses: readonly { readonly address: string; readonly primary?: boolean }[];
+    };
+    readonly ipv6?: { readonly ranges?: readonly { readonly range: string }[] };
+  };
+  readonly vpc?: {
+    readonly subnet_id: number;
+    readonly ipv4: {
+      readonly addresses: readonly {
+        readonly address: string;
+        readonly primary?: boolean;
+        readonly nat_1_1_address?: string | null;
+      }[];
+    };
+  };
+}
+
+/** A Linode to be made. The type of @linode/api-v4, less what its validation demands and more exact interfaces. */
+export type NewLinode = Pick<
+  CreateLinodeRequest,
+  | 'authorized_keys'
+  | 'authorized_users'
+  | 'booted'
+  | 'image'
+  | 'region'
+  | 'root_pass'
+  | 'swap_size'
+  | 'tags'
+  | 'type'
+> & {
+  readonly label: string;
+  readonly interface_generation: 'linode';
+  readonly interfaces: readonly NewInterface[];
+  readonly placement_group?: { readonly id: number };
+  /** `user_data` is base64 of at most 65,535 bytes. */
+  readonly metadata?: { readonly user_data: string };
+};
+
+export interface NewPlacementGroup {
+  readonly label: string;
+  readonly region: string;
+  readonly placement_group_type: 'anti_affinity:local';
+  readonly placement_group_policy: 'strict' | 'flexible';
+}
+
+/** Rules of a firewall as they are written: without version and fingerprint. */
+export type RuleSet = Pick<FirewallRules, 'inbound_policy' | 'outbound_policy'> & {
+  readonly inbound: readonly FirewallRuleType[];
+  readonly outbound: readonly FirewallRuleType[];
+};
+
+export interface NewFirewall {
+  readonly label: string;
+  readonly rules: RuleSet;
+  readonly tags?: readonly string[];
+}

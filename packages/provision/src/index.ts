@@ -1,0 +1,13 @@
+export { ACCESS, type Access, type Caller, rulesFor, sameRules } from './access.js';
+export { type Bill, type BillLine } from './bill.js';
+export { type DestroyPlan, planDestroy } from './destroy.js';
+export { handlers } from './handlers.js';
+export { inventory } from './inventory.js';
+export { DEFAULT_TYPES, type DesiredHost, type DesiredTier, layout, placeOf } from './layout.js';
+export { type ObserveOptions, observe, observeForDestroy } from './observe.js';
+export type * from './observed.js';
+export { plan, type ProvisionPlan } from './plan.js';
+export { describeType, dollars } from './prices.js';
+export { readResources } from './read.js';
+export type * from './steps.js';
+export type { ProvisionTools } from './tools.js';

@@ -1,0 +1,47 @@
+import type { LinodeReader } from '@perlstack/linode';
+import type { Stack, StackFile } from '@perlstack/stack';
+import { readCatalogue } from './catalogue.js';
+import { checkFile, checkOwnership, checkToken } from './checks.js';
+import type { Catalogue, Observed, Resources } from './observed.js';
+import { typeFacts } from './prices.js';
+import { readResources } from './read.js';
+
+export interface ObserveOptions {
+  /** What the token must allow; default `plan`. */
+  readonly purpose?: 'plan' | 'apply';
+}
+
+/**
+ * Reads what Linode offers and what exists of a stack, and holds the stack file against both. It only reads.
+ *
+ * @throws UserError for whatever a person has to mend before anything can be changed: a wrong token, one without a
+ *   scope, an unknown region or type, a label that is taken.
+ */
+export async function observe(
+  reader: LinodeReader,
+  file: StackFile,
+  options: ObserveOptions = {},
+): Promise<Observed> {
+  checkFile(file);
+  await checkToken(reader, options.purpose ?? 'plan');
+  const [catalogue, resources] = await Promise.all([
+    readCatalogue(reader, file),
+    readResources(reader, file.stack.stack),
+  ]);
+  checkOwnership(file, resources);
+  return { ...resources, catalogue };
+}
+
+/**
+ * What exists of a stack and what it costs, for `planDestroy`: the stack file is not held against what Linode offers, as
+ * a type that is sold no more keeps nobody from removing it.
+ */
+export async function observeForDestroy(
+  reader: LinodeReader,
+  stack: Pick<Stack, 'stack' | 'region'>,
+  options: ObserveOptions = {},
+): Promise<Resources & { readonly catalogue: Pick<Catalogue, 'types'> }> {
+  await checkToken(reader, options.purpose ?? 'plan');
+  const [types, resources] = await Promise.all([reader.types(), readResources(reader, stack.stack)]);
+  return { ...resources, catalogue: { types: types.map((type) => typeFacts(type, stack.region)) } };
+}

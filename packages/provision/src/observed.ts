@@ -1,0 +1,93 @@
+import type { RuleSet } from '@perlstack/linode';
+import type { TierName } from '@perlstack/stack';
+
+/** A Linode type as plans and inventories need it. */
+export interface TypeFacts {
+  readonly id: string;
+  readonly memoryMiB: number;
+  readonly vcpus: number;
+  /** USD a month in the stack's region; `null` where Linode names no price. */
+  readonly monthly: number | null;
+}
+
+/** What the API offers, as far as the stack is concerned. */
+export interface Catalogue {
+  readonly region: { readonly id: string; readonly label: string; readonly placementLimit: number };
+  readonly types: readonly TypeFacts[];
+}
+
+/** A Linode of the stack: it has both its tags and its label. */
+export interface ObservedLinode {
+  readonly id: number;
+  readonly label: string;
+  readonly tier: TierName;
+  readonly number: number;
+  readonly tags: readonly string[];
+  readonly status: string;
+  readonly type: string | null;
+  readonly region: string;
+  readonly image: string | null;
+  readonly memoryMiB: number;
+  readonly vcpus: number;
+  readonly placementGroup: number | null;
+  readonly interfaces: readonly { readonly id: number; readonly kind: 'public' | 'vpc' }[];
+  /** Address of its public interface; `null` for a Linode that has none (a 1:1 NAT is for its way out only). */
+  readonly publicAddress: string | null;
+  readonly privateAddress: string | null;
+}
+
+export interface ObservedFirewall {
+  readonly id: number;
+  readonly label: string;
+  readonly enabled: boolean;
+  readonly rules: RuleSet;
+  /** Ids of the Linode Interfaces under it. */
+  readonly interfaces: readonly number[];
+  /** Names of other things under it. */
+  readonly others: readonly string[];
+}
+
+export interface ObservedSubnet {
+  readonly id: number;
+  readonly label: string;
+  readonly ipv4: string;
+  readonly linodes: readonly number[];
+  /** NodeBalancers and databases in it. */
+  readonly others: number;
+}
+
+export interface ObservedVpc {
+  readonly id: number;
+  readonly label: string;
+  readonly region: string;
+  readonly subnets: readonly ObservedSubnet[];
+}
+
+export interface ObservedPlacementGroup {
+  readonly id: number;
+  readonly label: string;
+  readonly region: string;
+  readonly members: readonly number[];
+}
+
+/** Something with a name of the stack that is not the stack's: only its label fits, or only its tags do. */
+export interface Stranger {
+  readonly what: 'Linode' | 'firewall' | 'VPC';
+  readonly id: number;
+  readonly label: string;
+  readonly lacks: 'tags' | 'label';
+}
+
+/** What exists of a stack. Plain data: it can be printed and kept. */
+export interface Resources {
+  readonly linodes: readonly ObservedLinode[];
+  readonly vpc: ObservedVpc | null;
+  readonly firewalls: readonly ObservedFirewall[];
+  readonly placementGroups: readonly ObservedPlacementGroup[];
+  readonly strangers: readonly Stranger[];
+}
+
+/** Everything that a plan is made from, besides the stack file. */
+export interface Observed extends Resources {
+  readonly catalogue: Catalogue;
+}

@@ -1,0 +1,139 @@
+import type { RuleSet } from '@perlstack/linode';
+import type { Step } from '@perlstack/procedure';
+
+/*
+ * Steps name things by label: ids are not known before they are made, and a step must mean the same in a later run.
+ */
+
+export interface CreateVpc extends Step {
+  readonly kind: 'create-vpc';
+  readonly label: string;
+  readonly region: string;
+  readonly subnets: readonly { readonly label: string; readonly ipv4: string }[];
+}
+
+export interface CreateSubnet extends Step {
+  readonly kind: 'create-subnet';
+  readonly vpc: string;
+  readonly label: string;
+  readonly ipv4: string;
+}
+
+export interface CreateFirewall extends Step {
+  readonly kind: 'create-firewall';
+  readonly label: string;
+  readonly tags: readonly string[];
+  readonly rules: RuleSet;
+}
+
+/** Puts the rules of a firewall back, and enables it. */
+export interface RepairFirewall extends Step {
+  readonly kind: 'repair-firewall';
+  readonly label: string;
+  readonly rules: RuleSet;
+}
+
+export interface CreatePlacementGroup extends Step {
+  readonly kind: 'create-placement-group';
+  readonly label: string;
+  readonly region: string;
+}
+
+export interface CreateLinode extends Step {
+  readonly kind: 'create-linode';
+  readonly label: string;
+  readonly hostname: string;
+  readonly region: string;
+  readonly type: string;
+  readonly image: string;
+  readonly tags: readonly string[];
+  /** Whether it gets a public interface besides the one in the VPC. */
+  readonly public: boolean;
+  readonly vpc: string;
+  readonly subnet: string;
+  /** Its address in the VPC. */
+  readonly address: string;
+  readonly firewall: string;
+  readonly placementGroup: string | null;
+}
+
+/** Waits until a Linode is at rest and runs; boots it when it is off. */
+export interface StartLinode extends Step {
+  readonly kind: 'start-linode';
+  readonly label: string;
+}
+
+export interface AddTags extends Step {
+  readonly kind: 'add-tags';
+  readonly label: string;
+  readonly tags: readonly string[];
+}
+
+export interface AttachFirewall extends Step {
+  readonly kind: 'attach-firewall';
+  readonly label: string;
+  readonly interface: 'public' | 'vpc';
+  readonly firewall: string;
+}
+
+export interface AssignPlacement extends Step {
+  readonly kind: 'assign-placement';
+  readonly label: string;
+  readonly placementGroup: string;
+}
+
+/** Replaces the host key that came by user data with one that was made on the host. */
+export interface RotateHostKey extends Step {
+  readonly kind: 'rotate-host-key';
+  readonly label: string;
+  /** Label of the Linode through which SSH goes; `null` for a direct connection. */
+  readonly via: string | null;
+}
+
+export interface DeleteLinode extends Step {
+  readonly kind: 'delete-linode';
+  readonly label: string;
+  readonly linodeId: number;
+}
+
+export interface DeleteFirewall extends Step {
+  readonly kind: 'delete-firewall';
+  readonly label: string;
+}
+
+export interface DeletePlacementGroup extends Step {
+  readonly kind: 'delete-placement-group';
+  readonly label: string;
+}
+
+export interface DeleteSubnet extends Step {
+  readonly kind: 'delete-subnet';
+  readonly vpc: string;
+  readonly label: string;
+}
+
+export interface DeleteVpc extends Step {
+  readonly kind: 'delete-vpc';
+  readonly label: string;
+}
+
+export type ProvisionStep =
+  | CreateVpc
+  | CreateSubnet
+  | CreateFirewall
+  | RepairFirewall
+  | CreatePlacementGroup
+  | CreateLinode
+  | StartLinode
+  | AddTags
+  | AttachFirewall
+  | AssignPlacement
+  | RotateHostKey
+  | DeleteLinode
+  | DeleteFirewall
+  | DeletePlacementGroup
+  | DeleteSubnet
+  | DeleteVpc;
+
+/** Id of the step of a kind that works on something: the same in every plan. */
+export const stepId = (kind: ProvisionStep['kind'], label: string): string => `${label}/${kind}`;
