@@ -1,0 +1,4 @@
+export * from './bundle.js';
+export * from './compare.js';
+export * from './layout.js';
+export { render, type RenderOptions } from './render.js';

@@ -1,0 +1,137 @@
+import type { ConfigBundle, HostBundle, ServiceConfig } from '@perlstack/configs';
+import type { Handlers, StepContext } from '@perlstack/procedure';
+import { commandLine, type Remote, type RunOptions } from '@perlstack/remote';
+import { APPLY_SCRIPT, CLEAN_SCRIPT, RESTORE_SCRIPT } from './apply-script.js';
+import { explainApply, explainBusy, explainInstall, explainInvalid } from './explain.js';
+import { READ_RECORDS, STATE_FOLDER } from './layout.js';
+import { DIRECTORIES_SCRIPT, INSTALL_SCRIPT, USERS_SCRIPT } from './prepare-scripts.js';
+import { encodeContent, encodeMode, encodeRecords, type Fields } from './records.js';
+import { STAGE_SCRIPT } from './stage-script.js';
+import type { ApplyStep, ConvergeStep, DirectoriesStep, UsersStep, ValidateStep } from './step.js';
+
+const MINUTES = 60_000;
+
+/** What each kind of step does to a host: one script, one connection's channel. */
+export function handlers(remote: Remote, bundle: ConfigBundle): Handlers<ConvergeStep> {
+  const script = async (
+    { host }: ConvergeStep,
+    { signal }: StepContext,
+    text: string,
+    args: readonly string[],
+    options: Pick<RunOptions, 'name' | 'input' | 'timeoutMs' | 'onLine'>,
+  ): Promise<string> => {
+    const settings = { sudo: true, signal, timeoutMs: 2 * MINUTES, ...options };
+    return (await remote.script(host, text, args, settings).catch(explainBusy)).stdout.trim();
+  };
+  const clean = (step: ConvergeStep, context: StepContext, what: 'staged' | 'all'): Promise<string> =>
+    script(step, context, CLEAN_SCRIPT, [STATE_FOLDER, what], { name: 'cleaning up' });
+
+  return {
+    packages: {
+      run: async (step, context) => {
+        const onLine = (line: string): void => {
+          if (/^(Get:|Setting up )/.test(line)) context.progress(line);
+        };
+        const options = { name: 'installing packages', timeoutMs: 15 * MINUTES, onLine };
+        await script(step, context, INSTALL_SCRIPT, step.packages, options).catch(explainInstall(step.host));
+        return 'installed';
+      },
+    },
+    users: {
+      run: async (step, context) => {
+        const input = encodeRecords(userRecords(hostOf(bundle, step.host), step));
+        await script(step, context, READ_RECORDS + USERS_SCRIPT, [], { name: 'making accounts', input });
+      },
+    },
+    directories: {
+      run: async (step, context) => {
+        const input = encodeRecords(directoryRecords(hostOf(bundle, step.host), step));
+        await script(step, context, READ_RECORDS + DIRECTORIES_SCRIPT, [], { name: 'making folders', input });
+      },
+    },
+    validate: {
+      run: async (step, context) => {
+        const input = encodeRecords(stageRecords(hostOf(bundle, step.host), step));
+        const options = { name: 'validating', input };
+        await script(step, context, STAGE_SCRIPT, [STATE_FOLDER], options).catch(explainInvalid(step.host));
+        return 'valid';
+      },
+      undo: async (step, context) => void (await clean(step, context, 'staged')),
+    },
+    apply: {
+      run: async (step, context) => {
+        const input = encodeRecords(applyRecords(serviceOf(bundle, step), step));
+        const options = { name: step.service, input };
+        return script(step, context, APPLY_SCRIPT, [STATE_FOLDER, step.service], options).catch(
+          explainApply(step),
+        );
+      },
+      undo: async (step, context) => {
+        const options = { name: `${step.service}: taking back` };
+        return (
+          (await script(step, context, RESTORE_SCRIPT, [STATE_FOLDER, step.service], options)) || undefined
+        );
+      },
+    },
+    clean: { run: async (step, context) => void (await clean(step, context, 'all')) },
+  };
+}
+
+function hostOf(bundle: ConfigBundle, name: string): HostBundle {
+  const host = bundle.hosts.find((candidate) => candidate.host === name);
+  if (!host) throw new Error(`${name} is no host of this bundle: the plan belongs to another one`);
+  return host;
+}
+
+function serviceOf(bundle: ConfigBundle, step: { host: string; service: string }): ServiceConfig {
+  const service = hostOf(bundle, step.host).services.find(({ name }) => name === step.service);
+  if (!service)
+    throw new Error(`${step.host} has no service ${step.service}: the plan belongs to another bundle`);
+  return service;
+}
+
+export function userRecords({ users }: HostBundle, step: UsersStep): Fields[] {
+  return users
+    .filter(({ name }) => step.users.includes(name))
+    .map(({ name, home, shell, groups }) => ['user', name, home, shell, groups.join(',') || '-']);
+}
+
+export function directoryRecords({ services }: HostBundle, step: DirectoriesStep): Fields[] {
+  return services
+    .flatMap(({ directories }) => directories)
+    .filter(({ path }) => step.paths.includes(path))
+    .map(({ path, owner, group, mode }) => ['directory', path, owner, group, encodeMode(mode)]);
+}
+
+export function stageRecords(host: HostBundle, step: ValidateStep): Fields[] {
+  const roots = new Set<string>();
+  const records = step.services.flatMap(({ service: name, files, removes }): Fields[] => {
+    const service = serviceOf({ stack: '', notes: [], hosts: [host] }, { host: host.host, service: name });
+    for (const root of service.roots) roots.add(root);
+    return [
+      ...service.files
+        .filter(({ path }) => files.includes(path))
+        .map(({ path, owner, group, mode, content }): Fields => {
+          return ['file', path, owner, group, encodeMode(mode), encodeContent(content)];
+        }),
+      ...removes.map((path): Fields => ['remove', path]),
+      ...service.validate.map((argv): Fields => ['check', name, encodeContent(commandLine(argv))]),
+    ];
+  });
+  return [...[...roots].sort().map((root): Fields => ['root', root]), ...records];
+}
+
+export function applyRecords(service: ServiceConfig, step: ApplyStep): Fields[] {
+  const { unit, daemonReload, probe } = service;
+  const yesNo = (value: boolean): string => (value ? 'yes' : 'no');
+  return [
+    ...step.files.map((path): Fields => ['file', path]),
+    ...step.removes.map((path): Fields => ['remove', path]),
+    ...(daemonReload ? [['daemon-reload'] as Fields] : []),
+    ...(unit
+      ? [['unit', unit.name, unit.onChange, yesNo(unit.enabled), unit.state, yesNo(step.reloadDue)] as Fields]
+      : []),
+    ...probe.map((argv): Fields => ['probe', encodeContent(commandLine(argv))]),
+    ['digest', step.digest],
+  ];
+}

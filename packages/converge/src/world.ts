@@ -1,0 +1,49 @@
+/** What was seen on the hosts, as far as the bundle speaks of it. It holds no content of secret files. */
+export interface Observed {
+  readonly hosts: Readonly<Record<string, ObservedHost>>;
+}
+
+export interface ObservedHost {
+  /** Those of the bundle's packages that are installed. */
+  readonly packages: readonly string[];
+  /** By name; absent when the host does not have it. */
+  readonly users: Readonly<Record<string, ObservedUser>>;
+  /** By path; absent when nothing is there. */
+  readonly directories: Readonly<Record<string, ObservedDirectory>>;
+  readonly files: Readonly<Record<string, ObservedFile>>;
+  /** Paths that must not exist, and do. */
+  readonly unwanted: readonly string[];
+  /** By name of the unit. */
+  readonly units: Readonly<Record<string, ObservedUnit>>;
+  /** By service: digest of the configuration that was last brought into force by us. */
+  readonly inForce: Readonly<Record<string, string>>;
+  /** An earlier run did not come to its end: its staged files or backups are still there. */
+  readonly leftovers: boolean;
+}
+
+export interface ObservedUser {
+  readonly home: string;
+  readonly shell: string;
+  readonly groups: readonly string[];
+}
+
+export type ObservedDirectory = Ownership | 'not-a-directory';
+
+export interface Ownership {
+  readonly owner: string;
+  readonly group: string;
+  readonly mode: number;
+}
+
+export type ObservedFile = ObservedContent | 'not-a-file';
+
+export interface ObservedContent extends Ownership {
+  readonly sha256: string;
+  /** Only of files that are not secret, differ and are not very long. */
+  readonly content?: string;
+}
+
+export interface ObservedUnit {
+  readonly enabled: boolean;
+  readonly active: boolean;
+}
