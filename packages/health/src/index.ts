@@ -1,0 +1,17 @@
+export { gate, type GateOptions } from './gate.js';
+export { type Evidence, judge } from './judge.js';
+export { askHere } from './local.js';
+export { askOn } from './on-host.js';
+export {
+  type Answer,
+  type Ask,
+  type AskOptions,
+  BODY_LIMIT,
+  type HttpProbe,
+  nameOf,
+  type Probe,
+  type Request,
+  requestsOf,
+  type TcpProbe,
+} from './probe.js';
+export { type End, succeeded, type Try, type Verdict, verdictOf } from './verdict.js';

@@ -1,0 +1,11 @@
+export { type Artifact, checkArtifact } from './artifact.js';
+export { deploy, type DeployOptions, preview, type ReleaseOptions } from './deploy.js';
+export { finish, type FinishOptions, type FinishResult } from './finish.js';
+export { handlers, type Hands, ReleaseFault } from './handlers.js';
+export { acquire, type Lease, type Owner, releaseLock } from './lease.js';
+export { observe } from './observe.js';
+export { type Plan, plan, type Strategy, type Wanted } from './plan.js';
+export type { DeployResult, ServerResult } from './result.js';
+export { DEFAULT_TIMINGS, type Site, siteOf, type Timings } from './site.js';
+export type { ReleaseStep } from './steps.js';
+export type { AppHostState, Holder, Instance, Observed, ReleaseFolder, WebHostState } from './world.js';

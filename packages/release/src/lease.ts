@@ -1,0 +1,153 @@
+import { messageOf, UserError } from '@perlstack/stack';
+import { holderOf } from './observe.js';
+import { hostScript } from './scripts.js';
+import type { Site } from './site.js';
+import type { Holder } from './world.js';
+
+/** Who deploys: the same id for every attempt of one run, so that a second attempt takes its own lock over at once. */
+export interface Owner {
+  readonly id: string;
+  /** Where the run can be looked at. */
+  readonly url?: string;
+}
+
+/** The deploy lock, held: one file on one host, with a sign of life every few seconds. */
+export interface Lease {
+  /** What was there: no lock, our own from an earlier attempt, or somebody's that was abandoned. */
+  readonly found: 'free' | 'ours' | 'abandoned';
+  /** Whose abandoned lock was taken over, in words. */
+  readonly remark: string | undefined;
+  /** Aborted when the lock is not ours any more, with the reason. */
+  readonly lost: AbortSignal;
+  release(): Promise<void>;
+}
+
+/**
+ * Arguments: what the first characters of our lock are, seconds of silence after which a lock counts as abandoned.
+ * Standard input: the lock's text. Prints `free`, `ours`, `abandoned` or `held`; the last two with silence and text.
+ */
+const ACQUIRE = String.raw`
+mine=$1 ttl=$2
+install -d -m 755 "$state"
+lock=$state/deploy.lock
+exec 9>"$state/mutex"
+flock 9
+how=free
+if [ -e "$lock" ]; then
+  silent=$(($(date +%s) - $(stat -c %Y "$lock"))) text=$(cat "$lock")
+  case $text in
+    "$mine"*) how=ours ;;
+    *) if [ "$silent" -gt "$ttl" ]; then how=abandoned; else how=held; fi ;;
+  esac
+fi
+if [ "$how" != held ]; then
+  cat >"$lock.next"
+  mv -fT "$lock.next" "$lock"
+fi
+echo "$how" "\${silent:-0}" "\${text:-}"
+`.replaceAll('\\${', '${');
+
+/** Argument as above. Exit 3: the lock is somebody else's, or gone. */
+const RENEW = String.raw`
+lock=$state/deploy.lock
+exec 9>"$state/mutex"
+flock 9
+case $(cat "$lock" 2>/dev/null) in "$1"*) touch -c "$lock" ;; *) exit 3 ;; esac
+`;
+
+const RELEASE = String.raw`
+lock=$state/deploy.lock
+[ -e "$lock" ] || exit 0
+exec 9>"$state/mutex"
+flock 9
+case $(cat "$lock" 2>/dev/null) in "$1"*) rm -f "$lock" ;; esac
+`;
+
+const LIMIT_MS = 20_000;
+
+/**
+ * Takes the deploy lock of an application.
+ *
+ * @throws UserError when somebody else holds it: who, where to look, since when.
+ */
+export async function acquire(site: Site, owner: Owner, release: string): Promise<Lease> {
+  const { app, lockHost, timings, remote } = site;
+  const since = new Date().toISOString();
+  const text = JSON.stringify({ owner: owner.id, url: owner.url ?? null, release, since });
+  const args = [prefixOf(owner), String(Math.ceil(timings.leaseMs / 1_000))];
+  const options = { sudo: true, timeoutMs: LIMIT_MS, name: 'deploy lock' };
+  const { stdout } = await remote.script(lockHost, hostScript(site, ACQUIRE), args, {
+    ...options,
+    input: text,
+  });
+  const [, how, silent, before] = /^(\w+) (-?\d+) ?(.*)/.exec(stdout) ?? [];
+  const holder = holderOf(before ?? '', Number(silent));
+  if (how === 'held') throw new UserError(refusal(app.name, lockHost, holder, timings.leaseMs));
+  const lost = new AbortController();
+  const stop = keepAlive(site, owner, lost);
+  return {
+    found: how === 'ours' || how === 'abandoned' ? how : 'free',
+    remark: how === 'abandoned' ? `${overtaken(holder)} was taken over` : undefined,
+    lost: lost.signal,
+    release: async () => {
+      stop();
+      await releaseLock(site, owner);
+    },
+  };
+}
+
+/** Removes the lock of an owner, if it is still that owner's. */
+export async function releaseLock(site: Site, owner: Owner): Promise<void> {
+  const options = { sudo: true, timeoutMs: LIMIT_MS, name: 'deploy lock' };
+  await site.remote.script(site.lockHost, hostScript(site, RELEASE), [prefixOf(owner)], options);
+}
+
+/** How every lock text of an owner begins; the closing quote keeps "run-1" from being taken for "run-12". */
+const prefixOf = (owner: Owner): string => `{"owner":${JSON.stringify(owner.id)},`;
+
+function keepAlive(site: Site, owner: Owner, lost: AbortController): () => void {
+  const { heartbeatMs, leaseMs } = site.timings;
+  let last = performance.now();
+  let stopped = false;
+  let timer: NodeJS.Timeout;
+  const lose = (why: string): void =>
+    lost.abort(new Error(`the deploy lock on ${site.lockHost} was lost: ${why}`));
+  const beat = async (): Promise<void> => {
+    try {
+      const options = { sudo: true, timeoutMs: LIMIT_MS, okCodes: [0, 3], name: 'deploy lock' };
+      const args = [prefixOf(owner)];
+      const { code } = await site.remote.script(site.lockHost, hostScript(site, RENEW), args, options);
+      if (stopped) return;
+      if (code === 3) return lose('another deploy took it over');
+      last = performance.now();
+    } catch (error) {
+      if (stopped) return;
+      // Before the others may take it, not after.
+      if (performance.now() - last > leaseMs - heartbeatMs) return lose(messageOf(error));
+    }
+    if (!stopped) plan();
+  };
+  const plan = (): void => {
+    timer = setTimeout(() => void beat(), heartbeatMs);
+    timer.unref();
+  };
+  plan();
+  return () => {
+    stopped = true;
+    clearTimeout(timer);
+  };
+}
+
+function refusal(app: string, host: string, holder: Holder, leaseMs: number): string {
+  const ttl = Math.ceil(leaseMs / 1_000);
+  return (
+    `another deploy of ${app} is under way: ${describe(holder)} holds the lock on ${host}, last sign of life ` +
+    `${holder.silentSeconds} s ago. Nothing was changed; wait for it or cancel it (${ttl} s of silence free the lock)`
+  );
+}
+
+const overtaken = (holder: Holder): string =>
+  `the lock of ${describe(holder)}, silent for ${holder.silentSeconds} s,`;
+
+const describe = ({ owner, url, release, since }: Holder): string =>
+  `${owner}${url === null ? '' : ` (${url})`}, deploying ${release} since ${since},`.replace(/,$/, '');

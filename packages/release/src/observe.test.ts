@@ -1,0 +1,62 @@
+import { describe, expect, it } from '@jest/globals';
+import { holderOf, parseAppHost } from './observe.js';
+
+describe('parseAppHost', () => {
+  it('reads what the script prints', () => {
+    const output = [
+      'user\t101',
+      'template\t1',
+      'current\tr1',
+      'previous\tr0',
+      'serving\tr1',
+      'partial\t.r2.partial',
+      `release\tr1\t${'a'.repeat(64)}\t1\t0\t1700000000`,
+      'release\tby-hand\t-\t0\t1\t1700000001',
+      'instance\tr1\tMemoryCurrent=52428800 NRestarts=0 ActiveState=active SubState=running ',
+      'instance\tr2\tMemoryCurrent=[not set] NRestarts=3 ActiveState=activating SubState=auto-restart ',
+      'enabled\tr1',
+      'memory\t1024',
+      'disk\t2048',
+      'inflight\t7',
+      'lock\t4\t{"owner":"run-1","url":null,"release":"r2","since":"2026-01-01T00:00:00.000Z"}',
+      '',
+    ].join('\n');
+    expect(parseAppHost('app-1', output)).toEqual({
+      host: 'app-1',
+      configured: true,
+      current: 'r1',
+      serving: 'r1',
+      previous: 'r0',
+      releases: [
+        { id: 'r1', sha256: 'a'.repeat(64), good: true, bad: false, unpackedAt: 1_700_000_000 },
+        { id: 'by-hand', sha256: null, good: false, bad: true, unpackedAt: 1_700_000_001 },
+      ],
+      partials: ['.r2.partial'],
+      instances: [
+        { id: 'r1', active: 'active', sub: 'running', restarts: 0, memory: 52_428_800 },
+        { id: 'r2', active: 'activating', sub: 'auto-restart', restarts: 3, memory: null },
+      ],
+      enabled: ['r1'],
+      memoryAvailable: 1024,
+      diskAvailable: 2048,
+      inFlight: 7,
+      lock: { owner: 'run-1', url: null, release: 'r2', since: '2026-01-01T00:00:00.000Z', silentSeconds: 4 },
+    });
+  });
+
+  it('reads a bare host', () => {
+    const state = parseAppHost('app-1', 'user\t\ntemplate\t0\nserving\t\nmemory\t1\ndisk\t1\n');
+    expect(state).toMatchObject({
+      configured: false,
+      serving: null,
+      current: null,
+      releases: [],
+      lock: null,
+      inFlight: 0,
+    });
+  });
+});
+
+it('a lock that nobody can read is somebody else', () => {
+  expect(holderOf('{"owner":', 3)).toMatchObject({ owner: '?', silentSeconds: 3 });
+});

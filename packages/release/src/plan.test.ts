@@ -1,0 +1,272 @@
+import { describe, expect, it } from '@jest/globals';
+import { plan, type Wanted } from './plan.js';
+import type { ReleaseStep } from './steps.js';
+import type { AppHostState, Instance, Observed, ReleaseFolder } from './world.js';
+
+const GIB = 1024 ** 3;
+const SHA = 'a'.repeat(64);
+
+const wanted: Wanted = {
+  release: 'r2',
+  sha256: SHA,
+  bytes: 1_000,
+  unpackedBytes: 5_000,
+  strategy: 'socket',
+  keepReleases: 3,
+  addresses: { 'app-1': '10.0.0.1:5000', 'app-2': '10.0.0.2:5000' },
+};
+
+const folder = (id: string, more: Partial<ReleaseFolder> = {}): ReleaseFolder => ({
+  id,
+  sha256: SHA,
+  good: true,
+  bad: false,
+  unpackedAt: Number(id.replace(/\D/g, '')),
+  ...more,
+});
+const instance = (id: string, more: Partial<Instance> = {}): Instance => ({
+  id,
+  active: 'active',
+  sub: 'running',
+  restarts: 0,
+  memory: 50_000_000,
+  ...more,
+});
+const bare = (host: string, more: Partial<AppHostState> = {}): AppHostState => ({
+  host,
+  configured: true,
+  current: null,
+  serving: null,
+  previous: null,
+  releases: [],
+  partials: [],
+  instances: [],
+  enabled: [],
+  memoryAvailable: GIB,
+  diskAvailable: 10 * GIB,
+  inFlight: 0,
+  ...more,
+});
+/** A host on which a release holds. */
+const on = (host: string, id: string, more: Partial<AppHostState> = {}): AppHostState =>
+  bare(host, {
+    current: id,
+    serving: id,
+    releases: [folder(id)],
+    instances: [instance(id)],
+    enabled: [id],
+    ...(id === wanted.release ? { complaint: null } : {}),
+    ...more,
+  });
+const world = (app: AppHostState[], down: string[] = []): Observed => ({
+  app,
+  web: [{ host: 'web-1', down }],
+  lock: null,
+});
+const ids = (steps: readonly ReleaseStep[]): string[] => steps.map(({ id }) => id);
+const find = (steps: readonly ReleaseStep[], id: string): ReleaseStep => {
+  const found = steps.find((one) => one.id === id);
+  if (!found) throw new Error(`no step ${id} in ${ids(steps).join(' ')}`);
+  return found;
+};
+
+describe('plan by sockets', () => {
+  it('prepares all hosts side by side and switches them one after the other', () => {
+    const { roll, finish, previous, done } = plan(wanted, world([on('app-1', 'r1'), on('app-2', 'r1')]));
+    expect(ids(roll).sort()).toEqual(
+      [
+        ...['app-1', 'app-2'].flatMap((host) =>
+          ['boot', 'compile', 'drain', 'gate', 'prove', 'switch', 'upload'].map((kind) => `${host}/${kind}`),
+        ),
+        'hold',
+      ].sort(),
+    );
+    expect(find(roll, 'app-2/boot').after).toEqual(['app-2/compile']);
+    expect(find(roll, 'app-1/switch')).toMatchObject({
+      after: ['app-1/prove', 'app-2/prove'],
+      from: 'r1',
+      title: 'switch r1 → r2',
+    });
+    expect(find(roll, 'app-2/switch').after).toEqual(['app-1/gate']);
+    expect(find(roll, 'app-1/drain')).toMatchObject({ after: ['app-1/gate'], releases: ['r1'], port: false });
+    expect(find(roll, 'hold').after).toEqual(['app-1/drain', 'app-2/drain']);
+    expect(finish).toMatchObject([
+      { id: 'app-1/finish', stop: ['r1'], remove: [] },
+      { id: 'app-2/finish', stop: ['r1'], remove: [] },
+    ]);
+    expect({ previous, done }).toEqual({ previous: 'r1', done: [] });
+  });
+
+  it('deploys to bare hosts', () => {
+    const { roll, previous } = plan(wanted, world([bare('app-1')]));
+    expect(ids(roll)).toEqual([
+      'app-1/upload',
+      'app-1/compile',
+      'app-1/boot',
+      'app-1/prove',
+      'app-1/switch',
+      'app-1/gate',
+      'hold',
+    ]);
+    expect(find(roll, 'app-1/switch')).toMatchObject({ from: null, title: 'switch r2' });
+    expect(previous).toBeNull();
+  });
+
+  it('has nothing to do where the release holds', () => {
+    const { roll, finish, done, previous } = plan(wanted, world([on('app-1', 'r2'), on('app-2', 'r2')]));
+    expect([...roll, ...finish]).toEqual([]);
+    expect(done).toEqual(['app-1', 'app-2']);
+    expect(previous).toBe('r2');
+  });
+
+  it('works on a new host only, when the others have the release', () => {
+    const { roll, done } = plan(wanted, world([on('app-1', 'r2'), bare('app-2')]));
+    expect(new Set(roll.map(({ host }) => host))).toEqual(new Set(['app-2', undefined]));
+    expect(done).toEqual(['app-1']);
+  });
+
+  it('does not upload again what is there', () => {
+    const { roll } = plan(
+      wanted,
+      world([on('app-1', 'r1', { releases: [folder('r1'), folder('r2', { good: false })] })]),
+    );
+    expect(ids(roll)).not.toContain('app-1/upload');
+    expect(find(roll, 'app-1/compile').after).toEqual([]);
+  });
+});
+
+describe('after a deploy that was killed', () => {
+  const unheld = folder('r2', { good: false });
+  const half = on('app-1', 'r2', {
+    previous: 'r1',
+    releases: [folder('r1'), unheld],
+    instances: [instance('r1'), instance('r2')],
+    enabled: ['r1', 'r2'],
+  });
+
+  it('a host that was switched can go back, whatever fails first', () => {
+    const { roll, previous } = plan(wanted, world([half, on('app-2', 'r1')]));
+    expect(ids(roll).slice(0, 2)).toEqual(['app-1/boot', 'app-1/switch']);
+    expect(find(roll, 'app-1/switch')).toMatchObject({ from: 'r1', after: ['app-1/boot'] });
+    expect(find(roll, 'app-2/upload').after).toEqual(['app-1/switch']);
+    expect(find(roll, 'app-1/gate').after).toEqual(['app-1/prove', 'app-2/prove']);
+    expect(find(roll, 'app-2/switch').after).toEqual(['app-1/gate']);
+    expect(previous).toBe('r1');
+  });
+
+  it('another release goes back to the one that held, not to the unproven one', () => {
+    const { roll, finish } = plan({ ...wanted, release: 'r3' }, world([half]));
+    expect(find(roll, 'app-1/switch')).toMatchObject({ from: 'r1', title: 'switch r2 → r3' });
+    expect(finish[0]).toMatchObject({ stop: ['r1', 'r2'] });
+  });
+
+  it('finishes where only the cleaning up is left', () => {
+    const parked = on('app-1', 'r2', {
+      instances: [instance('r1'), instance('r2')],
+      partials: ['.r9.partial'],
+    });
+    const { roll, finish } = plan(wanted, world([parked]));
+    expect(roll).toEqual([]);
+    expect(finish).toMatchObject([{ stop: ['r1'], remove: ['.r9.partial'] }]);
+  });
+
+  it.each(['socket', 'drain'] as const)('puts a drained host back, by strategy %s', (strategy) => {
+    const down = ['10.0.0.2:5000'];
+    const idle = plan({ ...wanted, strategy }, world([on('app-1', 'r2'), on('app-2', 'r2')], down));
+    expect(ids(idle.roll)).toEqual(['app-2/put-back']);
+    const busy = plan({ ...wanted, strategy }, world([on('app-1', 'r1'), on('app-2', 'r1')], down));
+    expect(find(busy.roll, 'app-2/put-back').after).toEqual(['app-2/gate']);
+    expect(ids(busy.roll)).toEqual([...new Set(ids(busy.roll))]);
+  });
+
+  it('links that differ are switched again', () => {
+    const { roll } = plan(wanted, world([on('app-1', 'r2', { current: 'r1' })]));
+    expect(ids(roll)).toContain('app-1/switch');
+  });
+});
+
+describe('plan by draining', () => {
+  it('works on one host at a time, out of service', () => {
+    const { roll } = plan({ ...wanted, strategy: 'drain' }, world([on('app-1', 'r1'), on('app-2', 'r1')]));
+    const chain = (host: string) =>
+      ['take-out', 'drain', 'restart', 'prove', 'gate', 'put-back'].map((kind) => `${host}/${kind}`);
+    expect(ids(roll).slice(4)).toEqual([...chain('app-1'), ...chain('app-2'), 'hold']);
+    expect(find(roll, 'app-1/take-out').after).toEqual(['app-1/compile', 'app-2/compile']);
+    expect(find(roll, 'app-2/take-out').after).toEqual(['app-1/put-back']);
+    expect(find(roll, 'app-1/drain')).toMatchObject({ releases: ['r1'], port: true });
+    expect(find(roll, 'app-1/restart')).toMatchObject({ from: 'r1' });
+  });
+});
+
+describe('plan refuses, before anything is changed', () => {
+  it.each<[string, AppHostState, RegExp]>([
+    [
+      'a host without configuration',
+      bare('app-1', { configured: false }),
+      /^app-1 is not set up .* apply its configuration first/,
+    ],
+    [
+      'another artifact under the same id',
+      on('app-1', 'r1', { releases: [folder('r1'), folder('r2', { sha256: 'b'.repeat(64) })] }),
+      /^app-1 has a release r2 already, made from another artifact/,
+    ],
+    [
+      'a folder of unknown origin',
+      bare('app-1', { releases: [folder('r2', { sha256: null })] }),
+      /SHA-256 unknown/,
+    ],
+    [
+      'the active release when it is ill',
+      on('app-1', 'r2', { complaint: '503' }),
+      /runs release r2 already, but it is not healthy \(503\)/,
+    ],
+    [
+      'too little memory for two',
+      on('app-1', 'r1', { memoryAvailable: 60_000_000 }),
+      /has 57 MiB of memory .* needs 79 MiB: deploy with strategy "drain"/,
+    ],
+    [
+      'too little disk',
+      bare('app-1', { diskAvailable: 1_000_000 }),
+      /^app-1 has 0 MiB of disk left, release r2 needs 64 MiB/,
+    ],
+  ])('%s', (_what, host, message) => {
+    expect(() => plan(wanted, world([host]))).toThrow(message);
+  });
+
+  it('but needs no memory for a second instance by strategy drain, nor for one that runs already', () => {
+    const small = { memoryAvailable: 1_000_000 };
+    expect(() => plan({ ...wanted, strategy: 'drain' }, world([on('app-1', 'r1', small)]))).not.toThrow();
+    const unheld = on('app-1', 'r2', { ...small, releases: [folder('r2', { good: false })] });
+    expect(() => plan(wanted, world([unheld]))).not.toThrow();
+  });
+});
+
+describe('old releases', () => {
+  const removed = (releases: ReleaseFolder[], more: Partial<AppHostState> = {}) =>
+    plan({ ...wanted, release: 'r9' }, world([on('app-1', 'r8', { releases, ...more })])).finish[0]?.remove;
+
+  it('go when there are more than are kept, oldest first', () => {
+    expect(removed([folder('r8'), folder('r5'), folder('r7'), folder('r6')])).toEqual(['r6', 'r5']);
+  });
+
+  it('stay when they serve, served before or run', () => {
+    const releases = ['r2', 'r3', 'r4', 'r5', 'r8'].map((id) => folder(id));
+    expect(removed(releases, { current: 'r2', instances: [instance('r8'), instance('r3')] })).toEqual([
+      'r5',
+      'r4',
+    ]);
+  });
+
+  it('are not pushed out by failed ones', () => {
+    const failed = ['r4', 'r5', 'r6', 'r7'].map((id) => folder(id, { bad: true, good: false }));
+    expect(removed([folder('r8'), folder('r3'), ...failed])).toEqual(['r4']);
+    expect(removed([folder('r8'), folder('r3'), folder('r2', { bad: true })])).toEqual(['r2']);
+  });
+
+  it('that failed are not what a host goes back to', () => {
+    const lost = bare('app-1', { previous: 'r1', releases: [folder('r1', { bad: true, good: false })] });
+    const { roll } = plan(wanted, world([lost]));
+    expect(find(roll, 'app-1/switch')).toMatchObject({ from: null });
+  });
+});

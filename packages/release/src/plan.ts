@@ -1,0 +1,313 @@
+import { UserError } from '@perlstack/stack';
+import { requireRoom } from './room.js';
+import type { FinishStep, ReleaseStep } from './steps.js';
+import { type AppHostState, isLive, type Observed } from './world.js';
+
+/** `socket`: two instances side by side and a switch by rename. `drain`: for hosts with room for one instance. */
+export type Strategy = 'socket' | 'drain';
+
+export interface Wanted {
+  readonly release: string;
+  readonly sha256: string;
+  /** Bytes of the artifact, packed and unpacked. */
+  readonly bytes: number;
+  readonly unpackedBytes: number;
+  readonly strategy: Strategy;
+  /** How many releases stay on a host. */
+  readonly keepReleases: number;
+  /** Address and port by which the web tier knows each app host. */
+  readonly addresses: Readonly<Record<string, string>>;
+}
+
+export interface Plan {
+  /** What can be undone until all of it is done. */
+  readonly roll: readonly ReleaseStep[];
+  /** What follows once the roll-out has held, and is not undone. */
+  readonly finish: readonly FinishStep[];
+  /** What served before; null on a first deploy. */
+  readonly previous: string | null;
+  /** Hosts that run the release already, healthy and proven. */
+  readonly done: readonly string[];
+}
+
+/**
+ * The steps from what is there to a release that serves on every app host.
+ *
+ * @throws UserError when it cannot be, before anything was changed: hosts that are not configured, no room, another artifact
+ *   under the same id, a release that serves already but is ill.
+ */
+export function plan(wanted: Wanted, observed: Observed): Plan {
+  const good = new Set(
+    observed.app.flatMap((host) => host.releases.filter((one) => one.good).map((one) => one.id)),
+  );
+  for (const host of observed.app) requireReady(host, wanted, good);
+  const down = (host: AppHostState): boolean =>
+    observed.web.some((web) => web.down.includes(wanted.addresses[host.host] ?? ''));
+  const lanes = observed.app.map((host) => ({
+    host,
+    down: down(host),
+    done: isDone(host, wanted.release),
+    from: fallbackOf(host, wanted.release, good),
+  }));
+  const open = lanes.filter((lane) => !lane.done);
+  for (const { host } of open) requireRoom(host, wanted);
+  const roll = wanted.strategy === 'socket' ? rollBySocket(wanted, open) : rollByDrain(wanted, open);
+  const stranded = lanes.filter((lane) => lane.done && lane.down).map((lane) => putBack(lane.host.host, []));
+  const hold: ReleaseStep[] = open.length > 0 ? [holdAfter(roll, wanted.release)] : [];
+  return {
+    roll: [...stranded, ...roll, ...hold],
+    finish: lanes.flatMap((lane) => finishOf(wanted, lane)),
+    previous: previousOf(lanes),
+    done: lanes.filter((lane) => lane.done).map((lane) => lane.host.host),
+  };
+}
+
+interface Lane {
+  readonly host: AppHostState;
+  readonly done: boolean;
+  /** A web host leaves it out: an earlier deploy was killed while it was drained. */
+  readonly down: boolean;
+  /** The release to go back to. */
+  readonly from: string | null;
+}
+
+/** What most hosts go back to, or served already where nothing is to do. */
+function previousOf(lanes: readonly Lane[]): string | null {
+  const open = lanes.filter((lane) => !lane.done);
+  const names = (open.length > 0 ? open : lanes).map((lane) => (lane.done ? lane.host.serving : lane.from));
+  const found = names.filter((name) => name !== null);
+  return found.sort((a, b) => count(found, b) - count(found, a))[0] ?? null;
+}
+
+const count = (names: readonly string[], name: string): number => names.filter((one) => one === name).length;
+
+function requireReady(host: AppHostState, { release, sha256 }: Wanted, good: ReadonlySet<string>): void {
+  if (!host.configured) {
+    throw new UserError(`${host.host} is not set up for the application yet: apply its configuration first`);
+  }
+  const folder = host.releases.find(({ id }) => id === release);
+  if (folder && folder.sha256 !== sha256) {
+    throw new UserError(
+      `${host.host} has a release ${release} already, made from another artifact (SHA-256 ${folder.sha256 ?? 'unknown'}, ` +
+        `not ${sha256}): give this build a release id of its own. Nothing was changed`,
+    );
+  }
+  const runs =
+    host.serving === release && host.instances.some((one) => one.id === release && one.active === 'active');
+  if (runs && good.has(release) && typeof host.complaint === 'string') {
+    throw new UserError(
+      `${host.host} runs release ${release} already, but it is not healthy (${host.complaint}); deploying it again ` +
+        `would change nothing${host.previous === null ? '' : `. The release before it is ${host.previous}`}`,
+    );
+  }
+}
+
+/** Serves the release, healthy, and its roll-out has held. */
+function isDone(host: AppHostState, release: string): boolean {
+  const folder = host.releases.find(({ id }) => id === release);
+  const linked = host.serving === release && host.current === release;
+  const starts = host.enabled.includes(release);
+  const runs = host.instances.some(({ id, active }) => id === release && active === 'active');
+  return linked && starts && runs && folder?.good === true && host.complaint === null;
+}
+
+/**
+ * What a host goes back to when the deploy fails: what serves now; or, where that is the wanted release itself or one whose
+ * roll-out never held (a deploy was killed), the one before it.
+ */
+function fallbackOf(host: AppHostState, release: string, good: ReadonlySet<string>): string | null {
+  const usable = (id: string | null): id is string =>
+    id !== null && id !== release && host.releases.some((one) => one.id === id && !one.bad);
+  const candidates = [host.serving, host.previous].filter(usable);
+  return candidates.find((id) => good.has(id)) ?? candidates[0] ?? null;
+}
+
+const liveOthers = (host: AppHostState, release: string): string[] => {
+  const live = host.instances.filter(isLive).map(({ id }) => id);
+  return [...new Set([...live, ...host.enabled])].filter((id) => id !== release);
+};
+
+/** Keeps the kind of a step literal. */
+const step = <const S extends ReleaseStep>(one: S): S => one;
+
+/** Upload and compile check, as far as they are not done; `after` is what has to come first. */
+function prepare(
+  { release, sha256 }: Wanted,
+  { host: state }: Lane,
+  after: readonly string[],
+): ReleaseStep[] {
+  const host = state.host;
+  if (state.instances.some(({ id, active }) => id === release && active === 'active')) return [];
+  const there = state.releases.some(({ id }) => id === release);
+  const upload = step({
+    id: `${host}/upload`,
+    kind: 'upload',
+    host,
+    title: `upload ${release}`,
+    release,
+    sha256,
+    after,
+  });
+  const first = there ? after : [upload.id];
+  const compile = step({
+    id: `${host}/compile`,
+    kind: 'compile',
+    host,
+    title: `compile ${release}`,
+    release,
+    after: first,
+  });
+  return there ? [compile] : [upload, compile];
+}
+
+const titleOf = (what: string, release: string, serving: string | null): string =>
+  `${what} ${serving === null || serving === release ? '' : `${serving} → `}${release}`;
+
+function rollBySocket(wanted: Wanted, lanes: readonly Lane[]): ReleaseStep[] {
+  const { release } = wanted;
+  // A host that serves the release already, from a deploy that was killed, has to go back too if this one fails:
+  // its switch is noted before anything else can fail.
+  const resumed = lanes.filter(({ host }) => host.serving === release);
+  const fresh = lanes.filter(({ host }) => host.serving !== release);
+  const noted = resumed.flatMap((lane) => [
+    bootStep(wanted, lane, []),
+    switchStep(wanted, lane, [`${lane.host.host}/boot`]),
+  ]);
+  const first = noted.filter(({ kind }) => kind === 'switch').map(({ id }) => id);
+  const prepared = fresh.flatMap((lane) => {
+    const steps = prepare(wanted, lane, first);
+    return [...steps, bootStep(wanted, lane, idsOf(steps.slice(-1), first))];
+  });
+  const proven = lanes.map((lane) =>
+    proveStep(wanted, lane, [
+      lane.host.serving === release ? `${lane.host.host}/switch` : `${lane.host.host}/boot`,
+    ]),
+  );
+  // No host switches before the release has proven itself on all of them.
+  let before: readonly string[] = proven.map(({ id }) => id);
+  const rolled = [...resumed, ...fresh].flatMap((lane) => {
+    const name = lane.host.host;
+    const swap = lane.host.serving === release ? [] : [switchStep(wanted, lane, before)];
+    const gate = gateStep(wanted, lane, idsOf(swap, before));
+    before = [gate.id];
+    const old = liveOthers(lane.host, release);
+    const drain = old.length === 0 ? [] : [drainStep(name, old, false, [gate.id])];
+    return [...swap, gate, ...drain, ...(lane.down ? [putBack(name, [gate.id])] : [])];
+  });
+  return [...noted, ...prepared, ...proven, ...rolled];
+}
+
+function rollByDrain(wanted: Wanted, lanes: readonly Lane[]): ReleaseStep[] {
+  const prepared = lanes.map((lane) => prepare(wanted, lane, []));
+  let before: readonly string[] = prepared.flatMap((steps) => idsOf(steps.slice(-1), []));
+  const rolled = lanes.flatMap((lane) => {
+    const host = lane.host.host;
+    const served = lane.host.serving === null ? [] : [lane.host.serving];
+    const out = step({
+      id: `${host}/take-out`,
+      kind: 'take-out',
+      host,
+      title: 'take out of service',
+      after: before,
+    });
+    const drain = drainStep(host, served, true, [out.id]);
+    const restart = restartStep(wanted, lane, [drain.id]);
+    const prove = proveStep(wanted, lane, [restart.id]);
+    const gate = gateStep(wanted, lane, [prove.id]);
+    const back = putBack(host, [gate.id]);
+    before = [back.id];
+    return [out, drain, restart, prove, gate, back];
+  });
+  return [...prepared.flat(), ...rolled];
+}
+
+const idsOf = (steps: readonly ReleaseStep[], otherwise: readonly string[]): readonly string[] =>
+  steps.length > 0 ? steps.map(({ id }) => id) : otherwise;
+
+function bootStep({ release }: Wanted, { host: { host } }: Lane, after: readonly string[]) {
+  return step({ id: `${host}/boot`, kind: 'boot', host, title: `boot ${release}`, release, after });
+}
+
+function proveStep({ release }: Wanted, { host: { host } }: Lane, after: readonly string[]) {
+  return step({ id: `${host}/prove`, kind: 'prove', host, title: `prove ${release}`, release, after });
+}
+
+function gateStep({ release }: Wanted, { host: { host } }: Lane, after: readonly string[]) {
+  return step({ id: `${host}/gate`, kind: 'gate', host, title: `gate ${release}`, release, after });
+}
+
+function switchStep({ release }: Wanted, { host: state, from }: Lane, after: readonly string[]) {
+  const { host, previous } = state;
+  const title = titleOf('switch', release, state.serving);
+  return step({ id: `${host}/switch`, kind: 'switch', host, title, release, from, previous, after });
+}
+
+function restartStep({ release }: Wanted, { host: state, from }: Lane, after: readonly string[]) {
+  const { host, previous } = state;
+  const title = titleOf('restart', release, state.serving);
+  return step({ id: `${host}/restart`, kind: 'restart', host, title, release, from, previous, after });
+}
+
+const drainStep = (host: string, releases: readonly string[], port: boolean, after: readonly string[]) =>
+  step({
+    id: `${host}/drain`,
+    kind: 'drain',
+    host,
+    title: releases.length === 0 ? 'drain' : `drain ${releases.join(', ')}`,
+    releases,
+    port,
+    after,
+  });
+
+const putBack = (host: string, after: readonly string[]) =>
+  step({ id: `${host}/put-back`, kind: 'put-back', host, title: 'put back into service', after });
+
+/** After everything else, so that the whole roll-out is looked at once more as one. */
+function holdAfter(roll: readonly ReleaseStep[], release: string): ReleaseStep {
+  const followed = new Set(roll.flatMap((one) => one.after ?? []));
+  const after = roll.filter((one) => !followed.has(one.id)).map((one) => one.id);
+  return { id: 'hold', kind: 'hold', title: `hold ${release} on all app hosts`, release, after };
+}
+
+function finishOf(wanted: Wanted, { host, done, from }: Lane): FinishStep[] {
+  const stop = liveOthers(host, wanted.release);
+  const remove = [...host.partials, ...outdated(host, wanted, from, stop)];
+  if (done && stop.length === 0 && remove.length === 0) return [];
+  const what = stop.length === 0 ? 'clean up' : `stop ${stop.join(', ')}`;
+  return [
+    {
+      id: `${host.host}/finish`,
+      kind: 'finish',
+      host: host.host,
+      title: what,
+      release: wanted.release,
+      stop,
+      remove,
+    },
+  ];
+}
+
+/**
+ * Releases beyond `keepReleases`, oldest first out. Never one that serves, served before or has an instance. Failed ones do
+ * not count, so that a row of failures does not push out the last good one; they go when they are older than all that stay.
+ */
+function outdated(
+  host: AppHostState,
+  wanted: Wanted,
+  from: string | null,
+  live: readonly string[],
+): string[] {
+  const protectedIds = new Set([wanted.release, host.serving, host.current, from, ...live]);
+  const newestFirst = [...host.releases].sort((a, b) => b.unpackedAt - a.unpackedAt);
+  const others = newestFirst.filter(({ id }) => !protectedIds.has(id));
+  const ids = new Set([...host.releases.map(({ id }) => id), wanted.release]);
+  const kept = [...ids].filter((id) => protectedIds.has(id)).length;
+  const room = Math.max(0, wanted.keepReleases - kept);
+  const sound = others.filter(({ bad }) => !bad);
+  const failed = others.filter(({ bad }) => bad);
+  const oldest = sound.slice(0, room).at(-1)?.unpackedAt;
+  const stale = failed.filter(
+    ({ unpackedAt }, index) => index >= wanted.keepReleases || (oldest !== undefined && unpackedAt < oldest),
+  );
+  return [...sound.slice(room), ...stale].map(({ id }) => id);
+}

@@ -1,0 +1,104 @@
+import type { Step } from '@perlstack/procedure';
+
+interface OnHost extends Step {
+  /** An app host, except for `hold`, which has none. */
+  readonly host: string;
+}
+
+interface OfRelease extends OnHost {
+  readonly release: string;
+}
+
+/** The artifact arrives, is verified and unpacked. */
+export interface UploadStep extends OfRelease {
+  readonly kind: 'upload';
+  readonly sha256: string;
+}
+
+/** The PSGI file compiles with the release's own modules, as the application's user. */
+export interface CompileStep extends OfRelease {
+  readonly kind: 'compile';
+}
+
+/** The release's own instance starts beside the one that serves. */
+export interface BootStep extends OfRelease {
+  readonly kind: 'boot';
+}
+
+/** It answers as it should through its own socket. */
+export interface ProveStep extends OfRelease {
+  readonly kind: 'prove';
+}
+
+/** Requests go to it from now on. */
+export interface SwitchStep extends OfRelease {
+  readonly kind: 'switch';
+  /** What serves when the switch is undone; null on a host's first deploy. */
+  readonly from: string | null;
+  /** What is noted as the previous release when the switch is undone. */
+  readonly previous: string | null;
+}
+
+/** A web host sees the release the way requests go. */
+export interface GateStep extends OfRelease {
+  readonly kind: 'gate';
+}
+
+/** The instances that served before have no connection any more. */
+export interface DrainStep extends OnHost {
+  readonly kind: 'drain';
+  readonly releases: readonly string[];
+  /** Wait for the host's port as well: it is out of service. */
+  readonly port: boolean;
+}
+
+/** The web hosts send this app host nothing. */
+export interface TakeOutStep extends OnHost {
+  readonly kind: 'take-out';
+}
+
+/** The old instance stops and the new one starts in its place, on a host that is out of service. */
+export interface RestartStep extends OfRelease {
+  readonly kind: 'restart';
+  readonly from: string | null;
+  readonly previous: string | null;
+}
+
+/** The web hosts send this app host requests again. */
+export interface PutBackStep extends OnHost {
+  readonly kind: 'put-back';
+}
+
+/** Every web host sees the release on every app host: the roll-out holds. */
+export interface HoldStep extends Step {
+  readonly kind: 'hold';
+  readonly release: string;
+}
+
+/** Instances that serve nobody stop; old releases and unfinished uploads go. */
+export interface FinishStep extends OfRelease {
+  readonly kind: 'finish';
+  readonly stop: readonly string[];
+  /** Ids of releases and names of unfinished uploads. */
+  readonly remove: readonly string[];
+}
+
+/** The deploy lock is held; it is in the journal so that whoever comes after a kill frees it. */
+export interface LockStep extends Step {
+  readonly kind: 'lock';
+}
+
+export type ReleaseStep =
+  | UploadStep
+  | CompileStep
+  | BootStep
+  | ProveStep
+  | SwitchStep
+  | GateStep
+  | DrainStep
+  | TakeOutStep
+  | RestartStep
+  | PutBackStep
+  | HoldStep
+  | FinishStep
+  | LockStep;
