@@ -5,11 +5,14 @@ const common = {
   testEnvironment: 'node',
   extensionsToTreatAsEsm: ['.ts'],
   transform: {
+    '/@actions/(?:workflow-parser|languageservice)/dist/.+\\.js$':
+      '<rootDir>/packages/tooling/json-imports.mjs',
     '^.+\\.ts$': [
       '@swc/jest',
       { jsc: { target: 'es2023', parser: { syntax: 'typescript' } }, module: { type: 'es6' } },
     ],
   },
+  transformIgnorePatterns: ['/node_modules/(?!.*@actions/(?:workflow-parser|languageservice)/dist/)'],
   moduleNameMapper: {
     '^(\\.{1,2}/.*)\\.js$': '$1',
     '^@perlstack/([a-z-]+)$': '<rootDir>/packages/$1/src/index.ts',

@@ -1,0 +1,1 @@
+export { actionNames, inRoot, ROOT } from './repository.js';

@@ -1,0 +1,63 @@
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { runNode } from './program.js';
+import { inRoot } from './repository.js';
+import type { Counts, Suite } from './suite.js';
+
+export interface JestSelection {
+  /** Test files, as paths or parts of paths; all of the project without any. */
+  readonly files: readonly string[];
+  /** Only tests whose full name matches this regular expression. */
+  readonly grep: string | undefined;
+}
+
+/** The parts that we read of what jest's `--json` writes. */
+export interface JestResults {
+  readonly numPassedTests: number;
+  readonly numFailedTests: number;
+  readonly numPendingTests: number;
+  readonly numTodoTests: number;
+  /** Files that broke before a test of theirs ran. */
+  readonly numRuntimeErrorTestSuites: number;
+}
+
+/** The flags go to node itself and not into NODE_OPTIONS, which programs that a test starts would inherit. */
+const NODE_FLAGS = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning'];
+
+/** A jest project as a suite. @param flags of jest, such as `--runInBand`. */
+export function jestSuite(project: string, selection: JestSelection, flags: readonly string[] = []): Suite {
+  return { name: `jest: ${project}`, run: () => runJest(project, selection, flags) };
+}
+
+async function runJest(
+  project: string,
+  { files, grep }: JestSelection,
+  flags: readonly string[],
+): Promise<Counts> {
+  const folder = await mkdtemp(join(tmpdir(), 'perlstack-jest-'));
+  const results = join(folder, 'results.json');
+  const jest = [...NODE_FLAGS, inRoot('node_modules', 'jest', 'bin', 'jest.js'), '--selectProjects', project];
+  const pattern = grep === undefined ? [] : ['--testNamePattern', grep];
+  // A file that is named and not found is a mistake; a project without tests is not.
+  const lenient = files.length === 0 ? ['--passWithNoTests'] : [];
+  try {
+    const args = [...jest, ...flags, ...pattern, '--json', `--outputFile=${results}`, ...lenient];
+    const { code } = await runNode([...args, '--', ...files], { show: true });
+    if (!existsSync(results)) return { passed: 0, failed: 1, skipped: 0 };
+    return countsOf(JSON.parse(await readFile(results, 'utf8')) as JestResults, code);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** A file that broke counts as one failed test; so does a run that failed without naming a failed test. */
+export function countsOf(results: JestResults, code: number): Counts {
+  const failed = results.numFailedTests + results.numRuntimeErrorTestSuites;
+  return {
+    passed: results.numPassedTests,
+    failed: failed === 0 && code !== 0 ? 1 : failed,
+    skipped: results.numPendingTests + results.numTodoTests,
+  };
+}

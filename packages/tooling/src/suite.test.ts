@@ -1,0 +1,74 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { countsOf } from './jest-suite.js';
+import { check, countsLine, runSuites, sum } from './suite.js';
+
+const ONE_PASSED = { passed: 1, failed: 0, skipped: 0 };
+const ONE_FAILED = { passed: 0, failed: 1, skipped: 0 };
+
+let printed: unknown[];
+beforeEach(() => {
+  printed = [];
+  jest.spyOn(console, 'error').mockImplementation((text) => void printed.push(text));
+});
+afterEach(() => void jest.restoreAllMocks());
+
+describe('check', () => {
+  it('passes without a fault', async () => {
+    expect(await check('x', async () => []).run()).toEqual(ONE_PASSED);
+  });
+
+  it('counts several faults as one failed test and prints each', async () => {
+    expect(await check('x', async () => ['one', 'two']).run()).toEqual(ONE_FAILED);
+    expect(printed).toEqual(['one', 'two']);
+  });
+});
+
+describe('runSuites', () => {
+  const good = check('good', async () => []);
+  const broken = { name: 'broken', run: () => Promise.reject(new Error('no such program')) };
+
+  it('counts a suite that breaks as a failure and goes on', async () => {
+    const results = await runSuites([broken, good], new AbortController().signal);
+    expect(results).toMatchObject([
+      { name: 'broken', ...ONE_FAILED },
+      { name: 'good', ...ONE_PASSED },
+    ]);
+    expect(printed).toContainEqual(new Error('no such program'));
+  });
+
+  it('starts no further suite after an interruption', async () => {
+    const controller = new AbortController();
+    const last = check('last', async () => {
+      controller.abort();
+      return [];
+    });
+    expect(await runSuites([last, good], controller.signal)).toMatchObject([{ name: 'last' }]);
+  });
+});
+
+describe('countsLine', () => {
+  it('is the sum in one line', () => {
+    expect(countsLine(sum([{ passed: 3, failed: 1, skipped: 2 }, ONE_PASSED]))).toBe(
+      '4 passed, 1 failed, 2 skipped',
+    );
+  });
+});
+
+describe('countsOf', () => {
+  const results = {
+    numPassedTests: 5,
+    numFailedTests: 0,
+    numPendingTests: 2,
+    numTodoTests: 1,
+    numRuntimeErrorTestSuites: 0,
+  };
+
+  it.each([
+    ['a good run', {}, 0, { passed: 5, failed: 0, skipped: 3 }],
+    ['failed tests', { numFailedTests: 2 }, 1, { failed: 2 }],
+    ['a file that broke', { numRuntimeErrorTestSuites: 1 }, 1, { failed: 1 }],
+    ['a run that failed for another reason', {}, 1, { failed: 1 }],
+  ])('counts %s', (_what, changes, code, expected) => {
+    expect(countsOf({ ...results, ...changes }, code)).toMatchObject(expected);
+  });
+});
