@@ -1,0 +1,74 @@
+use v5.36;
+use utf8;
+
+use File::Basename qw(dirname);
+use File::Spec;
+
+# The release's own folder, whatever the working directory is.
+my $home;
+BEGIN { $home = File::Spec->rel2abs(dirname(__FILE__)) }
+use lib "$home/lib";
+
+use Shop::Switch;
+my $switch;
+BEGIN { $switch = Shop::Switch->read($home); $switch->at_compile }
+
+use Mojolicious::Lite -signatures;
+use Shop::Catalogue qw(goods);
+use Shop::Orders;
+use Shop::Patience qw(rest);
+
+# nginx names the client and the scheme.
+BEGIN { $ENV{MOJO_REVERSE_PROXY} //= 1 }
+
+my $release = $ENV{RELEASE} // 'development';
+my $orders  = Shop::Orders->new($ENV{ORDERS_LOG} // '/run/shop/orders.log');
+
+app->home(Mojo::Home->new($home));
+app->static->paths(["$home/public"]);
+app->renderer->paths(["$home/templates"]);
+app->secrets([$ENV{SESSION_KEY} // 'sessions of this application are not worth a secret']);
+
+hook before_dispatch => sub ($c) {
+    return unless $switch->fails_now($c->req->url->path->to_string);
+    $c->render(status => 500, json => { status => 'failing', release => $release });
+};
+
+get '/' => sub ($c) {
+    my $sheet = "/assets/$release.css";
+    $c->render(
+        'index',
+        release => $release,
+        goods   => [goods()],
+        sheet   => (-e "$home/public$sheet" ? $sheet : undef),
+        client  => $c->tx->remote_address,
+    );
+};
+
+get '/version' => sub ($c) { $c->render(text => "$release\n", format => 'txt') };
+
+get '/healthz' => sub ($c) {
+    return $c->render(status => 503, json => { status => 'unhealthy', release => $release })
+      unless $switch->healthy;
+    $c->render(json => { status => 'ok', release => $release });
+};
+
+get '/slow' => sub ($c) {
+    my $ms = rest($c->param('ms') // 1_000);
+    $c->render(json => { slept => $ms, release => $release });
+};
+
+# Stores an order. `ms` makes the work take that long; the order is stored at its end, as a transaction would be.
+post '/orders' => sub ($c) {
+    my $body = $c->req->json;
+    my $id   = ref $body eq 'HASH' ? $body->{id} : $c->param('id');
+    return $c->render(status => 400, json => { error => 'id: 1 to 64 letters, digits, dots or dashes' })
+      unless Shop::Orders->is_id($id);
+    rest($c->param('ms') // 0);
+    $orders->store($id);
+    $c->render(status => 201, json => { id => $id, release => $release });
+};
+
+$switch->at_start;
+
+app->start;

@@ -1,0 +1,30 @@
+import { parseArgs } from 'node:util';
+import { messageOf } from '@perlstack/stack';
+import { benchActions } from './bench/actions.js';
+import { type BenchmarkReport, tableOf, writeReport } from './bench/report.js';
+
+/** Every benchmark by its name; each prints the same table and writes the same report. */
+const BENCHMARKS: Readonly<Record<string, () => BenchmarkReport | Promise<BenchmarkReport>>> = {
+  actions: benchActions,
+};
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({ allowPositionals: true, options: { report: { type: 'string' } } });
+  const [name = ''] = positionals;
+  const benchmark = BENCHMARKS[name];
+  if (!benchmark) {
+    process.stderr.write(`npm run bench -- NAME [--report DIR]; NAME is one of: ${Object.keys(BENCHMARKS).join(', ')}\n`);
+    return 2;
+  }
+  const report = await benchmark();
+  process.stdout.write(`${tableOf(report)}\n`);
+  if (values.report !== undefined) await writeReport(values.report, name, report);
+  return report.goals.every(({ met }) => met) ? 0 : 1;
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  process.stderr.write(`${messageOf(error)}\n`);
+  process.exitCode = 1;
+}

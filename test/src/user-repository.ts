@@ -1,0 +1,84 @@
+import { execFileSync } from 'node:child_process';
+import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type OutputLine, runWorkflow, type WorkflowRun } from '@perlstack/local-cloud';
+import { type ShopOptions, stageRelease } from './shop.js';
+
+/** The folder of this project. */
+export const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
+
+/** Who runs the workflows, and against which cloud. */
+export interface Surroundings {
+  readonly apiUrl: string;
+  readonly secrets: Readonly<Record<string, string>>;
+  /** Words before the argv of every process, to start it inside the internet of a cloud. */
+  readonly processPrefix?: readonly string[];
+  readonly onOutput?: (line: OutputLine) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** A repository as a user of the actions has it: the application, perlstack.yml, and the example workflows. */
+export class UserRepository {
+  readonly folder: string;
+
+  private constructor(folder: string) {
+    this.folder = folder;
+  }
+
+  static async create(): Promise<UserRepository> {
+    const repository = new UserRepository(await mkdtemp(path.join(tmpdir(), 'perlstack-shop-')));
+    repository.#git('init', '--quiet', '--initial-branch=main');
+    return repository;
+  }
+
+  /**
+   * Commits a version of the shop.
+   *
+   * @returns the id of the release that a deploy of this commit makes
+   */
+  async commit(options: ShopOptions): Promise<string> {
+    await rm(path.join(this.folder, 'public'), { recursive: true, force: true });
+    await stageRelease(this.folder, options);
+    await cp(path.join(PROJECT, 'test/apps/perlstack.yml'), path.join(this.folder, 'perlstack.yml'));
+    await mkdir(path.join(this.folder, '.github'), { recursive: true });
+    await cp(path.join(PROJECT, 'workflows-examples'), path.join(this.folder, '.github/workflows'), { recursive: true });
+    this.#git('add', '--all');
+    this.#git('commit', '--quiet', '--message', `Version ${options.release}`);
+    return this.#git('rev-parse', 'HEAD').slice(0, 12);
+  }
+
+  /** Runs one of the repository's workflows with the bundled actions of this project. */
+  run(workflow: string, around: Surroundings, inputs: Record<string, string> = {}): Promise<WorkflowRun> {
+    const { apiUrl, secrets, processPrefix, onOutput, signal } = around;
+    return runWorkflow({
+      file: path.join(this.folder, '.github/workflows', workflow),
+      repository: this.folder,
+      event: 'workflow_dispatch',
+      inputs,
+      secrets,
+      env: { LINODE_API_URL: apiUrl },
+      workspaceRoot: path.join(this.folder, '.git', 'perlstack-runs'),
+      actions: { 'your-org/perlstack/actions/': path.join(PROJECT, 'actions') },
+      ...(processPrefix ? { processPrefix } : {}),
+      ...(onOutput ? { onOutput } : {}),
+      ...(signal ? { signal } : {}),
+    });
+  }
+
+  async remove(): Promise<void> {
+    await rm(this.folder, { recursive: true, force: true });
+  }
+
+  #git(...args: string[]): string {
+    const identity = ['-c', 'user.name=shop', '-c', 'user.email=shop@example.com', '-c', 'commit.gpgsign=false'];
+    return execFileSync('git', [...identity, ...args], { cwd: this.folder, encoding: 'utf8' }).trim();
+  }
+}
+
+/** The outputs of a step of a run, by the step's id. */
+export function outputsOf(run: WorkflowRun, step: string): Readonly<Record<string, string>> {
+  const found = run.jobs.flatMap((job) => job.steps).find(({ id, phase }) => id === step && phase === 'main');
+  return found?.outputs ?? {};
+}
