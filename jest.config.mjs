@@ -28,7 +28,6 @@ export default {
       ...common,
       displayName: 'end-to-end',
       testMatch: ['<rootDir>/test/src/**/*.test.ts'],
-      testTimeout: 600_000,
     },
   ],
 };

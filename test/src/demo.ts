@@ -135,8 +135,9 @@ class Demo {
   }
 }
 
+/** A terminal folds no groups. */
 function showLine({ step, text }: OutputLine): void {
-  print(`  ${step} │ ${text}`);
+  if (!/^##\[(group|endgroup)\]/.test(text)) print(`  ${step} │ ${text}`);
 }
 
 function faultsOf(run: WorkflowRun): string {

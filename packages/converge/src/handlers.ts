@@ -29,9 +29,7 @@ export function handlers(remote: Remote, bundle: ConfigBundle): Handlers<Converg
   return {
     packages: {
       run: async (step, context) => {
-        const onLine = (line: string): void => {
-          if (/^(Get:|Setting up )/.test(line)) context.progress(line);
-        };
+        const onLine = installProgress((message) => context.progress(message));
         const options = { name: 'installing packages', timeoutMs: 15 * MINUTES, onLine };
         await script(step, context, INSTALL_SCRIPT, step.packages, options).catch(explainInstall(step.host));
         return 'installed';

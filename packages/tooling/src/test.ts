@@ -10,8 +10,10 @@ import { parseTestOptions, type Part, type TestOptions } from './test-options.js
 
 function suitesOf(part: Part, { files, grep }: TestOptions): Suite[] {
   if (part === 'static') return staticChecks();
-  if (part === 'unit') return [jestSuite('unit', { files, grep })];
-  return [endToEnd(jestSuite('end-to-end', { files, grep }, ['--runInBand', '--verbose']))];
+  if (part === 'unit') return [jestSuite('unit', { files, grep }, ['--testTimeout=60000'])];
+  return [
+    endToEnd(jestSuite('end-to-end', { files, grep }, ['--runInBand', '--verbose', '--testTimeout=600000'])),
+  ];
 }
 
 /** Hosts need Debian packages: they are there before the first test asks. Tests on hosts skip themselves without. */
