@@ -9,11 +9,16 @@ const BENCHMARKS: Readonly<Record<string, () => BenchmarkReport | Promise<Benchm
 };
 
 async function main(): Promise<number> {
-  const { values, positionals } = parseArgs({ allowPositionals: true, options: { report: { type: 'string' } } });
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { report: { type: 'string' } },
+  });
   const [name = ''] = positionals;
   const benchmark = BENCHMARKS[name];
   if (!benchmark) {
-    process.stderr.write(`npm run bench -- NAME [--report DIR]; NAME is one of: ${Object.keys(BENCHMARKS).join(', ')}\n`);
+    process.stderr.write(
+      `npm run bench -- NAME [--report DIR]; NAME is one of: ${Object.keys(BENCHMARKS).join(', ')}\n`,
+    );
     return 2;
   }
   const report = await benchmark();

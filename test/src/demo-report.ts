@@ -31,7 +31,12 @@ export interface DemoReport {
     readonly lostPosts: number;
     readonly doubledPosts: number;
   };
-  readonly goals: readonly { readonly name: string; readonly goal: string; readonly measured: string; readonly met: boolean }[];
+  readonly goals: readonly {
+    readonly name: string;
+    readonly goal: string;
+    readonly measured: string;
+    readonly met: boolean;
+  }[];
 }
 
 /** The outcomes that the three deploys are to have. */
@@ -46,9 +51,19 @@ export function reportOf(
   orders: OrderBalance,
 ): DemoReport {
   const outcomes = deploys.map(({ outcome }) => outcome).join(', ');
-  const goal = (name: string, wanted: string, measured: string | number, met: boolean) => ({ name, goal: wanted, measured: String(measured), met });
+  const goal = (name: string, wanted: string, measured: string | number, met: boolean) => ({
+    name,
+    goal: wanted,
+    measured: String(measured),
+    met,
+  });
   return {
-    hosts: inventory.hosts.map(({ name, tier, publicAddress, privateAddress }) => ({ name, tier, publicAddress, privateAddress })),
+    hosts: inventory.hosts.map(({ name, tier, publicAddress, privateAddress }) => ({
+      name,
+      tier,
+      publicAddress,
+      privateAddress,
+    })),
     deploys,
     phases,
     load: {
@@ -80,11 +95,15 @@ export function tablesOf({ deploys, goals }: DemoReport): string {
     failed,
   ]);
   return [
-    terminalTable(
-      ['Release', 'Outcome', 'Servers', 'Time', 'Boot+gate+drain', 'Requests', 'Failed'],
-      rows,
-      ['l', 'l', 'l', 'r', 'r', 'r', 'r'],
-    ),
+    terminalTable(['Release', 'Outcome', 'Servers', 'Time', 'Boot+gate+drain', 'Requests', 'Failed'], rows, [
+      'l',
+      'l',
+      'l',
+      'r',
+      'r',
+      'r',
+      'r',
+    ]),
     terminalTable(
       ['', 'Goal', 'Measured', ''],
       goals.map(({ name, goal, measured, met }) => [name, goal, measured, met ? 'met' : 'NOT met']),

@@ -74,8 +74,16 @@ class Demo {
   async #firstDeploy(): Promise<Inventory> {
     const run = await this.#deploy('the first version, on servers yet to be made', 'none');
     const inventory = InventorySchema.parse(JSON.parse(outputsOf(run, 'provision')['inventory'] ?? '{}'));
-    const urls = inventory.hosts.filter(({ tier }) => tier === 'web').map((host) => `http://${host.publicAddress}`);
-    this.#load = startLoad({ urls }, (argv) => ['ip', 'netns', 'exec', this.#cloud.internetNamespace, ...argv]);
+    const urls = inventory.hosts
+      .filter(({ tier }) => tier === 'web')
+      .map((host) => `http://${host.publicAddress}`);
+    this.#load = startLoad({ urls }, (argv) => [
+      'ip',
+      'netns',
+      'exec',
+      this.#cloud.internetNamespace,
+      ...argv,
+    ]);
     await this.#load.mark('deploy-1');
     await sleep(SETTLE_MS);
     await this.#record(run, 'deploy-1');
@@ -102,7 +110,8 @@ class Demo {
     print(`\n=== Deploy ${number}: ${what} (commit ${release}) ===`);
     const run = await this.#repository.run('deploy.yml', this.#around);
     const expected = EXPECTED[number - 1] === 'succeeded' ? 'success' : 'failure';
-    if (run.conclusion !== expected) throw new Error(`The workflow ended with ${run.conclusion}${faultsOf(run)}`);
+    if (run.conclusion !== expected)
+      throw new Error(`The workflow ended with ${run.conclusion}${faultsOf(run)}`);
     for (const { name, seconds } of run.jobs.flatMap((job) => job.steps)) {
       this.#phases.push({ name: `deploy ${number}: ${name}`, seconds });
     }
@@ -149,7 +158,10 @@ async function onHosts(options: Options, signal: AbortSignal): Promise<number> {
   const started = performance.now();
   const folder = mkdtempSync(path.join(tmpdir(), 'perlstack-demo-'));
   print('Starting the local cloud: an API as Linode has it, in front of real Debian hosts on this machine.');
-  const cloud = await startCloud(path.join(folder, 'cloud.log'), { keep: options.keep, log: (line) => print(`  ${line}`) });
+  const cloud = await startCloud(path.join(folder, 'cloud.log'), {
+    keep: options.keep,
+    log: (line) => print(`  ${line}`),
+  });
   const repository = await UserRepository.create();
   try {
     const { privateKey } = generateKeyPair('perlstack demo');
@@ -197,9 +209,12 @@ async function inMemory(reason: string, signal: AbortSignal): Promise<number> {
 }
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({ options: { report: { type: 'string' }, keep: { type: 'boolean', default: false } } });
+  const { values } = parseArgs({
+    options: { report: { type: 'string' }, keep: { type: 'boolean', default: false } },
+  });
   const stop = new AbortController();
-  for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => stop.abort(new UserError(`Stopped by ${name}`)));
+  for (const name of ['SIGINT', 'SIGTERM'] as const)
+    process.on(name, () => stop.abort(new UserError(`Stopped by ${name}`)));
   const reason = await whyNoHosts();
   return reason === null ? onHosts(values, stop.signal) : inMemory(reason, stop.signal);
 }
@@ -207,6 +222,8 @@ async function main(): Promise<number> {
 try {
   process.exitCode = await main();
 } catch (error) {
-  process.stderr.write(`${error instanceof UserError ? error.message : ((error as Error).stack ?? messageOf(error))}\n`);
+  process.stderr.write(
+    `${error instanceof UserError ? error.message : ((error as Error).stack ?? messageOf(error))}\n`,
+  );
   process.exitCode = 1;
 }

@@ -365,6 +365,25 @@ describeHosts(`real hosts${obstacle === null ? '' : ` (${obstacle})`}`, () => {
     );
   });
 
+  it('delays packets where the kernel can, and says so where it can not', async () => {
+    const reason = await cloud.faults.setDelay('shop-web-1', 300);
+    const { stdout } = await cloud.exec('shop-web-2', ['ping', '-c2', '-q', '10.0.1.11']);
+    const fastest = Number(/= ([0-9.]+)\//.exec(stdout)?.[1]);
+    expect(fastest).toBeGreaterThan(reason === null ? 299 : 0);
+    expect(reason ?? "can't delay").toContain("can't delay");
+    await cloud.faults.setDelay('shop-web-1', 0);
+  });
+
+  it('runs Debian 12 in the same way', async () => {
+    await start({ ...hostSpec(keys, 4, 'web-4', 'linode/debian12') });
+    expect(await ssh('203.0.113.14', 'hostname; cut -d. -f1 /etc/debian_version; sudo cat /etc/stack')).toBe(
+      'web-4\n12\nshop',
+    );
+    await ssh('203.0.113.14', 'sudo apt-get install --yes --quiet nginx');
+    expect(await httpStatus('http://203.0.113.14/')).toBe('200');
+    await cloud.driver.destroy(1004);
+  });
+
   it('can be taken up and removed by another process', async () => {
     const other = await createHostCloud();
     await other.driver.create(hostSpec(keys, 1, 'web-1'));

@@ -43,7 +43,9 @@ export class UserRepository {
     await stageRelease(this.folder, options);
     await cp(path.join(PROJECT, 'test/apps/perlstack.yml'), path.join(this.folder, 'perlstack.yml'));
     await mkdir(path.join(this.folder, '.github'), { recursive: true });
-    await cp(path.join(PROJECT, 'workflows-examples'), path.join(this.folder, '.github/workflows'), { recursive: true });
+    await cp(path.join(PROJECT, 'workflows-examples'), path.join(this.folder, '.github/workflows'), {
+      recursive: true,
+    });
     this.#git('add', '--all');
     this.#git('commit', '--quiet', '--message', `Version ${options.release}`);
     return this.#git('rev-parse', 'HEAD').slice(0, 12);
@@ -72,7 +74,14 @@ export class UserRepository {
   }
 
   #git(...args: string[]): string {
-    const identity = ['-c', 'user.name=shop', '-c', 'user.email=shop@example.com', '-c', 'commit.gpgsign=false'];
+    const identity = [
+      '-c',
+      'user.name=shop',
+      '-c',
+      'user.email=shop@example.com',
+      '-c',
+      'commit.gpgsign=false',
+    ];
     return execFileSync('git', [...identity, ...args], { cwd: this.folder, encoding: 'utf8' }).trim();
   }
 }

@@ -17,7 +17,11 @@ void runAction({
     const bundle = render(stack, inventory, { secrets: Object.fromEntries(secrets) });
     bundle.notes.forEach((note) => log.notice(note));
 
-    const remote = connect(inventory, { privateKey: inputs['ssh-private-key'] }, { waitMs: inputs.timeout, onRetry: log.info });
+    const remote = connect(
+      inventory,
+      { privateKey: inputs['ssh-private-key'] },
+      { waitMs: inputs.timeout, onRetry: (message) => log.info(message) },
+    );
     try {
       const observed = await reporter.phase('Observe', () => observe(remote, bundle, { signal }));
       const desired = plan(bundle, observed);
@@ -26,7 +30,10 @@ void runAction({
       output('plan', desired);
       if (rows.length > 0) {
         const cells = rows.map(({ host, service, target, change }) => [host, service, target, change]);
-        reporter.section({ title: 'Changes', body: markdownTable(['Host', 'Service', 'What', 'Change'], cells) });
+        reporter.section({
+          title: 'Changes',
+          body: markdownTable(['Host', 'Service', 'What', 'Change'], cells),
+        });
       }
       for (const { host, path, diff } of diffs) {
         reporter.section({ title: `${host}: ${path}`, body: diff, code: 'diff', folded: true });
@@ -37,7 +44,9 @@ void runAction({
         return;
       }
       const run = { onFailure: 'undo', signal, onEvent: reporter.onEvent } as const;
-      const outcome = await reporter.phase('Apply', () => execute(desired.steps, handlers(remote, bundle), run));
+      const outcome = await reporter.phase('Apply', () =>
+        execute(desired.steps, handlers(remote, bundle), run),
+      );
       assertSucceeded(outcome, signal);
       reporter.verdict(`${summary}, all of them in force.`);
     } finally {

@@ -4,7 +4,12 @@ export const declaration = declare({
   inputs: {
     urls: { kind: 'multiline' },
     tcp: { kind: 'multiline' },
-    status: { kind: 'string', default: '200', pattern: /\d{3}(\s*,\s*\d{3})*/, expected: 'status codes such as 200,204' },
+    status: {
+      kind: 'string',
+      default: '200',
+      pattern: /\d{3}(\s*,\s*\d{3})*/,
+      expected: 'status codes such as 200,204',
+    },
     contains: { kind: 'string' },
     headers: { kind: 'multiline', secret: true },
     latency: { kind: 'duration', default: '5s' },

@@ -16,7 +16,9 @@ void runAction({
       timeoutMs: inputs.timeout,
       signal,
       onTry: (evidence, number) =>
-        evidence.forEach(({ probe, seen, ms }) => log.info(`${number}. ${probe}: ${seen} (${formatDuration(ms)})`)),
+        evidence.forEach(({ probe, seen, ms }) =>
+          log.info(`${number}. ${probe}: ${seen} (${formatDuration(ms)})`),
+        ),
     });
     signal.throwIfAborted();
     output('passed', verdict.passed);
@@ -28,6 +30,11 @@ void runAction({
 });
 
 function evidenceTable({ evidence }: Verdict): string {
-  const rows = evidence.map(({ probe, seen, ok, ms }) => [probe, seen, ok ? 'healthy' : 'not healthy', formatDuration(ms)]);
+  const rows = evidence.map(({ probe, seen, ok, ms }) => [
+    probe,
+    seen,
+    ok ? 'healthy' : 'not healthy',
+    formatDuration(ms),
+  ]);
   return markdownTable(['Probe', 'Answer', 'Verdict', 'Time'], rows, ['l', 'l', 'l', 'r']);
 }

@@ -14,7 +14,12 @@ const inputs = (more: Partial<ProbeInputs>): ProbeInputs => ({
 describe('probesFrom', () => {
   it('makes an HTTP probe of every URL, with everything that is asked of its answer', () => {
     const [probe] = probesFrom(
-      inputs({ urls: ['https://a.example/x'], status: '200, 204', contains: 'ok', headers: ['Authorization: Basic x:y'] }),
+      inputs({
+        urls: ['https://a.example/x'],
+        status: '200, 204',
+        contains: 'ok',
+        headers: ['Authorization: Basic x:y'],
+      }),
     );
     expect(probe).toEqual({
       kind: 'http',
@@ -37,7 +42,11 @@ describe('probesFrom', () => {
     ['nothing at all', {}, 'Nothing to probe'],
     ['a URL of another kind', { urls: ['ftp://a.example'] }, 'Input "urls": "ftp://a.example" is no URL'],
     ['a port out of range', { tcp: ['a:70000'] }, 'Input "tcp": "a:70000" is not of the form host:port'],
-    ['a header without a name', { urls: ['http://a'], headers: ['s3cret'] }, 'Input "headers": line 1 is not'],
+    [
+      'a header without a name',
+      { urls: ['http://a'], headers: ['s3cret'] },
+      'Input "headers": line 1 is not',
+    ],
   ])('refuses %s', (_what, more, message) => {
     expect(() => probesFrom(inputs(more))).toThrow(message);
   });

@@ -1,7 +1,15 @@
 import { assertSucceeded, type InputsOf, type MainContext, runAction } from '@perlstack/action';
 import { createClient, createReader, type LinodeReader } from '@perlstack/linode';
 import { execute } from '@perlstack/procedure';
-import { handlers, inventory, observe, observeForDestroy, plan, planDestroy, type ProvisionPlan } from '@perlstack/provision';
+import {
+  handlers,
+  inventory,
+  observe,
+  observeForDestroy,
+  plan,
+  planDestroy,
+  type ProvisionPlan,
+} from '@perlstack/provision';
 import { connect, publicKeyOf } from '@perlstack/remote';
 import { loadStack, type StackFile, UserError } from '@perlstack/stack';
 import { declaration } from './declaration.js';
@@ -22,12 +30,17 @@ void runAction({
     show(context, made);
     if (inputs.mode === 'plan') {
       output('inventory', inventory(file.stack, await observe(reader, file)));
-      reporter.verdict(made.steps.length === 0 ? NOTHING : `${made.steps.length} steps, nothing was changed.`);
+      reporter.verdict(
+        made.steps.length === 0 ? NOTHING : `${made.steps.length} steps, nothing was changed.`,
+      );
       return;
     }
     assertConsent(inputs, made);
     await carryOut(context, file, made, sshPublicKey);
-    const servers = inputs.mode === 'destroy' ? { stack: file.stack.stack, hosts: [] } : inventory(file.stack, await observe(reader, file));
+    const servers =
+      inputs.mode === 'destroy'
+        ? { stack: file.stack.stack, hosts: [] }
+        : inventory(file.stack, await observe(reader, file));
     output('inventory', servers);
     reporter.verdict(
       made.steps.length === 0
@@ -68,7 +81,12 @@ function assertConsent(inputs: Inputs, { steps }: Made): void {
   );
 }
 
-async function carryOut({ inputs, reporter, signal }: Context, file: StackFile, made: Made, sshPublicKey: string): Promise<void> {
+async function carryOut(
+  { inputs, reporter, signal }: Context,
+  file: StackFile,
+  made: Made,
+  sshPublicKey: string,
+): Promise<void> {
   // The writing client is made here and not before: a plan can't write.
   const client = createClient({ token: inputs['linode-token'], signal });
   const privateKey = inputs['ssh-private-key'] ?? '';
@@ -76,7 +94,8 @@ async function carryOut({ inputs, reporter, signal }: Context, file: StackFile, 
     client,
     stack: file.stack,
     sshPublicKey,
-    connect: (servers: Parameters<typeof connect>[0]) => connect(servers, { privateKey }, { waitMs: inputs.timeout }),
+    connect: (servers: Parameters<typeof connect>[0]) =>
+      connect(servers, { privateKey }, { waitMs: inputs.timeout }),
   };
   // What was made stays when a later step fails: the next run finds it and goes on from there.
   const run = { signal, onEvent: reporter.onEvent, onFailure: 'keep' } as const;
@@ -86,5 +105,7 @@ async function carryOut({ inputs, reporter, signal }: Context, file: StackFile, 
 function publicKeyFrom(inputs: Inputs): string {
   const privateKey = inputs['ssh-private-key'];
   if (privateKey) return publicKeyOf({ privateKey });
-  throw new UserError('Input "ssh-private-key": mode apply needs it, as new servers are reached with it. Nothing was changed.');
+  throw new UserError(
+    'Input "ssh-private-key": mode apply needs it, as new servers are reached with it. Nothing was changed.',
+  );
 }

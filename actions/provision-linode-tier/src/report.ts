@@ -28,5 +28,9 @@ export function differenceOf(delta: number): string {
 
 /** The steps of a plan, in their order. */
 export function stepsTable(steps: readonly Step[]): string {
-  return markdownTable(['', 'Step'], steps.map(({ title }, index) => [index + 1, title]), ['r', 'l']);
+  return markdownTable(
+    ['', 'Step'],
+    steps.map(({ title }, index) => [index + 1, title]),
+    ['r', 'l'],
+  );
 }

@@ -10,7 +10,9 @@ void runAction({
   declaration,
   main: async ({ inputs, log, reporter, output }) => {
     const { stack } = loadStack(inputs['stack-file']);
-    const bundle = render(stack, inventoryFrom(inputs.inventory, stack.stack), { secrets: placeholders(stack) });
+    const bundle = render(stack, inventoryFrom(inputs.inventory, stack.stack), {
+      secrets: placeholders(stack),
+    });
     const digest = bundleDigest(bundle);
     writeTree(inputs.output, bundle);
     for (const note of bundle.notes) log.notice(note);
@@ -27,7 +29,9 @@ void runAction({
     output('digest', digest);
     output('path', inputs.output);
     output('files', files);
-    reporter.verdict(`${files.length} files for ${bundle.hosts.length} servers, digest ${digest.slice(0, 12)}.`);
+    reporter.verdict(
+      `${files.length} files for ${bundle.hosts.length} servers, digest ${digest.slice(0, 12)}.`,
+    );
   },
 });
 

@@ -9,7 +9,7 @@ export const declaration = declare({
     sha256: { kind: 'string', pattern: /[0-9a-f]{64}/, expected: '64 hexadecimal digits' },
     release: {
       kind: 'string',
-      required: true,
+      default: '${{ github.sha }}',
       pattern: /[a-z0-9][a-z0-9._-]{0,62}/,
       expected: 'small letters, digits, dots, dashes and underscores',
     },

@@ -1,6 +1,19 @@
-import { type InputsOf, inventoryFrom, type MainContext, type PostContext, runAction } from '@perlstack/action';
+import {
+  type InputsOf,
+  inventoryFrom,
+  type MainContext,
+  type PostContext,
+  runAction,
+} from '@perlstack/action';
 import { fileJournal } from '@perlstack/procedure';
-import { deploy, type DeployResult, finish, type Owner, preview, type ReleaseOptions } from '@perlstack/release';
+import {
+  deploy,
+  type DeployResult,
+  finish,
+  type Owner,
+  preview,
+  type ReleaseOptions,
+} from '@perlstack/release';
 import { connect, type Remote } from '@perlstack/remote';
 import { loadStack, UserError } from '@perlstack/stack';
 import { declaration } from './declaration.js';
@@ -19,14 +32,22 @@ void runAction({
   post: (context) =>
     withRemote(context, async (options) => {
       const { journal, log, reporter } = context;
-      const result = await finish({ ...options, owner: ownerFrom(process.env), journal, onEvent: reporter.onEvent });
+      const result = await finish({
+        ...options,
+        owner: ownerFrom(process.env),
+        journal,
+        onEvent: reporter.onEvent,
+      });
       if (result.note) log.warning(result.note);
       if (result.unresolved.length > 0) throw new UserError(`Not put back: ${result.unresolved.join('; ')}`);
     }),
 });
 
 /** Opens connections for as long as the work takes; none is made before the first is needed. */
-async function withRemote(context: Context, work: (options: ReleaseOptions & { remote: Remote }) => Promise<void>) {
+async function withRemote(
+  context: Context,
+  work: (options: ReleaseOptions & { remote: Remote }) => Promise<void>,
+) {
   const { inputs } = context;
   const { stack } = loadStack(inputs['stack-file']);
   const inventory = inventoryFrom(inputs.inventory, stack.stack);
@@ -56,7 +77,11 @@ async function showPlan({ output, reporter }: MainContext<typeof declaration>, o
   output('servers', []);
   output('result', plan);
   const steps = plan.roll.length + plan.finish.length;
-  reporter.verdict(steps === 0 ? `Release ${options.release} serves already: nothing to do.` : `${steps} steps, nothing was changed.`);
+  reporter.verdict(
+    steps === 0
+      ? `Release ${options.release} serves already: nothing to do.`
+      : `${steps} steps, nothing was changed.`,
+  );
 }
 
 async function rollOut(context: MainContext<typeof declaration>, options: ReleaseOptions) {
@@ -71,7 +96,10 @@ async function rollOut(context: MainContext<typeof declaration>, options: Releas
   output('release', servingAfter(result));
   output('previous', result.previous ?? '');
   output('outcome', result.outcome);
-  output('servers', result.servers.map(({ name, seconds }) => ({ name, seconds })));
+  output(
+    'servers',
+    result.servers.map(({ name, seconds }) => ({ name, seconds })),
+  );
   output('result', result);
   reporter.section({ title: 'Servers', body: serverTable(result) });
   if (result.evidence.length > 0) {
@@ -79,7 +107,8 @@ async function rollOut(context: MainContext<typeof declaration>, options: Releas
     result.evidence.forEach((line) => log.info(`  ${line}`));
   }
   if (result.outcome === 'cancelled') context.signal.throwIfAborted();
-  if (result.outcome !== 'succeeded' && result.outcome !== 'nothing-to-do') throw new UserError(sentenceOf(result));
+  if (result.outcome !== 'succeeded' && result.outcome !== 'nothing-to-do')
+    throw new UserError(sentenceOf(result));
   reporter.verdict(sentenceOf(result));
 }
 

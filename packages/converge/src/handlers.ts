@@ -4,6 +4,7 @@ import { commandLine, type Remote, type RunOptions } from '@perlstack/remote';
 import { APPLY_SCRIPT, CLEAN_SCRIPT, RESTORE_SCRIPT } from './apply-script.js';
 import { explainApply, explainBusy, explainInstall, explainInvalid } from './explain.js';
 import { READ_RECORDS, STATE_FOLDER } from './layout.js';
+import { installProgress } from './install-progress.js';
 import { DIRECTORIES_SCRIPT, INSTALL_SCRIPT, USERS_SCRIPT } from './prepare-scripts.js';
 import { encodeContent, encodeMode, encodeRecords, type Fields } from './records.js';
 import { STAGE_SCRIPT } from './stage-script.js';

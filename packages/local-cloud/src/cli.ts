@@ -36,7 +36,8 @@ async function status(): Promise<number> {
   for (const cloud of clouds) {
     const served = (await readService(cloud.id)) ? 'API up' : 'no API';
     print(`${cloud.id} (since ${cloud.createdAt}, ${served})`);
-    for (const host of cloud.hosts) print(`  ${host.label}  ${host.running ? 'on ' : 'off'}  ${host.addresses.join(' ')}`);
+    for (const host of cloud.hosts)
+      print(`  ${host.label}  ${host.running ? 'on ' : 'off'}  ${host.addresses.join(' ')}`);
   }
   return 0;
 }
@@ -53,7 +54,9 @@ async function down(id: string | undefined): Promise<number> {
 
 /** The one cloud with a host of that name, and the host's label: `web-1` finds `shop-web-1`. */
 async function find(host: string): Promise<{ cloud: string; label: string }> {
-  const all = (await findClouds()).flatMap(({ id, hosts }) => hosts.map(({ label }) => ({ cloud: id, label })));
+  const all = (await findClouds()).flatMap(({ id, hosts }) =>
+    hosts.map(({ label }) => ({ cloud: id, label })),
+  );
   const found = all.filter(({ label }) => label === host || label.endsWith(`-${host}`));
   if (found.length === 1 && found[0]) return found[0];
   const number = found.length === 0 ? 'No' : 'More than one';
@@ -65,7 +68,10 @@ async function openShell(name: string, by: 'ssh' | 'console'): Promise<number> {
   const cloud = await openHostCloud(id);
   if (by === 'console') return interactive(await cloud.consoleArgv(host));
   const key = join(cloudFolder(cloud.id), 'ssh-key');
-  if (!existsSync(key)) throw new UserError(`Nobody left an SSH key for cloud ${cloud.id}; use: npm run cloud -- console ${host}`);
+  if (!existsSync(key))
+    throw new UserError(
+      `Nobody left an SSH key for cloud ${cloud.id}; use: npm run cloud -- console ${host}`,
+    );
   return interactive(await sshArgv(cloud, host, key));
 }
 
@@ -92,32 +98,50 @@ async function serve(options: { id?: string; owner?: string; 'time-scale'?: stri
   return 0;
 }
 
+type Values = Parameters<typeof serve>[0];
+
+const VERBS: Readonly<Record<string, (word: string | undefined, values: Values) => Promise<number>>> = {
+  up: (id) => up(id),
+  down: (id) => down(id),
+  status: () => status(),
+  ssh: (host) => openShell(named(host), 'ssh'),
+  console: (host) => openShell(named(host), 'console'),
+  serve: (_word, values) => serve(values),
+  help: () => help(),
+};
+
+function named(host: string | undefined): string {
+  if (host !== undefined) return host;
+  throw new UserError('Which host? See: npm run cloud -- status');
+}
+
+async function help(): Promise<number> {
+  print(USAGE);
+  return 0;
+}
+
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { id: { type: 'string' }, owner: { type: 'string' }, 'time-scale': { type: 'string' } },
+    options: {
+      id: { type: 'string' },
+      owner: { type: 'string' },
+      'time-scale': { type: 'string' },
+      help: { type: 'boolean' },
+    },
   });
-  const [verb, word] = positionals;
-  switch (verb) {
-    case 'up':
-      return up(word);
-    case 'down':
-      return down(word);
-    case 'status':
-      return status();
-    case 'serve':
-      return serve(values);
-    case 'ssh':
-    case 'console':
-      if (word !== undefined) return openShell(word, verb);
-  }
+  const [verb = 'help', word] = values.help ? [] : positionals;
+  const perform = VERBS[verb];
+  if (perform) return perform(word, values);
   print(USAGE);
-  return verb === undefined || verb === 'help' ? 0 : 2;
+  return 2;
 }
 
 try {
   process.exitCode = await main();
 } catch (error) {
-  process.stderr.write(`${error instanceof UserError ? messageOf(error) : ((error as Error).stack ?? messageOf(error))}\n`);
+  process.stderr.write(
+    `${error instanceof UserError ? messageOf(error) : ((error as Error).stack ?? messageOf(error))}\n`,
+  );
   process.exitCode = 1;
 }

@@ -3,7 +3,13 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type LinodeApi, startApi } from './api/index.js';
-import { command, type HostCloud, type HostCloudOptions, cloudFolder, createHostCloud } from './hosts/index.js';
+import {
+  command,
+  type HostCloud,
+  type HostCloudOptions,
+  cloudFolder,
+  createHostCloud,
+} from './hosts/index.js';
 
 /** Where the API answers inside the internet of a local cloud: loopback there, so that no host can reach it. */
 const API_PORT = 8080;

@@ -12,10 +12,12 @@ export async function sshArgv(cloud: HostCloud, label: string, key: string): Pro
   const hosts = await cloud.hosts();
   const known = join(cloudFolder(cloud.id), 'known_hosts');
   const lines = await Promise.all(
-    hosts.filter(({ running }) => running).map(async (host) => {
-      const { stdout } = await cloud.exec(host.label, ['cat', '/etc/ssh/ssh_host_ed25519_key.pub']);
-      return `${host.label} ${stdout.trim()}`;
-    }),
+    hosts
+      .filter(({ running }) => running)
+      .map(async (host) => {
+        const { stdout } = await cloud.exec(host.label, ['cat', '/etc/ssh/ssh_host_ed25519_key.pub']);
+        return `${host.label} ${stdout.trim()}`;
+      }),
   );
   await writeFile(known, `${lines.join('\n')}\n`, { mode: 0o600 });
   const options = ['-i', key, '-o', `UserKnownHostsFile=${known}`, '-o', 'StrictHostKeyChecking=yes'];

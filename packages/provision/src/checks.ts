@@ -3,6 +3,7 @@ import ipaddr from 'ipaddr.js';
 import { type StackFile, TIERS, UserError } from '@perlstack/stack';
 import { fault } from './catalogue.js';
 import { isProvisioned, jumpTier, layout, placeOf, settingsOf } from './layout.js';
+import { vpcDescription } from './names.js';
 import type { Resources, Stranger } from './observed.js';
 
 /**
@@ -68,7 +69,7 @@ export function checkOwnership(file: StackFile, resources: Resources): void {
   const { stack } = file;
   const taken = resources.strangers.find((stranger) => isInTheWay(file, resources, stranger));
   if (taken) {
-    const mark = taken.what === 'VPC' ? 'description' : 'tags';
+    const mark = taken.what === 'VPC' ? `description "${vpcDescription(stack.stack)}"` : 'tags';
     throw fault(
       file,
       ['stack'],

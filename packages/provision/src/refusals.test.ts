@@ -148,7 +148,7 @@ describe('foreign things under our names', () => {
     cloud = await testCloud();
     await cloud.client.createVpc({ label: 'shop', region: 'us-ord' });
     expect(await refusal(STACK)).toMatch(
-      /there is a VPC "shop" \(id \d+\) without the description of this stack/,
+      /there is a VPC "shop" \(id \d+\) without the description "perlstack stack:shop" of this stack/,
     );
   });
 

@@ -44,11 +44,31 @@ async function runJest(
   const lenient = files.length === 0 ? ['--passWithNoTests'] : [];
   try {
     const args = [...jest, ...flags, ...pattern, '--json', `--outputFile=${results}`, ...lenient];
-    const { code } = await runNode([...args, '--', ...files], { show: true });
+    const code = await untilFinished([...args, '--', ...files], results);
     if (!existsSync(results)) return { passed: 0, failed: 1, skipped: 0 };
     return countsOf(JSON.parse(await readFile(results, 'utf8')) as JestResults, code);
   } finally {
     await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** How long jest may go on after its results are there before it counts as hanging. */
+const GRACE_MS = 15_000;
+
+/** Runs jest, and ends it when it doesn't end itself, because a test left a server, a process or a timer behind. */
+async function untilFinished(args: readonly string[], results: string): Promise<number> {
+  const hanging = new AbortController();
+  let finishedAt: number | undefined;
+  const watch = setInterval(() => {
+    if (existsSync(results)) finishedAt ??= Date.now();
+    if (finishedAt !== undefined && Date.now() - finishedAt > GRACE_MS) hanging.abort();
+  }, 500);
+  try {
+    return (await runNode(args, { show: true, signal: hanging.signal })).code;
+  } finally {
+    clearInterval(watch);
+    if (hanging.signal.aborted)
+      console.error('jest was ended: a test has left a server, process or timer behind');
   }
 }
 

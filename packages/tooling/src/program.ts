@@ -14,13 +14,18 @@ const running = new Set<ChildProcess>();
 /**
  * Runs a Node program in the checkout, under the Node that runs this one.
  * @param options.show passes the output on as it comes, to standard error; else it is collected.
+ * @param options.signal kills the program.
  * @returns also when the program failed; a program that was ended by a signal has code 1.
  */
-export function runNode(args: readonly string[], options: { show?: boolean } = {}): Promise<Ended> {
+export function runNode(
+  args: readonly string[],
+  options: { show?: boolean; signal?: AbortSignal } = {},
+): Promise<Ended> {
   return new Promise((resolve, reject) => {
     const target = options.show ? 2 : 'pipe';
     const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', target, target] });
     running.add(child);
+    options.signal?.addEventListener('abort', () => child.kill('SIGKILL'), { once: true });
     let output = '';
     for (const stream of [child.stdout, child.stderr])
       stream?.setEncoding('utf8').on('data', (text: string) => (output += text));

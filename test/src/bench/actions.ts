@@ -15,13 +15,17 @@ export function benchActions(): BenchmarkReport {
   const commands = [['--eval', ''], ...names.map((name) => [bundleOf(name)])];
   // In turn, so that a machine whose speed drifts treats them alike.
   const samples = commands.map((): number[] => []);
-  for (let run = 0; run < RUNS; run += 1) commands.forEach((argv, index) => samples[index]?.push(startOf(argv)));
+  for (let run = 0; run < RUNS; run += 1)
+    commands.forEach((argv, index) => samples[index]?.push(startOf(argv)));
   const [floor = Number.NaN, ...starts] = samples.map(median);
   const rows = names.flatMap((name, index) => [
     { name: `${name}: cold start`, unit: 'ms', ours: starts[index] ?? Number.NaN, floor },
     { name: `${name}: dist`, unit: 'KiB', ours: statSync(bundleOf(name)).size / 1_024 },
   ]);
-  return { rows, goals: [atMost('slowest cold start, times an empty script', 8, Math.max(...starts) / floor)] };
+  return {
+    rows,
+    goals: [atMost('slowest cold start, times an empty script', 8, Math.max(...starts) / floor)],
+  };
 }
 
 function bundleOf(action: string): string {

@@ -35,9 +35,20 @@ export function atMost(name: string, goal: number, measured: number): Goal {
 export function tableOf({ rows, goals }: BenchmarkReport): string {
   const figures = rows.map(({ name, unit, ours, peer, floor }) => {
     const base = peer ?? floor;
-    return [`${name} (${unit})`, round(ours), round(peer), round(floor), base ? `${(ours / base).toFixed(2)} x` : ''];
+    return [
+      `${name} (${unit})`,
+      round(ours),
+      round(peer),
+      round(floor),
+      base ? `${(ours / base).toFixed(2)} x` : '',
+    ];
   });
-  const verdicts = goals.map(({ name, goal, measured, met }) => [name, `<= ${goal}`, round(measured), met ? 'met' : 'NOT met']);
+  const verdicts = goals.map(({ name, goal, measured, met }) => [
+    name,
+    `<= ${goal}`,
+    round(measured),
+    met ? 'met' : 'NOT met',
+  ]);
   return [
     terminalTable(['', 'ours', 'peer', 'floor', 'ratio'], figures, ['l', 'r', 'r', 'r', 'r']),
     terminalTable(['goal', 'limit', 'measured', ''], verdicts, ['l', 'r', 'r', 'l']),
@@ -47,8 +58,14 @@ export function tableOf({ rows, goals }: BenchmarkReport): string {
 /** Writes `bench-NAME.json`. */
 export async function writeReport(folder: string, name: string, report: BenchmarkReport): Promise<void> {
   await mkdir(folder, { recursive: true });
-  const ratios = report.rows.map((row) => ({ ...row, ratio: row.ours / (row.peer ?? row.floor ?? Number.NaN) }));
-  await writeFile(path.join(folder, `bench-${name}.json`), `${JSON.stringify({ ...report, rows: ratios }, null, 2)}\n`);
+  const ratios = report.rows.map((row) => ({
+    ...row,
+    ratio: row.ours / (row.peer ?? row.floor ?? Number.NaN),
+  }));
+  await writeFile(
+    path.join(folder, `bench-${name}.json`),
+    `${JSON.stringify({ ...report, rows: ratios }, null, 2)}\n`,
+  );
 }
 
 /** The middle value; of an even number of values the upper one of the two in the middle. */

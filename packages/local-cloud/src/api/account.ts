@@ -28,7 +28,7 @@ const KEYS = '/profile/sshkeys';
 
 export const accountRoutes: Route[] = [
   { method: 'GET', path: '/profile', scopes: '*', handle: (call) => profileView(call.cloud) },
-  { method: 'PUT', path: '/profile', scopes: WRITE, handle: (call) => profileView(call.cloud) },
+  { method: 'PUT', path: '/profile', scopes: WRITE, handle: updateProfile },
   { method: 'GET', path: '/profile/grants', scopes: '*', handle: () => NO_CONTENT },
   { method: 'GET', path: KEYS, scopes: READ, handle: listKeys },
   { method: 'POST', path: KEYS, scopes: WRITE, handle: createKey },
@@ -50,10 +50,10 @@ function profileView(cloud: Cloud): JsonObject {
   return {
     uid: 1,
     username: cloud.username,
-    email: 'local-cloud@example.com',
+    email: cloud.profile.email,
     verified_phone_number: null,
-    timezone: 'GMT',
-    email_notifications: true,
+    timezone: cloud.profile.timezone,
+    email_notifications: cloud.profile.emailNotifications,
     referrals: { code: '', url: '', total: 0, completed: 0, pending: 0, credit: 0 },
     ip_whitelist_enabled: false,
     lish_auth_method: 'password_keys',
@@ -63,6 +63,17 @@ function profileView(cloud: Cloud): JsonObject {
     authentication_type: 'password',
     user_type: 'default',
   };
+}
+
+function updateProfile(call: Call): JsonObject {
+  const { cloud, body } = call;
+  const { profile } = cloud;
+  const email = body.string('email') ?? profile.email;
+  const timezone = body.string('timezone') ?? profile.timezone;
+  const emailNotifications = body.boolean('email_notifications') ?? profile.emailNotifications;
+  body.check();
+  Object.assign(profile, { email, timezone, emailNotifications });
+  return profileView(cloud);
 }
 
 function settingsView(cloud: Cloud): JsonObject {
@@ -113,11 +124,14 @@ function transferView(): JsonObject {
   return { billable: 0, quota: 0, used: 0, region_transfers: [] };
 }
 
+/** Newest first; those of one second in the order they happened. */
 function listEvents(call: Call): JsonObject {
   const { cloud } = call;
   const now = cloud.now();
+  const second = (event: EventRecord): number => Math.floor(event.created / 1000);
+  const events = cloud.events.toSorted((a, b) => second(b) - second(a) || a.id - b.id);
   return call.list(
-    cloud.events.map((event) => eventView(event, cloud.username, now)),
+    events.map((event) => eventView(event, cloud.username, now)),
     EVENT_FILTERABLE,
   );
 }

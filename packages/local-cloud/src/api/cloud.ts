@@ -54,6 +54,8 @@ export class Cloud {
     public_interface: null,
     vpc_interface: null,
   };
+  /** What the user may change of the profile. */
+  readonly profile = { email: 'local-cloud@example.com', timezone: 'GMT', emailNotifications: true };
   readonly settings: AccountSettings = {
     networkHelper: false,
     backupsEnabled: false,

@@ -94,7 +94,7 @@ function listConfigs(call: Call): JsonObject {
   const linode = linodeOf(call);
   return call.list(
     linode.configs.map((config) => configView(call.cloud, linode, config)),
-    ['id', 'label'],
+    ['id', 'interfaces', 'label'],
   );
 }
 

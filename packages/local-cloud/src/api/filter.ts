@@ -120,8 +120,9 @@ function valueAt(item: JsonObject, key: string): Json {
   return value ?? null;
 }
 
-/** Numbers in query strings and ids in filters come as text as well as numbers. */
+/** Ids come as text as well as numbers; an object, such as an interface of a profile, is meant by its label. */
 function same(value: Json, operand: Json): boolean {
+  if (isObject(value)) return same(value['label'] ?? null, operand);
   if (value === null || operand === null) return value === operand;
   return text(value) === text(operand);
 }

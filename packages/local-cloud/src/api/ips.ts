@@ -32,7 +32,7 @@ const FILTERABLE = [
 ];
 
 /** Without a technical reason given to support an account may reserve only so many. */
-const MOST_RESERVED = 16;
+const MOST_RESERVED = 14;
 
 const READ = 'ips:read_only';
 const WRITE = 'ips:read_write';
@@ -300,7 +300,7 @@ function reserve(call: Call): JsonObject {
   const { cloud, body } = call;
   const region = body.requiredString('region');
   if (region !== '' && cloud.region(region) === undefined) body.fail('region is not valid', 'region');
-  const tags = readTags(body) ?? [];
+  const tags = readTags(body, 1) ?? [];
   body.check();
   if ([...cloud.addresses.values()].filter((address) => address.reserved).length >= MOST_RESERVED) {
     const reason =
@@ -321,7 +321,7 @@ function getReserved(call: Call): JsonObject {
 function updateReserved(call: Call): JsonObject {
   const { cloud, body } = call;
   const address = reservedOf(call);
-  const tags = readTags(body);
+  const tags = readTags(body, 1);
   body.check();
   if (tags !== undefined) address.tags = useTags(cloud, tags);
   return viewOf(cloud, address);

@@ -84,11 +84,11 @@ export function otherLabels(
   return [...things].filter((thing) => thing.id !== except).map((thing) => thing.label);
 }
 
-/** Reads and checks `tags`; `undefined` where they are not to change. */
-export function readTags(fields: Fields): string[] | undefined {
+/** Reads and checks `tags`; `undefined` where they are not to change. Reserved addresses may have shorter ones. */
+export function readTags(fields: Fields, least = 3): string[] | undefined {
   const tags = fields.strings('tags');
-  if (tags?.some((tag) => tag.length < 3 || tag.length > 50)) {
-    fields.fail('Length must be 3-50 characters', 'tags');
+  if (tags?.some((tag) => tag.length < least || tag.length > 50)) {
+    fields.fail(`Length must be ${least}-50 characters`, 'tags');
   }
   return tags === undefined ? undefined : [...new Set(tags)];
 }

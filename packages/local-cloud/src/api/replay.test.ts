@@ -17,6 +17,8 @@ const NEWER: Readonly<Record<string, readonly string[]>> = {
   'GET /linode/instances/:linode/ips': ['tags'],
   'GET /networking/ips/:address': ['tags'],
   'PUT /networking/ips/:address': ['tags'],
+  'GET /vpcs/:vpc': ['vpc_type'],
+  'PUT /vpcs/:vpc': ['vpc_type'],
   'GET /nodebalancers/:balancer': ['frontend_address_type', 'frontend_vpc_subnet_id', 'locks'],
   'PUT /nodebalancers/:balancer': ['frontend_address_type', 'frontend_vpc_subnet_id', 'locks'],
   'GET /linode/instances/:linode/nodebalancers': ['frontend_address_type', 'frontend_vpc_subnet_id', 'locks'],
@@ -60,11 +62,11 @@ function learnKinds(exchanges: readonly Exchange[]): Map<string, Kind> {
   const kinds = new Map<string, Kind>();
   for (const exchange of exchanges) {
     const route = routeOf(exchange);
-    if (route === undefined || exchange.status !== 200) continue;
+    if (route === undefined) continue;
     const kind = kinds.get(route) ?? { shape: emptyShape(), limits: new Set() };
     kinds.set(route, kind);
-    learn(kind.shape, exchange.response ?? null);
     if (exchange.ratelimit != null) kind.limits.add(exchange.ratelimit);
+    if (exchange.status === 200) learn(kind.shape, exchange.response ?? null);
   }
   return kinds;
 }

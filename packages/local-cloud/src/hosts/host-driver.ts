@@ -45,9 +45,10 @@ function refuseDoubles(context: Context, spec: HostSpec): void {
 }
 
 async function boot(context: Context, id: number): Promise<void> {
-  const record = findRecord(context, id);
+  const record = { ...findRecord(context, id), frozen: false };
   const machine = machineOf(context, record);
   if (await isPopulated(machine.group)) return;
+  await saveRecord(context, record);
   await makeGroups(machine.group, record.spec.memoryMiB);
   await context.network.prepare(record.spec, [...context.records.values()]);
   await context.network.plug(record.spec);

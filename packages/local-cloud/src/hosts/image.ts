@@ -40,6 +40,7 @@ export async function ensureImage(name: string, cacheDir: string, log: Log): Pro
   const recipe = recipeFor(name);
   const root = join(cacheDir, 'images', recipeKey(recipe));
   if (await exists(root)) return root;
+  log(`image ${recipe.suite}: not in ${cacheDir} yet`);
   return withLock(`${root}.lock`, async () => {
     if (!(await exists(root))) await build(recipe, root, log);
     return root;

@@ -139,10 +139,10 @@ export async function powerOn(layout: CgroupLayout, machine: Machine): Promise<v
   ];
   const argv = [...supervisor, ...nspawnArgv(name, namespace, spec, paths.root)];
   const apart = ['unshare', '--mount', '--propagation', 'private'];
-  await startDetached(supervisorGroup(group), [...apart, ...argv], paths.console);
+  const hasEnded = await startDetached(supervisorGroup(group), [...apart, ...argv], paths.console);
   while ((await leaderOf(group)) === null) {
     await sleep(20);
-    if (await isPopulated(group)) continue;
+    if (!hasEnded()) continue;
     throw new Error(
       `host ${spec.label}: systemd-nspawn ended before its init took over; see ${paths.console}`,
     );

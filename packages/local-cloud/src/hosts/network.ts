@@ -64,7 +64,8 @@ function killIfThere(pid: number): void {
 }
 
 // Inside a container /proc/sys is often read-only; `ip netns exec` gives a mount namespace of its own to change that in.
-const SYSCTL = '[ -w /proc/sys/net/ipv4/ip_forward ] || mount -o remount,bind,rw /proc/sys; exec sysctl --quiet -w "$@"';
+const SYSCTL =
+  '[ -w /proc/sys/net/ipv4/ip_forward ] || mount -o remount,bind,rw /proc/sys; exec sysctl --quiet -w "$@"';
 
 async function apply(settings: readonly string[], namespace: string): Promise<void> {
   await command(inNamespace(namespace, ['sh', '-euc', SYSCTL, 'sh', ...settings]));

@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { open } from 'node:fs/promises';
-import { type Cgroup, foldersOf } from './cgroup.js';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Cgroup, foldersOf, processesOf } from './cgroup.js';
 
 // Joins the groups, then becomes the program: no moment passes in which it is outside of them.
 const JOIN =
@@ -14,16 +15,25 @@ export function inCgroup(group: Cgroup, argv: readonly string[]): string[] {
 }
 
 /**
- * Starts a program that outlives this process; what it prints is appended to `logFile`. Its life is watched and ended
+ * Starts a program that outlives this process, and waits until it is in its control group; what it prints is appended to `logFile`. Its life is watched and ended
  * through its control group, never by a process id that may have come to mean another program.
+ *
+ * @returns whether the program has ended, for as long as this process lives
  */
-export async function startDetached(group: Cgroup, argv: readonly string[], logFile: string): Promise<void> {
+export async function startDetached(
+  group: Cgroup,
+  argv: readonly string[],
+  logFile: string,
+): Promise<() => boolean> {
   const [file = '', ...args] = inCgroup(group, argv);
   const log = await open(logFile, 'a', 0o600);
   try {
     const child = spawn(file, args, { detached: true, stdio: ['ignore', log.fd, log.fd], cwd: '/' });
     await once(child, 'spawn');
     child.unref();
+    const hasEnded = (): boolean => child.exitCode !== null || child.signalCode !== null;
+    while (!hasEnded() && !(await processesOf(group.unified)).includes(child.pid ?? 0)) await sleep(5);
+    return hasEnded;
   } finally {
     await log.close();
   }

@@ -47,7 +47,8 @@ export class AddressBook {
   #candidate(exchange: Exchange): string {
     const latestFirst = this.#seen.toReversed().map(({ address }) => address);
     const fits = (address: string): boolean => this.#fits(address, exchange);
-    return latestFirst.find(fits) ?? latestFirst[0] ?? NEUTRAL_IPV4;
+    const reserved = (address: string): boolean => this.#cloud.addresses.get(address)?.reserved === true;
+    return latestFirst.find(fits) ?? latestFirst.find(reserved) ?? latestFirst[0] ?? NEUTRAL_IPV4;
   }
 
   #fits(text: string, exchange: Exchange): boolean {

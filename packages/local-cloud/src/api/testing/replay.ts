@@ -1,5 +1,6 @@
 import { isList, isObject, type Json, type JsonObject } from '../json.js';
 import { FULL_TOKEN, ManualClock, MemoryDriver, startApi, type LinodeApi } from '../index.js';
+import type { Linode } from '../model.js';
 import { Router } from '../router.js';
 import { ROUTES } from '../server.js';
 import { AddressBook } from './address-book.js';
@@ -61,9 +62,11 @@ class Player {
     if (route === undefined) return { exchange, route: kind, skipped: 'not simulated' };
     if (exchange.status === 429) return { exchange, route, skipped: 'a matter of pace' };
     seed(this.#api.state, this.#ids, exchange);
-    const unknown = this.#unknownIds(exchange);
-    if (unknown.length > 0)
-      return { exchange, route, skipped: 'about something made by a call that is not simulated' };
+    const skipped = this.#whyNot(exchange);
+    if (skipped !== undefined) return { exchange, route, skipped };
+    if (isBusy(exchange) && !this.#api.state.busy(this.#linodeOf(exchange))) {
+      return { exchange, route, skipped: 'busy with a call that could not be played' };
+    }
     if (!expectsBusy(exchange, rest)) await this.#clock.settle();
     return this.#send(exchange, route);
   }
@@ -85,9 +88,21 @@ class Player {
     return { exchange, route, status: answer.status, body: parsed, headers: answer.headers };
   }
 
+  #linodeOf(exchange: Exchange): Linode {
+    return this.#api.state.linode(this.#ids.get(Number(barePath(exchange.path).split('/')[3])) ?? 0);
+  }
+
   /** Why an exchange can't be played, or `undefined` if it can. */
   #whyNot(exchange: Exchange): string | undefined {
     if (exchange.status === 404) return undefined;
+    if (
+      /\/private%2F|\/sharegroups/.test(exchange.path) ||
+      /"private\//.test(JSON.stringify(exchange.request ?? null))
+    ) {
+      return 'about an image of the user, which are not simulated';
+    }
+    if (exchange.filter?.['action'] === 'disk_imagize')
+      return 'about an image of the user, which are not simulated';
     if (/kernels\?page=[2-9]/.test(exchange.path)) return 'a longer list than is simulated';
     const inPath = barePath(exchange.path)
       .split('/')
@@ -124,6 +139,11 @@ class Player {
   #translatePart(key: string, part: Json, exchange: Exchange): Json {
     const holdsIds = /(^|[_.])ids?$|^(linodes|nodebalancers|devices)$/.test(key);
     if (typeof part === 'number' && !holdsIds) return part;
+    // The operand of a comparison of ids.
+    if (holdsIds && isObject(part)) {
+      const entries = Object.entries(part).map(([name, value]) => [name, this.#translate(value, exchange)]);
+      return Object.fromEntries(entries) as JsonObject;
+    }
     return this.#translate(part, exchange);
   }
 

@@ -9,6 +9,8 @@ export function seed(cloud: Cloud, ids: Map<number, number>, exchange: Exchange)
   if (exchange.status >= 400) return;
   for (const id of firewallIds(exchange.request)) if (!ids.has(id)) ids.set(id, seedFirewall(cloud));
   for (const region of regionIds(exchange.request)) seedRegion(cloud, region);
+  if (exchange.n === 0 && barePath(exchange.path) === '/networking/reserved/ips')
+    seedReserved(cloud, exchange.response);
   const [first, balancer, second, config] = barePath(exchange.path).split('/').slice(1);
   if (first !== 'nodebalancers' || second !== 'configs' || config === undefined) return;
   if (!ids.has(Number(balancer))) seedBalancer(cloud, ids, Number(balancer), Number(config));
@@ -26,6 +28,15 @@ function firewallIds(value: Json | undefined): number[] {
 function regionIds(value: Json | undefined): string[] {
   const region = isObject(value) ? value['region'] : undefined;
   return typeof region === 'string' ? [region] : [];
+}
+
+/** What was listed before anything was made must have been there. */
+function seedReserved(cloud: Cloud, response: Json | undefined): void {
+  const listed = isObject(response) ? response['data'] : undefined;
+  for (const one of Array.isArray(listed) ? (listed as readonly Json[]) : []) {
+    const region = isObject(one) ? one['region'] : undefined;
+    if (typeof region === 'string') allot(cloud, region, true, null).reserved = true;
+  }
 }
 
 function seedFirewall(cloud: Cloud): number {
