@@ -3,7 +3,7 @@ import { render } from '@perlstack/configs';
 import { describe, handlers, observe, plan } from '@perlstack/converge';
 import { execute } from '@perlstack/procedure';
 import { connect } from '@perlstack/remote';
-import { loadStack } from '@perlstack/stack';
+import { loadStack, type StackFile, stackFault } from '@perlstack/stack';
 import { declaration } from './declaration.js';
 
 void runAction({
@@ -12,7 +12,9 @@ void runAction({
   main: async ({ inputs, log, reporter, signal, mask, output }) => {
     const secrets = assignmentsIn(inputs['app-secrets'], 'app-secrets');
     secrets.forEach((value) => mask(value));
-    const { stack } = loadStack(inputs['stack-file']);
+    const file = loadStack(inputs['stack-file']);
+    assertComplete(file, secrets);
+    const { stack } = file;
     const inventory = inventoryFrom(inputs.inventory, stack.stack);
     const bundle = render(stack, inventory, { secrets: Object.fromEntries(secrets) });
     bundle.notes.forEach((note) => log.notice(note));
@@ -54,3 +56,14 @@ void runAction({
     }
   },
 });
+
+/** @throws UserError naming the secret that the stack file asks for and the step was not given */
+function assertComplete({ stack: { app }, locate }: StackFile, secrets: ReadonlyMap<string, string>): void {
+  const missing = app.secrets.find((name) => !secrets.has(name));
+  if (missing === undefined) return;
+  throw stackFault(
+    locate(['app', 'secrets', app.secrets.indexOf(missing)]),
+    'app.secrets',
+    `${missing} has no value; give the step a line "${missing}=…" in its input "app-secrets"`,
+  );
+}

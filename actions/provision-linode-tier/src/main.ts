@@ -61,7 +61,7 @@ async function planFor(reader: LinodeReader, file: StackFile, mode: Inputs['mode
 }
 
 function show({ log, reporter, output }: Context, { steps, bill, notes }: Made): void {
-  steps.forEach(({ title }) => log.info(`  ${title}`));
+  steps.forEach(({ host, title }) => log.info(`  ${host ? `${host} · ` : ''}${title}`));
   log.info(`  $${bill.before} a month before, $${bill.after} after`);
   notes.forEach((note) => log.notice(note));
   reporter.section({ title: 'Bill', body: billTable(bill) });

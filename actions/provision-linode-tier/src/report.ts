@@ -29,8 +29,7 @@ export function differenceOf(delta: number): string {
 /** The steps of a plan, in their order. */
 export function stepsTable(steps: readonly Step[]): string {
   return markdownTable(
-    ['', 'Step'],
-    steps.map(({ title }, index) => [index + 1, title]),
-    ['r', 'l'],
+    ['Server', 'Step'],
+    steps.map(({ host, title }) => [host ?? '', title]),
   );
 }

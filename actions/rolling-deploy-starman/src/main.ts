@@ -5,7 +5,7 @@ import {
   type PostContext,
   runAction,
 } from '@perlstack/action';
-import { fileJournal } from '@perlstack/procedure';
+import { fileJournal, openSteps } from '@perlstack/procedure';
 import {
   deploy,
   type DeployResult,
@@ -29,9 +29,11 @@ void runAction({
     withRemote(context, async (options) =>
       context.inputs.mode === 'plan' ? showPlan(context, options) : rollOut(context, options),
     ),
-  post: (context) =>
-    withRemote(context, async (options) => {
-      const { journal, log, reporter } = context;
+  post: async (context) => {
+    const { journal, log, reporter } = context;
+    // Also the way after a main that refused its inputs: what was wrong with them is not said twice.
+    if (openSteps(journal).length === 0) return;
+    await withRemote(context, async (options) => {
       const result = await finish({
         ...options,
         owner: ownerFrom(process.env),
@@ -40,7 +42,8 @@ void runAction({
       });
       if (result.note) log.warning(result.note);
       if (result.unresolved.length > 0) throw new UserError(`Not put back: ${result.unresolved.join('; ')}`);
-    }),
+    });
+  },
 });
 
 /** Opens connections for as long as the work takes; none is made before the first is needed. */

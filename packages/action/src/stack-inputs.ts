@@ -1,5 +1,5 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { type Inventory, InventorySchema, messageOf, UserError } from '@perlstack/stack';
+import { readFileSync, statSync } from 'node:fs';
+import { expectation, type Inventory, InventorySchema, UserError } from '@perlstack/stack';
 import type { InputDeclaration } from './declaration.js';
 
 /** The input of every action that reads the stack file; relative to the workspace, so that errors name it shortly. */
@@ -23,8 +23,9 @@ export function inventoryFrom(input: string, stack: string): Inventory {
   const parsed = InventorySchema.safeParse(jsonIn(input));
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
+    const where = issue?.path.map(String).join('.') || 'the whole';
     throw new UserError(
-      `Input "inventory": ${issue?.path.map(String).join('.') || 'the whole'}: ${issue?.message ?? 'not valid'}; pass the output "inventory" of provision-linode-tier`,
+      `Input "inventory": ${where}: ${issue ? expectation(issue) : 'not valid'}; ${PASS_THE_OUTPUT}`,
     );
   }
   if (parsed.data.stack === stack) return parsed.data;
@@ -33,15 +34,25 @@ export function inventoryFrom(input: string, stack: string): Inventory {
   );
 }
 
+const PASS_THE_OUTPUT = 'pass the output "inventory" of provision-linode-tier';
+
 function jsonIn(input: string): unknown {
-  const text = input.trimStart().startsWith('{') || !existsSync(input) ? input : readFileSync(input, 'utf8');
   try {
-    return JSON.parse(text);
+    return JSON.parse(isFile(input) ? readFileSync(input, 'utf8') : input);
   } catch (error) {
-    throw new UserError(
-      `Input "inventory": neither JSON nor a file that holds it (${messageOf(error)}); pass the output "inventory" of provision-linode-tier`,
-      { cause: error },
-    );
+    // The parser's own message quotes the text, over several lines if it has them.
+    throw new UserError(`Input "inventory": neither JSON nor a file that holds it; ${PASS_THE_OUTPUT}`, {
+      cause: error,
+    });
+  }
+}
+
+/** A text as long as an inventory is no path, and asking for it as one would fail. */
+function isFile(input: string): boolean {
+  try {
+    return statSync(input).isFile();
+  } catch {
+    return false;
   }
 }
 

@@ -155,7 +155,7 @@ function startStep({ label, name }: DesiredHost): ProvisionStep {
     kind: 'start-linode',
     host: name,
     after,
-    title: `${label}: wait until it runs`,
+    title: 'wait until it runs',
     label,
   };
 }
@@ -167,7 +167,7 @@ function rotateStep(
 ): ProvisionStep {
   const via = tier.public ? null : jumpLabel(stack.stack, jumpTier(stack), tiers);
   const after = [stepId('start-linode', label), ...(via ? [stepId('rotate-host-key', via)] : [])];
-  const title = `${label}: first connection, new host key`;
+  const title = 'first connection, new host key';
   return {
     id: stepId('rotate-host-key', label),
     kind: 'rotate-host-key',
@@ -210,7 +210,7 @@ function repairSteps(
               placementGroup: group,
             } as const),
             after: [stepId('create-placement-group', group), stepId('start-linode', label)],
-            title: `${label}: into placement group ${group}`,
+            title: `into placement group ${group}`,
           },
         ]
       : []),
@@ -222,7 +222,7 @@ function tagStep({ label, name }: DesiredHost, tags: readonly string[]): Provisi
     id: stepId('add-tags', label),
     kind: 'add-tags',
     host: name,
-    title: `${label}: add tags ${tags.join(', ')}`,
+    title: `add tags ${tags.join(', ')}`,
     label,
     tags,
   };
@@ -242,7 +242,7 @@ function attachStep(
       firewall,
     },
     ...{ interface: kind, after: [stepId('create-firewall', firewall)] },
-    title: `${label}: ${kind} interface under firewall ${firewall}`,
+    title: `${kind} interface under firewall ${firewall}`,
   };
 }
 

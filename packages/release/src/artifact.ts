@@ -52,7 +52,7 @@ export async function checkArtifact(
   const entries = await listEntries(path, measure, limits, say);
   const sha256 = hash.digest('hex');
   if (expected.sha256 !== undefined && expected.sha256.toLowerCase() !== sha256) {
-    throw say(`has SHA-256 ${sha256}, not ${expected.sha256}: it is not the file that was built`);
+    throw say(`has SHA-256 ${sha256}, not ${expected.sha256}: it is not the file that was built; download it anew`);
   }
   const fault = faultOf(entries);
   if (fault !== undefined) throw say(`is refused: ${fault}. Nothing was changed`);
@@ -97,9 +97,9 @@ async function listEntries(
     await pipeline(createReadStream(path), measure, unpack, parse);
   } catch (error) {
     if (error instanceof UserError) throw error;
-    throw say(`is no readable tar archive: ${messageOf(error)}`);
+    throw say(`is no readable tar archive: ${messageOf(error)}; build or download it anew`);
   }
-  if (entries.length === 0) throw say('is no readable tar archive: it holds no entry');
+  if (entries.length === 0) throw say(`is no readable tar archive: it holds no entry; ${HOW_TO_PACK}`);
   return entries;
 }
 
@@ -115,12 +115,14 @@ async function decompressorFor(path: string, say: Say): Promise<Duplex> {
   const magic = await firstBytes(path, say);
   if (magic.startsWith('1f8b')) return createGunzip();
   if (magic.startsWith('28b52ffd')) return createZstdDecompress();
-  if (magic === '') throw say('is empty');
+  if (magic === '') throw say(`is empty: ${HOW_TO_PACK}`);
   const found = Object.entries(OTHER_FORMATS).find(([start]) => magic.startsWith(start))?.[1];
   throw say(
-    `is ${found ?? 'no archive'}: make a tar.gz or tar.zst of the release, such as "tar -czf app.tar.gz -C build ."`,
+    `is ${found ?? 'no archive'}: ${HOW_TO_PACK}`
   );
 }
+
+const HOW_TO_PACK = 'make a tar.gz or tar.zst of the release, such as "tar -czf app.tar.gz -C build ."';
 
 const OTHER_FORMATS: Readonly<Record<string, string>> = {
   '504b0304': 'a zip file',

@@ -17,6 +17,7 @@ import { type Plan, plan, type Strategy, type Wanted } from './plan.js';
 import { type DeployResult, irreducibleSeconds, serversOf } from './result.js';
 import { type Site, siteOf, type Timings, upstreamAddress } from './site.js';
 import type { LockStep, ReleaseStep } from './steps.js';
+import { requireSupported } from './supported.js';
 import type { Observed } from './world.js';
 
 export interface ReleaseOptions {
@@ -107,14 +108,15 @@ async function unlock(lease: Lease, journal: Journal, notes: string[]): Promise<
 
 const RELEASE_ID = /^[a-z0-9][a-z0-9._-]{0,62}$/;
 
-async function readArtifact({ release, artifact, stack: { app } }: ReleaseOptions): Promise<Artifact> {
+async function readArtifact({ release, artifact, stack }: ReleaseOptions): Promise<Artifact> {
+  requireSupported(stack);
   if (!RELEASE_ID.test(release)) {
     throw new UserError(
       `"${release}" is no release id: up to 63 small letters, digits, dots, dashes and underscores, starting with a letter or digit`,
     );
   }
   const { sha256 } = artifact;
-  return checkArtifact(artifact.path, { psgi: app.psgi, ...(sha256 === undefined ? {} : { sha256 }) });
+  return checkArtifact(artifact.path, { psgi: stack.app.psgi, ...(sha256 === undefined ? {} : { sha256 }) });
 }
 
 function wantedOf(options: ReleaseOptions, site: Site, artifact: Artifact): Wanted {

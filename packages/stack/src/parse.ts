@@ -23,9 +23,10 @@ export function loadStack(file: string): StackFile {
   try {
     text = readFileSync(file, 'utf8');
   } catch (error) {
-    throw new UserError(`${file}: there is no such stack file, or it can't be read. Nothing was changed.`, {
-      cause: error,
-    });
+    throw new UserError(
+      `${file}: there is no such stack file, or it can't be read; check the repository out first, or name the file's path. Nothing was changed.`,
+      { cause: error },
+    );
   }
   return parseStack(text, file);
 }
@@ -115,7 +116,7 @@ function explain(error: z.ZodError, source: Source): UserError {
   const found = source.valueAt(issue.path);
   const missing = found === undefined && issue.code === 'invalid_type';
   const what = missing ? 'is missing' : `${foundText(found)}${expectation(issue)}`;
-  return stackFault(source.locate(issue.path), issue.path.join('.'), what);
+  return stackFault(source.locate(issue.path), issue.path.join('.') || 'the file', what);
 }
 
 function foundText(found: unknown): string {
@@ -124,15 +125,45 @@ function foundText(found: unknown): string {
     : `found ${JSON.stringify(found)}; `;
 }
 
-function expectation(issue: z.core.$ZodIssue): string {
+/** What a value must be, in words, by the check that it did not pass. */
+export function expectation(issue: z.core.$ZodIssue): string {
   switch (issue.code) {
     case 'invalid_value':
       return `allowed: ${issue.values.map((value) => String(value)).join(', ')}`;
     case 'invalid_union':
-      return `allowed: ${issue.errors.flat().map(expectation).join('; or ')}`;
+      return alternatives(issue.errors.flat());
+    case 'invalid_type':
+      return `must be ${KINDS[issue.expected] ?? issue.expected}`;
+    case 'too_small':
+      return amount(issue.origin, issue.inclusive === false ? 'more than' : 'at least', issue.minimum);
+    case 'too_big':
+      return amount(issue.origin, issue.inclusive === false ? 'less than' : 'at most', issue.maximum);
     default:
-      return /^(Invalid|Too)/.test(issue.message) ? issue.message : `must be ${issue.message}`;
+      return /^Invalid/.test(issue.message) ? issue.message : `must be ${issue.message}`;
   }
+}
+
+const KINDS: Readonly<Record<string, string>> = {
+  string: 'text',
+  number: 'a number',
+  int: 'a whole number',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'keys with values',
+  record: 'keys with values',
+};
+
+function alternatives(issues: readonly z.core.$ZodIssue[]): string {
+  const values = issues.flatMap((issue) => (issue.code === 'invalid_value' ? issue.values : []));
+  const others = issues.filter(({ code }) => code !== 'invalid_value').map(expectation);
+  const allowed = values.length > 0 ? [`allowed: ${values.map(String).join(', ')}`] : [];
+  return [...allowed, ...others].join('; or ');
+}
+
+function amount(origin: string, relation: string, limit: number | bigint): string {
+  if (origin === 'string') return `must have ${relation} ${limit} characters`;
+  if (origin === 'array') return `must have ${relation} ${limit} ${Number(limit) === 1 ? 'entry' : 'entries'}`;
+  return `must be ${relation} ${limit}`;
 }
 
 function unknownKey(path: readonly PropertyKey[], key: string, source: Source): UserError {

@@ -18,6 +18,7 @@ import type {
   PlacementGroup,
   SshKey,
   Subnet,
+  Volume,
   Vpc,
 } from './model.js';
 
@@ -41,6 +42,7 @@ export class Cloud {
   readonly firewalls = new Map<number, Firewall>();
   readonly placementGroups = new Map<number, PlacementGroup>();
   readonly nodeBalancers = new Map<number, NodeBalancer>();
+  readonly volumes = new Map<number, Volume>();
   readonly addresses = new Map<string, Address>();
   readonly ipv6Ranges: Ipv6Range[] = [];
   readonly sshKeys = new Map<number, SshKey>();

@@ -66,7 +66,6 @@ export const linodeRoutes: Route[] = [
   { method: 'PUT', path: `${ONE}/firewalls`, scopes: WRITE, handle: replaceFirewalls },
   { method: 'POST', path: `${ONE}/firewalls/apply`, scopes: WRITE, handle: applyFirewalls },
   { method: 'GET', path: `${ONE}/nodebalancers`, scopes: READ, handle: listBalancers },
-  { method: 'GET', path: `${ONE}/volumes`, scopes: READ, handle: listVolumes },
 ];
 
 function listLinodes(call: Call): JsonObject {
@@ -123,6 +122,7 @@ function remove(call: Call): JsonObject {
   detachAll(cloud, 'linode', linode.id);
   for (const { id } of linode.interfaces) detachAll(cloud, 'linode_interface', id);
   cloud.linodes.delete(linode.id);
+  for (const volume of cloud.volumes.values()) if (volume.linode === linode.id) volume.linode = null;
   cloud.notify('linode_delete', linodeRef(linode));
   cloud.depart(linode, held);
   return {};
@@ -249,10 +249,4 @@ async function applyFirewalls(call: Call): Promise<JsonObject> {
 
 function listBalancers(call: Call): JsonObject {
   return call.list(balancersBehind(call.cloud, linodeOf(call)), ['ipv4', 'label', 'region', 'tags']);
-}
-
-/** There are no block storage volumes in this cloud. */
-function listVolumes(call: Call): JsonObject {
-  linodeOf(call);
-  return call.list([], ['label', 'tags']);
 }

@@ -257,6 +257,22 @@ export interface NodeBalancerNode {
   vpcConfig: number | null;
 }
 
+export interface Volume {
+  readonly id: number;
+  label: string;
+  readonly region: string;
+  /** GB. */
+  size: number;
+  tags: string[];
+  readonly encryption: 'enabled' | 'disabled';
+  linode: number | null;
+  readonly created: number;
+  updated: number;
+  /** Its status until `readyAt` (milliseconds since the epoch). */
+  pending: 'creating' | 'resizing';
+  readyAt: number;
+}
+
 export interface EntityRef {
   readonly id: number | string;
   readonly type: string;

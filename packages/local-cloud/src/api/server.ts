@@ -18,6 +18,7 @@ import type { Allowance, RateLimiter } from './rate-limit.js';
 import { Call, NO_CONTENT, Router, type Answer, type Match, type Route } from './router.js';
 import { tagRoutes } from './tags.js';
 import { authenticate, authorize, type Token } from './tokens.js';
+import { volumeRoutes } from './volumes.js';
 import { vpcRoutes } from './vpcs.js';
 
 export const ROUTES: readonly Route[] = [
@@ -33,6 +34,7 @@ export const ROUTES: readonly Route[] = [
   ...placementRoutes,
   ...nodeBalancerRoutes,
   ...tagRoutes,
+  ...volumeRoutes,
 ];
 
 /** One call as it was logged. */

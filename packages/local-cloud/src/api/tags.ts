@@ -4,6 +4,7 @@ import type { JsonObject } from './json.js';
 import { linodeView } from './linode-view.js';
 import { balancerView } from './nodebalancers.js';
 import type { Call, Route } from './router.js';
+import { volumeView } from './volumes.js';
 
 const READ = 'account:read_only';
 const WRITE = 'account:read_write';
@@ -55,7 +56,11 @@ function listTagged(call: Call): JsonObject {
     type: 'nodebalancer',
     data: balancerView(one),
   }));
-  return call.list([...linodes, ...balancers], ['type']);
+  const volumes = having(cloud.volumes.values(), tag).map((one) => ({
+    type: 'volume',
+    data: volumeView(cloud, one),
+  }));
+  return call.list([...linodes, ...balancers, ...volumes], ['type']);
 }
 
 function deleteTag(call: Call): JsonObject {
@@ -68,8 +73,8 @@ function deleteTag(call: Call): JsonObject {
 }
 
 function taggable(cloud: Cloud): Tagged[] {
-  const { linodes, nodeBalancers, firewalls, addresses } = cloud;
-  return [...linodes.values(), ...nodeBalancers.values(), ...firewalls.values(), ...addresses.values()];
+  const { linodes, nodeBalancers, firewalls, volumes, addresses } = cloud;
+  return [linodes, nodeBalancers, firewalls, volumes, addresses].flatMap((things) => [...things.values()]);
 }
 
 function having<Thing extends Tagged>(things: Iterable<Thing>, tag: string): Thing[] {
