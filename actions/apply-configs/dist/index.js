@@ -77157,9 +77157,7 @@ function loadStack(file) {
         text = (0,external_node_fs_namespaceObject.readFileSync)(file, 'utf8');
     }
     catch (error) {
-        throw new UserError(`${file}: there is no such stack file, or it can't be read. Nothing was changed.`, {
-            cause: error,
-        });
+        throw new UserError(`${file}: there is no such stack file, or it can't be read; check the repository out first, or name the file's path. Nothing was changed.`, { cause: error });
     }
     return parseStack(text, file);
 }
@@ -77240,22 +77238,51 @@ function explain(error, source) {
     const found = source.valueAt(issue.path);
     const missing = found === undefined && issue.code === 'invalid_type';
     const what = missing ? 'is missing' : `${foundText(found)}${expectation(issue)}`;
-    return stackFault(source.locate(issue.path), issue.path.join('.'), what);
+    return stackFault(source.locate(issue.path), issue.path.join('.') || 'the file', what);
 }
 function foundText(found) {
     return found === undefined || found === null || typeof found === 'object'
         ? ''
         : `found ${JSON.stringify(found)}; `;
 }
+/** What a value must be, in words, by the check that it did not pass. */
 function expectation(issue) {
     switch (issue.code) {
         case 'invalid_value':
             return `allowed: ${issue.values.map((value) => String(value)).join(', ')}`;
         case 'invalid_union':
-            return `allowed: ${issue.errors.flat().map(expectation).join('; or ')}`;
+            return alternatives(issue.errors.flat());
+        case 'invalid_type':
+            return `must be ${KINDS[issue.expected] ?? issue.expected}`;
+        case 'too_small':
+            return amount(issue.origin, issue.inclusive === false ? 'more than' : 'at least', issue.minimum);
+        case 'too_big':
+            return amount(issue.origin, issue.inclusive === false ? 'less than' : 'at most', issue.maximum);
         default:
-            return /^(Invalid|Too)/.test(issue.message) ? issue.message : `must be ${issue.message}`;
+            return /^Invalid/.test(issue.message) ? issue.message : `must be ${issue.message}`;
     }
+}
+const KINDS = {
+    string: 'text',
+    number: 'a number',
+    int: 'a whole number',
+    boolean: 'true or false',
+    array: 'a list',
+    object: 'keys with values',
+    record: 'keys with values',
+};
+function alternatives(issues) {
+    const values = issues.flatMap((issue) => (issue.code === 'invalid_value' ? issue.values : []));
+    const others = issues.filter(({ code }) => code !== 'invalid_value').map(expectation);
+    const allowed = values.length > 0 ? [`allowed: ${values.map(String).join(', ')}`] : [];
+    return [...allowed, ...others].join('; or ');
+}
+function amount(origin, relation, limit) {
+    if (origin === 'string')
+        return `must have ${relation} ${limit} characters`;
+    if (origin === 'array')
+        return `must have ${relation} ${limit} ${Number(limit) === 1 ? 'entry' : 'entries'}`;
+    return `must be ${relation} ${limit}`;
 }
 function unknownKey(path, key, source) {
     const allowed = allowedKeys(path);
@@ -78581,19 +78608,32 @@ function inventoryFrom(input, stack) {
     const parsed = InventorySchema.safeParse(jsonIn(input));
     if (!parsed.success) {
         const [issue] = parsed.error.issues;
-        throw new UserError(`Input "inventory": ${issue?.path.map(String).join('.') || 'the whole'}: ${issue?.message ?? 'not valid'}; pass the output "inventory" of provision-linode-tier`);
+        const where = issue?.path.map(String).join('.') || 'the whole';
+        throw new UserError(`Input "inventory": ${where}: ${issue ? expectation(issue) : 'not valid'}; ${PASS_THE_OUTPUT}`);
     }
     if (parsed.data.stack === stack)
         return parsed.data;
     throw new UserError(`Input "inventory": it is that of stack "${parsed.data.stack}", but the stack file says "${stack}"; take both from the same stack`);
 }
+const PASS_THE_OUTPUT = 'pass the output "inventory" of provision-linode-tier';
 function jsonIn(input) {
-    const text = input.trimStart().startsWith('{') || !(0,external_node_fs_namespaceObject.existsSync)(input) ? input : (0,external_node_fs_namespaceObject.readFileSync)(input, 'utf8');
     try {
-        return JSON.parse(text);
+        return JSON.parse(isFile(input) ? (0,external_node_fs_namespaceObject.readFileSync)(input, 'utf8') : input);
     }
     catch (error) {
-        throw new UserError(`Input "inventory": neither JSON nor a file that holds it (${messageOf(error)}); pass the output "inventory" of provision-linode-tier`, { cause: error });
+        // The parser's own message quotes the text, over several lines if it has them.
+        throw new UserError(`Input "inventory": neither JSON nor a file that holds it; ${PASS_THE_OUTPUT}`, {
+            cause: error,
+        });
+    }
+}
+/** A text as long as an inventory is no path, and asking for it as one would fail. */
+function isFile(input) {
+    try {
+        return (0,external_node_fs_namespaceObject.statSync)(input).isFile();
+    }
+    catch {
+        return false;
     }
 }
 /**
@@ -81140,6 +81180,29 @@ function commandLine(argv) {
     return argv.map(quote_quote).join(' ');
 }
 
+;// CONCATENATED MODULE: ./packages/converge/lib/install-progress.js
+/**
+ * Reads what apt-get prints and says, at every quarter of the way, how many packages are set up: a line for each of them
+ * would hide everything else.
+ *
+ * @returns takes the lines of apt-get's output
+ */
+function installProgress(tell) {
+    let total = 0;
+    let ready = 0;
+    return (line) => {
+        const [, upgraded, installed] = /^(\d+) upgraded, (\d+) newly installed/.exec(line) ?? [];
+        if (installed !== undefined)
+            total = Number(upgraded) + Number(installed);
+        if (!line.startsWith('Setting up '))
+            return;
+        ready += 1;
+        const quarters = Math.floor((ready / total) * 4);
+        if (quarters > Math.floor(((ready - 1) / total) * 4))
+            tell(`${ready} of ${total} packages`);
+    };
+}
+
 ;// CONCATENATED MODULE: ./packages/converge/lib/prepare-scripts.js
 /**
  * Installs packages. While it runs, a daemon that is not running stays so, because Debian's packages start theirs
@@ -81210,6 +81273,7 @@ done
 
 
 
+
 const MINUTES = 60_000;
 /** What each kind of step does to a host: one script, one connection's channel. */
 function handlers(remote, bundle) {
@@ -81221,10 +81285,7 @@ function handlers(remote, bundle) {
     return {
         packages: {
             run: async (step, context) => {
-                const onLine = (line) => {
-                    if (/^(Get:|Setting up )/.test(line))
-                        context.progress(line);
-                };
+                const onLine = installProgress((message) => context.progress(message));
                 const options = { name: 'installing packages', timeoutMs: 15 * MINUTES, onLine };
                 await script(step, context, INSTALL_SCRIPT, step.packages, options).catch(explainInstall(step.host));
                 return 'installed';
@@ -83522,11 +83583,13 @@ void runAction({
     main: async ({ inputs, log, reporter, signal, mask, output }) => {
         const secrets = assignmentsIn(inputs['app-secrets'], 'app-secrets');
         secrets.forEach((value) => mask(value));
-        const { stack } = loadStack(inputs['stack-file']);
+        const file = loadStack(inputs['stack-file']);
+        assertComplete(file, secrets);
+        const { stack } = file;
         const inventory = inventoryFrom(inputs.inventory, stack.stack);
         const bundle = render(stack, inventory, { secrets: Object.fromEntries(secrets) });
         bundle.notes.forEach((note) => log.notice(note));
-        const remote = connect(inventory, { privateKey: inputs['ssh-private-key'] }, { waitMs: inputs.timeout, onRetry: log.info });
+        const remote = connect(inventory, { privateKey: inputs['ssh-private-key'] }, { waitMs: inputs.timeout, onRetry: (message) => log.info(message) });
         try {
             const observed = await reporter.phase('Observe', () => observe(remote, bundle, { signal }));
             const desired = plan(bundle, observed);
@@ -83535,7 +83598,10 @@ void runAction({
             output('plan', desired);
             if (rows.length > 0) {
                 const cells = rows.map(({ host, service, target, change }) => [host, service, target, change]);
-                reporter.section({ title: 'Changes', body: table_markdownTable(['Host', 'Service', 'What', 'Change'], cells) });
+                reporter.section({
+                    title: 'Changes',
+                    body: table_markdownTable(['Host', 'Service', 'What', 'Change'], cells),
+                });
             }
             for (const { host, path, diff } of diffs) {
                 reporter.section({ title: `${host}: ${path}`, body: diff, code: 'diff', folded: true });
@@ -83555,6 +83621,13 @@ void runAction({
         }
     },
 });
+/** @throws UserError naming the secret that the stack file asks for and the step was not given */
+function assertComplete({ stack: { app }, locate }, secrets) {
+    const missing = app.secrets.find((name) => !secrets.has(name));
+    if (missing === undefined)
+        return;
+    throw stackFault(locate(['app', 'secrets', app.secrets.indexOf(missing)]), 'app.secrets', `${missing} has no value; give the step a line "${missing}=…" in its input "app-secrets"`);
+}
 
 })();
 

@@ -40621,9 +40621,7 @@ function loadStack(file) {
         text = readFileSync(file, 'utf8');
     }
     catch (error) {
-        throw new UserError(`${file}: there is no such stack file, or it can't be read. Nothing was changed.`, {
-            cause: error,
-        });
+        throw new UserError(`${file}: there is no such stack file, or it can't be read; check the repository out first, or name the file's path. Nothing was changed.`, { cause: error });
     }
     return parseStack(text, file);
 }
@@ -40704,22 +40702,51 @@ function explain(error, source) {
     const found = source.valueAt(issue.path);
     const missing = found === undefined && issue.code === 'invalid_type';
     const what = missing ? 'is missing' : `${foundText(found)}${expectation(issue)}`;
-    return stackFault(source.locate(issue.path), issue.path.join('.'), what);
+    return stackFault(source.locate(issue.path), issue.path.join('.') || 'the file', what);
 }
 function foundText(found) {
     return found === undefined || found === null || typeof found === 'object'
         ? ''
         : `found ${JSON.stringify(found)}; `;
 }
+/** What a value must be, in words, by the check that it did not pass. */
 function expectation(issue) {
     switch (issue.code) {
         case 'invalid_value':
             return `allowed: ${issue.values.map((value) => String(value)).join(', ')}`;
         case 'invalid_union':
-            return `allowed: ${issue.errors.flat().map(expectation).join('; or ')}`;
+            return alternatives(issue.errors.flat());
+        case 'invalid_type':
+            return `must be ${KINDS[issue.expected] ?? issue.expected}`;
+        case 'too_small':
+            return amount(issue.origin, issue.inclusive === false ? 'more than' : 'at least', issue.minimum);
+        case 'too_big':
+            return amount(issue.origin, issue.inclusive === false ? 'less than' : 'at most', issue.maximum);
         default:
-            return /^(Invalid|Too)/.test(issue.message) ? issue.message : `must be ${issue.message}`;
+            return /^Invalid/.test(issue.message) ? issue.message : `must be ${issue.message}`;
     }
+}
+const KINDS = {
+    string: 'text',
+    number: 'a number',
+    int: 'a whole number',
+    boolean: 'true or false',
+    array: 'a list',
+    object: 'keys with values',
+    record: 'keys with values',
+};
+function alternatives(issues) {
+    const values = issues.flatMap((issue) => (issue.code === 'invalid_value' ? issue.values : []));
+    const others = issues.filter(({ code }) => code !== 'invalid_value').map(expectation);
+    const allowed = values.length > 0 ? [`allowed: ${values.map(String).join(', ')}`] : [];
+    return [...allowed, ...others].join('; or ');
+}
+function amount(origin, relation, limit) {
+    if (origin === 'string')
+        return `must have ${relation} ${limit} characters`;
+    if (origin === 'array')
+        return `must have ${relation} ${limit} ${Number(limit) === 1 ? 'entry' : 'entries'}`;
+    return `must be ${relation} ${limit}`;
 }
 function unknownKey(path, key, source) {
     const allowed = allowedKeys(path);
@@ -42489,7 +42516,12 @@ const declaration = declare({
     inputs: {
         urls: { kind: 'multiline' },
         tcp: { kind: 'multiline' },
-        status: { kind: 'string', default: '200', pattern: /\d{3}(\s*,\s*\d{3})*/, expected: 'status codes such as 200,204' },
+        status: {
+            kind: 'string',
+            default: '200',
+            pattern: /\d{3}(\s*,\s*\d{3})*/,
+            expected: 'status codes such as 200,204',
+        },
         contains: { kind: 'string' },
         headers: { kind: 'multiline', secret: true },
         latency: { kind: 'duration', default: '5s' },
@@ -42574,7 +42606,12 @@ void runAction({
     },
 });
 function evidenceTable({ evidence }) {
-    const rows = evidence.map(({ probe, seen, ok, ms }) => [probe, seen, ok ? 'healthy' : 'not healthy', formatDuration(ms)]);
+    const rows = evidence.map(({ probe, seen, ok, ms }) => [
+        probe,
+        seen,
+        ok ? 'healthy' : 'not healthy',
+        formatDuration(ms),
+    ]);
     return table_markdownTable(['Probe', 'Answer', 'Verdict', 'Time'], rows, ['l', 'l', 'l', 'r']);
 }
 

@@ -75045,7 +75045,7 @@ class errors_UserError extends Error {
     }
 }
 /** The message of anything that was thrown. */
-function errors_messageOf(thrown) {
+function messageOf(thrown) {
     return thrown instanceof Error ? thrown.message : String(thrown);
 }
 
@@ -75077,7 +75077,7 @@ function assertSucceeded(outcome, signal) {
 /** What a person has to do by hand, as an error. */
 function notPutBack({ step, error }) {
     const what = step.host ? `${step.host} · ${step.title}` : step.title;
-    return new errors_UserError(`Not put back: ${what} (${errors_messageOf(error)}). Look at it by hand, or run this again.`, {
+    return new errors_UserError(`Not put back: ${what} (${messageOf(error)}). Look at it by hand, or run this again.`, {
         cause: error,
     });
 }
@@ -75107,7 +75107,7 @@ function reportFailure(log, action, thrown, cancelled) {
     }
 }
 function reportFault(log, action, thrown) {
-    log.error(`${errors_messageOf(thrown)} (a fault of ${action} itself: please report it with the lines that follow)`, {
+    log.error(`${messageOf(thrown)} (a fault of ${action} itself: please report it with the lines that follow)`, {
         title: action,
     });
     log.info(stackOf(thrown));
@@ -84897,9 +84897,7 @@ function loadStack(file) {
         text = (0,external_node_fs_namespaceObject.readFileSync)(file, 'utf8');
     }
     catch (error) {
-        throw new errors_UserError(`${file}: there is no such stack file, or it can't be read. Nothing was changed.`, {
-            cause: error,
-        });
+        throw new errors_UserError(`${file}: there is no such stack file, or it can't be read; check the repository out first, or name the file's path. Nothing was changed.`, { cause: error });
     }
     return parseStack(text, file);
 }
@@ -84979,23 +84977,52 @@ function explain(error, source) {
         return unknownKey(issue.path, issue.keys[0] ?? '', source);
     const found = source.valueAt(issue.path);
     const missing = found === undefined && issue.code === 'invalid_type';
-    const what = missing ? 'is missing' : `${foundText(found)}${expectation(issue)}`;
-    return stackFault(source.locate(issue.path), issue.path.join('.'), what);
+    const what = missing ? 'is missing' : `${foundText(found)}${parse_expectation(issue)}`;
+    return stackFault(source.locate(issue.path), issue.path.join('.') || 'the file', what);
 }
 function foundText(found) {
     return found === undefined || found === null || typeof found === 'object'
         ? ''
         : `found ${JSON.stringify(found)}; `;
 }
-function expectation(issue) {
+/** What a value must be, in words, by the check that it did not pass. */
+function parse_expectation(issue) {
     switch (issue.code) {
         case 'invalid_value':
             return `allowed: ${issue.values.map((value) => String(value)).join(', ')}`;
         case 'invalid_union':
-            return `allowed: ${issue.errors.flat().map(expectation).join('; or ')}`;
+            return alternatives(issue.errors.flat());
+        case 'invalid_type':
+            return `must be ${KINDS[issue.expected] ?? issue.expected}`;
+        case 'too_small':
+            return amount(issue.origin, issue.inclusive === false ? 'more than' : 'at least', issue.minimum);
+        case 'too_big':
+            return amount(issue.origin, issue.inclusive === false ? 'less than' : 'at most', issue.maximum);
         default:
-            return /^(Invalid|Too)/.test(issue.message) ? issue.message : `must be ${issue.message}`;
+            return /^Invalid/.test(issue.message) ? issue.message : `must be ${issue.message}`;
     }
+}
+const KINDS = {
+    string: 'text',
+    number: 'a number',
+    int: 'a whole number',
+    boolean: 'true or false',
+    array: 'a list',
+    object: 'keys with values',
+    record: 'keys with values',
+};
+function alternatives(issues) {
+    const values = issues.flatMap((issue) => (issue.code === 'invalid_value' ? issue.values : []));
+    const others = issues.filter(({ code }) => code !== 'invalid_value').map(parse_expectation);
+    const allowed = values.length > 0 ? [`allowed: ${values.map(String).join(', ')}`] : [];
+    return [...allowed, ...others].join('; or ');
+}
+function amount(origin, relation, limit) {
+    if (origin === 'string')
+        return `must have ${relation} ${limit} characters`;
+    if (origin === 'array')
+        return `must have ${relation} ${limit} ${Number(limit) === 1 ? 'entry' : 'entries'}`;
+    return `must be ${relation} ${limit}`;
 }
 function unknownKey(path, key, source) {
     const allowed = allowedKeys(path);
@@ -85054,7 +85081,7 @@ function readInputs(declaration, env) {
             values[name] = inputs_valueOf(input, textOf(name, input, env), env);
         }
         catch (error) {
-            const reason = input.secret && !(error instanceof errors_UserError) ? 'it is not valid' : errors_messageOf(error);
+            const reason = input.secret && !(error instanceof errors_UserError) ? 'it is not valid' : messageOf(error);
             faults.push(new errors_UserError(`Input "${name}": ${reason}`, { cause: error }));
         }
     }
@@ -85130,7 +85157,7 @@ function durationOf(text) {
         return parseDuration(text);
     }
     catch (error) {
-        throw new errors_UserError(errors_messageOf(error), { cause: error });
+        throw new errors_UserError(messageOf(error), { cause: error });
     }
 }
 function jsonOf(text) {
@@ -86257,7 +86284,7 @@ function verdictOf(thrown) {
         return 'Cancelled.';
     return first instanceof errors_UserError
         ? `Failed: ${first.message}`
-        : `Failed by a fault of its own: ${errors_messageOf(first)}`;
+        : `Failed by a fault of its own: ${messageOf(first)}`;
 }
 
 // EXTERNAL MODULE: ./node_modules/.pnpm/yup@1.7.1/node_modules/yup/index.js
@@ -103889,12 +103916,12 @@ function checkSale(file, sales, types) {
         if (!soldOut.has(type))
             continue;
         const wanted = types.find(({ id }) => id === type);
-        const instead = alternatives(wanted, types.filter(({ id }) => !soldOut.has(id)));
+        const instead = catalogue_alternatives(wanted, types.filter(({ id }) => !soldOut.has(id)));
         throw catalogue_fault(file, path, `${type} is not on sale in ${file.stack.region} at present; instead: ${instead.join(', ')}; or another region`);
     }
 }
 /** The cheapest types that are not smaller than the one wanted. */
-function alternatives(wanted, types) {
+function catalogue_alternatives(wanted, types) {
     return types
         .filter((type) => type.monthly && type.memoryMiB >= (wanted?.memoryMiB ?? 0) && type.vcpus >= (wanted?.vcpus ?? 0))
         .sort((a, b) => (a.monthly ?? 0) - (b.monthly ?? 0))
@@ -103926,6 +103953,7 @@ function catalogue_fault(file, path, what) {
 }
 
 ;// CONCATENATED MODULE: ./packages/provision/lib/checks.js
+
 
 
 
@@ -103971,7 +103999,7 @@ function checkOwnership(file, resources) {
     const { stack } = file;
     const taken = resources.strangers.find((stranger) => isInTheWay(file, resources, stranger));
     if (taken) {
-        const mark = taken.what === 'VPC' ? 'description' : 'tags';
+        const mark = taken.what === 'VPC' ? `description "${vpcDescription(stack.stack)}"` : 'tags';
         throw catalogue_fault(file, ['stack'], `there is a ${taken.what} "${taken.label}" (id ${taken.id}) without the ${mark} of this stack, so it belongs to somebody else; rename it, or choose another name for the stack`);
     }
     const elsewhere = [...resources.linodes, ...(resources.vpc ? [resources.vpc] : [])].find(({ region }) => region !== stack.region);
@@ -104530,14 +104558,14 @@ function startStep({ label, name }) {
         kind: 'start-linode',
         host: name,
         after,
-        title: `${label}: wait until it runs`,
+        title: 'wait until it runs',
         label,
     };
 }
 function rotateStep({ file: { stack }, tiers }, tier, { label, name }) {
     const via = tier.public ? null : jumpLabel(stack.stack, jumpTier(stack), tiers);
     const after = [stepId('start-linode', label), ...(via ? [stepId('rotate-host-key', via)] : [])];
-    const title = `${label}: first connection, new host key`;
+    const title = 'first connection, new host key';
     return {
         id: stepId('rotate-host-key', label),
         kind: 'rotate-host-key',
@@ -104573,7 +104601,7 @@ function repairSteps(world, tier, host, linode) {
                         placementGroup: group,
                     },
                     after: [stepId('create-placement-group', group), stepId('start-linode', label)],
-                    title: `${label}: into placement group ${group}`,
+                    title: `into placement group ${group}`,
                 },
             ]
             : []),
@@ -104584,7 +104612,7 @@ function tagStep({ label, name }, tags) {
         id: stepId('add-tags', label),
         kind: 'add-tags',
         host: name,
-        title: `${label}: add tags ${tags.join(', ')}`,
+        title: `add tags ${tags.join(', ')}`,
         label,
         tags,
     };
@@ -104599,7 +104627,7 @@ function attachStep({ firewall }, { label, name }, kind) {
             firewall,
         },
         ...{ interface: kind, after: [stepId('create-firewall', firewall)] },
-        title: `${label}: ${kind} interface under firewall ${firewall}`,
+        title: `${kind} interface under firewall ${firewall}`,
     };
 }
 /** Removes what the file wants no more: hosts above the count, and all that is left of a tier that has no Linodes. */
@@ -107273,19 +107301,32 @@ function inventoryFrom(input, stack) {
     const parsed = InventorySchema.safeParse(jsonIn(input));
     if (!parsed.success) {
         const [issue] = parsed.error.issues;
-        throw new UserError(`Input "inventory": ${issue?.path.map(String).join('.') || 'the whole'}: ${issue?.message ?? 'not valid'}; pass the output "inventory" of provision-linode-tier`);
+        const where = issue?.path.map(String).join('.') || 'the whole';
+        throw new UserError(`Input "inventory": ${where}: ${issue ? expectation(issue) : 'not valid'}; ${PASS_THE_OUTPUT}`);
     }
     if (parsed.data.stack === stack)
         return parsed.data;
     throw new UserError(`Input "inventory": it is that of stack "${parsed.data.stack}", but the stack file says "${stack}"; take both from the same stack`);
 }
+const PASS_THE_OUTPUT = 'pass the output "inventory" of provision-linode-tier';
 function jsonIn(input) {
-    const text = input.trimStart().startsWith('{') || !existsSync(input) ? input : readFileSync(input, 'utf8');
     try {
-        return JSON.parse(text);
+        return JSON.parse(stack_inputs_isFile(input) ? readFileSync(input, 'utf8') : input);
     }
     catch (error) {
-        throw new UserError(`Input "inventory": neither JSON nor a file that holds it (${messageOf(error)}); pass the output "inventory" of provision-linode-tier`, { cause: error });
+        // The parser's own message quotes the text, over several lines if it has them.
+        throw new UserError(`Input "inventory": neither JSON nor a file that holds it; ${PASS_THE_OUTPUT}`, {
+            cause: error,
+        });
+    }
+}
+/** A text as long as an inventory is no path, and asking for it as one would fail. */
+function stack_inputs_isFile(input) {
+    try {
+        return statSync(input).isFile();
+    }
+    catch {
+        return false;
     }
 }
 /**
@@ -107351,7 +107392,7 @@ function differenceOf(delta) {
 }
 /** The steps of a plan, in their order. */
 function stepsTable(steps) {
-    return table_markdownTable(['', 'Step'], steps.map(({ title }, index) => [index + 1, title]), ['r', 'l']);
+    return table_markdownTable(['Server', 'Step'], steps.map(({ host, title }) => [host ?? '', title]));
 }
 
 ;// CONCATENATED MODULE: ./actions/provision-linode-tier/lib/main.js
@@ -107380,7 +107421,9 @@ void runAction({
         }
         assertConsent(inputs, made);
         await carryOut(context, file, made, sshPublicKey);
-        const servers = inputs.mode === 'destroy' ? { stack: file.stack.stack, hosts: [] } : inventory(file.stack, await observe(reader, file));
+        const servers = inputs.mode === 'destroy'
+            ? { stack: file.stack.stack, hosts: [] }
+            : inventory(file.stack, await observe(reader, file));
         output('inventory', servers);
         reporter.verdict(made.steps.length === 0
             ? NOTHING
@@ -107395,7 +107438,7 @@ async function planFor(reader, file, mode) {
     return planDestroy(file.stack.stack, observed, observed.catalogue);
 }
 function show({ log, reporter, output }, { steps, bill, notes }) {
-    steps.forEach(({ title }) => log.info(`  ${title}`));
+    steps.forEach(({ host, title }) => log.info(`  ${host ? `${host} · ` : ''}${title}`));
     log.info(`  $${bill.before} a month before, $${bill.after} after`);
     notes.forEach((note) => log.notice(note));
     reporter.section({ title: 'Bill', body: billTable(bill) });

@@ -51453,9 +51453,7 @@ function loadStack(file) {
         text = (0,external_node_fs_namespaceObject.readFileSync)(file, 'utf8');
     }
     catch (error) {
-        throw new errors_UserError(`${file}: there is no such stack file, or it can't be read. Nothing was changed.`, {
-            cause: error,
-        });
+        throw new errors_UserError(`${file}: there is no such stack file, or it can't be read; check the repository out first, or name the file's path. Nothing was changed.`, { cause: error });
     }
     return parseStack(text, file);
 }
@@ -51536,22 +51534,51 @@ function explain(error, source) {
     const found = source.valueAt(issue.path);
     const missing = found === undefined && issue.code === 'invalid_type';
     const what = missing ? 'is missing' : `${foundText(found)}${expectation(issue)}`;
-    return stackFault(source.locate(issue.path), issue.path.join('.'), what);
+    return stackFault(source.locate(issue.path), issue.path.join('.') || 'the file', what);
 }
 function foundText(found) {
     return found === undefined || found === null || typeof found === 'object'
         ? ''
         : `found ${JSON.stringify(found)}; `;
 }
+/** What a value must be, in words, by the check that it did not pass. */
 function expectation(issue) {
     switch (issue.code) {
         case 'invalid_value':
             return `allowed: ${issue.values.map((value) => String(value)).join(', ')}`;
         case 'invalid_union':
-            return `allowed: ${issue.errors.flat().map(expectation).join('; or ')}`;
+            return alternatives(issue.errors.flat());
+        case 'invalid_type':
+            return `must be ${KINDS[issue.expected] ?? issue.expected}`;
+        case 'too_small':
+            return amount(issue.origin, issue.inclusive === false ? 'more than' : 'at least', issue.minimum);
+        case 'too_big':
+            return amount(issue.origin, issue.inclusive === false ? 'less than' : 'at most', issue.maximum);
         default:
-            return /^(Invalid|Too)/.test(issue.message) ? issue.message : `must be ${issue.message}`;
+            return /^Invalid/.test(issue.message) ? issue.message : `must be ${issue.message}`;
     }
+}
+const KINDS = {
+    string: 'text',
+    number: 'a number',
+    int: 'a whole number',
+    boolean: 'true or false',
+    array: 'a list',
+    object: 'keys with values',
+    record: 'keys with values',
+};
+function alternatives(issues) {
+    const values = issues.flatMap((issue) => (issue.code === 'invalid_value' ? issue.values : []));
+    const others = issues.filter(({ code }) => code !== 'invalid_value').map(expectation);
+    const allowed = values.length > 0 ? [`allowed: ${values.map(String).join(', ')}`] : [];
+    return [...allowed, ...others].join('; or ');
+}
+function amount(origin, relation, limit) {
+    if (origin === 'string')
+        return `must have ${relation} ${limit} characters`;
+    if (origin === 'array')
+        return `must have ${relation} ${limit} ${Number(limit) === 1 ? 'entry' : 'entries'}`;
+    return `must be ${relation} ${limit}`;
 }
 function unknownKey(path, key, source) {
     const allowed = allowedKeys(path);
@@ -52877,19 +52904,32 @@ function inventoryFrom(input, stack) {
     const parsed = InventorySchema.safeParse(jsonIn(input));
     if (!parsed.success) {
         const [issue] = parsed.error.issues;
-        throw new errors_UserError(`Input "inventory": ${issue?.path.map(String).join('.') || 'the whole'}: ${issue?.message ?? 'not valid'}; pass the output "inventory" of provision-linode-tier`);
+        const where = issue?.path.map(String).join('.') || 'the whole';
+        throw new errors_UserError(`Input "inventory": ${where}: ${issue ? expectation(issue) : 'not valid'}; ${PASS_THE_OUTPUT}`);
     }
     if (parsed.data.stack === stack)
         return parsed.data;
     throw new errors_UserError(`Input "inventory": it is that of stack "${parsed.data.stack}", but the stack file says "${stack}"; take both from the same stack`);
 }
+const PASS_THE_OUTPUT = 'pass the output "inventory" of provision-linode-tier';
 function jsonIn(input) {
-    const text = input.trimStart().startsWith('{') || !(0,external_node_fs_namespaceObject.existsSync)(input) ? input : (0,external_node_fs_namespaceObject.readFileSync)(input, 'utf8');
     try {
-        return JSON.parse(text);
+        return JSON.parse(isFile(input) ? (0,external_node_fs_namespaceObject.readFileSync)(input, 'utf8') : input);
     }
     catch (error) {
-        throw new errors_UserError(`Input "inventory": neither JSON nor a file that holds it (${errors_messageOf(error)}); pass the output "inventory" of provision-linode-tier`, { cause: error });
+        // The parser's own message quotes the text, over several lines if it has them.
+        throw new errors_UserError(`Input "inventory": neither JSON nor a file that holds it; ${PASS_THE_OUTPUT}`, {
+            cause: error,
+        });
+    }
+}
+/** A text as long as an inventory is no path, and asking for it as one would fail. */
+function isFile(input) {
+    try {
+        return (0,external_node_fs_namespaceObject.statSync)(input).isFile();
+    }
+    catch {
+        return false;
     }
 }
 /**
@@ -53883,7 +53923,9 @@ void runAction({
     declaration: declaration,
     main: async ({ inputs, log, reporter, output }) => {
         const { stack } = loadStack(inputs['stack-file']);
-        const bundle = render(stack, inventoryFrom(inputs.inventory, stack.stack), { secrets: placeholders(stack) });
+        const bundle = render(stack, inventoryFrom(inputs.inventory, stack.stack), {
+            secrets: placeholders(stack),
+        });
         const digest = bundleDigest(bundle);
         writeTree(inputs.output, bundle);
         for (const note of bundle.notes)

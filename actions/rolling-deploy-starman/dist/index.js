@@ -39965,7 +39965,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 519:
+/***/ 2900:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
@@ -40557,7 +40557,7 @@ const { pipeline } = __nccwpck_require__(7075)
 const { fetching } = __nccwpck_require__(8263)
 const { makeRequest } = __nccwpck_require__(6398)
 const { webidl } = __nccwpck_require__(5162)
-const { EventSourceStream } = __nccwpck_require__(519)
+const { EventSourceStream } = __nccwpck_require__(2900)
 const { parseMIMEType } = __nccwpck_require__(5192)
 const { createFastMessageEvent } = __nccwpck_require__(659)
 const { isNetworkError } = __nccwpck_require__(1328)
@@ -77215,9 +77215,7 @@ function loadStack(file) {
         text = (0,external_node_fs_namespaceObject.readFileSync)(file, 'utf8');
     }
     catch (error) {
-        throw new errors_UserError(`${file}: there is no such stack file, or it can't be read. Nothing was changed.`, {
-            cause: error,
-        });
+        throw new errors_UserError(`${file}: there is no such stack file, or it can't be read; check the repository out first, or name the file's path. Nothing was changed.`, { cause: error });
     }
     return parseStack(text, file);
 }
@@ -77298,22 +77296,51 @@ function explain(error, source) {
     const found = source.valueAt(issue.path);
     const missing = found === undefined && issue.code === 'invalid_type';
     const what = missing ? 'is missing' : `${foundText(found)}${expectation(issue)}`;
-    return stackFault(source.locate(issue.path), issue.path.join('.'), what);
+    return stackFault(source.locate(issue.path), issue.path.join('.') || 'the file', what);
 }
 function foundText(found) {
     return found === undefined || found === null || typeof found === 'object'
         ? ''
         : `found ${JSON.stringify(found)}; `;
 }
+/** What a value must be, in words, by the check that it did not pass. */
 function expectation(issue) {
     switch (issue.code) {
         case 'invalid_value':
             return `allowed: ${issue.values.map((value) => String(value)).join(', ')}`;
         case 'invalid_union':
-            return `allowed: ${issue.errors.flat().map(expectation).join('; or ')}`;
+            return alternatives(issue.errors.flat());
+        case 'invalid_type':
+            return `must be ${KINDS[issue.expected] ?? issue.expected}`;
+        case 'too_small':
+            return amount(issue.origin, issue.inclusive === false ? 'more than' : 'at least', issue.minimum);
+        case 'too_big':
+            return amount(issue.origin, issue.inclusive === false ? 'less than' : 'at most', issue.maximum);
         default:
-            return /^(Invalid|Too)/.test(issue.message) ? issue.message : `must be ${issue.message}`;
+            return /^Invalid/.test(issue.message) ? issue.message : `must be ${issue.message}`;
     }
+}
+const KINDS = {
+    string: 'text',
+    number: 'a number',
+    int: 'a whole number',
+    boolean: 'true or false',
+    array: 'a list',
+    object: 'keys with values',
+    record: 'keys with values',
+};
+function alternatives(issues) {
+    const values = issues.flatMap((issue) => (issue.code === 'invalid_value' ? issue.values : []));
+    const others = issues.filter(({ code }) => code !== 'invalid_value').map(expectation);
+    const allowed = values.length > 0 ? [`allowed: ${values.map(String).join(', ')}`] : [];
+    return [...allowed, ...others].join('; or ');
+}
+function amount(origin, relation, limit) {
+    if (origin === 'string')
+        return `must have ${relation} ${limit} characters`;
+    if (origin === 'array')
+        return `must have ${relation} ${limit} ${Number(limit) === 1 ? 'entry' : 'entries'}`;
+    return `must be ${relation} ${limit}`;
 }
 function unknownKey(path, key, source) {
     const allowed = allowedKeys(path);
@@ -78639,19 +78666,32 @@ function inventoryFrom(input, stack) {
     const parsed = InventorySchema.safeParse(jsonIn(input));
     if (!parsed.success) {
         const [issue] = parsed.error.issues;
-        throw new errors_UserError(`Input "inventory": ${issue?.path.map(String).join('.') || 'the whole'}: ${issue?.message ?? 'not valid'}; pass the output "inventory" of provision-linode-tier`);
+        const where = issue?.path.map(String).join('.') || 'the whole';
+        throw new errors_UserError(`Input "inventory": ${where}: ${issue ? expectation(issue) : 'not valid'}; ${PASS_THE_OUTPUT}`);
     }
     if (parsed.data.stack === stack)
         return parsed.data;
     throw new errors_UserError(`Input "inventory": it is that of stack "${parsed.data.stack}", but the stack file says "${stack}"; take both from the same stack`);
 }
+const PASS_THE_OUTPUT = 'pass the output "inventory" of provision-linode-tier';
 function jsonIn(input) {
-    const text = input.trimStart().startsWith('{') || !(0,external_node_fs_namespaceObject.existsSync)(input) ? input : (0,external_node_fs_namespaceObject.readFileSync)(input, 'utf8');
     try {
-        return JSON.parse(text);
+        return JSON.parse(isFile(input) ? (0,external_node_fs_namespaceObject.readFileSync)(input, 'utf8') : input);
     }
     catch (error) {
-        throw new errors_UserError(`Input "inventory": neither JSON nor a file that holds it (${errors_messageOf(error)}); pass the output "inventory" of provision-linode-tier`, { cause: error });
+        // The parser's own message quotes the text, over several lines if it has them.
+        throw new errors_UserError(`Input "inventory": neither JSON nor a file that holds it; ${PASS_THE_OUTPUT}`, {
+            cause: error,
+        });
+    }
+}
+/** A text as long as an inventory is no path, and asking for it as one would fail. */
+function isFile(input) {
+    try {
+        return (0,external_node_fs_namespaceObject.statSync)(input).isFile();
+    }
+    catch {
+        return false;
     }
 }
 /**
@@ -80474,7 +80514,7 @@ async function checkArtifact(path, expected, limits = DEFAULT_LIMITS) {
     const entries = await listEntries(path, measure, limits, say);
     const sha256 = hash.digest('hex');
     if (expected.sha256 !== undefined && expected.sha256.toLowerCase() !== sha256) {
-        throw say(`has SHA-256 ${sha256}, not ${expected.sha256}: it is not the file that was built`);
+        throw say(`has SHA-256 ${sha256}, not ${expected.sha256}: it is not the file that was built; download it anew`);
     }
     const fault = faultOf(entries);
     if (fault !== undefined)
@@ -80518,10 +80558,10 @@ async function listEntries(path, measure, limits, say) {
     catch (error) {
         if (error instanceof errors_UserError)
             throw error;
-        throw say(`is no readable tar archive: ${errors_messageOf(error)}`);
+        throw say(`is no readable tar archive: ${errors_messageOf(error)}; build or download it anew`);
     }
     if (entries.length === 0)
-        throw say('is no readable tar archive: it holds no entry');
+        throw say(`is no readable tar archive: it holds no entry; ${HOW_TO_PACK}`);
     return entries;
 }
 const artifact_plain = (entry) => ({
@@ -80538,10 +80578,11 @@ async function decompressorFor(path, say) {
     if (magic.startsWith('28b52ffd'))
         return (0,external_node_zlib_.createZstdDecompress)();
     if (magic === '')
-        throw say('is empty');
+        throw say(`is empty: ${HOW_TO_PACK}`);
     const found = Object.entries(OTHER_FORMATS).find(([start]) => magic.startsWith(start))?.[1];
-    throw say(`is ${found ?? 'no archive'}: make a tar.gz or tar.zst of the release, such as "tar -czf app.tar.gz -C build ."`);
+    throw say(`is ${found ?? 'no archive'}: ${HOW_TO_PACK}`);
 }
+const HOW_TO_PACK = 'make a tar.gz or tar.zst of the release, such as "tar -czf app.tar.gz -C build ."';
 const OTHER_FORMATS = {
     '504b0304': 'a zip file',
     '425a68': 'compressed with bzip2',
@@ -80885,7 +80926,27 @@ function result_durationOf(events, kind) {
     return total;
 }
 
+;// CONCATENATED MODULE: ./packages/release/lib/supported.js
+
+/**
+ * Refuses what the stack file asks of a deploy and this version does not do: a migration that silently does not run is worse
+ * than a deploy that does not begin.
+ *
+ * @throws UserError naming the key and what to do instead.
+ */
+function requireSupported({ app: { build, hooks } }) {
+    if (hooks.migrate !== undefined) {
+        throw new errors_UserError('app.hooks.migrate: this version runs no migrations; run yours in a workflow step before the deploy, and remove the key. ' +
+            'Nothing was changed.');
+    }
+    if (build.with !== 'none' && build.on === 'host') {
+        throw new errors_UserError(`app.build: this version does not build on the hosts; pack an artifact that holds its modules (${build.with} in a workflow ` +
+            'step), and set "build: { with: none }". Nothing was changed.');
+    }
+}
+
 ;// CONCATENATED MODULE: ./packages/release/lib/deploy.js
+
 
 
 
@@ -80956,12 +81017,13 @@ async function unlock(lease, journal, notes) {
     }
 }
 const RELEASE_ID = /^[a-z0-9][a-z0-9._-]{0,62}$/;
-async function readArtifact({ release, artifact, stack: { app } }) {
+async function readArtifact({ release, artifact, stack }) {
+    requireSupported(stack);
     if (!RELEASE_ID.test(release)) {
         throw new errors_UserError(`"${release}" is no release id: up to 63 small letters, digits, dots, dashes and underscores, starting with a letter or digit`);
     }
     const { sha256 } = artifact;
-    return checkArtifact(artifact.path, { psgi: app.psgi, ...(sha256 === undefined ? {} : { sha256 }) });
+    return checkArtifact(artifact.path, { psgi: stack.app.psgi, ...(sha256 === undefined ? {} : { sha256 }) });
 }
 function wantedOf(options, site, artifact) {
     return {
@@ -83044,9 +83106,9 @@ const declaration = declare({
         sha256: { kind: 'string', pattern: /[0-9a-f]{64}/, expected: '64 hexadecimal digits' },
         release: {
             kind: 'string',
-            required: true,
+            default: '${{ github.sha }}',
             pattern: /[a-z0-9][a-z0-9._-]{0,62}/,
-            expected: 'small letters, digits, dots, dashes and underscores',
+            expected: 'up to 63 small letters, digits, dots, dashes and underscores, starting with a letter or digit',
         },
         strategy: { kind: 'choice', options: ['socket', 'drain'], default: 'socket' },
         timeout: { kind: 'duration', default: '30m' },
@@ -83102,14 +83164,24 @@ void runAction({
     name: 'rolling-deploy-starman',
     declaration: declaration,
     main: (context) => withRemote(context, async (options) => context.inputs.mode === 'plan' ? showPlan(context, options) : main_rollOut(context, options)),
-    post: (context) => withRemote(context, async (options) => {
+    post: async (context) => {
         const { journal, log, reporter } = context;
-        const result = await finish({ ...options, owner: ownerFrom(process.env), journal, onEvent: reporter.onEvent });
-        if (result.note)
-            log.warning(result.note);
-        if (result.unresolved.length > 0)
-            throw new errors_UserError(`Not put back: ${result.unresolved.join('; ')}`);
-    }),
+        // Also the way after a main that refused its inputs: what was wrong with them is not said twice.
+        if (openSteps(journal).length === 0)
+            return;
+        await withRemote(context, async (options) => {
+            const result = await finish({
+                ...options,
+                owner: ownerFrom(process.env),
+                journal,
+                onEvent: reporter.onEvent,
+            });
+            if (result.note)
+                log.warning(result.note);
+            if (result.unresolved.length > 0)
+                throw new errors_UserError(`Not put back: ${result.unresolved.join('; ')}`);
+        });
+    },
 });
 /** Opens connections for as long as the work takes; none is made before the first is needed. */
 async function withRemote(context, work) {
@@ -83142,7 +83214,9 @@ async function showPlan({ output, reporter }, options) {
     output('servers', []);
     output('result', plan);
     const steps = plan.roll.length + plan.finish.length;
-    reporter.verdict(steps === 0 ? `Release ${options.release} serves already: nothing to do.` : `${steps} steps, nothing was changed.`);
+    reporter.verdict(steps === 0
+        ? `Release ${options.release} serves already: nothing to do.`
+        : `${steps} steps, nothing was changed.`);
 }
 async function main_rollOut(context, options) {
     const { reporter, journal, log, output } = context;

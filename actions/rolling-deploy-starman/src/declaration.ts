@@ -11,7 +11,8 @@ export const declaration = declare({
       kind: 'string',
       default: '${{ github.sha }}',
       pattern: /[a-z0-9][a-z0-9._-]{0,62}/,
-      expected: 'up to 63 small letters, digits, dots, dashes and underscores, starting with a letter or digit',
+      expected:
+        'up to 63 small letters, digits, dots, dashes and underscores, starting with a letter or digit',
     },
     strategy: { kind: 'choice', options: ['socket', 'drain'], default: 'socket' },
     timeout: { kind: 'duration', default: '30m' },

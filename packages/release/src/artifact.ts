@@ -52,7 +52,9 @@ export async function checkArtifact(
   const entries = await listEntries(path, measure, limits, say);
   const sha256 = hash.digest('hex');
   if (expected.sha256 !== undefined && expected.sha256.toLowerCase() !== sha256) {
-    throw say(`has SHA-256 ${sha256}, not ${expected.sha256}: it is not the file that was built; download it anew`);
+    throw say(
+      `has SHA-256 ${sha256}, not ${expected.sha256}: it is not the file that was built; download it anew`,
+    );
   }
   const fault = faultOf(entries);
   if (fault !== undefined) throw say(`is refused: ${fault}. Nothing was changed`);
@@ -117,9 +119,7 @@ async function decompressorFor(path: string, say: Say): Promise<Duplex> {
   if (magic.startsWith('28b52ffd')) return createZstdDecompress();
   if (magic === '') throw say(`is empty: ${HOW_TO_PACK}`);
   const found = Object.entries(OTHER_FORMATS).find(([start]) => magic.startsWith(start))?.[1];
-  throw say(
-    `is ${found ?? 'no archive'}: ${HOW_TO_PACK}`
-  );
+  throw say(`is ${found ?? 'no archive'}: ${HOW_TO_PACK}`);
 }
 
 const HOW_TO_PACK = 'make a tar.gz or tar.zst of the release, such as "tar -czf app.tar.gz -C build ."';

@@ -162,7 +162,8 @@ function alternatives(issues: readonly z.core.$ZodIssue[]): string {
 
 function amount(origin: string, relation: string, limit: number | bigint): string {
   if (origin === 'string') return `must have ${relation} ${limit} characters`;
-  if (origin === 'array') return `must have ${relation} ${limit} ${Number(limit) === 1 ? 'entry' : 'entries'}`;
+  if (origin === 'array')
+    return `must have ${relation} ${limit} ${Number(limit) === 1 ? 'entry' : 'entries'}`;
   return `must be ${relation} ${limit}`;
 }
 

@@ -17,7 +17,6 @@ const NEWER: Readonly<Record<string, readonly string[]>> = {
   'GET /linode/instances/:linode/ips': ['tags'],
   'GET /networking/ips/:address': ['tags'],
   'PUT /networking/ips/:address': ['tags'],
-  'GET /volumes/:volume': ['io_ready', 'locks', 'encryption'],
   'GET /vpcs/:vpc': ['vpc_type'],
   'PUT /vpcs/:vpc': ['vpc_type'],
   'GET /nodebalancers/:balancer': ['frontend_address_type', 'frontend_vpc_subnet_id', 'locks'],

@@ -32,7 +32,12 @@ export const volumeRoutes: Route[] = [
   { method: 'POST', path: `${ONE}/detach`, scopes: `${WRITE},linodes:read_write`, handle: detachVolume },
   { method: 'POST', path: `${ONE}/resize`, scopes: WRITE, handle: resizeVolume },
   { method: 'POST', path: `${ONE}/clone`, scopes: WRITE, handle: cloneVolume },
-  { method: 'GET', path: '/linode/instances/:linode/volumes', scopes: 'linodes:read_only', handle: listOfLinode },
+  {
+    method: 'GET',
+    path: '/linode/instances/:linode/volumes',
+    scopes: 'linodes:read_only',
+    handle: listOfLinode,
+  },
 ];
 
 export function volumeView(cloud: Cloud, volume: Volume): JsonObject {
@@ -84,7 +89,10 @@ function createVolume(call: Call): JsonObject {
   const tags = readTags(body) ?? [];
   const encryption = body.choice('encryption', ['enabled', 'disabled']) ?? 'enabled';
   body.check();
-  return volumeView(cloud, addVolume(cloud, { label, region, size, tags, encryption, linode: linode?.id ?? null }));
+  return volumeView(
+    cloud,
+    addVolume(cloud, { label, region, size, tags, encryption, linode: linode?.id ?? null }),
+  );
 }
 
 type NewVolume = Pick<Volume, 'label' | 'region' | 'size' | 'tags' | 'encryption' | 'linode'>;
@@ -92,7 +100,14 @@ type NewVolume = Pick<Volume, 'label' | 'region' | 'size' | 'tags' | 'encryption
 function addVolume(cloud: Cloud, wanted: NewVolume): Volume {
   const now = cloud.now();
   const readyAt = now + cloud.clock.scaled(PREPARATION);
-  const volume: Volume = { ...wanted, id: cloud.newId(), created: now, updated: now, pending: 'creating', readyAt };
+  const volume: Volume = {
+    ...wanted,
+    id: cloud.newId(),
+    created: now,
+    updated: now,
+    pending: 'creating',
+    readyAt,
+  };
   useTags(cloud, volume.tags);
   cloud.volumes.set(volume.id, volume);
   cloud.notify('volume_create', volumeRef(volume));
@@ -160,7 +175,10 @@ function cloneVolume(call: Call): JsonObject {
   const { region, size, tags, encryption } = volumeOf(call);
   const label = requireLabel(body, LABEL, otherLabels(cloud.volumes.values()));
   body.check();
-  return volumeView(cloud, addVolume(cloud, { label, region, size, tags: [...tags], encryption, linode: null }));
+  return volumeView(
+    cloud,
+    addVolume(cloud, { label, region, size, tags: [...tags], encryption, linode: null }),
+  );
 }
 
 function readLinode({ cloud, body }: Call, required: boolean): Linode | undefined {
