@@ -1,18 +1,22 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import {
   type ApiFault,
   FULL_TOKEN,
   type LinodeApi,
+  type LocalCloud,
   MemoryDriver,
+  openLocalCloud,
   startApi,
   type Token,
+  whyNoHosts,
 } from '@perlstack/local-cloud';
-import { generateKeyPair } from '@perlstack/remote';
-import type { Inventory } from '@perlstack/stack';
+import { fingerprint, generateKeyPair, publicKeyOf } from '@perlstack/remote';
+import { type Inventory, InventorySchema } from '@perlstack/stack';
 import { ActionStep, errorsIn } from './action-step.js';
 import { type Member, rawTar } from './raw-tar.js';
 
@@ -60,9 +64,17 @@ const TOKENS = {
   ),
 };
 
+const obstacle = await whyNoHosts();
+const describeHosts = obstacle === null ? describe : describe.skip;
+
+let folder: string;
 let api: LinodeApi;
 let step: ActionStep | undefined;
 
+beforeAll(() => {
+  folder = mkdtempSync(path.join(tmpdir(), 'perlstack-bad-input-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
 beforeEach(async () => {
   const { wrong: _, ...accepted } = TOKENS;
   api = await startApi({ driver: new MemoryDriver(), tokens: Object.values(accepted) });
@@ -116,11 +128,16 @@ const healthGate = (inputs: Record<string, string> = {}): Attempt => ({
 /**
  * Runs main and post of an action that has to refuse.
  *
+ * @param prefix words before the argv of the processes
  * @returns the one line that it says about it
  */
-async function refusal(attempt: Attempt): Promise<string> {
+async function refusal(attempt: Attempt, prefix: readonly string[] = []): Promise<string> {
   const { action, inputs, stack = STACK, files = {} } = attempt;
-  step = new ActionStep(action, inputs, { env: { LINODE_API_URL: api.url } });
+  step = new ActionStep(action, inputs, {
+    // Half of such a short run would be spent on compiling the bundle.
+    env: { LINODE_API_URL: api.url, NODE_COMPILE_CACHE: path.join(folder, 'compiled') },
+    prefix,
+  });
   if (stack !== null) step.write('perlstack.yml', stack);
   for (const [name, content] of Object.entries(files)) step.write(name, content);
   const before = filesIn(step.workspace);
@@ -139,7 +156,7 @@ async function refusal(attempt: Attempt): Promise<string> {
   expect(api.requests.filter(({ method }) => method !== 'GET')).toEqual([]);
   expect(filesIn(step.workspace)).toEqual(before);
   expectNoSecret(attempt, { output, ...step.written() });
-  return message;
+  return message.replaceAll(step.workspace, 'WORKSPACE');
 }
 
 /** Where the annotation belongs when the message names a place in the stack file. */
@@ -182,34 +199,86 @@ describe('a stack file', () => {
 
   it.each(actions)('that is no YAML: %s', async (_, attempt) => {
     const stack = replaced('us-ord', '[us-ord');
-    expect(await refusal({ ...attempt, stack })).toBe('?');
+    expect(await refusal({ ...attempt, stack })).toBe(
+      'perlstack.yml:3:1 this is no valid YAML: Flow sequence in block collection must be sufficiently indented and end with a ]. Nothing was changed.',
+    );
     expect(api.requests).toEqual([]);
   });
 
   it.each(actions)('that is not there: %s', async (_, attempt) => {
-    expect(await refusal({ ...attempt, stack: null })).toBe('?');
+    expect(await refusal({ ...attempt, stack: null })).toBe(
+      "perlstack.yml: there is no such stack file, or it can't be read; check the repository out first, or name the file's path. Nothing was changed.",
+    );
   });
 
   it.each<[string, string, string]>([
-    ['an unknown key', `${STACK}bugdet: { monthly: 1 }\n`, '?'],
-    ['an unknown key of the application', replaced('name: shop', 'name: shop, helth: {}'), '?'],
-    ['an unknown tier', `${STACK}  databse: { count: 2 }\n`, '?'],
-    ['a count that is none', replaced('count: 2', 'count: two'), '?'],
-    ['no region', replaced('region: us-ord\n', ''), '?'],
-    ['the same key twice', `${STACK}region: us-iad\n`, '?'],
-    ['nothing in it', '', '?'],
-    ['a list in it', '- shop\n', '?'],
-    ['a text in it', 'shop\n', '?'],
+    [
+      'an unknown key',
+      `${STACK}bugdet: { monthly: 1 }\n`,
+      'perlstack.yml:7:1 bugdet: unknown key; did you mean "budget"? Nothing was changed.',
+    ],
+    [
+      'an unknown key of the application',
+      replaced('name: shop', 'name: shop, helth: {}'),
+      'perlstack.yml:3:20 app.helth: unknown key; did you mean "health"? Nothing was changed.',
+    ],
+    [
+      'an unknown tier',
+      `${STACK}  databse: { count: 2 }\n`,
+      'perlstack.yml:7:3 tiers.databse: unknown tier; did you mean "database"? Nothing was changed.',
+    ],
+    [
+      'a count that is none',
+      replaced('count: 2', 'count: two'),
+      'perlstack.yml:6:38 tiers.app.count: found "two"; must be a number. Nothing was changed.',
+    ],
+    [
+      'no region',
+      replaced('region: us-ord\n', ''),
+      'perlstack.yml:1:1 region: is missing. Nothing was changed.',
+    ],
+    [
+      'the same key twice',
+      `${STACK}region: us-iad\n`,
+      'perlstack.yml:7:1 this is no valid YAML: Map keys must be unique. Nothing was changed.',
+    ],
+    ['nothing in it', '', 'perlstack.yml:1:1 stack: is missing. Nothing was changed.'],
+    [
+      'a list in it',
+      '- shop\n',
+      'perlstack.yml:1:1 the file: must be keys with values. Nothing was changed.',
+    ],
+    [
+      'a text in it',
+      'shop\n',
+      'perlstack.yml:1:1 the file: found "shop"; must be keys with values. Nothing was changed.',
+    ],
   ])('with %s', async (_, stack, message) => {
     expect(await refusal({ ...provision('apply'), stack })).toBe(message);
     expect(api.requests).toEqual([]);
   });
 
   it.each<[string, string, string]>([
-    ['an unknown type', replaced('g6-standard-1', 'g6-standard-11'), '?'],
-    ['an unknown region', replaced('us-ord', 'us-orb'), '?'],
-    ['a region without VPCs', replaced('us-ord', 'us-east'), '?'],
-    ['a budget that is too small', `${STACK}budget: { monthly: 20 }\n`, '?'],
+    [
+      'an unknown type',
+      replaced('g6-standard-1', 'g6-standard-11'),
+      'perlstack.yml:6:16 tiers.app.type: "g6-standard-11" is no Linode type; nearest: g6-standard-1 (1 vCPU, 2 GB, $12 a month). Nothing was changed.',
+    ],
+    [
+      'an unknown region',
+      replaced('us-ord', 'us-orb'),
+      'perlstack.yml:2:9 region: "us-orb" is no Linode region; nearest: us-ord (Chicago, IL). Nothing was changed.',
+    ],
+    [
+      'a region without VPCs',
+      replaced('us-ord', 'us-east'),
+      'perlstack.yml:2:9 region: "us-east" (Newark, NJ) has no VPCs; regions that have all a stack needs, those of its country first: us-lax (Los Angeles, CA), us-iad-2 (Washington 2, DC), us-mia (Miami, FL), us-iad (Washington, DC). Nothing was changed.',
+    ],
+    [
+      'a budget that is too small',
+      `${STACK}budget: { monthly: 20 }\n`,
+      'perlstack.yml:7:20 budget.monthly: the stack would cost $29 a month (1 x web g6-nanode-1 $5, 2 x app g6-standard-1 $24), $9 more than the budget of $20. Nothing was changed.',
+    ],
   ])('with %s', async (_, stack, message) => {
     expect(await refusal({ ...provision('apply'), stack })).toBe(message);
   });
@@ -217,32 +286,60 @@ describe('a stack file', () => {
   it('with a type that is sold out', async () => {
     const soldOut: ApiFault = { effect: { kind: 'capacity', type: 'g6-standard-1' } };
     api.faults.add(soldOut);
-    expect(await refusal(provision('apply'))).toBe('?');
+    expect(await refusal(provision('apply'))).toBe(
+      'perlstack.yml:6:16 tiers.app.type: g6-standard-1 is not on sale in us-ord at present; instead: g6-standard-2 (2 vCPU, 4 GB, $24 a month), g6-dedicated-2 (2 vCPU, 4 GB, $36 a month); or another region. Nothing was changed.',
+    );
   });
 
   it('with a secret that the step was not given', async () => {
     const stack = replaced('name: shop', 'name: shop, secrets: [SESSION_KEY]');
-    expect(await refusal({ ...applyConfigs(), stack })).toBe('?');
+    expect(await refusal({ ...applyConfigs(), stack })).toBe(
+      'perlstack.yml:3:30 app.secrets: SESSION_KEY has no value; give the step a line "SESSION_KEY=…" in its input "app-secrets". Nothing was changed.',
+    );
   });
 });
 
 describe('a token', () => {
   it.each(['plan', 'apply', 'destroy'])('that is wrong, for %s', async (mode) => {
-    expect(await refusal(provision(mode, { 'linode-token': TOKENS.wrong.token }))).toBe('?');
+    expect(await refusal(provision(mode, { 'linode-token': TOKENS.wrong.token }))).toBe(
+      'Linode does not accept the token (401, GET /account/events: Invalid Token); it is wrong, expired or revoked: make a token under Profile > API Tokens in the Cloud Manager and put it into the secret that the workflow passes',
+    );
   });
 
   it.each<[string, keyof typeof TOKENS, string]>([
-    ['plan', 'withoutVpc', '?'],
-    ['plan', 'withoutEvents', '?'],
-    ['apply', 'withoutEvents', '?'],
-    ['apply', 'reader', '?'],
-    ['destroy', 'reader', '?'],
+    [
+      'plan',
+      'withoutVpc',
+      'The Linode token lacks the scope vpc:read_only (it has: linodes:read_only,firewall:read_only,events:read_only): make one with it under Profile > API Tokens in the Cloud Manager. Nothing was changed.',
+    ],
+    [
+      'plan',
+      'withoutEvents',
+      'The Linode token lacks the scope events:read_only, which GET /account/events needs (it has: linodes:read_write,firewall:read_write,vpc:read_write): make a token under Profile > API Tokens in the Cloud Manager and put it into the secret that the workflow passes',
+    ],
+    [
+      'apply',
+      'withoutEvents',
+      'The Linode token lacks the scope events:read_only, which GET /account/events needs (it has: linodes:read_write,firewall:read_write,vpc:read_write): make a token under Profile > API Tokens in the Cloud Manager and put it into the secret that the workflow passes',
+    ],
+    [
+      'apply',
+      'reader',
+      'The Linode token lacks the scopes linodes:read_write, firewall:read_write, vpc:read_write (it has: linodes:read_only,firewall:read_only,vpc:read_only,events:read_only): make one with them under Profile > API Tokens in the Cloud Manager. Nothing was changed.',
+    ],
+    [
+      'destroy',
+      'reader',
+      'The Linode token lacks the scopes linodes:read_write, firewall:read_write, vpc:read_write (it has: linodes:read_only,firewall:read_only,vpc:read_only,events:read_only): make one with them under Profile > API Tokens in the Cloud Manager. Nothing was changed.',
+    ],
   ])('without a scope that %s needs: %s', async (mode, name, message) => {
     expect(await refusal(provision(mode, { 'linode-token': TOKENS[name].token }))).toBe(message);
   });
 
   it('that is missing', async () => {
-    expect(await refusal(provision('plan', { 'linode-token': '' }))).toBe('?');
+    expect(await refusal(provision('plan', { 'linode-token': '' }))).toBe(
+      'Input "linode-token": is required; set it under "with:"',
+    );
   });
 });
 
@@ -263,29 +360,24 @@ describe('somebody else’s', () => {
       ...{ label: 'shop-app-2', region: 'us-ord', type: 'g6-nanode-1' },
       ...{ interface_generation: 'linode', interfaces: [], tags: ['mine'] },
     });
-    expect(await refusal(provision(mode))).toBe(`?${id}`);
+    expect(await refusal(provision(mode))).toBe(
+      `perlstack.yml:1:8 stack: there is a Linode "shop-app-2" (id ${id}) without the tags of this stack, so it belongs to somebody else; rename it, or choose another name for the stack. Nothing was changed.`,
+    );
   });
 
   it('firewall under a label of ours', async () => {
     const rules = { inbound: [], outbound: [], inbound_policy: 'DROP', outbound_policy: 'ACCEPT' };
     const id = await make('networking/firewalls', { label: 'shop-app', rules });
-    expect(await refusal(provision('apply'))).toBe(`?${id}`);
+    expect(await refusal(provision('apply'))).toBe(
+      `perlstack.yml:1:8 stack: there is a firewall "shop-app" (id ${id}) without the tags of this stack, so it belongs to somebody else; rename it, or choose another name for the stack. Nothing was changed.`,
+    );
   });
 
   it('VPC under the name of ours', async () => {
     const id = await make('vpcs', { label: 'shop', region: 'us-ord' });
-    expect(await refusal(provision('apply'))).toBe(`?${id}`);
-  });
-});
-
-describe('an API', () => {
-  it('that does not answer', async () => {
-    const { action, inputs } = provision('apply');
-    step = new ActionStep(action, inputs, { env: { LINODE_API_URL: 'http://127.0.0.1:1' } });
-    step.write('perlstack.yml', STACK);
-    const { code, output } = await step.run();
-    expect(code).toBe(1);
-    expect(errorsIn(output).map(({ message }) => message)).toEqual(['?']);
+    expect(await refusal(provision('apply'))).toBe(
+      `perlstack.yml:1:8 stack: there is a VPC "shop" (id ${id}) without the description "perlstack stack:shop" of this stack, so it belongs to somebody else; rename it, or choose another name for the stack. Nothing was changed.`,
+    );
   });
 });
 
@@ -297,72 +389,176 @@ describe('an inventory', () => {
   ];
 
   it.each(users)('that is no JSON: %s', async (_, attempt) => {
-    expect(await refusal(attempt('shop\nweb-1'))).toBe('?');
+    expect(await refusal(attempt('shop\nweb-1'))).toBe(
+      'Input "inventory": neither JSON nor a file that holds it; pass the output "inventory" of provision-linode-tier',
+    );
   });
   it.each(users)('of another stack: %s', async (_, attempt) => {
-    expect(await refusal(attempt(JSON.stringify({ ...INVENTORY, stack: 'blog' })))).toBe('?');
+    expect(await refusal(attempt(JSON.stringify({ ...INVENTORY, stack: 'blog' })))).toBe(
+      'Input "inventory": it is that of stack "blog", but the stack file says "shop"; take both from the same stack',
+    );
   });
   it.each(users)('that is missing: %s', async (_, attempt) => {
-    expect(await refusal(attempt(''))).toBe('?');
+    expect(await refusal(attempt(''))).toBe('Input "inventory": is required; set it under "with:"');
   });
 
   const first = INVENTORY.hosts[0] as Inventory['hosts'][number];
   it.each<[string, unknown, string]>([
-    ['a list', [], '?'],
-    ['nothing', {}, '?'],
+    [
+      'a list',
+      [],
+      'Input "inventory": the whole: must be keys with values; pass the output "inventory" of provision-linode-tier',
+    ],
+    [
+      'nothing',
+      {},
+      'Input "inventory": stack: must be text; pass the output "inventory" of provision-linode-tier',
+    ],
     [
       'a host without a host key',
       { ...INVENTORY, hosts: [{ ...first, ssh: { ...first.ssh, hostKeys: [] } }] },
-      '?',
+      'Input "inventory": hosts.0.ssh.hostKeys: must have at least 1 entry; pass the output "inventory" of provision-linode-tier',
     ],
     [
       'a host that is reached through none',
       { ...INVENTORY, hosts: [{ ...first, ssh: { ...first.ssh, via: 'web-9' } }] },
-      '?',
+      'inventory: web-1.ssh.via names "web-9", which is no host of the inventory',
     ],
-    ['no host', { ...INVENTORY, hosts: [] }, '?'],
-    ['no web host', { ...INVENTORY, hosts: INVENTORY.hosts.slice(1) }, '?'],
+    [
+      'no host',
+      { ...INVENTORY, hosts: [] },
+      'the inventory of shop has no app host: provision the app tier first',
+    ],
+    [
+      'no web host',
+      { ...INVENTORY, hosts: INVENTORY.hosts.slice(1) },
+      'the inventory of shop has no web host: provision the web tier first',
+    ],
   ])('with %s', async (_, inventory, message) => {
     expect(await refusal(deploy({ inventory: JSON.stringify(inventory) }))).toBe(message);
   });
 
   it('that is a folder', async () => {
-    expect(await refusal(applyConfigs({ inventory: '.' }))).toBe('?');
+    expect(await refusal(applyConfigs({ inventory: '.' }))).toBe(
+      'Input "inventory": neither JSON nor a file that holds it; pass the output "inventory" of provision-linode-tier',
+    );
   });
   it('without an application server, for the configuration', async () => {
     const inventory = JSON.stringify({ ...INVENTORY, hosts: INVENTORY.hosts.slice(0, 1) });
-    expect(await refusal(applyConfigs({ inventory }))).toBe('?');
+    expect(await refusal(applyConfigs({ inventory }))).toBe(
+      'the inventory of shop has no app host; provision the app tier first',
+    );
   });
 });
 
 describe('an input', () => {
   it.each<[string, Attempt, string]>([
-    ['provision-linode-tier', provision('plan', { 'allow-deletes': 'true' }), '?'],
-    ['render-configs', renderConfigs({ outputs: 'here' }), '?'],
-    ['apply-configs', applyConfigs({ 'app-secret': 'SESSION_KEY=hunter2hunter2' }), '?'],
-    ['rolling-deploy-starman', deploy({ strategie: 'drain' }), '?'],
-    ['health-gate', healthGate({ url: 'http://127.0.0.1:1' }), '?'],
-    ['rolling-deploy-starman', deploy({ 'dry-run': 'true' }), '?'],
+    [
+      'provision-linode-tier',
+      provision('plan', { 'allow-deletes': 'true' }),
+      'Input "allow-deletes": there is no such input; did you mean "allow-delete"?',
+    ],
+    [
+      'render-configs',
+      renderConfigs({ outputs: 'here' }),
+      'Input "outputs": there is no such input; did you mean "output"?',
+    ],
+    [
+      'apply-configs',
+      applyConfigs({ 'app-secret': 'SESSION_KEY=hunter2hunter2' }),
+      'Input "app-secret": there is no such input; did you mean "app-secrets"?',
+    ],
+    [
+      'rolling-deploy-starman',
+      deploy({ strategie: 'drain' }),
+      'Input "strategie": there is no such input; did you mean "strategy"?',
+    ],
+    [
+      'health-gate',
+      healthGate({ url: 'http://127.0.0.1:1' }),
+      'Input "url": there is no such input; did you mean "urls"?',
+    ],
+    [
+      'rolling-deploy-starman',
+      deploy({ 'dry-run': 'true' }),
+      'Input "dry-run": there is no such input; allowed: stack-file, inventory, ssh-private-key, mode, artifact, sha256, release, strategy, timeout, summary',
+    ],
   ])('that %s does not know', async (_, attempt, message) => {
     expect(await refusal(attempt)).toBe(message);
   });
 
   it.each<[string, Attempt, string]>([
-    ['a mode', provision('aply'), '?'],
-    ['a truth', provision('apply', { 'allow-delete': 'yes' }), '?'],
-    ['a duration', provision('apply', { timeout: '15' }), '?'],
-    ['a hash', deploy({ sha256: 'abc' }), '?'],
-    ['a release', deploy({ release: 'Version 1' }), '?'],
-    ['a release', deploy({ release: '../r1' }), '?'],
-    ['an artifact', deploy({ artifact: 'none.tar.gz' }), '?'],
-    ['a strategy', deploy({ strategy: 'blue-green' }), '?'],
-    ['assignments', applyConfigs({ 'app-secrets': 'SESSION_KEY hunter2hunter2' }), '?'],
-    ['URLs', healthGate({ urls: 'shop.example.com' }), '?'],
-    ['probes', healthGate({ urls: '' }), '?'],
-    ['an address and a port', healthGate({ tcp: '127.0.0.1' }), '?'],
-    ['headers', healthGate({ headers: 'Bearer hunter2hunter2' }), '?'],
-    ['status codes', healthGate({ status: 'ok' }), '?'],
-    ['a whole number', healthGate({ successes: '0' }), '?'],
+    [
+      'a mode',
+      provision('aply'),
+      'Input "mode": "aply" is not one of plan, apply, destroy; did you mean "apply"?',
+    ],
+    [
+      'a truth',
+      provision('apply', { 'allow-delete': 'yes' }),
+      'Input "allow-delete": "yes" is neither true nor false',
+    ],
+    [
+      'a duration',
+      provision('apply', { timeout: '15' }),
+      'Input "timeout": "15" is no duration; write a whole number and ms, s, m, h or d, such as 30s',
+    ],
+    [
+      'a hash',
+      deploy({ sha256: 'abc' }),
+      'Input "sha256": "abc" is not allowed here; it must be 64 hexadecimal digits',
+    ],
+    [
+      'a release',
+      deploy({ release: 'Version 1' }),
+      'Input "release": "Version 1" is not allowed here; it must be up to 63 small letters, digits, dots, dashes and underscores, starting with a letter or digit',
+    ],
+    [
+      'a release',
+      deploy({ release: '../r1' }),
+      'Input "release": "../r1" is not allowed here; it must be up to 63 small letters, digits, dots, dashes and underscores, starting with a letter or digit',
+    ],
+    [
+      'an artifact',
+      deploy({ artifact: 'none.tar.gz' }),
+      'Input "artifact": there is no file WORKSPACE/none.tar.gz; is a checkout or download step missing before this one?',
+    ],
+    [
+      'a strategy',
+      deploy({ strategy: 'blue-green' }),
+      'Input "strategy": "blue-green" is not one of socket, drain',
+    ],
+    [
+      'assignments',
+      applyConfigs({ 'app-secrets': 'SESSION_KEY hunter2hunter2' }),
+      'Input "app-secrets": line 1 is not of the form NAME=value',
+    ],
+    [
+      'URLs',
+      healthGate({ urls: 'shop.example.com' }),
+      'Input "urls": "shop.example.com" is no URL that begins with http:// or https://',
+    ],
+    ['probes', healthGate({ urls: '' }), 'Nothing to probe: set the input "urls", "tcp", or both'],
+    [
+      'an address and a port',
+      healthGate({ tcp: '127.0.0.1' }),
+      'Input "tcp": "127.0.0.1" is not of the form host:port',
+    ],
+    [
+      'headers',
+      healthGate({ headers: 'Bearer hunter2hunter2' }),
+      'Input "headers": line 1 is not of the form "Name: value"',
+    ],
+    [
+      'status codes',
+      healthGate({ status: 'ok' }),
+      'Input "status": "ok" is not allowed here; it must be status codes such as 200,204',
+    ],
+    [
+      'a whole number',
+      healthGate({ successes: '0' }),
+      'Input "successes": "0" is no whole number from 1 to 1000',
+    ],
   ])('that is not %s', async (_, attempt, message) => {
     expect(await refusal(attempt)).toBe(message);
   });
@@ -376,52 +572,113 @@ describe('an SSH key', () => {
   ];
 
   it.each(users)('that is none: %s', async (_, attempt) => {
-    expect(await refusal(attempt('hunter2hunter2'))).toBe('?');
+    expect(await refusal(attempt('hunter2hunter2'))).toBe(
+      'The SSH private key cannot be read: give the whole text of the file that "ssh-keygen -t ed25519" makes, from its line BEGIN to its line END',
+    );
     expect(api.requests).toEqual([]);
   });
   it.each(users)('that is cut off: %s', async (_, attempt) => {
-    expect(await refusal(attempt(KEY.split('\n').slice(0, -3).join('\n')))).toBe('?');
+    expect(await refusal(attempt(KEY.split('\n').slice(0, -3).join('\n')))).toBe(
+      'The SSH private key cannot be read: give the whole text of the file that "ssh-keygen -t ed25519" makes, from its line BEGIN to its line END',
+    );
   });
   it.each(users)('that is a public key: %s', async (_, attempt) => {
-    expect(await refusal(attempt(generateKeyPair().publicKey))).toBe('?');
+    expect(await refusal(attempt(generateKeyPair().publicKey))).toBe(
+      'The SSH key is a public key: give the private key that belongs to it (the file without .pub)',
+    );
   });
   it('that has a passphrase', async () => {
-    step = undefined;
-    const file = path.join(process.env['RUNNER_TEMP'] ?? '/tmp', `perlstack-key-${process.pid}`);
+    const file = path.join(folder, 'locked-key');
     execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', 'hunter2', '-f', file]);
-    expect(await refusal(applyConfigs({ 'ssh-private-key': readFileSync(file, 'utf8') }))).toBe('?');
+    expect(await refusal(applyConfigs({ 'ssh-private-key': readFileSync(file, 'utf8') }))).toBe(
+      'The SSH private key is locked with a passphrase, and none came with it: give a key without one',
+    );
   });
   it('that mode apply was not given', async () => {
-    expect(await refusal(provision('apply', { 'ssh-private-key': '' }))).toBe('?');
+    expect(await refusal(provision('apply', { 'ssh-private-key': '' }))).toBe(
+      'Input "ssh-private-key": mode apply needs it, as new servers are reached with it. Nothing was changed.',
+    );
   });
 });
 
 describe('an artifact', () => {
   it.each<[string, Member[], string]>([
-    ['leads out by ..', [APP, { path: 'lib/../../etc/cron.d/x' }], '?'],
-    ['holds an absolute path', [APP, { path: '/etc/cron.d/x' }], '?'],
-    ['holds a symbolic link that leads out', [APP, { path: 'x', type: 'symlink', target: '../../etc' }], '?'],
+    [
+      'leads out by ..',
+      [APP, { path: 'lib/../../etc/cron.d/x' }],
+      'artifact release.tar.gz is refused: "lib/../../etc/cron.d/x" leads out of the release by "..". Nothing was changed',
+    ],
+    [
+      'holds an absolute path',
+      [APP, { path: '/etc/cron.d/x' }],
+      'artifact release.tar.gz is refused: "/etc/cron.d/x" is an absolute path. Nothing was changed',
+    ],
+    [
+      'holds a symbolic link that leads out',
+      [APP, { path: 'x', type: 'symlink', target: '../../etc' }],
+      'artifact release.tar.gz is refused: "x" is a link to "../../etc", out of the release. Nothing was changed',
+    ],
     [
       'writes through a symbolic link',
       [APP, { path: 'x', type: 'symlink', target: 'lib' }, { path: 'x/y' }],
-      '?',
+      'artifact release.tar.gz is refused: "x/y" would be written through the link "x". Nothing was changed',
     ],
-    ['holds a hard link that leads out', [APP, { path: 'x', type: 'hardlink', target: '/etc/shadow' }], '?'],
-    ['holds a device', [APP, { path: 'null', type: 'device' }], '?'],
-    ['holds a pipe', [APP, { path: 'queue', type: 'pipe' }], '?'],
-    ['has a folder around everything', [{ path: 'shop-1/app.psgi' }], '?'],
-    ['lacks the application', [{ path: 'README' }], '?'],
-    ['has a line break in a name', [APP, { path: '../a\nb' }], '?'],
+    [
+      'holds a hard link that leads out',
+      [APP, { path: 'x', type: 'hardlink', target: '/etc/shadow' }],
+      'artifact release.tar.gz is refused: "x" is a hard link to "/etc/shadow", which is no file of the archive. Nothing was changed',
+    ],
+    [
+      'holds a device',
+      [APP, { path: 'null', type: 'device' }],
+      'artifact release.tar.gz is refused: "null" is neither file, folder nor link (CharacterDevice). Nothing was changed',
+    ],
+    [
+      'holds a pipe',
+      [APP, { path: 'queue', type: 'pipe' }],
+      'artifact release.tar.gz is refused: "queue" is neither file, folder nor link (FIFO). Nothing was changed',
+    ],
+    [
+      'has a folder around everything',
+      [{ path: 'shop-1/app.psgi' }],
+      'artifact release.tar.gz does not hold app.psgi at its top: it holds shop-1/app.psgi: pack the contents of shop-1/, not the folder itself',
+    ],
+    [
+      'lacks the application',
+      [{ path: 'README' }],
+      'artifact release.tar.gz does not hold app.psgi at its top: see app.psgi in the stack file',
+    ],
+    [
+      'has a line break in a name',
+      [APP, { path: '../a\nb' }],
+      'artifact release.tar.gz is refused: "../a\\nb" leads out of the release by "..". Nothing was changed',
+    ],
   ])('that %s', async (_, members, message) => {
     expect(await refusal(deploy({}, rawTar(members)))).toBe(message);
   });
 
   const whole = rawTar([APP, { path: 'lib/Shop.pm', content: 'x'.repeat(9_000) }]);
   it.each<[string, Buffer, string]>([
-    ['is no archive', Buffer.from('#!/bin/sh\n'), '?'],
-    ['is empty', Buffer.alloc(0), '?'],
-    ['is a zip file', Buffer.from('PK\u0003\u0004....'), '?'],
-    ['was cut off', whole.subarray(0, whole.length / 2), '?'],
+    [
+      'is no archive',
+      Buffer.from('#!/bin/sh\n'),
+      'artifact release.tar.gz is no archive: make a tar.gz or tar.zst of the release, such as "tar -czf app.tar.gz -C build ."',
+    ],
+    [
+      'is empty',
+      Buffer.alloc(0),
+      'artifact release.tar.gz is empty: make a tar.gz or tar.zst of the release, such as "tar -czf app.tar.gz -C build ."',
+    ],
+    [
+      'is a zip file',
+      Buffer.from('PK\u0003\u0004....'),
+      'artifact release.tar.gz is a zip file: make a tar.gz or tar.zst of the release, such as "tar -czf app.tar.gz -C build ."',
+    ],
+    [
+      'was cut off',
+      whole.subarray(0, whole.length / 2),
+      'artifact release.tar.gz is no readable tar archive: unexpected end of file; build or download it anew',
+    ],
   ])('that %s', async (_, content, message) => {
     expect(await refusal(deploy({}, content))).toBe(message);
   });
@@ -429,6 +686,85 @@ describe('an artifact', () => {
   it.each(['apply', 'plan'])('that is not the one that was built, for %s', async (mode) => {
     const artifact = rawTar([APP]);
     const found = createHash('sha256').update(artifact).digest('hex');
-    expect(await refusal(deploy({ mode, sha256: 'a'.repeat(64) }, artifact))).toBe(`?${found}`);
+    expect(await refusal(deploy({ mode, sha256: 'a'.repeat(64) }, artifact))).toBe(
+      `artifact release.tar.gz has SHA-256 ${found}, not ${'a'.repeat(64)}: it is not the file that was built; download it anew`,
+    );
+  });
+});
+
+describeHosts(`a real host${obstacle === null ? '' : ` (${obstacle})`}`, () => {
+  let cloud: LocalCloud;
+  let inventory: Inventory;
+  let inside: string[];
+
+  const small = replaced('count: 2', 'count: 1');
+  const users: [string, (inputs: Record<string, string>) => Attempt][] = [
+    // It waits for hosts that are still booting, and for their accounts.
+    ['apply-configs', (inputs) => ({ ...applyConfigs({ timeout: '1s', ...inputs }), stack: small })],
+    ['rolling-deploy-starman', (inputs) => ({ ...deploy(inputs), stack: small })],
+  ];
+  const hostOf = (name: string): Inventory['hosts'][number] => {
+    const host = inventory.hosts.find((one) => one.name === name);
+    if (!host) throw new Error(`${name} was not made`);
+    return host;
+  };
+
+  beforeAll(async () => {
+    cloud = await openLocalCloud();
+    inside = cloud.hosts.inInternet([]);
+    const { action, inputs } = provision('apply');
+    const provisioning = new ActionStep(action, inputs, {
+      env: { LINODE_API_URL: cloud.apiUrl },
+      prefix: inside,
+    });
+    try {
+      provisioning.write('perlstack.yml', small);
+      const { code, output } = await provisioning.run();
+      if (code !== 0) throw new Error(output);
+      inventory = InventorySchema.parse(JSON.parse(provisioning.entries('OUTPUT')['inventory'] ?? ''));
+    } finally {
+      provisioning.remove();
+    }
+  }, 180_000);
+  afterAll(() => cloud?.close());
+
+  /** What both actions leave on a host that they change. */
+  async function expectUntouched(name: string): Promise<void> {
+    const look = 'ls -d /etc/nginx /srv/shop /var/lib/perlstack 2>/dev/null || true';
+    expect((await cloud.hosts.exec(`shop-${name}`, ['sh', '-c', look])).stdout).toBe('');
+  }
+
+  it.each(users)('that another key fits: %s', async (_, attempt) => {
+    const other = generateKeyPair().privateKey;
+    const message = await refusal(
+      attempt({ inventory: JSON.stringify(inventory), 'ssh-private-key': other }),
+      inside,
+    );
+    expect(message).toBe(
+      `the SSH key does not fit: web-1 (${hostOf('web-1').ssh.address} port 22) refused ssh-ed25519 ${fingerprint(publicKeyOf({ privateKey: other }))} for user "deploy". Give the private key of this stack, or add its public key to ~deploy/.ssh/authorized_keys there.`,
+    );
+    await expectUntouched('web-1');
+  });
+
+  it.each(users)('that shows another host key: %s', async (_, attempt) => {
+    const expected = fingerprint(generateKeyPair().publicKey);
+    const forged = inventory.hosts.map((host) =>
+      host.name === 'app-1' ? { ...host, ssh: { ...host.ssh, hostKeys: [expected] } } : host,
+    );
+    const message = await refusal(
+      attempt({ inventory: JSON.stringify({ ...inventory, hosts: forged }) }),
+      inside,
+    );
+    expect(message).toBe(
+      `app-1 (10.10.1.2 port 22 through web-1) shows the wrong host key: it offered ssh-ed25519 ${hostOf('app-1').ssh.hostKeys[0]}, but the inventory accepts only ${expected}. Nothing was sent to it. If the host was rebuilt, put its new fingerprint into ssh.hostKeys of the inventory; otherwise somebody may be answering in its place.`,
+    );
+    await expectUntouched('app-1');
+  });
+
+  it.each(users)('that is off: %s', async (_, attempt) => {
+    await cloud.hosts.faults.kill('shop-app-1');
+    const message = await refusal(attempt({ inventory: JSON.stringify(inventory) }), inside);
+    expect(message).toBe('?');
+    await expectUntouched('web-1');
   });
 });

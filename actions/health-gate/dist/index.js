@@ -42426,43 +42426,51 @@ function longestStreak(tries) {
 const BURST = 10;
 /** Lets pass what answers as it should, several times in a row, before the time is up. Does not throw for a cancel. */
 async function gate(options) {
-    const { probes, successes = 3, intervalMs = 500, perTryTimeoutMs = 5_000, timeoutMs = 60_000, signal, } = options;
+    const { probes, successes = 3, intervalMs = 500, timeoutMs = 60_000, signal } = options;
     if (probes.length === 0)
         throw new Error('A gate needs at least one probe');
     const start = performance.now();
     const elapsed = () => performance.now() - start;
     const tries = [];
     let stopped;
-    for (;;) {
-        const left = Math.max(1, Math.ceil(timeoutMs - elapsed()));
-        const wanted = probes.every((probe) => probe.from !== undefined) ? successes - streakOf(tries) : 1;
-        const burst = await tryAll(probes, options.remote, {
-            rounds: Math.min(wanted, BURST),
-            intervalMs,
-            timeoutMs: Math.min(perTryTimeoutMs, left),
-            ...(signal ? { signal } : {}),
-        });
-        if (signal?.aborted) {
-            stopped = 'cancelled';
-            break;
-        }
-        // The last try may have been cut short by the time limit: an earlier, whole one is better evidence.
-        const cutShort = elapsed() >= timeoutMs && left < perTryTimeoutMs && tries.length + burst.length > 1;
-        if (cutShort && !succeeded(burst.at(-1) ?? []))
-            burst.pop();
-        for (const one of burst) {
-            tries.push(one);
-            options.onTry?.(one, tries.length);
-        }
+    while (stopped === undefined) {
+        const burst = await nextTries(options, tries, Math.max(1, Math.ceil(timeoutMs - elapsed())));
+        if (!signal?.aborted)
+            record(options, tries, burst, elapsed() >= timeoutMs);
         if (streakOf(tries) >= successes)
             break;
-        if (!succeeded(burst.at(-1) ?? []))
-            stopped = await options.giveUp?.();
-        if (stopped !== undefined || elapsed() + intervalMs >= timeoutMs)
+        stopped = await whyStop(options, burst);
+        if (elapsed() + intervalMs >= timeoutMs)
             break;
         await (0,promises_namespaceObject.setTimeout)(intervalMs, undefined, signal ? { signal } : {}).catch(() => undefined);
     }
     return verdict_verdictOf(tries, { elapsedMs: elapsed(), successes, ...(stopped === undefined ? {} : { stopped }) });
+}
+/** One try; several where hosts ask, which costs them no more. */
+function nextTries(options, tries, leftMs) {
+    const { probes, successes = 3, intervalMs = 500, perTryTimeoutMs = 5_000, signal } = options;
+    const wanted = probes.every((probe) => probe.from !== undefined) ? successes - streakOf(tries) : 1;
+    return tryAll(probes, options.remote, {
+        rounds: Math.min(wanted, BURST),
+        intervalMs,
+        timeoutMs: Math.min(perTryTimeoutMs, leftMs),
+        ...(signal ? { signal } : {}),
+    });
+}
+function record(options, tries, burst, timeIsUp) {
+    for (const [index, one] of burst.entries()) {
+        // The last try may have been cut short by the time limit: an earlier, whole one is better evidence.
+        const cutShort = timeIsUp && index === burst.length - 1 && !succeeded(one);
+        if (cutShort && tries.length > 0)
+            return;
+        tries.push(one);
+        options.onTry?.(one, tries.length);
+    }
+}
+async function whyStop({ signal, giveUp }, burst) {
+    if (signal?.aborted)
+        return 'cancelled';
+    return succeeded(burst.at(-1) ?? []) ? undefined : giveUp?.();
 }
 /** Makes the requests of all probes, grouped by who asks, and judges them. */
 async function tryAll(probes, remote, how) {

@@ -103879,7 +103879,7 @@ function checkedRegion(file, regions) {
     if (!lack)
         return region;
     const others = neighbours(region, regions.filter(isComplete));
-    throw regionFault(file, `"${wanted}" (${region.label}) has ${lack.what}; regions that have all a stack needs, nearest first: ${others.join(', ')}`);
+    throw regionFault(file, `"${wanted}" (${region.label}) has ${lack.what}; regions that have all a stack needs, those of its country first: ${others.join(', ')}`);
 }
 function unknownRegion(wanted, regions) {
     const complete = regions.filter(isComplete);
@@ -104741,7 +104741,7 @@ function unreadable(text, error) {
     if (text.trim() === '')
         return 'The SSH private key is empty: give the whole text of the key file';
     if (/no passphrase given/i.test(error.message)) {
-        return 'The SSH private key is locked with a passphrase: give the passphrase too, or a key without one';
+        return 'The SSH private key is locked with a passphrase, and none came with it: give a key without one';
     }
     if (/bad passphrase/i.test(error.message))
         return 'The passphrase does not fit the SSH private key';

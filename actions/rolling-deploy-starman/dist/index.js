@@ -78889,53 +78889,6 @@ function assertPlan(plan) {
 
 ;// CONCATENATED MODULE: external "node:timers/promises"
 const promises_namespaceObject = require("node:timers/promises");
-;// CONCATENATED MODULE: ./packages/health/lib/verdict.js
-
-/** True when every probe succeeded. */
-const succeeded = (one) => one.length > 0 && one.every((evidence) => evidence.ok);
-/** How many of the last tries succeeded in a row. */
-function streakOf(tries) {
-    const lastFailure = tries.findLastIndex((one) => !succeeded(one));
-    return tries.length - 1 - lastFailure;
-}
-/** The verdict on all tries that were made, first one first. */
-function verdict_verdictOf(tries, end) {
-    const last = tries.at(-1) ?? [];
-    const passed = tries.length > 0 && streakOf(tries) >= end.successes;
-    return {
-        passed,
-        tries: tries.length,
-        seconds: end.elapsedMs / 1_000,
-        evidence: last,
-        reason: passed ? praise(last, end) : blame(tries, last, end),
-    };
-}
-function praise(last, { successes }) {
-    const each = last.map(({ probe, seen, ms }) => `${seen} from ${probe} in ${Math.round(ms)} ms`);
-    return `${successes} of ${successes} consecutive ${each.join(' and ')}`;
-}
-function blame(tries, last, end) {
-    const time = `${formatDuration(end.elapsedMs)} (${tries.length} ${tries.length === 1 ? 'try' : 'tries'})`;
-    const found = tries.some(succeeded)
-        ? `only ${longestStreak(tries)} of ${end.successes} consecutive successes in ${time}`
-        : `no success in ${time}`;
-    const stopped = end.stopped === undefined ? '' : `; ${end.stopped}`;
-    return `${found}${stopped}${lastEvidence(last)}`;
-}
-function lastEvidence(last) {
-    const shown = last.find((evidence) => !evidence.ok) ?? last[0];
-    return shown ? `; last: ${shown.probe}: ${shown.seen}` : '';
-}
-function longestStreak(tries) {
-    let longest = 0;
-    let now = 0;
-    for (const one of tries) {
-        now = succeeded(one) ? now + 1 : 0;
-        longest = Math.max(longest, now);
-    }
-    return longest;
-}
-
 ;// CONCATENATED MODULE: ./packages/health/lib/probe.js
 /** How much of a body is read, in bytes. */
 const BODY_LIMIT = 64 * 1024;
@@ -79264,6 +79217,53 @@ function parseAnswer(text) {
     return { kind: 'http', status, headers, body };
 }
 
+;// CONCATENATED MODULE: ./packages/health/lib/verdict.js
+
+/** True when every probe succeeded. */
+const succeeded = (one) => one.length > 0 && one.every((evidence) => evidence.ok);
+/** How many of the last tries succeeded in a row. */
+function streakOf(tries) {
+    const lastFailure = tries.findLastIndex((one) => !succeeded(one));
+    return tries.length - 1 - lastFailure;
+}
+/** The verdict on all tries that were made, first one first. */
+function verdict_verdictOf(tries, end) {
+    const last = tries.at(-1) ?? [];
+    const passed = tries.length > 0 && streakOf(tries) >= end.successes;
+    return {
+        passed,
+        tries: tries.length,
+        seconds: end.elapsedMs / 1_000,
+        evidence: last,
+        reason: passed ? praise(last, end) : blame(tries, last, end),
+    };
+}
+function praise(last, { successes }) {
+    const each = last.map(({ probe, seen, ms }) => `${seen} from ${probe} in ${Math.round(ms)} ms`);
+    return `${successes} of ${successes} consecutive ${each.join(' and ')}`;
+}
+function blame(tries, last, end) {
+    const time = `${formatDuration(end.elapsedMs)} (${tries.length} ${tries.length === 1 ? 'try' : 'tries'})`;
+    const found = tries.some(succeeded)
+        ? `only ${longestStreak(tries)} of ${end.successes} consecutive successes in ${time}`
+        : `no success in ${time}`;
+    const stopped = end.stopped === undefined ? '' : `; ${end.stopped}`;
+    return `${found}${stopped}${lastEvidence(last)}`;
+}
+function lastEvidence(last) {
+    const shown = last.find((evidence) => !evidence.ok) ?? last[0];
+    return shown ? `; last: ${shown.probe}: ${shown.seen}` : '';
+}
+function longestStreak(tries) {
+    let longest = 0;
+    let now = 0;
+    for (const one of tries) {
+        now = succeeded(one) ? now + 1 : 0;
+        longest = Math.max(longest, now);
+    }
+    return longest;
+}
+
 ;// CONCATENATED MODULE: ./packages/health/lib/gate.js
 
 
@@ -79276,43 +79276,51 @@ function parseAnswer(text) {
 const BURST = 10;
 /** Lets pass what answers as it should, several times in a row, before the time is up. Does not throw for a cancel. */
 async function gate(options) {
-    const { probes, successes = 3, intervalMs = 500, perTryTimeoutMs = 5_000, timeoutMs = 60_000, signal, } = options;
+    const { probes, successes = 3, intervalMs = 500, timeoutMs = 60_000, signal } = options;
     if (probes.length === 0)
         throw new Error('A gate needs at least one probe');
     const start = performance.now();
     const elapsed = () => performance.now() - start;
     const tries = [];
     let stopped;
-    for (;;) {
-        const left = Math.max(1, Math.ceil(timeoutMs - elapsed()));
-        const wanted = probes.every((probe) => probe.from !== undefined) ? successes - streakOf(tries) : 1;
-        const burst = await tryAll(probes, options.remote, {
-            rounds: Math.min(wanted, BURST),
-            intervalMs,
-            timeoutMs: Math.min(perTryTimeoutMs, left),
-            ...(signal ? { signal } : {}),
-        });
-        if (signal?.aborted) {
-            stopped = 'cancelled';
-            break;
-        }
-        // The last try may have been cut short by the time limit: an earlier, whole one is better evidence.
-        const cutShort = elapsed() >= timeoutMs && left < perTryTimeoutMs && tries.length + burst.length > 1;
-        if (cutShort && !succeeded(burst.at(-1) ?? []))
-            burst.pop();
-        for (const one of burst) {
-            tries.push(one);
-            options.onTry?.(one, tries.length);
-        }
+    while (stopped === undefined) {
+        const burst = await nextTries(options, tries, Math.max(1, Math.ceil(timeoutMs - elapsed())));
+        if (!signal?.aborted)
+            gate_record(options, tries, burst, elapsed() >= timeoutMs);
         if (streakOf(tries) >= successes)
             break;
-        if (!succeeded(burst.at(-1) ?? []))
-            stopped = await options.giveUp?.();
-        if (stopped !== undefined || elapsed() + intervalMs >= timeoutMs)
+        stopped = await whyStop(options, burst);
+        if (elapsed() + intervalMs >= timeoutMs)
             break;
         await (0,promises_namespaceObject.setTimeout)(intervalMs, undefined, signal ? { signal } : {}).catch(() => undefined);
     }
     return verdict_verdictOf(tries, { elapsedMs: elapsed(), successes, ...(stopped === undefined ? {} : { stopped }) });
+}
+/** One try; several where hosts ask, which costs them no more. */
+function nextTries(options, tries, leftMs) {
+    const { probes, successes = 3, intervalMs = 500, perTryTimeoutMs = 5_000, signal } = options;
+    const wanted = probes.every((probe) => probe.from !== undefined) ? successes - streakOf(tries) : 1;
+    return tryAll(probes, options.remote, {
+        rounds: Math.min(wanted, BURST),
+        intervalMs,
+        timeoutMs: Math.min(perTryTimeoutMs, leftMs),
+        ...(signal ? { signal } : {}),
+    });
+}
+function gate_record(options, tries, burst, timeIsUp) {
+    for (const [index, one] of burst.entries()) {
+        // The last try may have been cut short by the time limit: an earlier, whole one is better evidence.
+        const cutShort = timeIsUp && index === burst.length - 1 && !succeeded(one);
+        if (cutShort && tries.length > 0)
+            return;
+        tries.push(one);
+        options.onTry?.(one, tries.length);
+    }
+}
+async function whyStop({ signal, giveUp }, burst) {
+    if (signal?.aborted)
+        return 'cancelled';
+    return succeeded(burst.at(-1) ?? []) ? undefined : giveUp?.();
 }
 /** Makes the requests of all probes, grouped by who asks, and judges them. */
 async function tryAll(probes, remote, how) {
@@ -79348,76 +79356,6 @@ function judgeAll(probes, answers) {
         next += count;
         return judge(probe, answers.slice(next - count, next));
     });
-}
-
-;// CONCATENATED MODULE: ./packages/remote/lib/errors.js
-
-/** A command that was run on a host and failed. The message names host and program, never arguments or input. */
-class RemoteError extends Error {
-    name = 'RemoteError';
-    host;
-    /** The program's name, or the name given to the script. */
-    command;
-    reason;
-    /** Exit code; `null` when the command did not come to its own end. */
-    code;
-    /** The end of what it wrote to standard output and standard error. */
-    stdout;
-    stderr;
-    constructor(details) {
-        const tail = lastLines(details.stderr ?? '');
-        super(`${details.host}: ${details.command} ${details.why}${tail ? `: ${tail}` : ''}`);
-        this.host = details.host;
-        this.command = details.command;
-        this.reason = details.reason;
-        this.code = details.code ?? null;
-        this.stdout = details.stdout ?? '';
-        this.stderr = details.stderr ?? '';
-    }
-}
-const MESSAGE_LINES = 5;
-const MESSAGE_LENGTH = 1000;
-/** The last lines of an output on one line, short enough for a message. */
-function lastLines(text) {
-    const lines = text.split('\n').map((line) => line.trim());
-    const joined = lines
-        .filter((line) => line !== '')
-        .slice(-MESSAGE_LINES)
-        .join(' | ');
-    return joined.length > MESSAGE_LENGTH ? `…${joined.slice(-MESSAGE_LENGTH)}` : joined;
-}
-/** No connection to a host: the user's to mend. */
-class ConnectError extends errors_UserError {
-    host;
-    reason;
-    constructor(host, reason, message) {
-        super(message);
-        this.host = host;
-        this.reason = reason;
-    }
-}
-function wrongHostKey(host, offered) {
-    const accepted = host.ssh.hostKeys.join(' or ');
-    return new ConnectError(host.name, 'wrong-host-key', `${place(host)} shows the wrong host key: it offered ${offered.type} ${offered.fingerprint}, but the inventory ` +
-        `accepts only ${accepted}. Nothing was sent to it. If the host was rebuilt, put its new fingerprint into ` +
-        'ssh.hostKeys of the inventory; otherwise somebody may be answering in its place.');
-}
-function keyRefused(host, key) {
-    return new ConnectError(host.name, 'refused', `the SSH key does not fit: ${place(host)} refused ${key.type} ${key.fingerprint} for user "${host.ssh.user}". ` +
-        `Give the private key of this stack, or add its public key to ~${host.ssh.user}/.ssh/authorized_keys there.`);
-}
-function unreachable(host, cause, waitedMs) {
-    const waited = waitedMs >= 1000 ? ` for ${Math.round(waitedMs / 1000)} s` : '';
-    return new ConnectError(host.name, 'unreachable', `${place(host)} cannot be reached${waited}: ${cause}. Check that it runs, and that its firewall lets ` +
-        `${host.ssh.via ? `"${host.ssh.via}"` : 'this machine'} in on port ${host.ssh.port}.`);
-}
-function incompatible(host, cause) {
-    return new ConnectError(host.name, 'incompatible', `${place(host)}: the SSH handshake failed: ${cause}. Compare the algorithms that its sshd allows (sshd -T) ` +
-        'with curve25519-sha256, ssh-ed25519 and aes-gcm or aes-ctr.');
-}
-function place(host) {
-    const via = host.ssh.via ? ` through ${host.ssh.via}` : '';
-    return `${host.name} (${host.ssh.address} port ${host.ssh.port}${via})`;
 }
 
 ;// CONCATENATED MODULE: ./packages/remote/lib/quote.js
@@ -79689,6 +79627,54 @@ done
 echo "$changed"
 `.replaceAll('\\${', '${');
 
+;// CONCATENATED MODULE: ./packages/release/lib/hands.js
+
+
+/** A release that did not do as it should: what it wrote last comes with it. */
+class ReleaseFault extends Error {
+    name = 'ReleaseFault';
+    /** The last lines of the unit's journal, or of the compiler. */
+    evidence;
+    constructor(message, evidence) {
+        super(message);
+        this.evidence = evidence;
+    }
+}
+/** Limit of scripts that have nothing to wait for, in milliseconds. */
+const SHORT_MS = 30_000;
+const BOOT_LIMIT = { timeoutMs: 2 * 60_000 };
+/** Runs one of our scripts on a host as root. */
+async function act({ site }, host, [name, script], args, { signal }, more = {}) {
+    const options = { sudo: true, name, timeoutMs: SHORT_MS, signal, ...more };
+    return (await site.remote.script(host, hostScript(site, script), args, options)).stdout.trim();
+}
+/** How many of the last lines of a log are evidence. */
+const EVIDENCE_LINES = 20;
+const linesOf = (text) => text.split('\n').filter((line) => line.trim() !== '');
+/** Lets a release pass the gate, or says what it showed and wrote last. */
+async function pass(hands, host, release, options) {
+    const { remote, timings } = hands.site;
+    const verdict = await gate({ intervalMs: timings.intervalMs, remote, ...options });
+    if (verdict.passed)
+        return verdict.reason;
+    if (options.signal?.aborted)
+        throw new Error('told to stop');
+    const blamed = blamedHost(hands.site, verdict) ?? host;
+    const lines = await journalOf(hands, blamed, release);
+    throw new ReleaseFault(`${blamed}: ${release} is not healthy: ${verdict.reason}`, lines);
+}
+/** The app host whose probe failed, where one gate looks at several. */
+function blamedHost(site, { evidence }) {
+    const failed = evidence.find(({ ok }) => !ok)?.probe ?? '';
+    return site.appHosts.find(({ name }) => failed.startsWith(`${name} `))?.name;
+}
+async function journalOf(hands, host, release) {
+    const { signal } = new AbortController();
+    const args = [release, String(EVIDENCE_LINES)];
+    // Evidence is a courtesy: that it cannot be had must not hide the fault itself.
+    return act(hands, host, ['journal', JOURNAL_TAIL], args, { signal }).then(linesOf, () => []);
+}
+
 ;// CONCATENATED MODULE: ./packages/configs/lib/layout.js
 /** The port on which every app host's nginx answers the web tier. */
 const APP_PORT = 5_000;
@@ -79757,6 +79743,8 @@ function upstreamAddress(site, name) {
         throw new Error(`No address is known for app host ${name}`);
     return address.includes(':') ? `[${address}]:${APP_PORT}` : `${address}:${APP_PORT}`;
 }
+/** The port of that. */
+const portOf = (site, host) => /\d+$/.exec(upstreamAddress(site, host))?.[0] ?? '';
 /** Healthy, and of exactly this release: asked on the app host, through the release's own socket. */
 function socketProbe(site, host, release) {
     return {
@@ -80011,118 +79999,33 @@ function refusal(app, host, holder, leaseMs) {
 const overtaken = (holder) => `the lock of ${lease_describe(holder)}, silent for ${holder.silentSeconds} s,`;
 const lease_describe = ({ owner, url, release, since }) => `${owner}${url === null ? '' : ` (${url})`}, deploying ${release} since ${since},`.replace(/,$/, '');
 
-;// CONCATENATED MODULE: ./packages/release/lib/handlers.js
+;// CONCATENATED MODULE: ./packages/release/lib/stop.js
 
 
-
-
-
-
-
-
-/** A release that did not do as it should: what it wrote last comes with it. */
-class ReleaseFault extends Error {
-    name = 'ReleaseFault';
-    /** The last lines of the unit's journal, or of the compiler. */
-    evidence;
-    constructor(message, evidence) {
-        super(message);
-        this.evidence = evidence;
-    }
+/** Waits until releases, and the port if one is given, have no connection or the time is up; returns how many are left. */
+async function drain(hands, host, releases, port, context) {
+    const limit = hands.site.app.drainTimeout;
+    const args = [String(limit), port, ...releases];
+    return Number(await act(hands, host, ['drain', DRAIN], args, context, { timeoutMs: limit + SHORT_MS }));
 }
-/** What each kind of step does on the hosts. */
-function handlers(hands) {
-    return {
-        upload: uploading(hands),
-        compile: compiling(hands),
-        boot: booting(hands),
-        prove: proving(hands),
-        switch: switching(hands),
-        gate: gating(hands),
-        drain: draining(hands),
-        'take-out': takingOut(hands),
-        restart: restarting(hands),
-        'put-back': puttingBack(hands),
-        hold: holding(hands),
-        finish: finishing(hands),
-        lock: locking(hands),
-    };
+/** How long an instance may take to stop: its unit's own limit, and some. */
+const stopLimit = (site, instances) => (site.app.drainTimeout + SHORT_MS) * Math.max(1, instances);
+/** Stops instances that serve nobody, and tells what was cut off. */
+async function stop(hands, host, releases, context) {
+    const limit = { timeoutMs: stopLimit(hands.site, releases.length) };
+    const script = STOP + REPORT_CUT;
+    const cut = Number(await act(hands, host, ['stop', script], releases, context, limit));
+    if (cut > 0)
+        hands.onCut?.(host, cut);
 }
-const SHORT_MS = 30_000;
-const BOOT_LIMIT = { timeoutMs: 2 * 60_000 };
-/** Runs one of our scripts on a host as root. */
-async function act({ site }, host, [name, script], args, { signal }, more = {}) {
-    const options = { sudo: true, name, timeoutMs: SHORT_MS, signal, ...more };
-    return (await site.remote.script(host, hostScript(site, script), args, options)).stdout.trim();
-}
-function uploading(hands) {
-    return {
-        run: async ({ host, release, sha256 }, context) => {
-            if (hands.artifact === undefined)
-                throw new Error('Uploading needs the artifact');
-            const input = (0,external_node_fs_namespaceObject.createReadStream)(hands.artifact);
-            try {
-                await act(hands, host, ['upload', UPLOAD], [release, sha256], context, {
-                    input,
-                    timeoutMs: 15 * 60_000,
-                });
-            }
-            finally {
-                input.destroy();
-            }
-            return `${(input.bytesRead / 1024 ** 2).toFixed(1)} MiB`;
-        },
-    };
-}
-const EVIDENCE_LINES = 20;
-function compiling(hands) {
-    const { app, timings } = hands.site;
-    return {
-        run: async ({ host, release }, context) => {
-            const args = [release, String(Math.ceil(timings.compileMs / 1_000)), app.psgi, ...app.lib];
-            const limit = { timeoutMs: timings.compileMs + SHORT_MS };
-            try {
-                await act(hands, host, ['compile check', COMPILE], args, context, limit);
-            }
-            catch (error) {
-                if (!(error instanceof RemoteError) || error.reason !== 'exit')
-                    throw error;
-                const lines = linesOf(error.stderr);
-                const first = lines[0] ?? `no word within ${timings.compileMs / 1_000} s`;
-                throw new ReleaseFault(`${host}: ${app.psgi} of ${release} does not compile: ${first}`, lines.slice(-EVIDENCE_LINES));
-            }
-        },
-    };
-}
-const linesOf = (text) => text.split('\n').filter((line) => line.trim() !== '');
-function booting(hands) {
-    return {
-        run: async ({ host, release }, context) => {
-            await act(hands, host, ['boot', BOOT], [release], context, BOOT_LIMIT);
-        },
-        undo: async ({ host, release }, context) => {
-            const left = await drain(hands, host, [release], '', context);
-            await stop(hands, host, [release], context);
-            return left > 0 ? `stopped with ${left} requests in flight` : 'stopped';
-        },
-    };
-}
-function proving(hands) {
-    const { site } = hands;
-    return {
-        run: async ({ host, release }, context) => {
-            const fault = async () => (await act(hands, host, ['looking at the unit', BOOT_FAULT], [release], context)) ||
-                undefined;
-            return pass(hands, host, release, {
-                probes: [socketProbe(site, host, release)],
-                successes: site.app.health.successes,
-                timeoutMs: site.app.health.timeout,
-                signal: context.signal,
-                giveUp: fault,
-            });
-        },
-    };
-}
+
+;// CONCATENATED MODULE: ./packages/release/lib/roll.js
+
+
+
+
+
+
 function switching(hands) {
     return {
         run: async ({ host, release, from }, context) => {
@@ -80137,6 +80040,7 @@ function switching(hands) {
         },
     };
 }
+/** Points the links to the release that served before, or removes them where there was none. */
 async function pointBack(hands, host, from, previous, context) {
     const script = from === null ? UNSWITCH : SWITCH;
     await act(hands, host, ['switch back', script], from === null ? [] : [from, previous ?? ''], context);
@@ -80188,29 +80092,6 @@ function holding(hands) {
         },
     };
 }
-/** Lets a release pass the gate, or says what it showed and wrote last. */
-async function pass(hands, host, release, options) {
-    const { remote, timings } = hands.site;
-    const verdict = await gate({ intervalMs: timings.intervalMs, remote, ...options });
-    if (verdict.passed)
-        return verdict.reason;
-    if (options.signal?.aborted)
-        throw new Error('told to stop');
-    const blamed = blamedHost(hands.site, verdict) ?? host;
-    const lines = await journalOf(hands, blamed, release);
-    throw new ReleaseFault(`${blamed}: ${release} is not healthy: ${verdict.reason}`, lines);
-}
-/** The app host whose probe failed, where one gate looks at several. */
-function blamedHost(site, { evidence }) {
-    const failed = evidence.find(({ ok }) => !ok)?.probe ?? '';
-    return site.appHosts.find(({ name }) => failed.startsWith(`${name} `))?.name;
-}
-async function journalOf(hands, host, release) {
-    const { signal } = new AbortController();
-    const args = [release, String(EVIDENCE_LINES)];
-    // Evidence is a courtesy: that it cannot be had must not hide the fault itself.
-    return act(hands, host, ['journal', JOURNAL_TAIL], args, { signal }).then(linesOf, () => []);
-}
 function draining(hands) {
     return {
         run: async ({ host, releases, port }, context) => {
@@ -80219,21 +80100,13 @@ function draining(hands) {
         },
     };
 }
-const portOf = (site, host) => /\d+$/.exec(upstreamAddress(site, host))?.[0] ?? '';
-async function drain(hands, host, releases, port, context) {
-    const limit = hands.site.app.drainTimeout;
-    const args = [String(limit), port, ...releases];
-    return Number(await act(hands, host, ['drain', DRAIN], args, context, { timeoutMs: limit + SHORT_MS }));
-}
-/** How long an instance may take to stop: its unit's own limit, and some. */
-const stopLimit = (site, instances) => (site.app.drainTimeout + SHORT_MS) * Math.max(1, instances);
-async function stop(hands, host, releases, context) {
-    const limit = { timeoutMs: stopLimit(hands.site, releases.length) };
-    const script = STOP + REPORT_CUT;
-    const cut = Number(await act(hands, host, ['stop', script], releases, context, limit));
-    if (cut > 0)
-        hands.onCut?.(host, cut);
-}
+
+;// CONCATENATED MODULE: ./packages/release/lib/out-of-service.js
+
+
+
+
+
 function takingOut(hands) {
     return {
         run: ({ host }, context) => setServer(hands, host, 'down', context),
@@ -80278,6 +80151,177 @@ function restarting(hands) {
         },
     };
 }
+
+;// CONCATENATED MODULE: ./packages/remote/lib/errors.js
+
+/** A command that was run on a host and failed. The message names host and program, never arguments or input. */
+class RemoteError extends Error {
+    name = 'RemoteError';
+    host;
+    /** The program's name, or the name given to the script. */
+    command;
+    reason;
+    /** Exit code; `null` when the command did not come to its own end. */
+    code;
+    /** The end of what it wrote to standard output and standard error. */
+    stdout;
+    stderr;
+    constructor(details) {
+        const tail = lastLines(details.stderr ?? '');
+        super(`${details.host}: ${details.command} ${details.why}${tail ? `: ${tail}` : ''}`);
+        this.host = details.host;
+        this.command = details.command;
+        this.reason = details.reason;
+        this.code = details.code ?? null;
+        this.stdout = details.stdout ?? '';
+        this.stderr = details.stderr ?? '';
+    }
+}
+const MESSAGE_LINES = 5;
+const MESSAGE_LENGTH = 1000;
+/** The last lines of an output on one line, short enough for a message. */
+function lastLines(text) {
+    const lines = text.split('\n').map((line) => line.trim());
+    const joined = lines
+        .filter((line) => line !== '')
+        .slice(-MESSAGE_LINES)
+        .join(' | ');
+    return joined.length > MESSAGE_LENGTH ? `…${joined.slice(-MESSAGE_LENGTH)}` : joined;
+}
+/** No connection to a host: the user's to mend. */
+class ConnectError extends errors_UserError {
+    host;
+    reason;
+    constructor(host, reason, message) {
+        super(message);
+        this.host = host;
+        this.reason = reason;
+    }
+}
+function wrongHostKey(host, offered) {
+    const accepted = host.ssh.hostKeys.join(' or ');
+    return new ConnectError(host.name, 'wrong-host-key', `${place(host)} shows the wrong host key: it offered ${offered.type} ${offered.fingerprint}, but the inventory ` +
+        `accepts only ${accepted}. Nothing was sent to it. If the host was rebuilt, put its new fingerprint into ` +
+        'ssh.hostKeys of the inventory; otherwise somebody may be answering in its place.');
+}
+function keyRefused(host, key) {
+    return new ConnectError(host.name, 'refused', `the SSH key does not fit: ${place(host)} refused ${key.type} ${key.fingerprint} for user "${host.ssh.user}". ` +
+        `Give the private key of this stack, or add its public key to ~${host.ssh.user}/.ssh/authorized_keys there.`);
+}
+function unreachable(host, cause, waitedMs) {
+    const waited = waitedMs >= 1000 ? ` for ${Math.round(waitedMs / 1000)} s` : '';
+    return new ConnectError(host.name, 'unreachable', `${place(host)} cannot be reached${waited}: ${cause}. Check that it runs, and that its firewall lets ` +
+        `${host.ssh.via ? `"${host.ssh.via}"` : 'this machine'} in on port ${host.ssh.port}.`);
+}
+function incompatible(host, cause) {
+    return new ConnectError(host.name, 'incompatible', `${place(host)}: the SSH handshake failed: ${cause}. Compare the algorithms that its sshd allows (sshd -T) ` +
+        'with curve25519-sha256, ssh-ed25519 and aes-gcm or aes-ctr.');
+}
+function place(host) {
+    const via = host.ssh.via ? ` through ${host.ssh.via}` : '';
+    return `${host.name} (${host.ssh.address} port ${host.ssh.port}${via})`;
+}
+
+;// CONCATENATED MODULE: ./packages/release/lib/prepare.js
+
+
+
+
+
+
+function uploading(hands) {
+    return {
+        run: async ({ host, release, sha256 }, context) => {
+            if (hands.artifact === undefined)
+                throw new Error('Uploading needs the artifact');
+            const input = (0,external_node_fs_namespaceObject.createReadStream)(hands.artifact);
+            try {
+                await act(hands, host, ['upload', UPLOAD], [release, sha256], context, {
+                    input,
+                    timeoutMs: 15 * 60_000,
+                });
+            }
+            finally {
+                input.destroy();
+            }
+            return `${(input.bytesRead / 1024 ** 2).toFixed(1)} MiB`;
+        },
+    };
+}
+function compiling(hands) {
+    const { app, timings } = hands.site;
+    return {
+        run: async ({ host, release }, context) => {
+            const args = [release, String(Math.ceil(timings.compileMs / 1_000)), app.psgi, ...app.lib];
+            const limit = { timeoutMs: timings.compileMs + SHORT_MS };
+            try {
+                await act(hands, host, ['compile check', COMPILE], args, context, limit);
+            }
+            catch (error) {
+                if (!(error instanceof RemoteError) || error.reason !== 'exit')
+                    throw error;
+                const lines = linesOf(error.stderr);
+                const first = lines[0] ?? `no word within ${timings.compileMs / 1_000} s`;
+                throw new ReleaseFault(`${host}: ${app.psgi} of ${release} does not compile: ${first}`, lines.slice(-EVIDENCE_LINES));
+            }
+        },
+    };
+}
+function booting(hands) {
+    return {
+        run: async ({ host, release }, context) => {
+            await act(hands, host, ['boot', BOOT], [release], context, BOOT_LIMIT);
+        },
+        undo: async ({ host, release }, context) => {
+            const left = await drain(hands, host, [release], '', context);
+            await stop(hands, host, [release], context);
+            return left > 0 ? `stopped with ${left} requests in flight` : 'stopped';
+        },
+    };
+}
+function proving(hands) {
+    const { site } = hands;
+    return {
+        run: async ({ host, release }, context) => {
+            const fault = async () => (await act(hands, host, ['looking at the unit', BOOT_FAULT], [release], context)) ||
+                undefined;
+            return pass(hands, host, release, {
+                probes: [socketProbe(site, host, release)],
+                successes: site.app.health.successes,
+                timeoutMs: site.app.health.timeout,
+                signal: context.signal,
+                giveUp: fault,
+            });
+        },
+    };
+}
+
+;// CONCATENATED MODULE: ./packages/release/lib/handlers.js
+
+
+
+
+
+
+
+/** What each kind of step does on the hosts. */
+function handlers(hands) {
+    return {
+        upload: uploading(hands),
+        compile: compiling(hands),
+        boot: booting(hands),
+        prove: proving(hands),
+        switch: switching(hands),
+        gate: gating(hands),
+        drain: draining(hands),
+        'take-out': takingOut(hands),
+        restart: restarting(hands),
+        'put-back': puttingBack(hands),
+        hold: holding(hands),
+        finish: finishing(hands),
+        lock: locking(hands),
+    };
+}
 function finishing(hands) {
     return {
         run: async ({ host, release, stop: old, remove }, context) => {
@@ -80293,7 +80337,7 @@ function finishing(hands) {
 }
 function locking(hands) {
     return {
-        run: () => Promise.reject(new errors_UserError('the lock is taken before a plan is made')),
+        run: () => Promise.reject(new Error('the lock is taken before a plan is made')),
         undo: () => releaseLock(hands.site, hands.owner),
     };
 }
@@ -80956,6 +81000,7 @@ function requireSupported({ app: { build, hooks } }) {
 
 
 
+
 const LOCK = { id: 'lock', kind: 'lock', title: 'deploy lock' };
 /**
  * What a deploy would do; changes nothing and takes no lock.
@@ -81525,7 +81570,7 @@ function unreadable(text, error) {
     if (text.trim() === '')
         return 'The SSH private key is empty: give the whole text of the key file';
     if (/no passphrase given/i.test(error.message)) {
-        return 'The SSH private key is locked with a passphrase: give the passphrase too, or a key without one';
+        return 'The SSH private key is locked with a passphrase, and none came with it: give a key without one';
     }
     if (/bad passphrase/i.test(error.message))
         return 'The passphrase does not fit the SSH private key';

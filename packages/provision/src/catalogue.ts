@@ -52,7 +52,7 @@ function checkedRegion(file: StackFile, regions: readonly Region[]): Region {
   const others = neighbours(region, regions.filter(isComplete));
   throw regionFault(
     file,
-    `"${wanted}" (${region.label}) has ${lack.what}; regions that have all a stack needs, nearest first: ${others.join(', ')}`,
+    `"${wanted}" (${region.label}) has ${lack.what}; regions that have all a stack needs, those of its country first: ${others.join(', ')}`,
   );
 }
 

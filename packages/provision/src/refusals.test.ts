@@ -42,7 +42,7 @@ describe('bad stack files', () => {
     [
       'a region without VPCs',
       STACK.replace('us-ord', 'us-east'),
-      /^perlstack\.yml:2:9 region: "us-east" \(Newark, NJ\) has no VPCs; regions that have all a stack needs, nearest first: us-\w+ \(/,
+      /^perlstack\.yml:2:9 region: "us-east" \(Newark, NJ\) has no VPCs; regions that have all a stack needs, those of its country first: us-\w+ \(/,
     ],
     [
       'a distributed region',

@@ -10,7 +10,8 @@ import {
 import type { Remote } from '@perlstack/remote';
 import { type Inventory, messageOf, type Stack, UserError } from '@perlstack/stack';
 import { type Artifact, checkArtifact } from './artifact.js';
-import { handlers, type Hands, markBad, ReleaseFault } from './handlers.js';
+import { handlers, markBad } from './handlers.js';
+import { type Hands, ReleaseFault } from './hands.js';
 import { acquire, type Lease, type Owner } from './lease.js';
 import { observe } from './observe.js';
 import { type Plan, plan, type Strategy, type Wanted } from './plan.js';

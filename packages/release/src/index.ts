@@ -1,7 +1,8 @@
 export { type Artifact, checkArtifact } from './artifact.js';
 export { deploy, type DeployOptions, preview, type ReleaseOptions } from './deploy.js';
 export { finish, type FinishOptions, type FinishResult } from './finish.js';
-export { handlers, type Hands, ReleaseFault } from './handlers.js';
+export { handlers } from './handlers.js';
+export { type Hands, ReleaseFault } from './hands.js';
 export { acquire, type Lease, type Owner, releaseLock } from './lease.js';
 export { observe } from './observe.js';
 export { type Plan, plan, type Strategy, type Wanted } from './plan.js';

@@ -79,6 +79,10 @@ export function upstreamAddress(site: Site, name: string): string {
   return address.includes(':') ? `[${address}]:${APP_PORT}` : `${address}:${APP_PORT}`;
 }
 
+/** The port of that. */
+export const portOf = (site: Site, host: string): string =>
+  /\d+$/.exec(upstreamAddress(site, host))?.[0] ?? '';
+
 /** Healthy, and of exactly this release: asked on the app host, through the release's own socket. */
 export function socketProbe(site: Site, host: string, release: string): HttpProbe {
   return {

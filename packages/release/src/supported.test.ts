@@ -15,7 +15,10 @@ describe('requireSupported', () => {
 
   it.each([
     [{ hooks: { migrate: 'bin/migrate up' } }, /^app\.hooks\.migrate: .*Nothing was changed\.$/],
-    [{ build: { with: 'carton', on: 'host' } }, /^app\.build: .*carton in a workflow.*Nothing was changed\.$/],
+    [
+      { build: { with: 'carton', on: 'host' } },
+      /^app\.build: .*carton in a workflow.*Nothing was changed\.$/,
+    ],
   ])('refuses %j', (app, message) => {
     expect(() => requireSupported(stackWith(app))).toThrow(message);
   });

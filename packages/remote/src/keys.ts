@@ -112,7 +112,7 @@ export function readPrivateKey(credentials: Credentials): UsableKey {
 function unreadable(text: string, error: Error): string {
   if (text.trim() === '') return 'The SSH private key is empty: give the whole text of the key file';
   if (/no passphrase given/i.test(error.message)) {
-    return 'The SSH private key is locked with a passphrase: give the passphrase too, or a key without one';
+    return 'The SSH private key is locked with a passphrase, and none came with it: give a key without one';
   }
   if (/bad passphrase/i.test(error.message)) return 'The passphrase does not fit the SSH private key';
   return (

@@ -64,6 +64,4 @@ export type Order = {
 
 /** The line that answers it: where it died, what came of it, or why it failed. */
 export type Answer<T extends Task = Task> =
-  | { readonly boundary: string }
-  | { readonly result: Results[T] }
-  | { readonly error: string };
+  { readonly boundary: string } | { readonly result: Results[T] } | { readonly error: string };

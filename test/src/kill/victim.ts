@@ -56,7 +56,8 @@ async function provisioning(options: Tasks['provision'], onEvent: OnEvent): Prom
     client: createClient(access),
     stack: file.stack,
     sshPublicKey: publicKeyOf({ privateKey }),
-    connect: (servers: Parameters<typeof connect>[0]) => connect(servers, { privateKey }, { waitMs: 120_000 }),
+    connect: (servers: Parameters<typeof connect>[0]) =>
+      connect(servers, { privateKey }, { waitMs: 120_000 }),
     clock: hurriedClock,
   };
   assertSucceeded(await execute(steps, provision.handlers(tools), { onEvent, onFailure: 'keep' }));

@@ -142,6 +142,7 @@ function change(cloud: Cloud, linode: Linode, config: Config, body: Fields): voi
   Object.assign(config, plain);
   config.helpers = helpers;
   config.devices = devices ?? config.devices;
+  attachVolumes(cloud, linode, config);
   config.interfaces = interfaces ?? config.interfaces;
   config.updated = cloud.now();
 }
@@ -178,6 +179,14 @@ function readDevice(linode: Linode, fields: Fields, slot: string): JsonObject | 
   const disk = device.integer('disk_id') ?? null;
   if (disk !== null && !linode.disks.some(({ id }) => id === disk)) device.fail('Invalid disk ID', 'disk_id');
   return { disk_id: disk, volume_id: device.integer('volume_id') ?? null };
+}
+
+/** A volume that a profile names counts as attached. */
+function attachVolumes(cloud: Cloud, linode: Linode, config: Config): void {
+  for (const device of Object.values(config.devices)) {
+    const volume = cloud.volumes.get(Number(device?.['volume_id'] ?? 0));
+    if (volume !== undefined) volume.linode = linode.id;
+  }
 }
 
 function readInterfaces(

@@ -62,6 +62,11 @@ export const linodeRoutes: Route[] = [
   { method: 'POST', path: `${ONE}/rebuild`, scopes: WRITE, handle: rebuild },
   { method: 'POST', path: `${ONE}/resize`, scopes: WRITE, handle: resize },
   { method: 'POST', path: `${ONE}/rescue`, scopes: WRITE, handle: rescue },
+  { method: 'POST', path: `${ONE}/password`, scopes: WRITE, handle: resetPassword },
+  { method: 'POST', path: `${ONE}/backups/enable`, scopes: WRITE, handle: (call) => setBackups(call, true) },
+  { method: 'POST', path: `${ONE}/backups/cancel`, scopes: WRITE, handle: (call) => setBackups(call, false) },
+  { method: 'GET', path: `${ONE}/stats`, scopes: READ, limit: 'stats', handle: stats },
+  { method: 'GET', path: `${ONE}/transfer`, scopes: READ, handle: transfer },
   { method: 'GET', path: `${ONE}/firewalls`, scopes: READ, handle: listFirewalls },
   { method: 'PUT', path: `${ONE}/firewalls`, scopes: WRITE, handle: replaceFirewalls },
   { method: 'POST', path: `${ONE}/firewalls/apply`, scopes: WRITE, handle: applyFirewalls },
@@ -211,6 +216,33 @@ function resize(call: Call): JsonObject {
   body.check();
   scheduleResize(cloud, linode, type);
   return {};
+}
+
+function resetPassword(call: Call): JsonObject {
+  const { cloud, body } = call;
+  const linode = linodeOf(call);
+  if (linode.status !== 'offline') throw badRequest('Linode must be powered off.');
+  refuseWhenBusy(cloud, linode);
+  body.requiredString('root_pass');
+  body.check();
+  return {};
+}
+
+function setBackups(call: Call, enabled: boolean): JsonObject {
+  const linode = linodeOf(call);
+  linode.backupsEnabled = enabled;
+  call.cloud.notify(enabled ? 'backups_enable' : 'backups_cancel', linodeRef(linode));
+  return {};
+}
+
+function stats(call: Call): never {
+  linodeOf(call);
+  throw badRequest('Stats are unavailable at this time.');
+}
+
+function transfer(call: Call): JsonObject {
+  const { cloud } = call;
+  return { used: 0, quota: cloud.plan(linodeOf(call).type).transfer, billable: 0, region_transfers: [] };
 }
 
 function listFirewalls(call: Call): JsonObject {

@@ -149,6 +149,32 @@ describe('Linode Interfaces', () => {
   });
 });
 
+describe('an upgrade to Linode Interfaces', () => {
+  it('is tried first, then takes addresses and firewall along', async () => {
+    const { subnet } = await makeVpc();
+    const firewall = await lab.make('/networking/firewalls', { label: 'edge', rules: OPEN_RULES });
+    const interfaces = [
+      { purpose: 'public', primary: true },
+      { purpose: 'vpc', subnet_id: subnet },
+    ];
+    const { id, ipv4 } = await lab.make('/linode/instances', order({ interfaces, firewall_id: firewall.id }));
+    const path = `/linode/instances/${id}`;
+    expect(await lab.make(`${path}/upgrade-interfaces`, {})).toMatchObject({
+      dry_run: true,
+      interfaces: [{ id: 0 }, {}],
+    });
+    expect((await lab.call('GET', path)).body['interface_generation']).toBe('legacy_config');
+    await lab.make(`${path}/upgrade-interfaces`, { dry_run: false });
+    expect((await lab.call('GET', path)).body).toMatchObject({ interface_generation: 'linode', ipv4 });
+    expect((await lab.call('GET', `${path}/interfaces`)).body['interfaces']).toMatchObject([
+      { default_route: { ipv4: true }, public: { ipv4: { addresses: [{ address: '203.0.113.10' }] } } },
+      { vpc: { ipv4: { addresses: [{ address: '10.0.0.2' }] } } },
+    ]);
+    const { body } = await lab.call('GET', `/networking/firewalls/${firewall.id}`);
+    expect(body['entities']).toMatchObject([{ type: 'linode_interface' }, { type: 'linode_interface' }]);
+  });
+});
+
 describe('a firewall', () => {
   const rule = {
     label: 'web',

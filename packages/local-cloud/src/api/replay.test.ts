@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from '@jest/globals';
-import { isList, isObject, type Json } from './json.js';
+import { isList, isObject, type Json, type JsonObject } from './json.js';
 import { LIMITS } from './rate-limit.js';
 import { readRecording, recordingPath, type Exchange } from './testing/recording.js';
 import { replay, routeOf, type Outcome } from './testing/replay.js';
@@ -37,6 +37,19 @@ if (typeof recording === 'string') {
       process.stdout.write(summary(tally));
     });
 
+    it('has the plans and regions of the catalogue as they are', async () => {
+      const types = await firstAnswer(recording, 'TestTypes_List', '/linode/types');
+      expect(types.here).toEqual(types.there);
+      const regions = await firstAnswer(recording, 'TestVPC_List', '/regions');
+      // Ranges of one's own came to one region of them later; resolvers are neutralised.
+      const comparable = (one: JsonObject): JsonObject => {
+        const { resolvers: _resolvers, capabilities, ...rest } = one;
+        const names = (capabilities as readonly string[]).filter((name) => name !== 'Custom VPC IPv4 Ranges');
+        return { ...rest, capabilities: names.toSorted() };
+      };
+      expect(regions.here.map(comparable)).toEqual(regions.there.map(comparable));
+    });
+
     it.each([...recording.keys()])('%s', async (name) => {
       const outcomes = await replay(recording.get(name) ?? []);
       const problems = outcomes.flatMap((outcome) => {
@@ -50,6 +63,24 @@ if (typeof recording === 'string') {
       expect(problems).toEqual([]);
     });
   });
+}
+
+/** The items of a list as they are here and as they were recorded. */
+async function firstAnswer(
+  conversations: ReadonlyMap<string, readonly Exchange[]>,
+  name: string,
+  path: string,
+): Promise<{ here: readonly JsonObject[]; there: readonly JsonObject[] }> {
+  const exchange = conversations.get(name)?.find((one) => one.path.includes(path));
+  const [outcome] = exchange === undefined ? [] : await replay([exchange]);
+  if (exchange === undefined || outcome === undefined || outcome.skipped !== undefined)
+    throw new Error(`no ${path}`);
+  return { here: items(outcome.body), there: items(exchange.response ?? null) };
+}
+
+function items(body: Json): readonly JsonObject[] {
+  const data = isObject(body) ? body['data'] : undefined;
+  return isList(data) ? data.filter(isObject) : [];
 }
 
 interface Kind {

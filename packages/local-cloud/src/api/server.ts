@@ -18,6 +18,7 @@ import type { Allowance, RateLimiter } from './rate-limit.js';
 import { Call, NO_CONTENT, Router, type Answer, type Match, type Route } from './router.js';
 import { tagRoutes } from './tags.js';
 import { authenticate, authorize, type Token } from './tokens.js';
+import { upgradeRoutes } from './upgrade.js';
 import { volumeRoutes } from './volumes.js';
 import { vpcRoutes } from './vpcs.js';
 
@@ -35,6 +36,7 @@ export const ROUTES: readonly Route[] = [
   ...nodeBalancerRoutes,
   ...tagRoutes,
   ...volumeRoutes,
+  ...upgradeRoutes,
 ];
 
 /** One call as it was logged. */

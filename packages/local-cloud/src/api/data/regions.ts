@@ -15,8 +15,6 @@ export interface Region {
   readonly site_type: 'core' | 'distributed';
 }
 
-const STATES = new Set(['CA', 'CO', 'DC', 'FL', 'GA', 'IL', 'NJ', 'TX', 'WA']);
-
 /** What every core region offers. */
 const CORE = [
   'Linodes',
@@ -127,7 +125,7 @@ function region(id: string, label: string, extras: string, monitored: string): R
   return {
     id,
     label,
-    country: countryOf(label),
+    country: countryOf(id, label),
     capabilities: distributed
       ? DISTRIBUTED
       : [...CORE, ...[...extras].flatMap((letter) => EXTRAS[letter] ?? [])],
@@ -139,11 +137,12 @@ function region(id: string, label: string, extras: string, monitored: string): R
   };
 }
 
-/** Labels end in a country's code or, in the United States, a state's. */
-function countryOf(label: string): string {
-  const place = label.slice(label.lastIndexOf(', ') + 2);
-  if (STATES.has(place)) return 'us';
-  return place === 'UK' ? 'gb' : place.toLowerCase();
+/** Ids begin with a country's code or, older ones, a continent's; labels end in the code of the country then. */
+function countryOf(id: string, label: string): string {
+  const [prefix = ''] = id.split('-');
+  if (!['ap', 'eu'].includes(prefix)) return prefix;
+  const place = label.slice(label.lastIndexOf(', ') + 2).toLowerCase();
+  return place === 'uk' ? 'gb' : place;
 }
 
 function resolvers(count: number): Region['resolvers'] {

@@ -107,7 +107,7 @@ class Player {
     const inPath = barePath(exchange.path)
       .split('/')
       .filter((part) => /^\d+$/.test(part));
-    const ids = [...inPath, exchange.filter?.['entity.id'] ?? []].flat().map(Number);
+    const ids = [...inPath, exchange.filter?.['entity.id'] ?? [], linodeIn(exchange)].flat().map(Number);
     return ids.every((id) => this.#ids.has(id))
       ? undefined
       : 'about something made by a call that is not simulated';
@@ -174,6 +174,12 @@ function partner(
   const alike =
     typeof label === 'string' ? here.filter((one) => isObject(one) && one['label'] === label) : [];
   return alike.length === 1 ? (alike[0] ?? null) : (here[index] ?? null);
+}
+
+/** The Linode that a volume is to be attached to. */
+function linodeIn({ path, request }: Exchange): readonly Json[] {
+  const id = isObject(request) ? request['linode_id'] : undefined;
+  return path.endsWith('/attach') && id !== undefined ? [id] : [];
 }
 
 /** Work must still go on when the next change was refused because of it. */

@@ -1,0 +1,87 @@
+import { createReadStream } from 'node:fs';
+import type { Handler } from '@perlstack/procedure';
+import { RemoteError } from '@perlstack/remote';
+import {
+  act,
+  BOOT_LIMIT,
+  EVIDENCE_LINES,
+  type Hands,
+  linesOf,
+  pass,
+  ReleaseFault,
+  SHORT_MS,
+} from './hands.js';
+import * as scripts from './scripts.js';
+import { socketProbe } from './site.js';
+import type { BootStep, CompileStep, ProveStep, UploadStep } from './steps.js';
+import { drain, stop } from './stop.js';
+
+export function uploading(hands: Hands): Handler<UploadStep> {
+  return {
+    run: async ({ host, release, sha256 }, context) => {
+      if (hands.artifact === undefined) throw new Error('Uploading needs the artifact');
+      const input = createReadStream(hands.artifact);
+      try {
+        await act(hands, host, ['upload', scripts.UPLOAD], [release, sha256], context, {
+          input,
+          timeoutMs: 15 * 60_000,
+        });
+      } finally {
+        input.destroy();
+      }
+      return `${(input.bytesRead / 1024 ** 2).toFixed(1)} MiB`;
+    },
+  };
+}
+
+export function compiling(hands: Hands): Handler<CompileStep> {
+  const { app, timings } = hands.site;
+  return {
+    run: async ({ host, release }, context) => {
+      const args = [release, String(Math.ceil(timings.compileMs / 1_000)), app.psgi, ...app.lib];
+      const limit = { timeoutMs: timings.compileMs + SHORT_MS };
+      try {
+        await act(hands, host, ['compile check', scripts.COMPILE], args, context, limit);
+      } catch (error) {
+        if (!(error instanceof RemoteError) || error.reason !== 'exit') throw error;
+        const lines = linesOf(error.stderr);
+        const first = lines[0] ?? `no word within ${timings.compileMs / 1_000} s`;
+        throw new ReleaseFault(
+          `${host}: ${app.psgi} of ${release} does not compile: ${first}`,
+          lines.slice(-EVIDENCE_LINES),
+        );
+      }
+    },
+  };
+}
+
+export function booting(hands: Hands): Handler<BootStep> {
+  return {
+    run: async ({ host, release }, context) => {
+      await act(hands, host, ['boot', scripts.BOOT], [release], context, BOOT_LIMIT);
+    },
+    undo: async ({ host, release }, context) => {
+      const left = await drain(hands, host, [release], '', context);
+      await stop(hands, host, [release], context);
+      return left > 0 ? `stopped with ${left} requests in flight` : 'stopped';
+    },
+  };
+}
+
+export function proving(hands: Hands): Handler<ProveStep> {
+  const { site } = hands;
+  return {
+    run: async ({ host, release }, context) => {
+      const fault = async (): Promise<string | undefined> =>
+        (await act(hands, host, ['looking at the unit', scripts.BOOT_FAULT], [release], context)) ||
+        undefined;
+      return pass(hands, host, release, {
+        probes: [socketProbe(site, host, release)],
+        successes: site.app.health.successes,
+        timeoutMs: site.app.health.timeout,
+        signal: context.signal,
+        giveUp: fault,
+      });
+    },
+  };
+}
