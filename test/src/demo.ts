@@ -111,7 +111,7 @@ class Demo {
     const run = await this.#repository.run('deploy.yml', this.#around);
     const expected = EXPECTED[number - 1] === 'succeeded' ? 'success' : 'failure';
     if (run.conclusion !== expected)
-      throw new Error(`The workflow ended with ${run.conclusion}${faultsOf(run)}`);
+      throw new UserError(`The workflow ended with ${run.conclusion}${faultsOf(run)}`);
     for (const { name, seconds } of run.jobs.flatMap((job) => job.steps)) {
       this.#phases.push({ name: `deploy ${number}: ${name}`, seconds });
     }
@@ -208,22 +208,20 @@ async function inMemory(reason: string, signal: AbortSignal): Promise<number> {
   }
 }
 
-async function main(): Promise<number> {
+async function main(signal: AbortSignal): Promise<number> {
   const { values } = parseArgs({
     options: { report: { type: 'string' }, keep: { type: 'boolean', default: false } },
   });
-  const stop = new AbortController();
-  for (const name of ['SIGINT', 'SIGTERM'] as const)
-    process.on(name, () => stop.abort(new UserError(`Stopped by ${name}`)));
   const reason = await whyNoHosts();
-  return reason === null ? onHosts(values, stop.signal) : inMemory(reason, stop.signal);
+  return reason === null ? onHosts(values, signal) : inMemory(reason, signal);
 }
 
+const stop = new AbortController();
+for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => stop.abort());
 try {
-  process.exitCode = await main();
+  process.exitCode = await main(stop.signal);
 } catch (error) {
-  process.stderr.write(
-    `${error instanceof UserError ? error.message : ((error as Error).stack ?? messageOf(error))}\n`,
-  );
-  process.exitCode = 1;
+  const fault = error instanceof UserError ? error.message : ((error as Error).stack ?? messageOf(error));
+  print(stop.signal.aborted ? '\nStopped; what the demo had made is removed.' : `\n${fault}`);
+  process.exitCode = stop.signal.aborted ? 130 : 1;
 }

@@ -313,6 +313,14 @@ describeHosts(`rolling deploy${obstacle === null ? '' : ` (${obstacle})`}`, () =
       await expectClean(serving);
     });
 
+    it('a host that was drained, its instance stopped, is served from again when the next deploy fails at once', async () => {
+      await killed('app-1/take-out done', 'drain');
+      await site.ask('app-1', `systemctl stop shop@${serving}`);
+      const result = await roll(nextRelease(), 'broken-syntax', { timings });
+      expect(result).toMatchObject({ outcome: 'rolled-back', unresolved: [] });
+      await expectClean(serving);
+    });
+
     it('a release that turns out bad takes back the host that was switched before the kill', async () => {
       const release = nextRelease();
       const bad = await pack(release, 'unhealthy-later');

@@ -9,7 +9,12 @@ import { drain, stopLimit } from './stop.js';
 export function takingOut(hands: Hands): Handler<TakeOutStep> {
   return {
     run: ({ host }, context) => setServer(hands, host, 'down', context),
-    undo: ({ host }, context) => setServer(hands, host, 'up', context),
+    undo: async ({ host }, context) => {
+      // A kill between the stop of the old instance and the start of the new one leaves neither.
+      const dead = await act(hands, host, ['looking at the host', scripts.SERVING_DEAD], [], context);
+      if (dead !== '') await revive(hands, host, dead, context);
+      return setServer(hands, host, 'up', context);
+    },
   };
 }
 

@@ -176,7 +176,22 @@ describe('after a deploy that was killed', () => {
     expect(ids(idle.roll)).toEqual(['app-2/put-back']);
     const busy = plan({ ...wanted, strategy }, world([on('app-1', 'r1'), on('app-2', 'r1')], down));
     expect(find(busy.roll, 'app-2/put-back').after).toEqual(['app-2/gate']);
+    // Noted first, so that it is put back whatever fails.
+    expect(busy.roll[0]).toMatchObject({ id: 'app-2/take-out', after: [] });
+    expect(find(busy.roll, 'app-1/upload').after).toEqual(['app-2/take-out']);
     expect(ids(busy.roll)).toEqual([...new Set(ids(busy.roll))]);
+  });
+
+  it('by strategy drain, a host that was replaced is done before the others are touched', () => {
+    const { roll } = plan(
+      { ...wanted, strategy: 'drain' },
+      world([on('app-1', 'r1'), { ...half, host: 'app-2' }]),
+    );
+    expect(ids(roll).slice(0, 6)).toEqual(
+      ['take-out', 'drain', 'restart', 'prove', 'gate', 'put-back'].map((kind) => `app-2/${kind}`),
+    );
+    expect(find(roll, 'app-1/upload').after).toEqual(['app-2/put-back']);
+    expect(find(roll, 'app-2/restart')).toMatchObject({ from: 'r1' });
   });
 
   it('links that differ are switched again', () => {

@@ -164,64 +164,87 @@ const titleOf = (what: string, release: string, serving: string | null): string 
   `${what} ${serving === null || serving === release ? '' : `${serving} → `}${release}`;
 
 function rollBySocket(wanted: Wanted, lanes: readonly Lane[]): ReleaseStep[] {
-  const { release } = wanted;
-  // A host that serves the release already, from a deploy that was killed, has to go back too if this one fails:
-  // its switch is noted before anything else can fail.
-  const resumed = lanes.filter(({ host }) => host.serving === release);
-  const fresh = lanes.filter(({ host }) => host.serving !== release);
+  const { resumed, fresh } = splitOf(wanted, lanes);
+  const out = takenOut(lanes);
   const noted = resumed.flatMap((lane) => [
-    bootStep(wanted, lane, []),
+    bootStep(wanted, lane, idsOf(out)),
     switchStep(wanted, lane, [`${lane.host.host}/boot`]),
   ]);
-  const first = noted.filter(({ kind }) => kind === 'switch').map(({ id }) => id);
+  const first = [...out, ...noted].filter(({ kind }) => kind !== 'boot').map(({ id }) => id);
   const prepared = fresh.flatMap((lane) => {
     const steps = prepare(wanted, lane, first);
     return [...steps, bootStep(wanted, lane, idsOf(steps.slice(-1), first))];
   });
-  const proven = lanes.map((lane) =>
-    proveStep(wanted, lane, [
-      lane.host.serving === release ? `${lane.host.host}/switch` : `${lane.host.host}/boot`,
-    ]),
+  const started = [
+    ...resumed.map(({ host }) => `${host.host}/switch`),
+    ...fresh.map(({ host }) => `${host.host}/boot`),
+  ];
+  const proven = [...resumed, ...fresh].map((lane, index) =>
+    proveStep(wanted, lane, started.slice(index, index + 1)),
   );
-  // No host switches before the release has proven itself on all of them.
-  let before: readonly string[] = proven.map(({ id }) => id);
-  const rolled = [...resumed, ...fresh].flatMap((lane) => {
+  return [
+    ...out,
+    ...noted,
+    ...prepared,
+    ...proven,
+    ...switched(wanted, [...resumed, ...fresh], idsOf(proven)),
+  ];
+}
+
+/**
+ * What an earlier deploy, which was killed, left half done is noted before anything else can fail: a host that serves the
+ * release already has to go back too, and one that is out of service must not stay there.
+ */
+function splitOf({ release }: Wanted, lanes: readonly Lane[]): { resumed: Lane[]; fresh: Lane[] } {
+  const serves = (lane: Lane): boolean => lane.host.serving === release;
+  return { resumed: lanes.filter(serves), fresh: lanes.filter((lane) => !serves(lane)) };
+}
+
+const takenOut = (lanes: readonly Lane[]) =>
+  lanes.filter(({ down }) => down).map(({ host }) => takeOut(host.host, []));
+
+/** The switches, host by host, once the release has proven itself on all of them. */
+function switched(wanted: Wanted, lanes: readonly Lane[], proven: readonly string[]): ReleaseStep[] {
+  let before = proven;
+  return lanes.flatMap((lane) => {
     const name = lane.host.host;
-    const swap = lane.host.serving === release ? [] : [switchStep(wanted, lane, before)];
+    const swap = lane.host.serving === wanted.release ? [] : [switchStep(wanted, lane, before)];
     const gate = gateStep(wanted, lane, idsOf(swap, before));
     before = [gate.id];
-    const old = liveOthers(lane.host, release);
+    const old = liveOthers(lane.host, wanted.release);
     const drain = old.length === 0 ? [] : [drainStep(name, old, false, [gate.id])];
     return [...swap, gate, ...drain, ...(lane.down ? [putBack(name, [gate.id])] : [])];
   });
-  return [...noted, ...prepared, ...proven, ...rolled];
 }
 
 function rollByDrain(wanted: Wanted, lanes: readonly Lane[]): ReleaseStep[] {
-  const prepared = lanes.map((lane) => prepare(wanted, lane, []));
-  let before: readonly string[] = prepared.flatMap((steps) => idsOf(steps.slice(-1), []));
+  const { resumed, fresh } = splitOf(wanted, lanes);
+  const out = takenOut(lanes);
+  const early = replaced(wanted, resumed, idsOf(out));
+  return [...out, ...early, ...replaced(wanted, fresh, idsOf(early.slice(-1), idsOf(out)))];
+}
+
+/** Prepared side by side, then out of service, replaced and back in, host by host. */
+function replaced(wanted: Wanted, lanes: readonly Lane[], after: readonly string[]): ReleaseStep[] {
+  const prepared = lanes.map((lane) => prepare(wanted, lane, after));
+  const last = prepared.flatMap((steps) => idsOf(steps.slice(-1)));
+  let before = last.length > 0 ? last : after;
   const rolled = lanes.flatMap((lane) => {
     const host = lane.host.host;
+    const out = lane.down ? [] : [takeOut(host, before)];
     const served = lane.host.serving === null ? [] : [lane.host.serving];
-    const out = step({
-      id: `${host}/take-out`,
-      kind: 'take-out',
-      host,
-      title: 'take out of service',
-      after: before,
-    });
-    const drain = drainStep(host, served, true, [out.id]);
+    const drain = drainStep(host, served, true, idsOf(out, before));
     const restart = restartStep(wanted, lane, [drain.id]);
     const prove = proveStep(wanted, lane, [restart.id]);
     const gate = gateStep(wanted, lane, [prove.id]);
     const back = putBack(host, [gate.id]);
     before = [back.id];
-    return [out, drain, restart, prove, gate, back];
+    return [...out, drain, restart, prove, gate, back];
   });
   return [...prepared.flat(), ...rolled];
 }
 
-const idsOf = (steps: readonly ReleaseStep[], otherwise: readonly string[]): readonly string[] =>
+const idsOf = (steps: readonly ReleaseStep[], otherwise: readonly string[] = []): readonly string[] =>
   steps.length > 0 ? steps.map(({ id }) => id) : otherwise;
 
 function bootStep({ release }: Wanted, { host: { host } }: Lane, after: readonly string[]) {
@@ -258,6 +281,9 @@ const drainStep = (host: string, releases: readonly string[], port: boolean, aft
     port,
     after,
   });
+
+const takeOut = (host: string, after: readonly string[]) =>
+  step({ id: `${host}/take-out`, kind: 'take-out', host, title: 'take out of service', after });
 
 const putBack = (host: string, after: readonly string[]) =>
   step({ id: `${host}/put-back`, kind: 'put-back', host, title: 'put back into service', after });

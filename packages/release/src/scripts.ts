@@ -117,6 +117,12 @@ systemctl reset-failed "$unit$id.service" 2>/dev/null || true
 systemctl enable --quiet --now "$unit$id.service"
 `;
 
+/** Prints the release that serves, if it does not run. */
+export const SERVING_DEAD = String.raw`
+id=$(serving)
+[ -z "$id" ] || [ "$(property "$id" ActiveState)" = active ] || echo "$id"
+`;
+
 /** Argument: release. Prints why it does not come up, or nothing. */
 export const BOOT_FAULT = String.raw`
 id=$1

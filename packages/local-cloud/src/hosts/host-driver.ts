@@ -50,7 +50,7 @@ async function boot(context: Context, id: number): Promise<void> {
   if (await isPopulated(machine.group)) return;
   await saveRecord(context, record);
   await makeGroups(machine.group, record.spec.memoryMiB);
-  await context.network.prepare(record.spec, [...context.records.values()]);
+  await context.network.loadRules(record.spec, [...context.records.values()]);
   await context.network.plug(record.spec);
   await powerOn(context.layout, machine);
 }

@@ -22,15 +22,13 @@ import type { CloudPaths } from './store.js';
 export interface Network {
   /** Makes the internet's namespace. */
   create(): Promise<void>;
-  /** Makes the routers that a host needs and loads their rules for these hosts. */
-  prepare(spec: HostSpec, records: readonly HostRecord[]): Promise<void>;
   /** Gives a host a fresh namespace, connected as its interfaces say. */
   plug(spec: HostSpec): Promise<void>;
   /** Takes a host off the network at once; harmless when it is off. */
   unplug(spec: HostSpec): Promise<void>;
   /** Forgets a host that is off and will not come back. */
   release(spec: HostSpec): Promise<void>;
-  /** Loads the rules of every router that a host hangs on. */
+  /** Loads the rules of every router that a host hangs on, and makes the router where there is none yet. */
   loadRules(spec: HostSpec, records: readonly HostRecord[]): Promise<void>;
 }
 
@@ -98,9 +96,12 @@ export function createNetwork(names: Names, paths: CloudPaths, services: Cgroup)
     await makeRouter(namespace, vpcCommands(names, vpcId), routerRules({ vpcId }, records));
   };
 
+  // A firewall may be attached before the host, and so its VPC's router, was ever there.
   const loadRules = async (spec: HostSpec, records: readonly HostRecord[]): Promise<void> => {
-    for (const router of routersOf(spec))
+    for (const router of routersOf(spec)) {
+      if (router !== 'internet') await ensureVpc(router.vpcId, records);
       await loadInto(namespaceOf(names, router), routerRules(router, records));
+    }
   };
 
   const unplug = async (spec: HostSpec): Promise<void> => {
@@ -114,12 +115,6 @@ export function createNetwork(names: Names, paths: CloudPaths, services: Cgroup)
 
   return {
     create: () => makeRouter(names.internet, internetCommands(names), routerRules('internet', [])),
-    prepare: (spec, records) =>
-      inTurn(async () => {
-        for (const router of routersOf(spec))
-          if (router !== 'internet') await ensureVpc(router.vpcId, records);
-        await loadRules(spec, records);
-      }),
     plug: async (spec) => {
       await unplug(spec);
       await command(['ip', 'netns', 'add', names.host(spec.id)]);
