@@ -222,6 +222,6 @@ try {
   process.exitCode = await main(stop.signal);
 } catch (error) {
   const fault = error instanceof UserError ? error.message : ((error as Error).stack ?? messageOf(error));
-  print(stop.signal.aborted ? '\nStopped; what the demo had made is removed.' : `\n${fault}`);
+  print(stop.signal.aborted ? '\nStopped.' : `\n${fault}`);
   process.exitCode = stop.signal.aborted ? 130 : 1;
 }
