@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type OutputLine, runWorkflow, type WorkflowRun } from '@perlstack/local-cloud';
+import { type CancelGrace, type OutputLine, runWorkflow, type WorkflowRun } from '@perlstack/local-cloud';
 import { type ShopOptions, stageRelease } from './shop.js';
 
 /** The folder of this project. */
@@ -17,6 +17,8 @@ export interface Surroundings {
   readonly processPrefix?: readonly string[];
   readonly onOutput?: (line: OutputLine) => void;
   readonly signal?: AbortSignal;
+  /** Shorter times than GitHub's between the signals of a cancel. */
+  readonly cancelGrace?: CancelGrace;
 }
 
 /** A repository as a user of the actions has it: the application, perlstack.yml, and the example workflows. */
@@ -36,12 +38,14 @@ export class UserRepository {
   /**
    * Commits a version of the shop.
    *
+   * @param stackFile text of perlstack.yml; that of the sample application if absent
    * @returns the id of the release that a deploy of this commit makes
    */
-  async commit(options: ShopOptions): Promise<string> {
+  async commit(options: ShopOptions, stackFile?: string): Promise<string> {
     await rm(path.join(this.folder, 'public'), { recursive: true, force: true });
     await stageRelease(this.folder, options);
-    await cp(path.join(PROJECT, 'test/apps/perlstack.yml'), path.join(this.folder, 'perlstack.yml'));
+    const text = stackFile ?? (await readFile(path.join(PROJECT, 'test/apps/perlstack.yml'), 'utf8'));
+    await writeFile(path.join(this.folder, 'perlstack.yml'), text);
     await mkdir(path.join(this.folder, '.github'), { recursive: true });
     await cp(path.join(PROJECT, 'workflows-examples'), path.join(this.folder, '.github/workflows'), {
       recursive: true,
@@ -53,7 +57,7 @@ export class UserRepository {
 
   /** Runs one of the repository's workflows with the bundled actions of this project. */
   run(workflow: string, around: Surroundings, inputs: Record<string, string> = {}): Promise<WorkflowRun> {
-    const { apiUrl, secrets, processPrefix, onOutput, signal } = around;
+    const { apiUrl, secrets, processPrefix, onOutput, signal, cancelGrace } = around;
     return runWorkflow({
       file: path.join(this.folder, '.github/workflows', workflow),
       repository: this.folder,
@@ -66,6 +70,7 @@ export class UserRepository {
       ...(processPrefix ? { processPrefix } : {}),
       ...(onOutput ? { onOutput } : {}),
       ...(signal ? { signal } : {}),
+      ...(cancelGrace ? { cancelGrace } : {}),
     });
   }
 

@@ -58,12 +58,12 @@ void runAction({
 });
 
 /** @throws UserError naming the secret that the stack file asks for and the step was not given */
-function assertComplete({ stack: { app }, locate }: StackFile, secrets: ReadonlyMap<string, string>): void {
-  const missing = app.secrets.find((name) => !secrets.has(name));
+function assertComplete(file: StackFile, secrets: ReadonlyMap<string, string>): void {
+  const missing = file.stack.app.secrets.find((name) => !secrets.has(name));
   if (missing === undefined) return;
   throw stackFault(
-    locate(['app', 'secrets', app.secrets.indexOf(missing)]),
-    'app.secrets',
+    file.locate(['app', 'secrets', file.stack.app.secrets.indexOf(missing)]),
+    'file.stack.app.secrets',
     `${missing} has no value; give the step a line "${missing}=…" in its input "app-secrets"`,
   );
 }

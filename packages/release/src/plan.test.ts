@@ -173,7 +173,7 @@ describe('after a deploy that was killed', () => {
   it.each(['socket', 'drain'] as const)('puts a drained host back, by strategy %s', (strategy) => {
     const down = ['10.0.0.2:5000'];
     const idle = plan({ ...wanted, strategy }, world([on('app-1', 'r2'), on('app-2', 'r2')], down));
-    expect(ids(idle.roll)).toEqual(['app-2/put-back']);
+    expect(ids(idle.roll)).toEqual(['app-2/take-out', 'app-2/put-back']);
     const busy = plan({ ...wanted, strategy }, world([on('app-1', 'r1'), on('app-2', 'r1')], down));
     expect(find(busy.roll, 'app-2/put-back').after).toEqual(['app-2/gate']);
     // Noted first, so that it is put back whatever fails.
@@ -182,16 +182,37 @@ describe('after a deploy that was killed', () => {
     expect(ids(busy.roll)).toEqual([...new Set(ids(busy.roll))]);
   });
 
-  it('by strategy drain, a host that was replaced is done before the others are touched', () => {
+  const chain = (host: string) =>
+    ['drain', 'restart', 'prove', 'gate', 'put-back'].map((kind) => `${host}/${kind}`);
+
+  it('by strategy drain, a host that was replaced is looked at before the others are touched', () => {
     const { roll } = plan(
       { ...wanted, strategy: 'drain' },
       world([on('app-1', 'r1'), { ...half, host: 'app-2' }]),
     );
-    expect(ids(roll).slice(0, 6)).toEqual(
-      ['take-out', 'drain', 'restart', 'prove', 'gate', 'put-back'].map((kind) => `app-2/${kind}`),
+    expect(ids(roll)).toEqual([
+      ...['boot', 'switch', 'prove', 'gate'].map((kind) => `app-2/${kind}`),
+      ...['app-1/upload', 'app-1/compile', 'app-1/take-out', ...chain('app-1'), 'hold'],
+    ]);
+    expect(find(roll, 'app-1/upload').after).toContain('app-2/gate');
+    expect(find(roll, 'app-2/switch')).toMatchObject({ from: 'r1' });
+  });
+
+  it('by strategy drain, a host that is still out of service is replaced before another one is taken out', () => {
+    const drain = { ...wanted, strategy: 'drain' } as const;
+    const down = ['10.0.0.2:5000'];
+    const { roll } = plan(drain, world([on('app-1', 'r1'), on('app-2', 'r1')], down));
+    expect(ids(roll).slice(5)).toEqual([...chain('app-2'), 'app-1/take-out', ...chain('app-1'), 'hold']);
+    expect(find(roll, 'app-1/take-out').after).toEqual(['app-2/put-back']);
+    const resumed = plan(drain, world([half, on('app-2', 'r1')], down));
+    expect(ids(resumed.roll)).not.toContain('app-1/take-out');
+    const restarted = plan(drain, world([on('app-1', 'r1'), { ...half, host: 'app-2' }], down));
+    expect(find(restarted.roll, 'app-1/upload').after).toEqual(['app-2/put-back']);
+    const back = plan(
+      { ...drain, release: 'r1' },
+      world([half, on('app-2', 'r1', { complaint: null })], down),
     );
-    expect(find(roll, 'app-1/upload').after).toEqual(['app-2/put-back']);
-    expect(find(roll, 'app-2/restart')).toMatchObject({ from: 'r1' });
+    expect(find(back.roll, 'app-1/take-out').after).toContain('app-2/put-back');
   });
 
   it('links that differ are switched again', () => {

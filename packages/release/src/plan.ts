@@ -51,8 +51,9 @@ export function plan(wanted: Wanted, observed: Observed): Plan {
   }));
   const open = lanes.filter((lane) => !lane.done);
   for (const { host } of open) requireRoom(host, wanted);
-  const roll = wanted.strategy === 'socket' ? rollBySocket(wanted, open) : rollByDrain(wanted, open);
-  const stranded = lanes.filter((lane) => lane.done && lane.down).map((lane) => putBack(lane.host.host, []));
+  const stranded = lanes.filter((lane) => lane.done && lane.down).flatMap(backIntoService);
+  const roll =
+    wanted.strategy === 'socket' ? rollBySocket(wanted, open) : rollByDrain(wanted, open, idsOf(stranded));
   const hold: ReleaseStep[] = open.length > 0 ? [holdAfter(roll, wanted.release)] : [];
   return {
     roll: [...stranded, ...roll, ...hold],
@@ -166,10 +167,7 @@ const titleOf = (what: string, release: string, serving: string | null): string 
 function rollBySocket(wanted: Wanted, lanes: readonly Lane[]): ReleaseStep[] {
   const { resumed, fresh } = splitOf(wanted, lanes);
   const out = takenOut(lanes);
-  const noted = resumed.flatMap((lane) => [
-    bootStep(wanted, lane, idsOf(out)),
-    switchStep(wanted, lane, [`${lane.host.host}/boot`]),
-  ]);
+  const noted = resumed.flatMap((lane) => notedAsSwitched(wanted, lane, idsOf(out)));
   const first = [...out, ...noted].filter(({ kind }) => kind !== 'boot').map(({ id }) => id);
   const prepared = fresh.flatMap((lane) => {
     const steps = prepare(wanted, lane, first);
@@ -200,8 +198,20 @@ function splitOf({ release }: Wanted, lanes: readonly Lane[]): { resumed: Lane[]
   return { resumed: lanes.filter(serves), fresh: lanes.filter((lane) => !serves(lane)) };
 }
 
+/** Noted as taken out too, so that the undo of the putting back is not the last word. */
+function backIntoService({ host: { host } }: Lane): ReleaseStep[] {
+  const out = takeOut(host, []);
+  return [out, putBack(host, [out.id])];
+}
+
 const takenOut = (lanes: readonly Lane[]) =>
   lanes.filter(({ down }) => down).map(({ host }) => takeOut(host.host, []));
+
+/** Changes nothing on a host that serves the release, but goes back there when the deploy does. */
+function notedAsSwitched(wanted: Wanted, lane: Lane, after: readonly string[]): ReleaseStep[] {
+  const boot = bootStep(wanted, lane, after);
+  return [boot, switchStep(wanted, lane, [boot.id])];
+}
 
 /** The switches, host by host, once the release has proven itself on all of them. */
 function switched(wanted: Wanted, lanes: readonly Lane[], proven: readonly string[]): ReleaseStep[] {
@@ -217,11 +227,26 @@ function switched(wanted: Wanted, lanes: readonly Lane[], proven: readonly strin
   });
 }
 
-function rollByDrain(wanted: Wanted, lanes: readonly Lane[]): ReleaseStep[] {
+/**
+ * A host that an earlier deploy left out of service comes before any other is taken out, as that could be the last one. So
+ * one that has the release and is in service is not taken out again: it is noted, and looked at.
+ *
+ * @param after steps that bring hosts back which need nothing else
+ */
+function rollByDrain(wanted: Wanted, lanes: readonly Lane[], after: readonly string[]): ReleaseStep[] {
   const { resumed, fresh } = splitOf(wanted, lanes);
+  const [up, down] = [resumed.filter((lane) => !lane.down), resumed.filter((lane) => lane.down)];
   const out = takenOut(lanes);
-  const early = replaced(wanted, resumed, idsOf(out));
-  return [...out, ...early, ...replaced(wanted, fresh, idsOf(early.slice(-1), idsOf(out)))];
+  const noted = up.flatMap((lane) => notedAsSwitched(wanted, lane, idsOf(out)));
+  const first = [...after, ...idsOf(out), ...idsOf(noted)];
+  const early = replaced(wanted, down, first);
+  const seen = up.flatMap((lane) => {
+    const prove = proveStep(wanted, lane, idsOf(early.slice(-1), first));
+    return [prove, gateStep(wanted, lane, [prove.id])];
+  });
+  const ready = [...idsOf(early.slice(-1), first), ...idsOf(seen)];
+  const downFirst = [...fresh.filter((lane) => lane.down), ...fresh.filter((lane) => !lane.down)];
+  return [...out, ...noted, ...early, ...seen, ...replaced(wanted, downFirst, ready)];
 }
 
 /** Prepared side by side, then out of service, replaced and back in, host by host. */

@@ -36,6 +36,21 @@ it('copies what git does not ignore, committed or not, with modes and links, and
   expect(lstatSync(join(folder, 'target/link')).isSymbolicLink()).toBe(true);
 });
 
+it('brings the commit along, which a step may ask for its date', () => {
+  const git = (where: string, ...args: string[]): string =>
+    execFileSync('git', ['-c', 'user.name=x', '-c', 'user.email=x@example.com', ...args], {
+      cwd: join(folder, where),
+      encoding: 'utf8',
+    }).trim();
+  git('source', 'init', '-q');
+  git('source', 'add', 'bin', '.gitignore', 'link');
+  git('source', '-c', 'commit.gpgsign=false', 'commit', '-q', '-m', 'first');
+  copyRepository(join(folder, 'source'), join(folder, 'target'));
+  copyRepository(join(folder, 'source'), join(folder, 'target'));
+  expect(git('target', 'log', '--format=%H %ct')).toBe(git('source', 'log', '--format=%H %ct'));
+  expect(git('target', 'status', '--porcelain')).toBe('');
+});
+
 it('copies everything but node_modules where there is no git', () => {
   copyRepository(join(folder, 'source'), join(folder, 'target'));
   expect(existsSync(join(folder, 'target/a.log'))).toBe(true);

@@ -1,6 +1,16 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
 import { dirname, join, relative, sep } from 'node:path';
+import { pathToFileURL } from 'node:url';
 
 /** Folders that a checkout never brings, where there is no git to say so. */
 const NEVER = new Set(['.git', 'node_modules']);
@@ -19,6 +29,23 @@ export function copyRepository(repository: string, target: string): void {
     if (!lstatSync(source, { throwIfNoEntry: false })) continue;
     mkdirSync(dirname(join(target, file)), { recursive: true });
     cpSync(source, join(target, file), { verbatimSymlinks: true, recursive: true });
+  }
+  bringCommit(repository, target);
+}
+
+/** The commit that the folder stands at, as a checkout brings it: a step may ask git for its id or its date. */
+function bringCommit(repository: string, target: string): void {
+  const aside = mkdtempSync(join(dirname(target), '.checkout-'));
+  const options = { cwd: aside, stdio: 'ignore' } as const;
+  try {
+    const from = pathToFileURL(repository).href;
+    execFileSync('git', ['clone', '--quiet', '--depth=1', '--no-checkout', from, 'clone'], options);
+    execFileSync('git', ['reset', '--quiet', 'HEAD'], { ...options, cwd: join(aside, 'clone') });
+    renameSync(join(aside, 'clone', '.git'), join(target, '.git'));
+  } catch {
+    // No commit yet, no repository at all, or another user's: then there is only the copy.
+  } finally {
+    rmSync(aside, { recursive: true });
   }
 }
 

@@ -1,0 +1,360 @@
+import { execFile } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { request } from 'node:http';
+import path from 'node:path';
+import { json } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import {
+  annotationsOf,
+  type CancelGrace,
+  FULL_TOKEN,
+  type LocalCloud,
+  logOf,
+  openLocalCloud,
+  type OutputLine,
+  whyNoHosts,
+  type WorkflowRun,
+} from '@perlstack/local-cloud';
+import { generateKeyPair, publicKeyOf } from '@perlstack/remote';
+import { type Inventory, InventorySchema } from '@perlstack/stack';
+import { type LoadHandle, startLoad } from './load-handle.js';
+import { outputsOf, PROJECT, type Surroundings, UserRepository } from './user-repository.js';
+
+jest.setTimeout(300_000);
+
+const obstacle = await whyNoHosts();
+const describeHosts = obstacle === null ? describe : describe.skip;
+
+const STACK = `stack: shop
+region: us-ord
+app:
+  packages: [libmojolicious-perl]
+  health: { path: /healthz, body: ok, latency: 5s, successes: 2, timeout: 60s, release: /version }
+  static: { root: public, paths: [/assets, /css, /images, /js] }
+  drainTimeout: 20s
+tiers:
+  web: { type: g6-nanode-1, count: 1 }
+  app: { type: g6-standard-1, count: 2 }
+`;
+const HOSTS = ['web-1', 'app-1', 'app-2'];
+const EXAMPLES = readdirSync(path.join(PROJECT, 'workflows-examples'));
+
+/** The examples, each run as a new user's repository runs it, one after the other against one cloud. */
+describeHosts(`the example workflows${obstacle === null ? '' : ` (${obstacle})`}`, () => {
+  const { privateKey } = generateKeyPair('workflow');
+  const secrets = {
+    LINODE_TOKEN: FULL_TOKEN.token,
+    LINODE_READ_TOKEN: FULL_TOKEN.token,
+    SSH_PRIVATE_KEY: privateKey,
+  };
+  // The lines that every key begins with are no secret.
+  const common = generateKeyPair().privateKey.split('\n');
+  const secretLines = [FULL_TOKEN.token, ...privateKey.split('\n').filter((line) => !common.includes(line))];
+  const runs: WorkflowRun[] = [];
+  const executed = new Set<string>();
+
+  let cloud: LocalCloud;
+  let repository: UserRepository;
+  let inventory: Inventory;
+  let serving = '';
+  let load: LoadHandle | undefined;
+  let foreign: Record<string, string[]>;
+
+  beforeAll(async () => {
+    cloud = await openLocalCloud();
+    repository = await UserRepository.create();
+    serving = await repository.commit({ release: 'version-1' }, STACK);
+  }, 300_000);
+  afterAll(async () => {
+    await load?.close();
+    await repository?.remove();
+    await cloud?.close();
+  }, 60_000);
+
+  type Moment = Pick<Surroundings, 'signal' | 'onOutput' | 'cancelGrace'>;
+
+  async function runExample(
+    file: string,
+    inputs: Record<string, string> = {},
+    moment?: Moment,
+  ): Promise<WorkflowRun> {
+    cloud.api.requests.length = 0;
+    executed.add(file);
+    const around = {
+      apiUrl: cloud.apiUrl,
+      secrets,
+      processPrefix: cloud.hosts.inInternet([]),
+      ...moment,
+    };
+    const run = await repository.run(file, around, inputs);
+    runs.push(run);
+    return run;
+  }
+
+  /** That it succeeded, or else why not. */
+  function expectSuccess(run: WorkflowRun): void {
+    const errors = annotationsOf(run).filter(({ level }) => level === 'error');
+    expect({ conclusion: run.conclusion, errors }).toEqual({ conclusion: 'success', errors: [] });
+  }
+
+  const writes = (): string[] =>
+    cloud.api.requests
+      .filter(({ method }) => method !== 'GET')
+      .map(({ method, path: what }) => `${method} ${what}`);
+
+  /** The labels of everything that the account owns. */
+  function census(): Record<string, string[]> {
+    const { linodes, vpcs, firewalls, placementGroups } = cloud.api.state;
+    const labels = (of: Map<unknown, { label: string }>): string[] =>
+      [...of.values()].map(({ label }) => label).sort();
+    return {
+      ...{ linodes: labels(linodes), vpcs: labels(vpcs) },
+      ...{ firewalls: labels(firewalls), placementGroups: labels(placementGroups) },
+    };
+  }
+
+  /** Makes something at the API, as somebody else would by its web face. */
+  async function make(resource: string, body: object): Promise<void> {
+    const answer = await new Promise<{ status: number; body: unknown }>((resolve, reject) => {
+      const socketPath = cloud.api.url.replace(/^unix:/, '');
+      const headers = { Authorization: `Bearer ${FULL_TOKEN.token}`, 'Content-Type': 'application/json' };
+      request({ socketPath, path: `/v4/${resource}`, method: 'POST', headers }, (response) => {
+        json(response).then(
+          (content) => resolve({ status: response.statusCode ?? 0, body: content }),
+          reject,
+        );
+      })
+        .on('error', reject)
+        .end(JSON.stringify(body));
+    });
+    expect(answer).toMatchObject({ status: 200 });
+  }
+
+  async function visit(url: string): Promise<string> {
+    const [command = '', ...args] = cloud.hosts.inInternet([
+      'curl',
+      '--silent',
+      '--show-error',
+      '--fail',
+      url,
+    ]);
+    return (await promisify(execFile)(command, args)).stdout.trim();
+  }
+
+  const site = (): string => `http://${inventory.hosts.find(({ tier }) => tier === 'web')?.publicAddress}`;
+
+  async function ask(host: string, script: string): Promise<string> {
+    return (await cloud.hosts.exec(`shop-${host}`, ['sh', '-c', script])).stdout.trim();
+  }
+
+  /** One release on every host and to every visitor, one instance of it, no lock. */
+  async function expectServing(release: string): Promise<void> {
+    expect(await visit(`${site()}/version`)).toBe(release);
+    for (const host of ['app-1', 'app-2']) {
+      expect(await ask(host, 'readlink /srv/shop/current /srv/shop/current.sock')).toBe(
+        `releases/${release}\n/run/shop/${release}.sock`,
+      );
+      const units = "systemctl list-units --plain --no-legend --full 'shop@*' | cut -d ' ' -f 1";
+      expect(await ask(host, units)).toBe(`shop@${release}.service`);
+      expect(await ask(host, 'ls /var/lib/perlstack/shop/deploy.lock 2>/dev/null || true')).toBe('');
+    }
+  }
+
+  it('plan.yml says what would be made, and changes nothing', async () => {
+    const run = await runExample('plan.yml');
+    expectSuccess(run);
+    expect(outputsNamed(run, 'Plan')).toMatchObject({ changed: 'true', 'monthly-cost': '29' });
+    expect(writes()).toEqual([]);
+    expect(census()).toEqual({ linodes: [], vpcs: [], firewalls: [], placementGroups: [] });
+  });
+
+  it('deploy.yml makes the servers, configures them, and rolls the commit out', async () => {
+    await makeForeign(make);
+    foreign = census();
+    const run = await runExample('deploy.yml');
+    expectSuccess(run);
+    inventory = InventorySchema.parse(JSON.parse(outputsOf(run, 'provision')['inventory'] ?? '{}'));
+    expect(inventory.hosts.map(({ name }) => name)).toEqual(HOSTS);
+    expect(outputsOf(run, 'deploy')).toMatchObject({ outcome: 'succeeded', release: serving });
+    await expectServing(serving);
+  });
+
+  it('deploy.yml has nothing to do for the same commit', async () => {
+    const [before] = runs.slice(-1);
+    const run = await runExample('deploy.yml');
+    expectSuccess(run);
+    expect(outputsOf(run, 'provision')).toMatchObject({ changed: 'false', plan: '[]' });
+    expect(outputsNamed(run, 'Render')['digest']).toBe(outputsNamed(before, 'Render')['digest']);
+    expect(outputsNamed(run, 'Render')['digest']).toMatch(/^[0-9a-f]{64}$/);
+    expect(outputsNamed(run, 'Configure')).toMatchObject({ changed: 'false' });
+    expect(outputsOf(run, 'deploy')).toMatchObject({ outcome: 'nothing-to-do', release: serving });
+    expect(writes()).toEqual([]);
+    await expectServing(serving);
+  });
+
+  describe('deploy.yml, cancelled after the first switch, under load', () => {
+    beforeAll(async () => {
+      const clients = { get: 6, post: 4, 'slow-get': 3, 'slow-post': 3 };
+      load = startLoad({ urls: [site()], clients }, (argv) => cloud.hosts.inInternet(argv));
+    });
+    afterAll(async () => {
+      await load?.close();
+      load = undefined;
+    });
+
+    async function expectUnnoticed(mark: string): Promise<void> {
+      if (!load) throw new Error('The load was not started');
+      const { requests, failed, failures } = await load.since(mark);
+      expect({ failed, failures }).toEqual({ failed: 0, failures: [] });
+      expect(requests).toBeGreaterThan(50);
+    }
+
+    it.each<[string, CancelGrace, 'main' | 'post']>([
+      // As long as it takes: what GitHub leaves it is enough where nothing else keeps the machine busy.
+      ['the step itself puts everything back', { interruptMs: 60_000, terminateMs: 1_000 }, 'main'],
+      ['its post does, when the step is killed', { interruptMs: 20, terminateMs: 20 }, 'post'],
+    ])('%s', async (mark, cancelGrace, phase) => {
+      await repository.commit({ release: mark }, STACK);
+      await load?.mark(mark);
+      const cancel = new AbortController();
+      const onOutput = ({ step, text }: OutputLine): void => {
+        if (step === 'Deploy' && /^app-\d · switch.*done/.test(text)) cancel.abort();
+      };
+      const run = await runExample('deploy.yml', {}, { signal: cancel.signal, onOutput, cancelGrace });
+      expect([cancel.signal.aborted, run.conclusion]).toEqual([true, 'cancelled']);
+      const steps = run.jobs.flatMap((job) => job.steps);
+      expect(steps.find(({ name }) => name === 'Gate')?.conclusion).toBe('skipped');
+      const deploying = steps.filter(({ id }) => id === 'deploy');
+      expect(deploying.map((step) => [step.phase, step.outcome])).toEqual([
+        ['main', 'cancelled'],
+        ['post', 'success'],
+      ]);
+      const undoing = deploying.filter(({ log }) => /^app-\d · switch.*: put back/m.test(log));
+      expect(undoing.map((step) => step.phase)).toEqual([phase]);
+      const errors = deploying.flatMap((step) => step.annotations).filter(({ level }) => level === 'error');
+      expect(errors.map(({ message }) => message)).toEqual(['The operation was canceled.']);
+      await expectServing(serving);
+      await expectUnnoticed(mark);
+    });
+  });
+
+  it('leaves no secret in logs, outputs, summaries and on the runner', async () => {
+    for (const run of runs) {
+      const said = [
+        logOf(run),
+        JSON.stringify(run),
+        ...annotationsOf(run).map(({ message }) => message),
+      ].join('\n');
+      for (const line of secretLines) expect(said).not.toContain(line);
+      // The runner masks what it knows: nobody even tried to print one.
+      expect(said).not.toContain('***');
+    }
+    expect(await filesOfRuns(['stack: shop'])).not.toEqual([]);
+    expect(await filesOfRuns(secretLines)).toEqual([]);
+  });
+
+  it('leaves no secret on the servers, nor with Linode', async () => {
+    const [, publicKey = ''] = publicKeyOf({ privateKey }).split(' ');
+    for (const host of HOSTS) {
+      expect(await filesOnHost(host, [publicKey])).toContain('/home/deploy/.ssh/authorized_keys');
+      expect(await filesOnHost(host, secretLines)).toEqual([]);
+    }
+    const state = JSON.stringify([...cloud.api.state.linodes.values()]);
+    expect(state).toContain(publicKey);
+    for (const line of secretLines) expect(state).not.toContain(line);
+  });
+
+  const GREP = ['grep', '--recursive', '--files-with-matches', '--text', '--fixed-strings', '--no-messages'];
+
+  /** The files of the runs' workspaces, temporary and home folders that hold any of these texts. */
+  async function filesOfRuns(texts: readonly string[]): Promise<string[]> {
+    const patterns = path.join(repository.folder, '.git', 'patterns');
+    await writeFile(patterns, `${texts.join('\n')}\n`);
+    const [command = '', ...args] = [
+      ...GREP,
+      `--file=${patterns}`,
+      path.join(repository.folder, '.git/perlstack-runs'),
+    ];
+    const found = await promisify(execFile)(command, args).catch((error: { stdout: string }) => error);
+    return found.stdout.split('\n').filter(Boolean);
+  }
+
+  async function filesOnHost(host: string, texts: readonly string[]): Promise<string[]> {
+    const folders = [
+      '/etc',
+      '/var',
+      '/root',
+      '/home',
+      '/tmp',
+      '/srv',
+      '/run/perlstack',
+      '/run/shop',
+      '/dev/shm',
+    ];
+    const argv = [...GREP, '--devices=skip', '--file=-', ...folders];
+    // 2: some folder is not there, or a file went away.
+    const options = { input: `${texts.join('\n')}\n`, okCodes: [0, 1, 2] };
+    return (await cloud.hosts.exec(`shop-${host}`, argv, options)).stdout.split('\n').filter(Boolean);
+  }
+
+  it('destroy.yml removes nothing when another name is typed', async () => {
+    const before = census();
+    const run = await runExample('destroy.yml', { stack: 'shops' });
+    expect(run.conclusion).toBe('failure');
+    expect(cloud.api.requests).toEqual([]);
+    expect(census()).toEqual(before);
+    await expectServing(serving);
+  });
+
+  it('destroy.yml removes exactly what deploy.yml made', async () => {
+    const run = await runExample('destroy.yml', { stack: 'shop' });
+    expectSuccess(run);
+    expect(outputsNamed(run, 'Destroy')).toMatchObject({ changed: 'true', 'monthly-cost': '0' });
+    expect(census()).toEqual(foreign);
+    await untilOff();
+  });
+
+  /** Linode answers before the machines are gone. */
+  async function untilOff(): Promise<void> {
+    const limit = performance.now() + 60_000;
+    while ((await cloud.hosts.hosts()).length > 0 && performance.now() < limit) await sleep(200);
+    expect(await cloud.hosts.hosts()).toEqual([]);
+  }
+
+  it('destroy.yml has nothing to do the second time', async () => {
+    const run = await runExample('destroy.yml', { stack: 'shop' });
+    expectSuccess(run);
+    expect(outputsNamed(run, 'Destroy')).toMatchObject({ changed: 'false', plan: '[]' });
+    expect(writes()).toEqual([]);
+  });
+
+  it('are all run here', () => {
+    expect([...executed].sort()).toEqual(EXAMPLES.sort());
+  });
+});
+
+/** The outputs of a step by its name: the examples give an id only to steps that others refer to. */
+function outputsNamed(run: WorkflowRun | undefined, name: string): Readonly<Record<string, string>> {
+  const steps = run?.jobs.flatMap((job) => job.steps) ?? [];
+  return steps.find((step) => step.name === name && step.phase === 'main')?.outputs ?? {};
+}
+
+/** Things of others that look like the stack's: each lacks one of the marks. */
+async function makeForeign(make: (resource: string, body: object) => Promise<void>): Promise<void> {
+  const tags = ['perlstack', 'stack:shop'];
+  const linode = { region: 'us-ord', type: 'g6-nanode-1', interface_generation: 'linode', interfaces: [] };
+  const rules = { inbound: [], outbound: [], inbound_policy: 'DROP', outbound_policy: 'ACCEPT' };
+  await make('linode/instances', { ...linode, label: 'shop-worker-1', tags });
+  await make('linode/instances', { ...linode, label: 'shop-app-9', tags: [] });
+  await make('linode/instances', { ...linode, label: 'workshop-app-1', tags: ['stack:shop'] });
+  await make('networking/firewalls', { label: 'shop-office', rules, tags });
+  await make('networking/firewalls', { label: 'office', rules, tags: [] });
+  await make('vpcs', { label: 'shop-office', region: 'us-ord', description: 'perlstack stack:shop' });
+  await make('placement/groups', {
+    ...{ label: 'shop-app', region: 'us-ord' },
+    ...{ placement_group_type: 'anti_affinity:local', placement_group_policy: 'flexible' },
+  });
+}
