@@ -63,7 +63,7 @@ function assertComplete(file: StackFile, secrets: ReadonlyMap<string, string>): 
   if (missing === undefined) return;
   throw stackFault(
     file.locate(['app', 'secrets', file.stack.app.secrets.indexOf(missing)]),
-    'file.stack.app.secrets',
+    'app.secrets',
     `${missing} has no value; give the step a line "${missing}=…" in its input "app-secrets"`,
   );
 }
