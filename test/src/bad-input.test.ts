@@ -69,7 +69,7 @@ const describeHosts = obstacle === null ? describe : describe.skip;
 
 let folder: string;
 let api: LinodeApi;
-let step: ActionStep | undefined;
+const steps: ActionStep[] = [];
 
 beforeAll(() => {
   folder = mkdtempSync(path.join(tmpdir(), 'perlstack-bad-input-'));
@@ -80,8 +80,7 @@ beforeEach(async () => {
   api = await startApi({ driver: new MemoryDriver(), tokens: Object.values(accepted) });
 });
 afterEach(async () => {
-  step?.remove();
-  step = undefined;
+  steps.splice(0).forEach((one) => one.remove());
   await api.close();
 });
 
@@ -133,11 +132,12 @@ const healthGate = (inputs: Record<string, string> = {}): Attempt => ({
  */
 async function refusal(attempt: Attempt, prefix: readonly string[] = []): Promise<string> {
   const { action, inputs, stack = STACK, files = {} } = attempt;
-  step = new ActionStep(action, inputs, {
+  const step = new ActionStep(action, inputs, {
     // Half of such a short run would be spent on compiling the bundle.
     env: { LINODE_API_URL: api.url, NODE_COMPILE_CACHE: path.join(folder, 'compiled') },
     prefix,
   });
+  steps.push(step);
   if (stack !== null) step.write('perlstack.yml', stack);
   for (const [name, content] of Object.entries(files)) step.write(name, content);
   const before = filesIn(step.workspace);
@@ -761,10 +761,21 @@ describeHosts(`a real host${obstacle === null ? '' : ` (${obstacle})`}`, () => {
     await expectUntouched('app-1');
   });
 
-  it.each(users)('that is off: %s', async (_, attempt) => {
+  it('that is off, be it behind another or not', async () => {
     await cloud.hosts.faults.kill('shop-app-1');
-    const message = await refusal(attempt({ inventory: JSON.stringify(inventory) }), inside);
-    expect(message).toBe('?');
+    const nobody = inventory.hosts.map((host) =>
+      host.name === 'web-1' ? { ...host, ssh: { ...host.ssh, address: '203.0.113.99' } } : host,
+    );
+    const tries = [inventory, { ...inventory, hosts: nobody }].flatMap((hosts) =>
+      users.map(([, attempt]) => attempt({ inventory: JSON.stringify(hosts) })),
+    );
+    // All at once, as each of them waits for a time.
+    const messages = await Promise.all(tries.map((attempt) => refusal(attempt, inside)));
+    const behind =
+      'app-1 (10.10.1.2 port 22 through web-1) cannot be reached for 20 s: no answer. Check that it runs, and that its firewall lets "web-1" in on port 22.';
+    const direct =
+      'web-1 (203.0.113.99 port 22) cannot be reached for 20 s: no answer. Check that it runs, and that its firewall lets this machine in on port 22.';
+    expect(messages).toEqual([behind, behind, direct, direct]);
     await expectUntouched('web-1');
   });
 });

@@ -43,6 +43,9 @@ tiers:
 `;
 }
 
+/** A step begins as soon as those before it have ended: every boundary is the end of one, or the start. */
+const ENDS = ' (done|skipped)$';
+
 const begun = performance.now();
 /** Straight to the terminal: the figures belong to the result. */
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -157,24 +160,22 @@ describeHosts(
       inventory.hosts.filter((host) => host.tier === tier).map(({ name }) => `shop-${name}`);
 
     /** One release on every host, nothing left over, no lock, nobody drained; and no visitor noticed anything. */
-  async function expectRest(boundary: string): Promise<void> {
-    const t0 = performance.now();
-    const [app, web] = await Promise.all([
-      Promise.all(named('app').map((host) => lookAtAppHost(cloud.hosts, host))),
-      Promise.all(named('web').map((host) => lookAtWebHost(cloud.hosts, host))),
-    ]);
-    process.stdout.write(`look ${Math.round(performance.now() - t0)} ms\n`);
-    const since = await load?.since('boundary');
-    await load?.mark('boundary');
-    expect({ boundary, app, web, failed: since?.failed ?? 0, example: since?.failures[0] }).toEqual({
-      boundary,
-      app: app.map(() => restingAppHost(serving)),
-      web: web.map(() => restingWebHost(serving)),
-      ...{ failed: 0, example: undefined },
-    });
-  }
+    async function expectRest(boundary: string): Promise<void> {
+      const [app, web] = await Promise.all([
+        Promise.all(named('app').map((host) => lookAtAppHost(cloud.hosts, host))),
+        Promise.all(named('web').map((host) => lookAtWebHost(cloud.hosts, host))),
+      ]);
+      const since = await load?.since('boundary');
+      await load?.mark('boundary');
+      expect({ boundary, app, web, failed: since?.failed ?? 0, example: since?.failures[0] }).toEqual({
+        boundary,
+        app: app.map(() => restingAppHost(serving)),
+        web: web.map(() => restingWebHost(serving)),
+        ...{ failed: 0, example: undefined },
+      });
+    }
 
-  /** Runs again and again after a kill, each time a boundary further. */
+    /** Runs again and again after a kill, each time a boundary further. */
     it('provision is finished by a rerun, and no second machine is made', async () => {
       const since = performance.now();
       const order = {
@@ -196,7 +197,7 @@ describeHosts(
       const machines = (await cloud.hosts.hosts()).map(({ label, running }) => `${label} ${running}`);
       expect(machines.sort()).toEqual(['shop-app-1 true', 'shop-app-2 true', 'shop-web-1 true']);
       expect(census(cloud.api)).toMatchObject({ vpcs: [expect.anything()], linodes: { length: 3 } });
-      expect(boundaries.filter((one) => one.includes('/rotate-host-key '))).toHaveLength(6);
+      expect(boundaries.filter((one) => one.endsWith('/rotate-host-key started'))).toHaveLength(3);
       tell('provision, real hosts', boundaries, since);
     });
 
@@ -206,6 +207,7 @@ describeHosts(
       const since = performance.now();
       const { boundaries, result } = await walk(victims, {
         task: 'converge',
+        only: `${ENDS}|packages started`,
         next: async () => converging(),
         afterwards: async () => undefined,
       });
@@ -240,6 +242,7 @@ describeHosts(
       const since = performance.now();
       const { boundaries } = await walk(victims, {
         task: 'deploy',
+        only: `${ENDS}|upload started`,
         next: async () => order,
         afterwards: async () => undefined,
       });
@@ -259,10 +262,11 @@ describeHosts(
           clients,
           slowMs: 400,
           thinkMs: [40, 60],
+          repeats: true,
           prefix: `kill${Date.now()}`,
         } as const;
         load = startLoad(config, (argv) => cloud.hosts.inInternet(argv));
-      await load.mark('boundary');
+        await load.mark('boundary');
       });
 
       it('converge of a change is finished by a rerun', async () => {
@@ -270,6 +274,7 @@ describeHosts(
         let change = 0;
         const { boundaries, result } = await walk(victims, {
           task: 'converge',
+          only: `${ENDS}|web-1/validate started`,
           next: async () => {
             change += 1;
             text = stackFile({ drainSeconds: 20 + (change % 40), maxRequests: 1_000 + change });
@@ -289,8 +294,8 @@ describeHosts(
       });
 
       it.each<['socket' | 'drain', string]>([
-        ['socket', ''],
-        ['drain', '/(take-out|drain|restart|prove|gate|put-back) '],
+        ['socket', `${ENDS}|app-1/upload started`],
+        ['drain', '/(take-out|drain|restart|prove|gate|put-back) done$|^app-1/take-out started'],
       ])('deploy by strategy %s is finished by a rerun', async (strategy, only) => {
         const since = performance.now();
         const { boundaries, options, result } = await walk(victims, {
@@ -309,18 +314,18 @@ describeHosts(
       });
 
       it('the same run can go back to the release before', async () => {
-      const since = performance.now();
-      const order = await newRelease({ strategy: 'drain' });
-      const only = '^app-2/take-out done$';
-      const boundary = 'app-2/take-out done';
-      expect(await victims.run('deploy', order, { survived: [], only })).toEqual({ boundary });
-      const artifact = await packShop({ release: serving, bootMs: 0, directory: folder });
-      await runAgain({ ...order, release: serving, artifact });
-      await expectRest(boundary);
-      tell('deploy, back to the release before', [boundary], since);
-    });
+        const since = performance.now();
+        const order = await newRelease({ strategy: 'drain' });
+        const only = '^app-2/take-out done$';
+        const boundary = 'app-2/take-out done';
+        expect(await victims.run('deploy', order, { survived: [], only })).toEqual({ boundary });
+        const artifact = await packShop({ release: serving, bootMs: 0, directory: folder });
+        await runAgain({ ...order, release: serving, artifact });
+        await expectRest(boundary);
+        tell('deploy, back to the release before', [boundary], since);
+      });
 
-    it('another run is refused while the lock may be held, and takes it over later', async () => {
+      it('another run is refused while the lock may be held, and takes it over later', async () => {
         const since = performance.now();
         const { boundaries } = await walk(victims, {
           task: 'deploy',
@@ -357,7 +362,7 @@ describeHosts(
       }
 
       it.each<['socket' | 'drain', string]>([
-        ['socket', '^(app-1/upload|app-2/boot|app-1/switch|app-2/gate|hold) done$'],
+        ['socket', '^(app-1/upload done|app-2/boot done|app-1/switch started|app-2/gate done|hold done)$'],
         ['drain', '^(app-1/take-out done|app-2/restart started|app-2/put-back done)$'],
       ])('what a deploy by strategy %s left is put back by its post step', async (strategy, only) => {
         const since = performance.now();
@@ -377,7 +382,11 @@ describeHosts(
       });
 
       it('and no request failed, no order is lost or doubled', async () => {
-        const { requests, failed } = (await load?.stop()) ?? { requests: 0, failed: 0 };
+        const { requests, failed, repeated } = (await load?.stop()) ?? {
+          requests: 0,
+          failed: 0,
+          repeated: 0,
+        };
         const journals = await Promise.all(
           named('app').map((host) => cloud.hosts.exec(host, ['cat', '/run/shop/orders.log'])),
         );
@@ -388,7 +397,9 @@ describeHosts(
           orders: { lost: [], doubled: [], unclear: [] },
         });
         expect(orders?.acknowledged).toBeGreaterThan(100);
-        say(`${requests} requests, ${orders?.acknowledged} orders, none failed, lost or doubled`);
+        say(
+          `${requests} requests, ${orders?.acknowledged} orders, none failed, lost or doubled; ${repeated} asked again`,
+        );
       });
     });
   },

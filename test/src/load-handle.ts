@@ -5,7 +5,11 @@ import { fileURLToPath } from 'node:url';
 import { balance, type OrderBalance, type Window } from './load-ledger.js';
 import type { LoadConfig } from './load-run.js';
 
-export type Shown = Window & { readonly inFlight: number };
+export type Shown = Window & {
+  readonly inFlight: number;
+  /** Requests since the start that were asked again. */
+  readonly repeated: number;
+};
 
 /** A running load generator. */
 export interface LoadHandle {

@@ -20,6 +20,11 @@ export interface LoadConfig {
   readonly maxSeconds: number;
   /** Path of the fast GETs. */
   readonly path: string;
+  /**
+   * Ask again on a new connection when one that was kept was closed without an answer, as browsers do: a reload of nginx
+   * closes those that are idle, and may meet a request on its way.
+   */
+  readonly repeats: boolean;
   /** Begins every POST's id: different for each run against the same application. */
   readonly prefix: string;
 }
@@ -32,6 +37,7 @@ export const DEFAULT_LOAD: Omit<LoadConfig, 'urls'> = {
   maxRequests: 1_000_000,
   maxSeconds: 1_800,
   path: '/',
+  repeats: false,
   prefix: 'order',
 };
 
@@ -51,6 +57,7 @@ export class Load {
   readonly #clients: Promise<void>[] = [];
   #sent = 0;
   #inFlight = 0;
+  #repeated = 0;
 
   constructor(config: LoadConfig) {
     this.#config = config;
@@ -74,8 +81,8 @@ export class Load {
   }
 
   /** What came to an end since a mark; without one, since the start. */
-  since(name?: string): Window & { inFlight: number } {
-    return { ...this.#ledger.since(name), inFlight: this.#inFlight };
+  since(name?: string): Window & { inFlight: number; repeated: number } {
+    return { ...this.#ledger.since(name), inFlight: this.#inFlight, repeated: this.#repeated };
   }
 
   /** Lets the requests under way come to their end and starts no more. */
@@ -117,7 +124,10 @@ export class Load {
     if (outgoing.id !== undefined) this.#ledger.sent(outgoing.id);
     this.#inFlight += 1;
     const start = performance.now();
-    const fault = await exchange(agent, base, outgoing, this.#config.timeoutMs);
+    let fault = await exchange(agent, base, outgoing, this.#config.timeoutMs);
+    for (; fault === CLOSED && this.#config.repeats; this.#repeated += 1) {
+      fault = await exchange(agent, base, outgoing, this.#config.timeoutMs);
+    }
     this.#inFlight -= 1;
     const ms = performance.now() - start;
     const failure: FailedRequest | undefined =
@@ -134,6 +144,8 @@ export class Load {
     this.#ledger.ended(kind, ms, failure, outgoing.id);
   }
 }
+
+const CLOSED = 'the connection was closed before it was used again';
 
 /** @returns what was wrong with the answer, or undefined. */
 function exchange(
@@ -166,7 +178,10 @@ function exchange(
           );
       });
     });
-    request.on('error', (error) => resolve(error.message));
+    request.on('error', (error: NodeJS.ErrnoException) => {
+      const closed = request.reusedSocket && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
+      resolve(closed ? CLOSED : error.message);
+    });
     request.end(body);
   });
 }

@@ -83219,7 +83219,7 @@ const KEEPALIVE_MISSES = 3;
 async function openSession(host, key, jump, timeoutMs, signal) {
     let denied;
     try {
-        const sock = jump ? await jump.forward(host.ssh.address, host.ssh.port) : undefined;
+        const sock = jump ? await streamThrough(jump, host, timeoutMs, signal) : undefined;
         const config = {
             ...(sock ? { sock } : { host: host.ssh.address, port: host.ssh.port }),
             username: host.ssh.user,
@@ -83242,6 +83242,21 @@ async function openSession(host, key, jump, timeoutMs, signal) {
         throw new AttemptError(attemptOf(error, denied));
     }
 }
+/** A jump host's own patience with a host that is off is minutes, and it can't be told to stop. */
+async function streamThrough(jump, { ssh: { address, port } }, timeoutMs, signal) {
+    const opening = jump.forward(address, port);
+    const end = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+    const ended = new Promise((resolve) => end.addEventListener('abort', () => resolve(undefined)));
+    const stream = end.aborted ? undefined : await Promise.race([opening, ended]);
+    if (stream)
+        return stream;
+    opening.then((late) => late.destroy(), () => undefined);
+    throw silence();
+}
+/** What a socket of our own would have said in the end. */
+function silence() {
+    return Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' });
+}
 async function handshake(config, signal) {
     const ssh = new NodeSSH();
     const ready = ssh.connect(config);
@@ -83253,6 +83268,8 @@ async function handshake(config, signal) {
     // Without a listener of ours, an error after the handshake would end the whole process.
     client.on('error', () => undefined);
     client.setNoDelay(true);
+    let connected = false;
+    client.once('connect', () => (connected = true));
     const closed = new Promise((resolve) => client.once('close', () => resolve()));
     const giveUp = () => void client.destroy();
     signal.addEventListener('abort', giveUp);
@@ -83261,7 +83278,8 @@ async function handshake(config, signal) {
     }
     catch (error) {
         giveUp();
-        throw error;
+        const timedOut = error.level === 'client-timeout';
+        throw timedOut && !connected ? silence() : error;
     }
     finally {
         signal.removeEventListener('abort', giveUp);
@@ -83622,11 +83640,11 @@ void runAction({
     },
 });
 /** @throws UserError naming the secret that the stack file asks for and the step was not given */
-function assertComplete({ stack: { app }, locate }, secrets) {
-    const missing = app.secrets.find((name) => !secrets.has(name));
+function assertComplete(file, secrets) {
+    const missing = file.stack.app.secrets.find((name) => !secrets.has(name));
     if (missing === undefined)
         return;
-    throw stackFault(locate(['app', 'secrets', app.secrets.indexOf(missing)]), 'app.secrets', `${missing} has no value; give the step a line "${missing}=…" in its input "app-secrets"`);
+    throw stackFault(file.locate(['app', 'secrets', file.stack.app.secrets.indexOf(missing)]), 'app.secrets', `${missing} has no value; give the step a line "${missing}=…" in its input "app-secrets"`);
 }
 
 })();

@@ -106943,7 +106943,7 @@ const KEEPALIVE_MISSES = 3;
 async function openSession(host, key, jump, timeoutMs, signal) {
     let denied;
     try {
-        const sock = jump ? await jump.forward(host.ssh.address, host.ssh.port) : undefined;
+        const sock = jump ? await streamThrough(jump, host, timeoutMs, signal) : undefined;
         const config = {
             ...(sock ? { sock } : { host: host.ssh.address, port: host.ssh.port }),
             username: host.ssh.user,
@@ -106966,6 +106966,21 @@ async function openSession(host, key, jump, timeoutMs, signal) {
         throw new AttemptError(attemptOf(error, denied));
     }
 }
+/** A jump host's own patience with a host that is off is minutes, and it can't be told to stop. */
+async function streamThrough(jump, { ssh: { address, port } }, timeoutMs, signal) {
+    const opening = jump.forward(address, port);
+    const end = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+    const ended = new Promise((resolve) => end.addEventListener('abort', () => resolve(undefined)));
+    const stream = end.aborted ? undefined : await Promise.race([opening, ended]);
+    if (stream)
+        return stream;
+    opening.then((late) => late.destroy(), () => undefined);
+    throw silence();
+}
+/** What a socket of our own would have said in the end. */
+function silence() {
+    return Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' });
+}
 async function handshake(config, signal) {
     const ssh = new NodeSSH();
     const ready = ssh.connect(config);
@@ -106977,6 +106992,8 @@ async function handshake(config, signal) {
     // Without a listener of ours, an error after the handshake would end the whole process.
     client.on('error', () => undefined);
     client.setNoDelay(true);
+    let connected = false;
+    client.once('connect', () => (connected = true));
     const closed = new Promise((resolve) => client.once('close', () => resolve()));
     const giveUp = () => void client.destroy();
     signal.addEventListener('abort', giveUp);
@@ -106985,7 +107002,8 @@ async function handshake(config, signal) {
     }
     catch (error) {
         giveUp();
-        throw error;
+        const timedOut = error.level === 'client-timeout';
+        throw timedOut && !connected ? silence() : error;
     }
     finally {
         signal.removeEventListener('abort', giveUp);

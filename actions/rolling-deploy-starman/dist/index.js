@@ -79488,6 +79488,11 @@ rm -f "$releases/$id/.perlstack-bad"
 systemctl reset-failed "$unit$id.service" 2>/dev/null || true
 systemctl enable --quiet --now "$unit$id.service"
 `;
+/** Prints the release that serves, if it does not run. */
+const SERVING_DEAD = String.raw `
+id=$(serving)
+[ -z "$id" ] || [ "$(property "$id" ActiveState)" = active ] || echo "$id"
+`;
 /** Argument: release. Prints why it does not come up, or nothing. */
 const BOOT_FAULT = String.raw `
 id=$1
@@ -80110,7 +80115,13 @@ function draining(hands) {
 function takingOut(hands) {
     return {
         run: ({ host }, context) => setServer(hands, host, 'down', context),
-        undo: ({ host }, context) => setServer(hands, host, 'up', context),
+        undo: async ({ host }, context) => {
+            // A kill between the stop of the old instance and the start of the new one leaves neither.
+            const dead = await act(hands, host, ['looking at the host', SERVING_DEAD], [], context);
+            if (dead !== '')
+                await revive(hands, host, dead, context);
+            return setServer(hands, host, 'up', context);
+        },
     };
 }
 function puttingBack(hands) {
@@ -80724,8 +80735,8 @@ function plan(wanted, observed) {
     const open = lanes.filter((lane) => !lane.done);
     for (const { host } of open)
         requireRoom(host, wanted);
-    const roll = wanted.strategy === 'socket' ? rollBySocket(wanted, open) : rollByDrain(wanted, open);
-    const stranded = lanes.filter((lane) => lane.done && lane.down).map((lane) => putBack(lane.host.host, []));
+    const stranded = lanes.filter((lane) => lane.done && lane.down).flatMap(backIntoService);
+    const roll = wanted.strategy === 'socket' ? rollBySocket(wanted, open) : rollByDrain(wanted, open, idsOf(stranded));
     const hold = open.length > 0 ? [holdAfter(roll, wanted.release)] : [];
     return {
         roll: [...stranded, ...roll, ...hold],
@@ -80808,60 +80819,100 @@ function prepare({ release, sha256 }, { host: state }, after) {
 }
 const titleOf = (what, release, serving) => `${what} ${serving === null || serving === release ? '' : `${serving} → `}${release}`;
 function rollBySocket(wanted, lanes) {
-    const { release } = wanted;
-    // A host that serves the release already, from a deploy that was killed, has to go back too if this one fails:
-    // its switch is noted before anything else can fail.
-    const resumed = lanes.filter(({ host }) => host.serving === release);
-    const fresh = lanes.filter(({ host }) => host.serving !== release);
-    const noted = resumed.flatMap((lane) => [
-        bootStep(wanted, lane, []),
-        switchStep(wanted, lane, [`${lane.host.host}/boot`]),
-    ]);
-    const first = noted.filter(({ kind }) => kind === 'switch').map(({ id }) => id);
+    const { resumed, fresh } = splitOf(wanted, lanes);
+    const out = takenOut(lanes);
+    const noted = resumed.flatMap((lane) => notedAsSwitched(wanted, lane, idsOf(out)));
+    const first = [...out, ...noted].filter(({ kind }) => kind !== 'boot').map(({ id }) => id);
     const prepared = fresh.flatMap((lane) => {
         const steps = prepare(wanted, lane, first);
         return [...steps, bootStep(wanted, lane, idsOf(steps.slice(-1), first))];
     });
-    const proven = lanes.map((lane) => proveStep(wanted, lane, [
-        lane.host.serving === release ? `${lane.host.host}/switch` : `${lane.host.host}/boot`,
-    ]));
-    // No host switches before the release has proven itself on all of them.
-    let before = proven.map(({ id }) => id);
-    const rolled = [...resumed, ...fresh].flatMap((lane) => {
+    const started = [
+        ...resumed.map(({ host }) => `${host.host}/switch`),
+        ...fresh.map(({ host }) => `${host.host}/boot`),
+    ];
+    const proven = [...resumed, ...fresh].map((lane, index) => proveStep(wanted, lane, started.slice(index, index + 1)));
+    return [
+        ...out,
+        ...noted,
+        ...prepared,
+        ...proven,
+        ...switched(wanted, [...resumed, ...fresh], idsOf(proven)),
+    ];
+}
+/**
+ * What an earlier deploy, which was killed, left half done is noted before anything else can fail: a host that serves the
+ * release already has to go back too, and one that is out of service must not stay there.
+ */
+function splitOf({ release }, lanes) {
+    const serves = (lane) => lane.host.serving === release;
+    return { resumed: lanes.filter(serves), fresh: lanes.filter((lane) => !serves(lane)) };
+}
+/** Noted as taken out too, so that the undo of the putting back is not the last word. */
+function backIntoService({ host: { host } }) {
+    const out = takeOut(host, []);
+    return [out, putBack(host, [out.id])];
+}
+const takenOut = (lanes) => lanes.filter(({ down }) => down).map(({ host }) => takeOut(host.host, []));
+/** Changes nothing on a host that serves the release, but goes back there when the deploy does. */
+function notedAsSwitched(wanted, lane, after) {
+    const boot = bootStep(wanted, lane, after);
+    return [boot, switchStep(wanted, lane, [boot.id])];
+}
+/** The switches, host by host, once the release has proven itself on all of them. */
+function switched(wanted, lanes, proven) {
+    let before = proven;
+    return lanes.flatMap((lane) => {
         const name = lane.host.host;
-        const swap = lane.host.serving === release ? [] : [switchStep(wanted, lane, before)];
+        const swap = lane.host.serving === wanted.release ? [] : [switchStep(wanted, lane, before)];
         const gate = gateStep(wanted, lane, idsOf(swap, before));
         before = [gate.id];
-        const old = liveOthers(lane.host, release);
+        const old = liveOthers(lane.host, wanted.release);
         const drain = old.length === 0 ? [] : [drainStep(name, old, false, [gate.id])];
         return [...swap, gate, ...drain, ...(lane.down ? [putBack(name, [gate.id])] : [])];
     });
-    return [...noted, ...prepared, ...proven, ...rolled];
 }
-function rollByDrain(wanted, lanes) {
-    const prepared = lanes.map((lane) => prepare(wanted, lane, []));
-    let before = prepared.flatMap((steps) => idsOf(steps.slice(-1), []));
+/**
+ * A host that an earlier deploy left out of service comes before any other is taken out, as that could be the last one. So
+ * one that has the release and is in service is not taken out again: it is noted, and looked at.
+ *
+ * @param after steps that bring hosts back which need nothing else
+ */
+function rollByDrain(wanted, lanes, after) {
+    const { resumed, fresh } = splitOf(wanted, lanes);
+    const [up, down] = [resumed.filter((lane) => !lane.down), resumed.filter((lane) => lane.down)];
+    const out = takenOut(lanes);
+    const noted = up.flatMap((lane) => notedAsSwitched(wanted, lane, idsOf(out)));
+    const first = [...after, ...idsOf(out), ...idsOf(noted)];
+    const early = replaced(wanted, down, first);
+    const seen = up.flatMap((lane) => {
+        const prove = proveStep(wanted, lane, idsOf(early.slice(-1), first));
+        return [prove, gateStep(wanted, lane, [prove.id])];
+    });
+    const ready = [...idsOf(early.slice(-1), first), ...idsOf(seen)];
+    const downFirst = [...fresh.filter((lane) => lane.down), ...fresh.filter((lane) => !lane.down)];
+    return [...out, ...noted, ...early, ...seen, ...replaced(wanted, downFirst, ready)];
+}
+/** Prepared side by side, then out of service, replaced and back in, host by host. */
+function replaced(wanted, lanes, after) {
+    const prepared = lanes.map((lane) => prepare(wanted, lane, after));
+    const last = prepared.flatMap((steps) => idsOf(steps.slice(-1)));
+    let before = last.length > 0 ? last : after;
     const rolled = lanes.flatMap((lane) => {
         const host = lane.host.host;
+        const out = lane.down ? [] : [takeOut(host, before)];
         const served = lane.host.serving === null ? [] : [lane.host.serving];
-        const out = step({
-            id: `${host}/take-out`,
-            kind: 'take-out',
-            host,
-            title: 'take out of service',
-            after: before,
-        });
-        const drain = drainStep(host, served, true, [out.id]);
+        const drain = drainStep(host, served, true, idsOf(out, before));
         const restart = restartStep(wanted, lane, [drain.id]);
         const prove = proveStep(wanted, lane, [restart.id]);
         const gate = gateStep(wanted, lane, [prove.id]);
         const back = putBack(host, [gate.id]);
         before = [back.id];
-        return [out, drain, restart, prove, gate, back];
+        return [...out, drain, restart, prove, gate, back];
     });
     return [...prepared.flat(), ...rolled];
 }
-const idsOf = (steps, otherwise) => steps.length > 0 ? steps.map(({ id }) => id) : otherwise;
+const idsOf = (steps, otherwise = []) => steps.length > 0 ? steps.map(({ id }) => id) : otherwise;
 function bootStep({ release }, { host: { host } }, after) {
     return step({ id: `${host}/boot`, kind: 'boot', host, title: `boot ${release}`, release, after });
 }
@@ -80890,6 +80941,7 @@ const drainStep = (host, releases, port, after) => step({
     port,
     after,
 });
+const takeOut = (host, after) => step({ id: `${host}/take-out`, kind: 'take-out', host, title: 'take out of service', after });
 const putBack = (host, after) => step({ id: `${host}/put-back`, kind: 'put-back', host, title: 'put back into service', after });
 /** After everything else, so that the whole roll-out is looked at once more as one. */
 function holdAfter(roll, release) {
@@ -82804,7 +82856,7 @@ const KEEPALIVE_MISSES = 3;
 async function openSession(host, key, jump, timeoutMs, signal) {
     let denied;
     try {
-        const sock = jump ? await jump.forward(host.ssh.address, host.ssh.port) : undefined;
+        const sock = jump ? await streamThrough(jump, host, timeoutMs, signal) : undefined;
         const config = {
             ...(sock ? { sock } : { host: host.ssh.address, port: host.ssh.port }),
             username: host.ssh.user,
@@ -82827,6 +82879,21 @@ async function openSession(host, key, jump, timeoutMs, signal) {
         throw new AttemptError(attemptOf(error, denied));
     }
 }
+/** A jump host's own patience with a host that is off is minutes, and it can't be told to stop. */
+async function streamThrough(jump, { ssh: { address, port } }, timeoutMs, signal) {
+    const opening = jump.forward(address, port);
+    const end = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+    const ended = new Promise((resolve) => end.addEventListener('abort', () => resolve(undefined)));
+    const stream = end.aborted ? undefined : await Promise.race([opening, ended]);
+    if (stream)
+        return stream;
+    opening.then((late) => late.destroy(), () => undefined);
+    throw silence();
+}
+/** What a socket of our own would have said in the end. */
+function silence() {
+    return Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' });
+}
 async function handshake(config, signal) {
     const ssh = new NodeSSH();
     const ready = ssh.connect(config);
@@ -82838,6 +82905,8 @@ async function handshake(config, signal) {
     // Without a listener of ours, an error after the handshake would end the whole process.
     client.on('error', () => undefined);
     client.setNoDelay(true);
+    let connected = false;
+    client.once('connect', () => (connected = true));
     const closed = new Promise((resolve) => client.once('close', () => resolve()));
     const giveUp = () => void client.destroy();
     signal.addEventListener('abort', giveUp);
@@ -82846,7 +82915,8 @@ async function handshake(config, signal) {
     }
     catch (error) {
         giveUp();
-        throw error;
+        const timedOut = error.level === 'client-timeout';
+        throw timedOut && !connected ? silence() : error;
     }
     finally {
         signal.removeEventListener('abort', giveUp);

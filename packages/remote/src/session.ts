@@ -4,13 +4,15 @@ import type { Client } from 'ssh2';
 import { attemptOf, type Attempt } from './failure.js';
 import { describeKey, type PublicKey, type UsableKey } from './keys.js';
 
+type Stream = NonNullable<Config['sock']>;
+
 /** One live SSH connection, its host key verified. */
 export interface Session {
   readonly client: Client;
   /** Resolves when the connection is gone, whoever ended it. */
   readonly closed: Promise<void>;
   /** Opens a stream to another machine through this one. */
-  forward(address: string, port: number): Promise<NonNullable<Config['sock']>>;
+  forward(address: string, port: number): Promise<Stream>;
 }
 
 /** A handshake that failed; caught by the pool, never seen outside. */
@@ -40,7 +42,7 @@ export async function openSession(
 ): Promise<Session> {
   let denied: PublicKey | undefined;
   try {
-    const sock = jump ? await jump.forward(host.ssh.address, host.ssh.port) : undefined;
+    const sock = jump ? await streamThrough(jump, host, timeoutMs, signal) : undefined;
     const config: Config = {
       ...(sock ? { sock } : { host: host.ssh.address, port: host.ssh.port }),
       username: host.ssh.user,
@@ -62,6 +64,30 @@ export async function openSession(
   }
 }
 
+/** A jump host's own patience with a host that is off is minutes, and it can't be told to stop. */
+async function streamThrough(
+  jump: Session,
+  { ssh: { address, port } }: Host,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<Stream> {
+  const opening = jump.forward(address, port);
+  const end = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+  const ended = new Promise<undefined>((resolve) => end.addEventListener('abort', () => resolve(undefined)));
+  const stream = end.aborted ? undefined : await Promise.race([opening, ended]);
+  if (stream) return stream;
+  opening.then(
+    (late) => late.destroy(),
+    () => undefined,
+  );
+  throw silence();
+}
+
+/** What a socket of our own would have said in the end. */
+function silence(): Error {
+  return Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' });
+}
+
 async function handshake(config: Config, signal: AbortSignal): Promise<Session> {
   const ssh = new NodeSSH();
   const ready = ssh.connect(config);
@@ -71,6 +97,8 @@ async function handshake(config: Config, signal: AbortSignal): Promise<Session> 
   // Without a listener of ours, an error after the handshake would end the whole process.
   client.on('error', () => undefined);
   client.setNoDelay(true);
+  let connected = false;
+  client.once('connect', () => (connected = true));
   const closed = new Promise<void>((resolve) => client.once('close', () => resolve()));
   const giveUp = (): void => void client.destroy();
   signal.addEventListener('abort', giveUp);
@@ -78,7 +106,8 @@ async function handshake(config: Config, signal: AbortSignal): Promise<Session> 
     await ready;
   } catch (error) {
     giveUp();
-    throw error;
+    const timedOut = (error as { level?: unknown }).level === 'client-timeout';
+    throw timedOut && !connected ? silence() : error;
   } finally {
     signal.removeEventListener('abort', giveUp);
   }

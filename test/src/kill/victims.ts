@@ -28,10 +28,8 @@ export class Victims {
     const child = this.#child;
     const answered = nextLine(child);
     child.stdin.write(`${JSON.stringify({ task, options, fate } as Order)}\n`);
-    const t0 = performance.now();
     const answer = JSON.parse(await answered) as Answer<T>;
     if ('boundary' in answer) await this.#bury(child);
-    process.stdout.write(`${task} ${JSON.stringify(answer).slice(0, 60)} ${Math.round(performance.now() - t0)} ms\n`);
     return answer;
   }
 
