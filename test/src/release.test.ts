@@ -1,14 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { whyNoHosts } from '@perlstack/local-cloud';
 import { fileJournal, openSteps } from '@perlstack/procedure';
-import {
-  deploy,
-  type DeployOptions,
-  type DeployResult,
-  finish,
-  type ReleaseStep,
-  type Timings,
-} from '@perlstack/release';
+import { deploy, type DeployOptions, type DeployResult, finish, type Timings } from '@perlstack/release';
 import { type LoadHandle, startLoad } from './load-handle.js';
 import { openSite, type Site } from './release-site.js';
 import { type Fault, packShop } from './shop.js';
@@ -210,11 +203,9 @@ describeHosts(`rolling deploy${obstacle === null ? '' : ` (${obstacle})`}`, () =
     });
   });
 
+  // Every boundary between two steps is walked in kill.test.ts; here is what a kill means for the deploy that follows.
   describe('after a kill', () => {
     const timings: Partial<Timings> = { settleMs: 50, leaseMs: 2_000, heartbeatMs: 500 };
-    const BOTH = ['upload', 'compile', 'boot', 'prove', 'switch', 'gate', 'drain', 'finish'];
-    const steps = [...BOTH.flatMap((kind) => APP_HOSTS.map((host) => `${host}/${kind}`)), 'hold'];
-    const DRAINED = ['take-out', 'drain', 'restart', 'prove', 'gate', 'put-back'];
 
     let artifact: string;
     beforeEach(async () => {
@@ -235,57 +226,6 @@ describeHosts(`rolling deploy${obstacle === null ? '' : ` (${obstacle})`}`, () =
       expect({ died, output: died ? '' : output }).toEqual({ died: true, output: '' });
       return order;
     }
-
-    it.each([
-      'app-1/upload started',
-      ...steps.map((step) => `${step} done`),
-      'app-1/boot started',
-      'app-1/switch started',
-    ])('at "%s", the same deploy finishes when it is run again', async (dieAt) => {
-      const order = await killed(dieAt, 'socket');
-      const { result } = resultOf(await site.process({ ...order, dieAt: '' }));
-      expect(['succeeded', 'nothing-to-do']).toContain(result?.outcome);
-      serving = order.release;
-      await expectClean(serving);
-    });
-
-    it.each(DRAINED.map((kind) => `app-1/${kind} done`))(
-      'at "%s" by strategy drain, the same deploy finishes when it is run again',
-      async (dieAt) => {
-        const order = await killed(dieAt, 'drain');
-        const { result } = resultOf(await site.process({ ...order, dieAt: '' }));
-        expect(result?.outcome).toBe('succeeded');
-        serving = order.release;
-        await expectClean(serving);
-      },
-    );
-
-    it.each<[string, 'socket' | 'drain']>([
-      ['app-1/upload done', 'socket'],
-      ['app-2/boot done', 'socket'],
-      ['app-1/switch started', 'socket'],
-      ['app-1/switch done', 'socket'],
-      ['app-2/gate done', 'socket'],
-      ['app-1/take-out done', 'drain'],
-      ['app-1/restart done', 'drain'],
-      ['app-2/restart started', 'drain'],
-    ])('at "%s" by strategy %s, what is left is put back', async (dieAt, strategy) => {
-      const order = await killed(dieAt, strategy);
-      const { stack, inventory, remote } = site;
-      const owner = { id: order.owner };
-      const finished = await finish({
-        stack,
-        inventory,
-        remote,
-        owner,
-        release: order.release,
-        journal: order.journal,
-        timings,
-      });
-      expect(finished).toMatchObject({ unresolved: [] });
-      expect(openSteps<ReleaseStep>(order.journal)).toEqual([]);
-      await expectClean(serving);
-    });
 
     it('another deploy takes the lock over, and says so', async () => {
       const order = await killed('app-1/switch done', 'socket', 'run-7');

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import type { Answer, Fate, Order, Results, Task, Tasks } from './orders.js';
+import type { Answer, Fate, Results, Task, Tasks } from './orders.js';
 
 const PROGRAM = fileURLToPath(new URL('../../lib/kill/victim.js', import.meta.url));
 
@@ -27,7 +27,7 @@ export class Victims {
   async run<T extends Task>(task: T, options: Tasks[T], fate: Fate | null): Promise<Answer<T>> {
     const child = this.#child;
     const answered = nextLine(child);
-    child.stdin.write(`${JSON.stringify({ task, options, fate } as Order)}\n`);
+    child.stdin.write(`${JSON.stringify({ task, options, fate })}\n`);
     const answer = JSON.parse(await answered) as Answer<T>;
     if ('boundary' in answer) await this.#bury(child);
     return answer;
