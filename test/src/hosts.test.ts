@@ -27,6 +27,16 @@ const run = promisify(execFile);
 const obstacle = await whyNoHosts();
 const describeHosts = obstacle === null ? describe : describe.skip;
 
+/** Why this kernel can't delay packets, or `null`; tried in a network of its own that ends with the command. */
+async function whyNoDelay(): Promise<string | null> {
+  const delay = ['tc', 'qdisc', 'add', 'dev', 'lo', 'root', 'netem', 'delay', '1ms'];
+  return run('unshare', ['--net', ...delay]).then(
+    () => null,
+    () => 'the kernel has no netem',
+  );
+}
+const noDelay = obstacle ?? (await whyNoDelay());
+
 /** An SSH key pair: for the user whom cloud-init makes, and for the hosts. */
 async function makeKey(
   dir: string,
@@ -365,13 +375,11 @@ describeHosts(`real hosts${obstacle === null ? '' : ` (${obstacle})`}`, () => {
     );
   });
 
-  it('delays packets where the kernel can, and says so where it can not', async () => {
-    const reason = await cloud.faults.setDelay('shop-web-1', 300);
+  (noDelay === null ? it : it.skip)(`delays packets${noDelay === null ? '' : ` (${noDelay})`}`, async () => {
+    expect(await cloud.faults.setDelay('shop-web-1', 300)).toBeNull();
     const { stdout } = await cloud.exec('shop-web-2', ['ping', '-c2', '-q', '10.0.1.11']);
-    const fastest = Number(/= ([0-9.]+)\//.exec(stdout)?.[1]);
-    expect(fastest).toBeGreaterThan(reason === null ? 299 : 0);
-    expect(reason ?? "can't delay").toContain("can't delay");
-    await cloud.faults.setDelay('shop-web-1', 0);
+    expect(Number(/= ([0-9.]+)\//.exec(stdout)?.[1])).toBeGreaterThan(299);
+    expect(await cloud.faults.setDelay('shop-web-1', 0)).toBeNull();
   });
 
   it('runs Debian 12 in the same way', async () => {

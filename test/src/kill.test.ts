@@ -261,7 +261,7 @@ describeHosts(
           urls,
           clients,
           slowMs: 400,
-          thinkMs: [40, 60],
+          thinkMs: [100, 200],
           repeats: true,
           prefix: `kill${Date.now()}`,
         } as const;
