@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { UserError } from '@perlstack/stack';
 import { FULL_TOKEN } from './api/index.js';
-import { cloudFolder, newCloudId, removeCloud, requireHosts, writePrivate } from './hosts/index.js';
+import { cloudFolder, isAlive, newCloudId, removeCloud, requireHosts, writePrivate } from './hosts/index.js';
 import { openLocalCloud } from './local-cloud.js';
 
 /** What others need to know of a cloud that a process of its own serves. */
@@ -99,15 +99,6 @@ export async function stopCloud(id: string): Promise<void> {
     for (let waited = 0; isAlive(service.pid) && waited < 30_000; waited += 100) await sleep(100);
   }
   await removeCloud(id);
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function lastLine(file: string): string {

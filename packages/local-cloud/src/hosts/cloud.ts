@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { UserError } from '@perlstack/stack';
 import type { HostDriver } from '../driver.js';
+import { isAlive } from './alive.js';
 import { createCgroup, isPopulated, killCgroup, machineCgroups, removeCgroup } from './cgroup.js';
 import { type CommandOptions, type CommandResult, command } from './command.js';
 import { type Context, cloudGroup, findRecord, machineOf, servicesGroup } from './context.js';
@@ -199,15 +200,6 @@ export async function findClouds(): Promise<FoundCloud[]> {
       hosts: await statusOf(await contextOf(record.id, {})),
     })),
   );
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** Removes a cloud with all its hosts, whoever made it and however far it got. Removing it twice does no harm. */

@@ -1,3 +1,4 @@
+export { isAlive } from './alive.js';
 export {
   type FoundCloud,
   type HostCloud,
