@@ -101,11 +101,14 @@ export class Load {
     const base = new URL(urls[client % urls.length] ?? '');
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     const { signal } = this.#stop;
+    const pause = (ms: number): Promise<void> => sleep(ms, undefined, { signal }).catch(() => undefined);
+    // Slow clients that began as one would end as one: at any moment some requests are to be just begun.
+    if (kind.startsWith('slow')) await pause(Math.random() * this.#config.slowMs);
     for (let turn = 0; !signal.aborted && this.#sent < this.#config.maxRequests; turn += 1) {
       this.#sent += 1;
       await this.#ask(kind, agent, base, this.#outgoing(kind, client, turn));
       const [least, most] = thinkMs;
-      await sleep(least + Math.random() * (most - least), undefined, { signal }).catch(() => undefined);
+      await pause(least + Math.random() * (most - least));
     }
     agent.destroy();
   }

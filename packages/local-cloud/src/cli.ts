@@ -137,6 +137,8 @@ async function main(): Promise<number> {
   return 2;
 }
 
+// A reader such as `head` may have seen enough.
+process.stdout.on('error', () => process.exit());
 try {
   process.exitCode = await main();
 } catch (error) {

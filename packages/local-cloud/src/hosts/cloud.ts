@@ -146,7 +146,7 @@ function cloudOf(context: Context): HostCloud {
     inInternet: (argv) => inNamespace(context.names.internet, argv),
     hosts: () => statusOf(context),
     exec: async (host, argv, options) => command(enterArgv(await leader(host), argv), options),
-    consoleArgv: async (host) => enterArgv(await leader(host), ['bash', '--login']),
+    consoleArgv: async (host) => enterArgv(await leader(host), ['env', '--chdir=/root', 'bash', '--login']),
     waitForSsh: (host, { timeoutMs = 60_000 } = {}) => waitForSsh(context, host, timeoutMs),
     close,
   };
