@@ -14,7 +14,8 @@ const floorRules = FLOORS.flatMap((packages, floor) => {
   const above = [...FLOORS.slice(floor + 1).flat(), ...EXTERNAL_SIDE_DOORS];
   return packages.map((name) => ({
     files: [`packages/${name}/src/**/*.ts`],
-    ignores: ['**/*.test.ts'],
+    // Tests and what only they import may go where they like.
+    ignores: ['**/*.test.ts', '**/*.testkit.ts'],
     rules: {
       'no-restricted-imports': [
         'error',

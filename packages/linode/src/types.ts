@@ -1,23 +1,4 @@
-import type {
-  CreateLinodeRequest,
-  CreateSubnetPayload,
-  CreateVPCPayload,
-  Event,
-  Filter,
-  Firewall,
-  FirewallRuleType,
-  FirewallRules,
-  Image,
-  Linode,
-  LinodeInterface,
-  LinodeType,
-  PlacementGroup,
-  Profile,
-  Region,
-  RegionAvailability,
-  Subnet,
-  VPC,
-} from '@linode/api-v4';
+import type { CreateLinodeRequest, FirewallRuleType, FirewallRules } from '@linode/api-v4';
 
 export type {
   CreateSubnetPayload,
@@ -37,7 +18,7 @@ export type {
   RegionAvailability,
   Subnet,
   VPC,
-};
+} from '@linode/api-v4';
 
 /** A Linode Interface to be made: either public or in a VPC. `firewall_id: null` means no firewall at all. */
 export interface NewInterface {

@@ -1,4 +1,3 @@
-// eslint-disable-next-line no-restricted-imports -- for tests only; the package itself knows no local cloud
 import { type ApiOptions, FULL_TOKEN, type LinodeApi, MemoryDriver, startApi } from '@perlstack/local-cloud';
 import {
   type Clock,
