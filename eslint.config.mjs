@@ -5,7 +5,8 @@ const FLOORS = [
   ['stack', 'procedure'],
   ['remote', 'linode', 'object-storage'],
   ['configs', 'health', 'cost', 'scaling'],
-  ['converge', 'release', 'provision', 'postgres'],
+  ['postgres', 'redis'],
+  ['converge', 'release', 'provision'],
   ['action'],
 ];
 const EXTERNAL_SIDE_DOORS = ['local-cloud', 'tooling'];

@@ -44,6 +44,7 @@ const INVENTORY: Inventory = {
     ssh: { address: '127.0.0.1', port: 1, user: 'deploy', hostKeys: [`SHA256:${'A'.repeat(43)}`], via: null },
     memoryMiB: 1024,
     vcpus: 1,
+    diskMiB: null,
     linodeId: null,
   })),
 };

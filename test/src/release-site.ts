@@ -215,6 +215,7 @@ async function hostOf(name: string, spec: HostSpec, key: Key, tunnels: Tunnels):
     ssh: { address: '127.0.0.1', port, user: 'deploy', hostKeys: [fingerprint(key.publicKey)], via: null },
     memoryMiB: spec.memoryMiB,
     vcpus: spec.vcpus,
+    diskMiB: null,
     linodeId: spec.id,
   };
 }

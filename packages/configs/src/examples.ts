@@ -17,6 +17,7 @@ export function exampleHost(name: string, privateAddress: string | null, more: P
     ssh: { address: privateAddress ?? '203.0.113.9', port: 22, user: 'deploy', hostKeys, via: null },
     memoryMiB: 2_048,
     vcpus: 1,
+    diskMiB: 51_200,
     linodeId: null,
     ...more,
   };

@@ -1,5 +1,6 @@
 import {
-  hostsOf,
+  hostsOfRole,
+  platformOf,
   TIERS,
   UserError,
   type Host,
@@ -7,46 +8,36 @@ import {
   type Stack,
   type TierName,
 } from '@perlstack/stack';
-import type { ConfigBundle, HostBundle, ServiceConfig, SystemUser } from './bundle.js';
-import { appNginx } from './nginx/app.js';
-import { webNginx } from './nginx/web.js';
-import { appUser, starmanService } from './starman/service.js';
+import { firewall } from './access/firewall.js';
+import { sshd } from './access/sshd.js';
+import { sudo } from './access/sudo.js';
+import type { ConfigBundle, HostBundle } from './bundle.js';
+import { appServer } from './nginx/app.js';
+import { webServer } from './nginx/web.js';
+import { postgres, postgresNotes } from './postgres/service.js';
+import { redis, sentinel, redisNotes } from './redis/service.js';
+import { requiredSecrets } from './secrets.js';
+import { starman } from './starman/service.js';
+import type { Renderer, TlsFiles, World } from './world.js';
 
 export interface RenderOptions {
-  /** Values of `app.secrets`, by name. Others are left out. */
+  /** Values of the secrets that `requiredSecrets` names. Others are left out. */
   readonly secrets?: Readonly<Record<string, string>>;
+  /** Certificate (with its chain) and private key in PEM form, where the stack file says `tls.files`. */
+  readonly tls?: TlsFiles | undefined;
 }
 
-/** All that a renderer may look at. */
-interface World {
-  readonly stack: Stack;
-  readonly inventory: Inventory;
-  readonly secrets: Readonly<Record<string, string>>;
-}
-
-/** What one service adds to a host. */
-interface Rendered {
-  readonly users?: readonly SystemUser[];
-  readonly service: ServiceConfig;
-}
-
-type Renderer = (world: World, host: Host) => Rendered;
-
-const starman: Renderer = ({ stack, secrets }, host) => ({
-  users: [appUser(stack)],
-  service: starmanService(stack, host, secrets),
-});
-const webServer: Renderer = ({ stack, inventory }, host) => ({ service: webNginx(stack, inventory, host) });
-const appServer: Renderer = ({ stack, inventory }, host) => ({ service: appNginx(stack, inventory, host) });
-
-/** The services of each tier, in the order in which a host gets them. A further service is one more entry here. */
+/** The services of each role, in the order in which a host gets them. A further service is one more entry here. */
 const RENDERERS: Readonly<Record<TierName, readonly Renderer[]>> = {
   web: [webServer],
   app: [starman, appServer],
-  database: [],
-  cache: [],
+  database: [postgres],
+  cache: [redis, sentinel],
   monitor: [],
 };
+
+/** What every host gets first, whatever its roles are. */
+const EVERYWHERE: readonly Renderer[] = [sshd, sudo, firewall];
 
 /**
  * The configuration of every host. Pure: the same stack, inventory and secrets give the same bundle.
@@ -59,19 +50,18 @@ export function render(stack: Stack, inventory: Inventory, options: RenderOption
       `the inventory is of the stack ${inventory.stack}, the stack file of ${stack.stack}; give both of one stack`,
     );
   }
-  const world: World = { stack, inventory, secrets: secretValues(stack, options.secrets ?? {}) };
-  const hosts = TIERS.flatMap((tier) =>
-    hostsOf(inventory, tier).map((host) => renderHost(world, host, RENDERERS[tier])),
-  );
+  const world = worldOf(stack, inventory, options);
   return {
     stack: stack.stack,
-    hosts: hosts.filter(({ services }) => services.length > 0),
-    notes: notesOf(stack, inventory),
+    hosts: inventory.hosts.map((host) => renderHost(world, host)),
+    notes: notesOf(world),
   };
 }
 
-function renderHost(world: World, host: Host, renderers: readonly Renderer[]): HostBundle {
-  const rendered = renderers.map((renderer) => renderer(world, host));
+function renderHost(world: World, host: Host): HostBundle {
+  const roles = TIERS.filter((role) => world.role(role).includes(host));
+  const renderers = [...EVERYWHERE, ...roles.flatMap((role) => RENDERERS[role])];
+  const rendered = renderers.flatMap((renderer) => renderer(world, host) ?? []);
   return {
     host: host.name,
     users: rendered.flatMap(({ users }) => users ?? []),
@@ -79,31 +69,39 @@ function renderHost(world: World, host: Host, renderers: readonly Renderer[]): H
   };
 }
 
+function worldOf(stack: Stack, inventory: Inventory, { secrets = {}, tls }: RenderOptions): World {
+  const roles = new Map(TIERS.map((role) => [role, hostsOfRole(stack, inventory, role)]));
+  return {
+    ...{ stack, inventory, tls: tls ?? null, platform: platformOf(stack) },
+    secrets: secretValues(stack, secrets),
+    role: (role) => roles.get(role) ?? [],
+  };
+}
+
 function secretValues(
-  { app }: Stack,
+  stack: Stack,
   given: Readonly<Record<string, string>>,
 ): Readonly<Record<string, string>> {
-  const entries = [...app.secrets].sort().map((name): [string, string] => {
+  const entries = requiredSecrets(stack).map(({ name, why }): [string, string] => {
     const value = Object.hasOwn(given, name) ? given[name] : undefined;
     if (value !== undefined) return [name, value];
-    throw new UserError(`app.secrets names ${name}, but it has no value; pass it to the step as a secret`);
+    throw new UserError(`${why} ${name}, but it has no value; pass it to the step as a secret`);
   });
   return Object.fromEntries(entries);
 }
 
-function notesOf(stack: Stack, inventory: Inventory): string[] {
-  const unconfigured = TIERS.filter((tier) => stack.tiers[tier] && RENDERERS[tier].length === 0).map(
-    (tier) => `${tier}: its servers are provisioned; this version does not configure them`,
-  );
-  return [...unconfigured, ...webNotes(stack), ...appNotes(stack, inventory)];
+function notesOf(world: World): string[] {
+  const { tiers } = world.stack;
+  return [
+    ...(tiers.monitor ? ['monitor: its servers are provisioned; this version does not configure them'] : []),
+    ...appNotes(world),
+    ...postgresNotes(world),
+    ...redisNotes(world),
+  ];
 }
 
-function webNotes({ tiers: { web } }: Stack): string[] {
-  return web.tls?.files ? ['web: tls.files: this version serves port 80 only'] : [];
-}
-
-function appNotes({ app }: Stack, inventory: Inventory): string[] {
-  const unknown = hostsOf(inventory, 'app').filter(({ memoryMiB }) => memoryMiB === null);
+function appNotes({ stack: { app }, role }: World): string[] {
+  const unknown = role('app').filter(({ memoryMiB }) => memoryMiB === null);
   if (app.workers !== 'auto' || unknown.length === 0) return [];
   const names = unknown.map(({ name }) => name).join(', ');
   return [`app: the memory of ${names} is not known: 5 workers each; set app.workers to choose`];

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { ACCESS, rulesFor, sameRules } from './access.js';
+import { ACCESS } from '@perlstack/stack';
+import { rulesFor, sameRules } from './access.js';
 import { stackFile } from './cloud.testkit.js';
 
 const FULL = `stack: shop

@@ -1,6 +1,6 @@
 import type { Image, LinodeReader, Region, RegionAvailability } from '@perlstack/linode';
-import { nearest, stackFault, type StackFile, TIERS, type UserError } from '@perlstack/stack';
-import { DEFAULT_TYPES, isProvisioned, settingsOf } from './layout.js';
+import { isProvisioned, settingsOf, nearest, stackFault, type StackFile, TIERS, type UserError } from '@perlstack/stack';
+import { DEFAULT_TYPES } from './layout.js';
 import type { Catalogue, TypeFacts } from './observed.js';
 import { describeType, typeFacts } from './prices.js';
 

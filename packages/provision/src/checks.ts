@@ -1,8 +1,8 @@
 import { grants, type LinodeReader } from '@perlstack/linode';
 import ipaddr from 'ipaddr.js';
-import { type StackFile, TIERS, UserError } from '@perlstack/stack';
+import { isProvisioned, jumpTier, placeOf, settingsOf, type StackFile, TIERS, UserError } from '@perlstack/stack';
 import { fault } from './catalogue.js';
-import { isProvisioned, jumpTier, layout, placeOf, settingsOf } from './layout.js';
+import { layout } from './layout.js';
 import { vpcDescription } from './names.js';
 import type { Resources, Stranger } from './observed.js';
 

@@ -1,9 +1,9 @@
-export { ACCESS, type Access, type Caller, rulesFor, sameRules } from './access.js';
+export { rulesFor, sameRules } from './access.js';
 export { type Bill, type BillLine } from './bill.js';
 export { type DestroyPlan, planDestroy } from './destroy.js';
 export { handlers } from './handlers.js';
 export { inventory } from './inventory.js';
-export { DEFAULT_TYPES, type DesiredHost, type DesiredTier, layout, placeOf } from './layout.js';
+export { DEFAULT_TYPES, type DesiredHost, type DesiredTier, layout } from './layout.js';
 export { type ObserveOptions, observe, observeForDestroy } from './observe.js';
 export type * from './observed.js';
 export { plan, type ProvisionPlan } from './plan.js';

@@ -1,5 +1,4 @@
-import { type Host, type Inventory, type Stack, TIERS, type TierName, UserError } from '@perlstack/stack';
-import { isProvisioned, jumpTier, settingsOf } from './layout.js';
+import { isProvisioned, jumpTier, settingsOf, type Host, type Inventory, type Stack, TIERS, type TierName, UserError } from '@perlstack/stack';
 import { fingerprintsOf, hostName } from './names.js';
 import type { ObservedLinode, Resources } from './observed.js';
 
@@ -38,7 +37,7 @@ function doorFor({ number, publicAddress }: ObservedLinode, doors: readonly Obse
 
 /** A Linode as a host; SSH goes to its public address, or by `via` to the one in the VPC. */
 export function hostOf(linode: ObservedLinode, via: string | null): Host {
-  const { label, tier, number, publicAddress, privateAddress, memoryMiB, vcpus } = linode;
+  const { label, tier, number, publicAddress, privateAddress, memoryMiB, vcpus, diskMiB } = linode;
   const hostKeys = fingerprintsOf(linode.tags);
   const address = publicAddress ?? privateAddress;
   if (hostKeys.length === 0) {
@@ -56,6 +55,7 @@ export function hostOf(linode: ObservedLinode, via: string | null): Host {
       privateAddress,
       memoryMiB,
       vcpus,
+      diskMiB,
       linodeId: linode.id,
     },
     ssh: { address, port: 22, user: 'deploy', hostKeys, via },
@@ -74,7 +74,7 @@ function existingHosts(stack: Stack, tier: TierName): Host[] {
   const hosts = (settingsOf(stack, tier)?.hosts ?? []) as readonly ExistingHost[];
   return hosts.map(({ address, privateAddress = null, hostKey, user, port }, index) => ({
     ...{ name: hostName(tier, index + 1), tier, publicAddress: address, privateAddress },
-    ...{ memoryMiB: null, vcpus: null, linodeId: null },
+    ...{ memoryMiB: null, vcpus: null, diskMiB: null, linodeId: null },
     ssh: { address, port, user, hostKeys: [hostKey], via: null },
   }));
 }

@@ -1,5 +1,13 @@
-import ipaddr from 'ipaddr.js';
-import { type Stack, TIERS, type TierName } from '@perlstack/stack';
+import {
+  addressOf,
+  isProvisioned,
+  settingsOf,
+  subnetOf,
+  type Stack,
+  TIERS,
+  type TierName,
+  type TierSettings,
+} from '@perlstack/stack';
 import { firewallLabel, hostName, linodeLabel, placementLabel } from './names.js';
 
 /** Types of tiers that name none: the cheapest on which the service runs well. */
@@ -32,56 +40,6 @@ export interface DesiredTier {
   /** Label of its placement group, `null` for a single host. */
   readonly placement: string | null;
   readonly hosts: readonly DesiredHost[];
-}
-
-interface TierSettings {
-  readonly type?: string | undefined;
-  readonly count: number;
-  readonly on?: TierName | undefined;
-  readonly hosts?: readonly unknown[] | undefined;
-  readonly autoscale?: { readonly min: number; readonly max: number } | undefined;
-}
-
-export function settingsOf(stack: Stack, tier: TierName): TierSettings | undefined {
-  return stack.tiers[tier];
-}
-
-/** Whether the hosts of a tier are made by us: not those that exist already, nor those of another tier. */
-export function isProvisioned(stack: Stack, tier: TierName): boolean {
-  const settings = settingsOf(stack, tier);
-  return settings !== undefined && !settings.hosts && !settings.on;
-}
-
-/** The tier on whose hosts a role runs (`on`), itself if it has its own; `null` when the stack has no such role. */
-export function placeOf(stack: Stack, role: TierName): TierName | null {
-  let tier: TierName = role;
-  for (let step = 0; step < TIERS.length; step += 1) {
-    const settings = settingsOf(stack, tier);
-    if (!settings) return null;
-    if (!settings.on) return tier;
-    tier = settings.on;
-  }
-  return null;
-}
-
-/** The tier through whose hosts SSH reaches the others: web where it is public, else the first that is; or `null`. */
-export function jumpTier(stack: Stack): TierName | null {
-  return TIERS.find((tier) => isProvisioned(stack, tier) && stack.network.public.includes(tier)) ?? null;
-}
-
-/** The /24 of a tier in the network of the stack: each has its fixed place, so that a new tier moves nothing. */
-export function subnetOf(stack: Stack, tier: TierName): string {
-  return `${prefixOf(stack, tier)}.0/24`;
-}
-
-/** Address of a host in its subnet; Linode keeps the first two and the last two for itself. */
-export function addressOf(stack: Stack, tier: TierName, number: number): string {
-  return `${prefixOf(stack, tier)}.${number + 1}`;
-}
-
-function prefixOf(stack: Stack, tier: TierName): string {
-  const [a = 0, b = 0, c = 0] = ipaddr.IPv4.networkAddressFromCIDR(stack.network.vpc).octets;
-  return `${a}.${b}.${c + TIERS.indexOf(tier)}`;
 }
 
 /**

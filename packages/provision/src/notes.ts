@@ -1,5 +1,5 @@
-import type { StackFile } from '@perlstack/stack';
-import { type DesiredTier, settingsOf } from './layout.js';
+import { settingsOf, type StackFile } from '@perlstack/stack';
+import { type DesiredTier } from './layout.js';
 import type { Observed } from './observed.js';
 import { dollars } from './prices.js';
 

@@ -29,6 +29,7 @@ export interface ObservedLinode {
   readonly image: string | null;
   readonly memoryMiB: number;
   readonly vcpus: number;
+  readonly diskMiB: number;
   readonly placementGroup: number | null;
   readonly interfaces: readonly { readonly id: number; readonly kind: 'public' | 'vpc' }[];
   /** Address of its public interface; `null` for a Linode that has none (a 1:1 NAT is for its way out only). */

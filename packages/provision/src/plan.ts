@@ -1,9 +1,9 @@
-import { type StackFile, TIERS, type TierName } from '@perlstack/stack';
+import { jumpTier, type StackFile, TIERS, type TierName } from '@perlstack/stack';
 import { rulesFor, sameRules } from './access.js';
 import { type Bill, billLines, billOf } from './bill.js';
 import { fault } from './catalogue.js';
 import { deletions } from './destroy.js';
-import { type DesiredHost, type DesiredTier, jumpTier, layout } from './layout.js';
+import { type DesiredHost, type DesiredTier, layout } from './layout.js';
 import { firewallLabel, linodeLabel, placementLabel, ROTATED_TAG, tierTags, vpcLabel } from './names.js';
 import { notesOn } from './notes.js';
 import type { Observed, ObservedFirewall, ObservedLinode } from './observed.js';

@@ -88,6 +88,7 @@ function linodeOf(stack: string, linode: Linode, interfaces: readonly LinodeInte
     ...{ id, label, ...place, tags, status, type, region, image },
     memoryMiB: specs.memory,
     vcpus: specs.vcpus,
+    diskMiB: specs.disk,
     placementGroup: linode.placement_group?.id ?? null,
     interfaces: interfaces.flatMap((one) =>
       one.public ? { id: one.id, kind: 'public' } : one.vpc ? { id: one.id, kind: 'vpc' } : [],

@@ -18,6 +18,7 @@ const host = (name: string) => ({
   ssh: { address: '10.0.0.1', port: 22, user: 'deploy', hostKeys: [], via: null },
   memoryMiB: null,
   vcpus: null,
+  diskMiB: null,
   linodeId: null,
 });
 const inventory = { stack: 'shop', hosts: ['app-2', 'app-1', 'web-1'].map(host) };

@@ -25,6 +25,8 @@ export const HostSchema = z.strictObject({
   /** Memory in MiB and vCPUs, from the Linode type; `null` where nobody said (hosts that exist already). */
   memoryMiB: z.number().int().positive().nullable().default(null),
   vcpus: z.number().int().positive().nullable().default(null),
+  /** Disk in MiB, from the Linode. */
+  diskMiB: z.number().int().positive().nullable().default(null),
   /** Linode id, or `null` for a host that was not provisioned by us. */
   linodeId: z.number().int().nullable().default(null),
 });

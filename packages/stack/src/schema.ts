@@ -1,6 +1,7 @@
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 import { DURATION, parseDuration } from './duration.js';
+import { parseSize, SIZE } from './size.js';
 
 /** Values that end up in file names, unit names and labels keep to characters that need no quoting anywhere. */
 const name = (maximum: number, what: string) =>
@@ -18,6 +19,12 @@ const duration = z
   .regex(DURATION, 'a whole number and ms, s, m, h or d, such as 30s')
   .transform((text) => parseDuration(text))
   .describe('A duration: 500ms, 30s, 5m, 12h, 7d');
+
+const size = z
+  .string()
+  .regex(SIZE, 'a whole number and KiB, MiB or GiB, such as 64MiB')
+  .transform((text) => parseSize(text))
+  .describe('A size: 512KiB, 64MiB, 2GiB');
 
 const port = z.number().int().min(1).max(65_535);
 const count = (minimum: number, maximum: number) => z.number().int().min(minimum).max(maximum);
@@ -82,7 +89,15 @@ const WebTierSchema = z.strictObject({
   ...tierShape,
   count: count(1, 20).default(2),
   entry: z.enum(['nodebalancer', 'dns']).default('dns'),
-  tls: z.strictObject({ files: z.boolean().default(false) }).optional(),
+  tls: z
+    .strictObject({
+      files: z.boolean().default(false).describe('Serves HTTPS with a certificate that the workflow hands over'),
+      hsts: z
+        .union([z.literal(false), duration])
+        .default(false)
+        .describe('Tells browsers to use HTTPS alone for this long; hard to take back'),
+    })
+    .optional(),
 });
 
 const AppTierSchema = z.strictObject({
@@ -98,6 +113,14 @@ const DatabaseTierSchema = z.strictObject({
   ...tierShape,
   count: count(1, 5).default(2),
   version: z.union([z.literal(15), z.literal(16), z.literal(17)]).optional(),
+  connections: count(20, 5_000).optional().describe('max_connections; default: from the memory of the hosts'),
+  settings: z
+    .record(
+      z.string().regex(/^[a-z][a-z0-9_.]*$/, 'the name of a PostgreSQL setting'),
+      z.union([oneLine, z.number(), z.boolean()]),
+    )
+    .default({})
+    .describe('Settings of postgresql.conf that take the place of the computed ones'),
   durability: z.enum(['async', 'sync', 'quorum']).default('async'),
   failover: z.enum(['manual', 'patroni']).default('manual'),
 });
@@ -107,7 +130,22 @@ const CacheTierSchema = z.strictObject({
   count: count(1, 9).default(3),
   on: z.enum(['web', 'app', 'database', 'monitor']).optional().describe('Shares the hosts of this tier'),
   failover: z.enum(['manual', 'sentinel']).default('sentinel'),
+  quorum: count(1, 9).optional().describe('Sentinels that must agree that the primary is down; default: more than half'),
   persistence: z.enum(['rdb', 'aof', 'both', 'none']).default('aof'),
+  memory: size.optional().describe('maxmemory; default: from the memory of the hosts'),
+  eviction: z
+    .enum([
+      'noeviction',
+      'allkeys-lru',
+      'allkeys-lfu',
+      'allkeys-random',
+      'volatile-lru',
+      'volatile-lfu',
+      'volatile-random',
+      'volatile-ttl',
+    ])
+    .default('volatile-lru')
+    .describe('What gives way when the memory is full; by default what has a time to live, such as sessions'),
 });
 
 const MonitorTierSchema = z.strictObject({
@@ -123,6 +161,8 @@ const AppSchema = z.strictObject({
   lib: z.array(relativePath).default(['lib']).describe('Folders of the release that are added to @INC'),
   domains: z.array(domain).default([]),
   workers: z.union([z.literal('auto'), count(1, 500)]).default('auto'),
+  workerMemory: size.default(64).describe('What a worker takes at the most, as measured'),
+  units: count(1, 8).default(1).describe('Starman masters a host, among which its workers are shared out'),
   maxRequests: count(1, 1_000_000).default(1_000),
   preload: z.boolean().default(true),
   health: z
@@ -134,6 +174,14 @@ const AppSchema = z.strictObject({
       successes: count(1, 100).default(3),
       timeout: duration.default(60_000),
       release: urlPath.default('/version').describe('Answers with the id of the running release'),
+    })
+    .prefault({}),
+  limits: z
+    .strictObject({
+      body: size.default(20).describe('The largest request body'),
+      rate: count(1, 100_000).optional().describe('Requests a second from one client address; default: no limit'),
+      burst: count(0, 100_000).optional().describe('Requests above the rate that are let through; default: as many as the rate'),
+      connections: count(1, 100_000).optional().describe('Connections of one client address; default: no limit'),
     })
     .prefault({}),
   static: z

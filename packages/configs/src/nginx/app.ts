@@ -1,9 +1,9 @@
 import { hostsOf, type Host, type Inventory, type Stack } from '@perlstack/stack';
 import { privateAddressOf, socketAddress } from '../addresses.js';
-import type { ServiceConfig } from '../bundle.js';
 import { APP_PORT, appLayout } from '../layout.js';
 import { block, comment, directive, expression, nginxTime, type Statement } from '../print/nginx.js';
 import { cutAfter } from '../timeouts.js';
+import type { Renderer } from '../world.js';
 import { healthLocation, nginxService } from './main.js';
 import { buffering, FORWARDED_SCHEME, forwardHeaders, proxyTimeouts, staticPaths } from './proxy.js';
 
@@ -71,12 +71,12 @@ function server(stack: Stack, inventory: Inventory, host: Host): Statement {
  * nginx of an app host: serves the static files of the active release and passes the rest to its socket. Its
  * workers have the application's group, to which the sockets belong.
  */
-export function appNginx(stack: Stack, inventory: Inventory, host: Host): ServiceConfig {
-  return nginxService(stack, host, {
+export const appServer: Renderer = ({ stack, inventory }, host) => ({
+  service: nginxService(stack, host, {
     group: appLayout(stack.app.name).user,
     requestId: expression`$http_x_request_id`,
     http: [],
     site: [FORWARDED_SCHEME, upstream(stack), server(stack, inventory, host)],
     probes: [`http://${socketAddress(privateAddressOf(host), APP_PORT)}/nginx_health`],
-  });
-}
+  }),
+});

@@ -1,9 +1,9 @@
-import { hostsOf, UserError, type Host, type Inventory, type Stack } from '@perlstack/stack';
+import { hostsOf, UserError, type Inventory, type Stack } from '@perlstack/stack';
 import { privateAddressOf, socketAddress } from '../addresses.js';
-import type { ServiceConfig } from '../bundle.js';
 import { APP_PORT } from '../layout.js';
 import { block, comment, directive, expression, type Statement } from '../print/nginx.js';
 import { cutAfter } from '../timeouts.js';
+import type { Renderer } from '../world.js';
 import { healthLocation, nginxService } from './main.js';
 import { buffering, FORWARDED_SCHEME, forwardHeaders, proxyTimeouts, staticPaths } from './proxy.js';
 
@@ -119,13 +119,15 @@ const COMPRESSION: Statement[] = [
 ];
 
 /** nginx of a web host: takes requests from the internet and spreads them over all app hosts. */
-export function webNginx(stack: Stack, inventory: Inventory, host: Host): ServiceConfig {
+export const webServer: Renderer = ({ stack, inventory }, host) => {
   const map = stack.tiers.web.entry === 'nodebalancer' ? [FORWARDED_SCHEME] : [];
-  return nginxService(stack, host, {
-    group: null,
-    requestId: expression`$request_id`,
-    http: [directive('client_max_body_size', '20m'), ...COMPRESSION],
-    site: [...map, upstream(stack, inventory), server(stack)],
-    probes: ['http://127.0.0.1/nginx_health'],
-  });
-}
+  return {
+    service: nginxService(stack, host, {
+      group: null,
+      requestId: expression`$request_id`,
+      http: [directive('client_max_body_size', '20m'), ...COMPRESSION],
+      site: [...map, upstream(stack, inventory), server(stack)],
+      probes: ['http://127.0.0.1/nginx_health'],
+    }),
+  };
+};

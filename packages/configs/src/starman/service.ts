@@ -4,12 +4,13 @@ import { headingOf, textFile } from '../files.js';
 import { appLayout } from '../layout.js';
 import { printEnvironmentFile } from '../print/environment.js';
 import { printTmpfiles } from '../print/tmpfiles.js';
+import type { Renderer } from '../world.js';
 import { starmanUnit } from './unit.js';
 
 const UNITS = '/etc/systemd/system';
 
 /** The account that runs the application. */
-export function appUser({ app }: Stack): SystemUser {
+function appUser({ app }: Stack): SystemUser {
   return { name: app.name, home: `/var/lib/${app.name}`, shell: '/usr/sbin/nologin', groups: [] };
 }
 
@@ -25,7 +26,7 @@ function packages({ app }: Stack): string[] {
  * Starman as a service of an app host: everything but a running release. Which instances run is the deploy's
  * business, so no unit is started or restarted here.
  */
-export function starmanService(
+function starmanService(
   stack: Stack,
   host: Host,
   secrets: Readonly<Record<string, string>>,
@@ -53,3 +54,8 @@ export function starmanService(
     probe: [],
   };
 }
+
+export const starman: Renderer = ({ stack, secrets }, host) => ({
+  users: [appUser(stack)],
+  service: starmanService(stack, host, secrets),
+});

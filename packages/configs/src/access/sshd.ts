@@ -1,0 +1,3 @@
+import type { Renderer } from '../world.js';
+
+export const sshd: Renderer = () => null;
