@@ -95,7 +95,7 @@ export interface RedisSpec {
   port: number;
   /** The file that belongs to Redis: it holds what a failover decided, and is made once and never written again. */
   liveFile: string;
-  /** File with the password, for root's eyes only. */
+  /** File with the line that logs redis-cli in, for root's eyes only. */
   passwordFile: string;
   /** All members; the first is the primary where no other is known. */
   members: Member[];

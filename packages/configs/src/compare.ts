@@ -27,7 +27,7 @@ function isSecretFile(value: unknown): value is ManagedFile {
 export function tree(bundle: ConfigBundle): { path: string; content: string }[] {
   return bundle.hosts.flatMap(({ host, services }) =>
     services
-      .flatMap(({ files }) => files)
+      .flatMap(({ presets = [], files }) => [...presets, ...files])
       .map(({ path, content, secret }) => ({ path: `${host}${path}`, content: secret ? MASK : content })),
   );
 }
@@ -72,18 +72,21 @@ function partsOf(host: HostBundle | undefined): Map<string, Part> {
   parts.set('users', { content: lines({ users: host.users }), secret: false });
   for (const service of host.services) {
     parts.set(service.name, { content: describeService(service), secret: false });
-    for (const { path, content, secret } of service.files) parts.set(path, { content, secret });
+    for (const { path, content, secret } of [...(service.presets ?? []), ...service.files])
+      parts.set(path, { content, secret });
   }
   return parts;
 }
 
 /** What a service is besides the content of its files. */
-function describeService({ files, ...service }: ServiceConfig): string {
-  const modes = files.map(({ content: _content, ...file }) => file);
-  return lines({ ...service, files: modes });
+function describeService({ presets = [], files, ...service }: ServiceConfig): string {
+  const modes = (of: readonly ManagedFile[]): object[] => of.map(({ content: _content, ...file }) => file);
+  return lines({ ...service, presets: modes(presets), files: modes(files) });
 }
 
-const lines = (value: object): string => `${JSON.stringify(value, null, 2)}\n`;
+/** JSON for people: a role's verifier is as good as its password to some. */
+const lines = (value: object): string =>
+  `${JSON.stringify(value, (key, part: unknown) => (key === 'verifier' ? MASK.trim() : part), 2)}\n`;
 
 /** Everything in which two bundles differ, host by host, as unified diffs. */
 export function diffBundles(before: ConfigBundle, after: ConfigBundle): FileDiff[] {

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
 import { tree } from './compare.js';
-import { FULL_EXAMPLE, SMALL_EXAMPLE, type Example } from './examples.js';
+import { EXAMPLES } from './examples.js';
 import { render } from './render.js';
 
 // UPDATE_GOLDEN=1 writes the files anew; read them before they are committed.
@@ -30,11 +30,8 @@ async function writeTree(folder: string, files: Record<string, string>): Promise
 }
 
 describe('render writes the files in golden/', () => {
-  it.each<[string, Example]>([
-    ['small', SMALL_EXAMPLE],
-    ['full', FULL_EXAMPLE],
-  ])('%s', async (name, { stack, inventory, secrets }) => {
-    const bundle = render(stack, inventory, { secrets });
+  it.each(Object.entries(EXAMPLES))('%s', async (name, { stack, inventory, secrets, tls }) => {
+    const bundle = render(stack, inventory, { secrets, tls });
     const rendered = Object.fromEntries(tree(bundle).map(({ path: file, content }) => [file, content]));
     const services = bundle.hosts.map(({ host, users, services }) => ({
       host,

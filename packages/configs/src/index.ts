@@ -1,6 +1,10 @@
 export * from './bundle.js';
 export * from './compare.js';
 export * from './layout.js';
+export { takesRestart } from './postgres/contexts.js';
+export { postgresLayout, SOCKET_FOLDER } from './postgres/names.js';
+export { REDIS, SENTINEL, type ServerLayout } from './redis/layout.js';
 export { render, type RenderOptions } from './render.js';
 export * from './secrets.js';
+export { checkCertificate } from './tls.js';
 export type { TlsFiles } from './world.js';

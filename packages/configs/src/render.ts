@@ -8,16 +8,17 @@ import {
   type Stack,
   type TierName,
 } from '@perlstack/stack';
-import { firewall } from './access/firewall.js';
+import { accessNotes, firewall } from './access/firewall.js';
 import { sshd } from './access/sshd.js';
 import { sudo } from './access/sudo.js';
 import type { ConfigBundle, HostBundle } from './bundle.js';
 import { appServer } from './nginx/app.js';
-import { webServer } from './nginx/web.js';
+import { webNotes, webServer } from './nginx/web.js';
 import { postgres, postgresNotes } from './postgres/service.js';
 import { redis, sentinel, redisNotes } from './redis/service.js';
 import { requiredSecrets } from './secrets.js';
 import { starman } from './starman/service.js';
+import { workerNotes } from './starman/workers.js';
 import type { Renderer, TlsFiles, World } from './world.js';
 
 export interface RenderOptions {
@@ -94,15 +95,10 @@ function notesOf(world: World): string[] {
   const { tiers } = world.stack;
   return [
     ...(tiers.monitor ? ['monitor: its servers are provisioned; this version does not configure them'] : []),
-    ...appNotes(world),
+    ...webNotes(world),
+    ...accessNotes(world),
+    ...workerNotes(world),
     ...postgresNotes(world),
     ...redisNotes(world),
   ];
-}
-
-function appNotes({ stack: { app }, role }: World): string[] {
-  const unknown = role('app').filter(({ memoryMiB }) => memoryMiB === null);
-  if (app.workers !== 'auto' || unknown.length === 0) return [];
-  const names = unknown.map(({ name }) => name).join(', ');
-  return [`app: the memory of ${names} is not known: 5 workers each; set app.workers to choose`];
 }

@@ -3,13 +3,24 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { exampleHost, FULL_EXAMPLE, SMALL_EXAMPLE, type Example } from './examples.js';
+import {
+  DEBIAN_13_EXAMPLE,
+  exampleHost,
+  FULL_EXAMPLE,
+  SMALL_EXAMPLE,
+  UBUNTU_EXAMPLE,
+  type Example,
+} from './examples.js';
 import { render } from './render.js';
+import { certificateFor } from './tls.testkit.js';
 
 // What the services' own programs say to the rendered files. nginx needs root: it runs with the files mounted over
 // /etc/nginx, in namespaces of its own, where the hosts' addresses exist.
 const answers = (...argv: string[]) => spawnSync(argv[0] ?? '', argv.slice(1)).status === 0;
-const withNginx = process.getuid?.() === 0 && answers('unshare', '--mount', '--net', 'nginx', '-v');
+const withNginx =
+  process.getuid?.() === 0 &&
+  answers('unshare', '--mount', '--net', 'nginx', '-v') &&
+  answers('openssl', 'version');
 const withSystemd = answers('systemd-analyze', '--version') && answers('test', '-x', '/usr/bin/starman');
 
 const MANY: Example = {
@@ -23,9 +34,13 @@ const MANY: Example = {
   },
   secrets: {},
 };
-/** nginx looks up its group, so a group that every Debian has stands in for the application's own. */
+/**
+ * nginx looks up its group, so a group that every Debian has stands in for the application's own; and it reads the
+ * certificate.
+ */
 const asGames = (example: Example): Example => ({
   ...example,
+  ...(example.tls ? { tls: certificateFor(example.stack.app.domains, 1) } : {}),
   stack: { ...example.stack, app: { ...example.stack.app, name: 'games' } },
 });
 
@@ -36,8 +51,8 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
 /** Writes the files of one host's service below the test's folder. */
-async function stage({ stack, inventory, secrets }: Example, host: string, service: string): Promise<void> {
-  const hosts = render(stack, inventory, { secrets }).hosts;
+async function stage(example: Example, host: string, service: string): Promise<void> {
+  const { hosts } = render(example.stack, example.inventory, example);
   const rendered = hosts.find((entry) => entry.host === host)?.services.find(({ name }) => name === service);
   for (const file of rendered?.files ?? []) {
     await mkdir(path.dirname(path.join(folder, file.path)), { recursive: true });
@@ -69,9 +84,19 @@ function testNginx(address: string): { status: number | null; stderr: string } {
     ['a web host with all settings', FULL_EXAMPLE, 'web-2', '10.10.0.3/24'],
     ['an app host with an IPv6 address', FULL_EXAMPLE, 'app-2', 'fd00::12/64'],
     ['a web host with 250 app hosts', MANY, 'web-1', '10.9.0.1/24'],
+    ['an app host of Ubuntu', UBUNTU_EXAMPLE, 'app-1', '10.10.1.2/24'],
   ])('accepts %s', async (_what, example, host, address) => {
     await stage(asGames(example), host, 'nginx');
     expect(testNginx(address)).toEqual({ status: 0, stderr: '' });
+  });
+
+  it('knows "http2 on" where the platform says so', async () => {
+    await stage(asGames(DEBIAN_13_EXAMPLE), 'web-1', 'nginx');
+    const { status, stderr } = testNginx('10.10.0.2/24');
+    const known = spawnSync('nginx', ['-v'], { encoding: 'utf8' }).stderr;
+    const [, minor = 0] = (/nginx\/([\d.]+)/.exec(known)?.[1] ?? '').split('.').map(Number);
+    if (minor > 25) expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    else expect(stderr).toContain('unknown directive "http2"');
   });
 
   it('is really asked', async () => {
@@ -92,6 +117,7 @@ function testNginx(address: string): { status: number | null; stderr: string } {
   it.each<[string, Example, string]>([
     ['small', SMALL_EXAMPLE, 'shop@.service'],
     ['full', FULL_EXAMPLE, 'web-shop@.service'],
+    ['Debian 13', DEBIAN_13_EXAMPLE, 'shop@.service'],
   ])('accepts the unit of the %s stack', async (_what, example, unit) => {
     await stage(example, 'app-1', 'starman');
     const { status, stderr } = verify(unit);

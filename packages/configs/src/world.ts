@@ -16,7 +16,7 @@ export interface World {
   readonly secrets: Readonly<Record<string, string>>;
   readonly tls: TlsFiles | null;
   /** The hosts on which a role runs, in the order of their numbers. */
-  role(role: TierName): readonly Host[];
+  readonly role: (role: TierName) => readonly Host[];
 }
 
 /** What one service adds to a host. */

@@ -2,6 +2,7 @@ export * from './access.js';
 export * from './duration.js';
 export * from './errors.js';
 export * from './inventory.js';
+export * from './networks.js';
 export * from './parse.js';
 export * from './place.js';
 export * from './platform.js';

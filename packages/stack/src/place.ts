@@ -2,12 +2,20 @@ import ipaddr from 'ipaddr.js';
 import { hostsOf, type Host, type Inventory } from './inventory.js';
 import { type Stack, TIERS, type TierName } from './schema.js';
 
+/** A server that exists already, as the stack file names it. */
+export interface ExistingHost {
+  readonly address: string;
+  readonly privateAddress?: string | undefined;
+  /** Of its sshd. */
+  readonly port: number;
+}
+
 /** What all tiers may say of themselves; which keys a tier really has, the schema knows. */
 export interface TierSettings {
   readonly type?: string | undefined;
   readonly count: number;
   readonly on?: TierName | undefined;
-  readonly hosts?: readonly { readonly address: string; readonly privateAddress?: string | undefined }[] | undefined;
+  readonly hosts?: readonly ExistingHost[] | undefined;
   readonly autoscale?: { readonly min: number; readonly max: number } | undefined;
 }
 

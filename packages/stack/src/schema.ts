@@ -91,7 +91,10 @@ const WebTierSchema = z.strictObject({
   entry: z.enum(['nodebalancer', 'dns']).default('dns'),
   tls: z
     .strictObject({
-      files: z.boolean().default(false).describe('Serves HTTPS with a certificate that the workflow hands over'),
+      files: z
+        .boolean()
+        .default(false)
+        .describe('Serves HTTPS with a certificate that the workflow hands over'),
       hsts: z
         .union([z.literal(false), duration])
         .default(false)
@@ -130,7 +133,9 @@ const CacheTierSchema = z.strictObject({
   count: count(1, 9).default(3),
   on: z.enum(['web', 'app', 'database', 'monitor']).optional().describe('Shares the hosts of this tier'),
   failover: z.enum(['manual', 'sentinel']).default('sentinel'),
-  quorum: count(1, 9).optional().describe('Sentinels that must agree that the primary is down; default: more than half'),
+  quorum: count(1, 9)
+    .optional()
+    .describe('Sentinels that must agree that the primary is down; default: more than half'),
   persistence: z.enum(['rdb', 'aof', 'both', 'none']).default('aof'),
   memory: size.optional().describe('maxmemory; default: from the memory of the hosts'),
   eviction: z
@@ -179,9 +184,15 @@ const AppSchema = z.strictObject({
   limits: z
     .strictObject({
       body: size.default(20).describe('The largest request body'),
-      rate: count(1, 100_000).optional().describe('Requests a second from one client address; default: no limit'),
-      burst: count(0, 100_000).optional().describe('Requests above the rate that are let through; default: as many as the rate'),
-      connections: count(1, 100_000).optional().describe('Connections of one client address; default: no limit'),
+      rate: count(1, 100_000)
+        .optional()
+        .describe('Requests a second from one client address; default: no limit'),
+      burst: count(0, 100_000)
+        .optional()
+        .describe('Requests above the rate that are let through; default: as many as the rate'),
+      connections: count(1, 100_000)
+        .optional()
+        .describe('Connections of one client address; default: no limit'),
     })
     .prefault({}),
   static: z

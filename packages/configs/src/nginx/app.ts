@@ -1,27 +1,41 @@
 import { hostsOf, type Host, type Inventory, type Stack } from '@perlstack/stack';
 import { privateAddressOf, socketAddress } from '../addresses.js';
-import { APP_PORT, appLayout } from '../layout.js';
-import { block, comment, directive, expression, nginxTime, type Statement } from '../print/nginx.js';
+import { APP_PORT, appLayout, unitsOf } from '../layout.js';
+import {
+  block,
+  comment,
+  directive,
+  expression,
+  nginxTime,
+  printNginx,
+  type Statement,
+} from '../print/nginx.js';
 import { cutAfter } from '../timeouts.js';
 import type { Renderer } from '../world.js';
-import { healthLocation, nginxService } from './main.js';
+import { healthLocation, nginxService, STATUS_PROBE } from './main.js';
 import { buffering, FORWARDED_SCHEME, forwardHeaders, proxyTimeouts, staticPaths } from './proxy.js';
 
-const groupOf = (stack: Stack): string => `${stack.app.name}_current`;
+const groupOf = (app: string): string => `${app}_current`;
 
-function upstream(stack: Stack): Statement {
+function upstream({ app }: Stack): Statement {
+  const { socketLinkOf } = appLayout(app.name);
   return block(
     'upstream',
-    [groupOf(stack)],
+    [groupOf(app.name)],
     [
+      ...(app.units > 1 ? [directive('zone', groupOf(app.name), '64k'), directive('least_conn')] : []),
       comment('A symbolic link to the socket of the active release: activating another one needs no reload.'),
-      directive('server', `unix:${appLayout(stack.app.name).socketLink}`, 'max_fails=0'),
+      ...unitsOf(app).map((unit) => directive('server', `unix:${socketLinkOf(unit)}`, 'max_fails=0')),
     ],
   );
 }
 
+/** A unit that is not there, or was lost, is left to the others where there are any; no POST is sent twice. */
+const nextUnit = ({ app }: Stack): Statement =>
+  directive('proxy_next_upstream', app.units > 1 ? 'error' : 'off');
+
 function locations(stack: Stack): Statement[] {
-  const pass = directive('proxy_pass', `http://${groupOf(stack)}`);
+  const pass = directive('proxy_pass', `http://${groupOf(stack.app.name)}`);
   const files = staticPaths(stack);
   return [
     ...files.map((path) =>
@@ -58,7 +72,7 @@ function server(stack: Stack, inventory: Inventory, host: Host): Statement {
       ...forwardHeaders(expression`$forwarded_scheme`, expression`$http_x_request_id`),
       ...buffering(),
       ...proxyTimeouts(cutAfter(stack).local),
-      directive('proxy_next_upstream', 'off'),
+      nextUnit(stack),
       healthLocation(),
       ...locations(stack),
       comment('For settings of your own; perlstack never writes there.'),
@@ -76,7 +90,7 @@ export const appServer: Renderer = ({ stack, inventory }, host) => ({
     group: appLayout(stack.app.name).user,
     requestId: expression`$http_x_request_id`,
     http: [],
-    site: [FORWARDED_SCHEME, upstream(stack), server(stack, inventory, host)],
-    probes: [`http://${socketAddress(privateAddressOf(host), APP_PORT)}/nginx_health`],
+    site: printNginx([FORWARDED_SCHEME, upstream(stack), server(stack, inventory, host)]),
+    probes: [STATUS_PROBE, { url: `http://${socketAddress(privateAddressOf(host), APP_PORT)}/nginx_health` }],
   }),
 });

@@ -9,6 +9,7 @@ const FIELDS: readonly Field[] = [
   ['host', expression`$host`],
   ['method', expression`$request_method`],
   ['uri', expression`$request_uri`],
+  ['scheme', expression`$scheme`],
   ['protocol', expression`$server_protocol`],
   ['referer', expression`$http_referer`],
   ['agent', expression`$http_user_agent`],

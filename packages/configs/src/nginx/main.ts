@@ -1,5 +1,5 @@
 import type { Host, Stack } from '@perlstack/stack';
-import type { ServiceConfig } from '../bundle.js';
+import type { ManagedFile, ServiceConfig } from '../bundle.js';
 import { headingOf, textFile } from '../files.js';
 import { STATUS_ADDRESS } from '../layout.js';
 import {
@@ -24,11 +24,24 @@ export interface NginxRole {
   readonly requestId: Expression;
   /** Directives of the `http` block. */
   readonly http: readonly Statement[];
-  /** The site's own file: upstreams and servers. */
-  readonly site: readonly Statement[];
-  /** URLs that must answer 200 after a reload. */
-  readonly probes: readonly string[];
+  /** The site's own file, upstreams and servers, without its heading. */
+  readonly site: string;
+  /** Files and folders besides the configuration itself. */
+  readonly files?: readonly ManagedFile[];
+  readonly folders?: readonly string[];
+  readonly removes?: readonly string[];
+  readonly probes: readonly Probe[];
 }
+
+/** What must answer 200 after a reload. */
+export interface Probe {
+  readonly url: string;
+  /** Further options of curl. */
+  readonly options?: readonly string[];
+}
+
+/** nginx itself, whatever it serves. */
+export const STATUS_PROBE: Probe = { url: `http://${STATUS_ADDRESS}/nginx_health` };
 
 const CONNECTIONS = 8_192;
 
@@ -48,6 +61,7 @@ function statusServer(): Statement {
     [
       directive('listen', STATUS_ADDRESS),
       directive('access_log', 'off'),
+      healthLocation(),
       block('location', ['=', '/stub_status'], [directive('stub_status')]),
       block('location', ['/'], [directive('return', 404)]),
     ],
@@ -65,7 +79,9 @@ function httpBlock(role: NginxRole): Statement {
       directive('tcp_nopush', 'on'),
       directive('server_tokens', 'off'),
       directive('types_hash_max_size', 2_048),
-      directive('server_names_hash_bucket_size', 128),
+      comment('Room for long names, and for many.'),
+      directive('server_names_hash_bucket_size', 512),
+      directive('server_names_hash_max_size', 4_096),
       accessLogFormat(role.requestId),
       directive('access_log', '/var/log/nginx/access.log', 'perlstack'),
       comment('A connection that is slow to speak is given up; a request itself may take its time.'),
@@ -116,33 +132,27 @@ function restartDropIn(stack: Stack, host: Host): string {
   );
 }
 
-const probe = (url: string): string[] => [
-  'curl',
-  '--fail',
-  '--silent',
-  '--show-error',
-  '--noproxy',
-  '*',
-  '--max-time',
-  '5',
-  '--output',
-  '/dev/null',
-  url,
+const probe = ({ url, options = [] }: Probe): string[] => [
+  ...['curl', '--fail', '--silent', '--show-error', '--noproxy', '*', '--max-time', '5'],
+  ...['--output', '/dev/null', ...options, url],
 ];
+
+const folder = (path: string) => ({ path, owner: 'root', group: 'root', mode: 0o755 });
 
 /** nginx as a service of one host: the frame, the tier's own part, and how they are checked. */
 export function nginxService(stack: Stack, host: Host, role: NginxRole): ServiceConfig {
-  const site = printNginx([comment(headingOf(stack, host)), ...role.site]);
+  const site = printNginx([comment(headingOf(stack, host))]) + role.site;
   return {
     name: 'nginx',
     packages: ['nginx', 'curl'],
-    directories: [{ path: '/etc/nginx/server.d', owner: 'root', group: 'root', mode: 0o755 }],
+    directories: ['/etc/nginx/server.d', ...(role.folders ?? [])].map(folder),
     files: [
       textFile('/etc/nginx/nginx.conf', printNginx(mainStatements(stack, host, role))),
       textFile(`/etc/nginx/conf.d/${stack.app.name}.conf`, site),
+      ...(role.files ?? []),
       textFile('/etc/systemd/system/nginx.service.d/perlstack.conf', restartDropIn(stack, host)),
     ],
-    removes: ['/etc/nginx/sites-enabled/default'],
+    removes: ['/etc/nginx/sites-enabled/default', ...(role.removes ?? [])],
     roots: ['/etc/nginx'],
     validate: [['nginx', '-t', '-q']],
     unit: { name: 'nginx.service', enabled: true, state: 'running', onChange: 'reload' },

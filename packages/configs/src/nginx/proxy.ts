@@ -13,15 +13,19 @@ export const FORWARDED_SCHEME: Statement = block(
  * because a Starman worker serves one connection: an idle kept one would hold a worker, and with HTTP/1.1 newer
  * versions of nginx keep connections unless told not to.
  */
-export function forwardHeaders(scheme: Expression, requestId: Expression): Statement[] {
+export function forwardHeaders(
+  scheme: Expression,
+  requestId: Expression,
+  host: Expression = expression`$host`,
+): Statement[] {
   return [
     directive('proxy_http_version', '1.1'),
     directive('proxy_set_header', 'Connection', 'close'),
-    directive('proxy_set_header', 'Host', expression`$host`),
+    directive('proxy_set_header', 'Host', host),
     directive('proxy_set_header', 'X-Real-IP', expression`$remote_addr`),
     directive('proxy_set_header', 'X-Forwarded-For', expression`$remote_addr`),
     directive('proxy_set_header', 'X-Forwarded-Proto', scheme),
-    directive('proxy_set_header', 'X-Forwarded-Host', expression`$host`),
+    directive('proxy_set_header', 'X-Forwarded-Host', host),
     directive('proxy_set_header', 'X-Forwarded-Port', ''),
     directive('proxy_set_header', 'X-Request-Id', requestId),
   ];

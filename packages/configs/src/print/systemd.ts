@@ -1,5 +1,5 @@
 import { UserError } from '@perlstack/stack';
-import { oneLine } from './refuse.js';
+import { isSound, oneLine } from './refuse.js';
 
 /** Text that is quoted already, or that may hold specifiers such as `%i`; only the functions below make one. */
 export interface UnitText {
@@ -36,6 +36,7 @@ const ESCAPES: Record<string, string> = { '\\': '\\\\', '"': '\\"', '\n': '\\n',
 /** One word the way systemd splits them: C escapes inside double quotes. */
 function quoteWord(text: string): string {
   if (BARE.test(text)) return text;
+  if (!isSound(text)) throw new UserError('systemd: a value is no sound Unicode text; write it anew');
   if (text.includes('\0'))
     throw new UserError(`systemd: the value ${JSON.stringify(text)} holds a NUL; remove it`);
 
@@ -67,6 +68,11 @@ function printValue(value: UnitValue): string {
   // A backslash at the end would swallow the next line.
   if (value.endsWith('\\')) {
     throw new UserError(`systemd: the value "${value}" ends with a backslash; remove it`);
+  }
+  if (value.trim() !== value) {
+    throw new UserError(
+      `systemd: the value "${value}" begins or ends with white space, which is dropped; remove it`,
+    );
   }
   return withoutSpecifiers(oneLine(value, 'systemd'));
 }
