@@ -5,6 +5,7 @@ const FLOORS = [
   ['stack', 'procedure'],
   ['remote', 'linode', 'object-storage'],
   ['configs', 'health', 'cost', 'scaling'],
+  ['engine'],
   ['postgres', 'redis'],
   ['converge', 'release', 'provision'],
   ['action'],

@@ -47,6 +47,14 @@ export function connect(inventory: Inventory, credentials: Credentials, options:
       const { script: text, args, input, options: own } = uploadCommand(target, content);
       await script(host, text, args, { ...uploadOptions, ...own, input });
     },
+    reach: async (host, reachOptions = {}) => {
+      const options = { ...reachOptions, timeoutMs: HANDSHAKE_TIMEOUT_MS };
+      const ended = await pool.useNew(host, async (session) => {
+        await pool.assertForwards(host, session);
+        return exec(session.client, ['sh', '-c', ':'], options, maxOutputBytes);
+      });
+      resultOf(host, 'a new login', ended, options);
+    },
     hostKeys: async (host) => {
       const { stdout } = await script(host, 'cat /etc/ssh/ssh_host_*_key.pub', [], {
         name: 'reading the host keys',

@@ -4,12 +4,14 @@ import pLimit, { type LimitFunction } from 'p-limit';
 import { NotConnected } from './exec.js';
 import { type Attempt, connectError, describeAttempt, type History, pauseBeforeRetry } from './failure.js';
 import type { UsableKey } from './keys.js';
-import { AttemptError, openSession, type Session } from './session.js';
+import { AttemptError, openSession, type Session, whyNotForwarded } from './session.js';
 
 /** sshd (MaxStartups 10:30:100) drops connections at random when more than ten are in their handshake. */
 const HANDSHAKES = 8;
 /** sshd (MaxSessions 10) refuses more channels on one connection; two are left for stopping a command. */
 const CHANNELS = 8;
+/** A server that was just told to reload may turn away who comes in that moment. */
+const NEW_WAIT_MS = 4000;
 
 /** A host's place in the pool: its live connection, or the attempt to make one. */
 interface Slot {
@@ -57,6 +59,34 @@ export class Pool {
     });
   }
 
+  /** Does something on connections of its own, for which it is let in anew, by the jump hosts too. */
+  async useNew<T>(name: string, work: (session: Session) => Promise<T>): Promise<T> {
+    const host = this.#host(name);
+    const through = async (jump?: Session): Promise<T> => {
+      const session = await this.#connect(host, NEW_WAIT_MS, jump);
+      try {
+        return await work(session);
+      } finally {
+        await farewell(session);
+      }
+    };
+    return host.ssh.via === null ? through() : this.useNew(host.ssh.via, through);
+  }
+
+  /** @throws ConnectError when a jump host does not let one through to the hosts behind it */
+  async assertForwards(name: string, session: Session): Promise<void> {
+    const behind = [...this.#hosts.values()].find(({ ssh }) => ssh.via === name);
+    if (!behind) return;
+    const cause = await whyNotForwarded(session, behind, this.#closing.signal);
+    if (cause === null) return;
+    throw connectError(
+      behind,
+      this.#key.publicKey,
+      { kind: 'unreachable', cause: `${name} says: ${cause}` },
+      0,
+    );
+  }
+
   async close(): Promise<void> {
     this.#closing.abort();
     const slots = [...this.#slots];
@@ -67,14 +97,21 @@ export class Pool {
     }
   }
 
-  #slot(name: string): Slot {
+  #host(name: string): Host {
     if (this.#closing.signal.aborted) throw new Error(`${name}: the remote is closed`);
     const host = this.#hosts.get(name);
-    if (!host)
-      throw new Error(`"${name}" is no host of this inventory: ${[...this.#hosts.keys()].join(', ')}`);
+    if (host) return host;
+    throw new Error(`"${name}" is no host of this inventory: ${[...this.#hosts.keys()].join(', ')}`);
+  }
+
+  #slot(name: string): Slot {
+    const host = this.#host(name);
     const known = this.#slots.get(name);
     if (known) return known;
-    const slot: Slot = { session: this.#connect(host), channels: pLimit(CHANNELS) };
+    const slot: Slot = {
+      session: this.#connect(host, this.#options.waitMs),
+      channels: pLimit(CHANNELS),
+    };
     this.#slots.set(name, slot);
     const forget = (): void => {
       if (this.#slots.get(name) === slot) this.#slots.delete(name);
@@ -83,19 +120,19 @@ export class Pool {
     return slot;
   }
 
-  async #connect(host: Host): Promise<Session> {
+  async #connect(host: Host, waitMs: number, jump?: Session): Promise<Session> {
     const start = Date.now();
     let lost = 0;
     let refusedAt: number | undefined;
     for (;;) {
-      const attempt = await this.#attempt(host);
+      const attempt = await this.#attempt(host, jump);
       if (!('kind' in attempt)) return attempt;
       const now = Date.now();
       if (attempt.kind === 'refused') refusedAt ??= now;
       const history: History = { lost, elapsedMs: now - start, refusedMs: now - (refusedAt ?? now) };
       const pause = this.#closing.signal.aborted
         ? null
-        : pauseBeforeRetry(attempt, history, this.#options.waitMs, Math.random());
+        : pauseBeforeRetry(attempt, history, waitMs, Math.random());
       if (pause === null) throw connectError(host, this.#key.publicKey, attempt, history.elapsedMs);
       if (attempt.kind === 'lost') lost++;
       this.retries++;
@@ -105,8 +142,9 @@ export class Pool {
   }
 
   /** One handshake, when it is its turn; the connection to the jump host comes before and takes its own turn. */
-  async #attempt(host: Host): Promise<Session | Attempt> {
-    const jump = host.ssh.via === null ? undefined : await this.#slot(host.ssh.via).session;
+  async #attempt(host: Host, through?: Session): Promise<Session | Attempt> {
+    const { via } = host.ssh;
+    const jump = through ?? (via === null ? undefined : await this.#slot(via).session);
     try {
       const session = await this.#handshakes(() =>
         openSession(host, this.#key, jump, this.#options.handshakeTimeoutMs, this.#closing.signal),

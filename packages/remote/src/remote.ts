@@ -69,6 +69,13 @@ export interface Remote {
     content: Buffer | Readable,
     options?: Pick<RunOptions, 'sudo' | 'signal' | 'timeoutMs'>,
   ): Promise<void>;
+  /**
+   * Makes sure that a host lets one in: new handshakes, jump hosts' included, and a command by way of them; a jump host
+   * must also let one through. The connections in use are left alone.
+   *
+   * @throws as `run`
+   */
+  reach(host: string, options?: Pick<RunOptions, 'sudo'>): Promise<void>;
   /** The public host keys in a host's /etc/ssh, read over the verified connection. */
   hostKeys(host: string): Promise<PublicKey[]>;
   counters(): Counters;

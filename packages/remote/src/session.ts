@@ -83,6 +83,29 @@ async function streamThrough(
   throw silence();
 }
 
+const FORWARD_MS = 3000;
+/** RFC 4254, 5.1 */
+const ADMINISTRATIVELY_PROHIBITED = 1;
+
+/**
+ * Whether a jump host may be used as one. A host behind it that does not answer tells nothing of that.
+ *
+ * @returns why not; `null` when it may
+ */
+export async function whyNotForwarded(
+  jump: Session,
+  host: Host,
+  signal: AbortSignal,
+): Promise<string | null> {
+  try {
+    (await streamThrough(jump, host, FORWARD_MS, signal)).destroy();
+    return null;
+  } catch (error) {
+    const { reason } = error as { reason?: unknown };
+    return reason === ADMINISTRATIVELY_PROHIBITED ? 'forwarding is prohibited' : null;
+  }
+}
+
 /** What a socket of our own would have said in the end. */
 function silence(): Error {
   return Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' });

@@ -119,6 +119,48 @@ const installed = existsSync(SSHD);
       );
     });
 
+    it('is let in anew beside the connections in use, on every hop', async () => {
+      const remote = open([host('web-1'), host('app-1', { via: 'web-1' })]);
+      await remote.run('app-1', ['true']);
+      expect(remote.counters().connections).toBe(2);
+      await remote.reach('app-1');
+      expect(remote.counters()).toMatchObject({ connections: 4, commands: 1 });
+      await remote.run('app-1', ['true']);
+      expect(remote.counters().connections).toBe(4);
+    });
+
+    it('notices that nobody is let in any more, while the old connection goes on', async () => {
+      const remote = open([host('web-1')]);
+      await remote.run('web-1', ['true']);
+      const keys = join(folder, 'authorized_keys');
+      const before = readFileSync(keys);
+      writeFileSync(keys, '');
+      await expect(remote.reach('web-1')).rejects.toThrow('the SSH key does not fit: web-1');
+      await remote.run('web-1', ['true']);
+      writeFileSync(keys, before);
+      await remote.reach('web-1');
+    });
+
+    it('notices that a jump host is none any more', async () => {
+      const hosts = [host('web-1'), host('app-1', { via: 'web-1' })];
+      const config = join(folder, 'config');
+      const before = readFileSync(config);
+      const alone = open(hosts.slice(0, 1));
+      const remote = open(hosts);
+      await remote.reach('web-1');
+      const reload = async (content: string | Buffer): Promise<void> => {
+        writeFileSync(config, content);
+        sshd.kill('SIGHUP');
+        await sleep(300);
+        await answers(port, sshd);
+      };
+      await reload(`${before.toString()}AllowTcpForwarding no\n`);
+      await alone.reach('web-1');
+      await expect(remote.reach('web-1')).rejects.toThrow(/app-1.*web-1 says: forwarding is prohibited/);
+      await reload(before);
+      await remote.reach('web-1');
+    });
+
     it('says that a key does not fit', async () => {
       const remote = open([host('web-1')], generateKeyPair().privateKey);
       await expect(remote.run('web-1', ['true'])).rejects.toThrow('the SSH key does not fit: web-1');

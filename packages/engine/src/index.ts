@@ -1,0 +1,3 @@
+export * from './change.js';
+export * from './consent.js';
+export * from './engine.js';
