@@ -1,7 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { ConfigBundle, ManagedFile, ServiceConfig } from '@perlstack/configs';
-import { type ConvergePlan, describe as describePlan, handlers, observe, plan } from '@perlstack/converge';
+import {
+  assertAllowed,
+  type Consent,
+  type ConvergePlan,
+  describe as describePlan,
+  handlers,
+  NO_CONSENT,
+  observe,
+  plan,
+} from '@perlstack/converge';
 import { createHostCloud, type HostCloud, type HostSpec, whyNoHosts } from '@perlstack/local-cloud';
 import { execute, type ExecuteOptions, type Outcome } from '@perlstack/procedure';
 import { connect, fingerprint, generateKeyPair, type Remote } from '@perlstack/remote';
@@ -14,6 +23,10 @@ jest.setTimeout(300_000);
 const obstacle = await whyNoHosts();
 const NAMES = ['web-1', 'web-2'] as const;
 const SECRET = 'hunter2-hunter2';
+const SITE = '/etc/nginx/conf.d/shop.conf';
+const DEFAULT_SITE = '/etc/nginx/sites-enabled/default';
+const NOTHING: ConvergePlan = { steps: [], changes: [], refusals: [] };
+const RESTORE: Consent = { ...NO_CONSENT, drift: 'restore' };
 
 (obstacle === null ? describe : describe.skip)(
   `converge${obstacle === null ? '' : ` (skipped: ${obstacle})`}`,
@@ -52,14 +65,21 @@ const SECRET = 'hunter2-hunter2';
       });
     }
 
-    const look = async (bundle: ConfigBundle): Promise<ConvergePlan> =>
-      plan(bundle, await observe(remote, bundle));
+    const look = async (bundle: ConfigBundle, consent = NO_CONSENT): Promise<ConvergePlan> =>
+      plan(bundle, await observe(remote, bundle), consent);
 
-    const converge = async (bundle: ConfigBundle, options: ExecuteOptions = {}): Promise<Outcome> =>
-      execute((await look(bundle)).steps, handlers(remote, bundle), options);
+    const converge = async (
+      bundle: ConfigBundle,
+      options: ExecuteOptions = {},
+      consent = NO_CONSENT,
+    ): Promise<Outcome> => {
+      const desired = await look(bundle, consent);
+      assertAllowed(desired);
+      return execute(desired.steps, handlers(remote, bundle), options);
+    };
 
-    const settle = async (bundle: ConfigBundle): Promise<void> => {
-      const outcome = await converge(bundle);
+    const settle = async (bundle: ConfigBundle, consent = NO_CONSENT): Promise<void> => {
+      const outcome = await converge(bundle, {}, consent);
       expect(outcome.failures).toEqual([]);
     };
 
@@ -103,7 +123,7 @@ const SECRET = 'hunter2-hunter2';
 
     it('changes nothing the second time', async () => {
       const before = remote.counters().commands;
-      expect(await look(bundleOf('one'))).toEqual({ steps: [], changes: [] });
+      expect(await look(bundleOf('one'))).toEqual(NOTHING);
       expect(remote.counters().commands - before).toBe(NAMES.length);
       expect(await leftovers()).toEqual(['', '']);
     });
@@ -157,7 +177,7 @@ const SECRET = 'hunter2-hunter2';
       expect(undoFailures).toEqual([]);
       expect(await answers()).toEqual(['good', 'good']);
       expect(await leftovers()).toEqual(['', '']);
-      expect(await look(bundleOf('good'))).toEqual({ steps: [], changes: [] });
+      expect(await look(bundleOf('good'))).toEqual(NOTHING);
     });
 
     it('takes back what was cancelled in the middle', async () => {
@@ -168,7 +188,7 @@ const SECRET = 'hunter2-hunter2';
       abort.abort();
       expect(await running).toMatchObject({ state: 'cancelled', undoFailures: [] });
       expect(await answers()).toEqual(['good', 'good']);
-      expect(await look(bundleOf('good'))).toEqual({ steps: [], changes: [] });
+      expect(await look(bundleOf('good'))).toEqual(NOTHING);
     });
 
     it('goes on by itself when nobody listens any more', async () => {
@@ -182,7 +202,7 @@ const SECRET = 'hunter2-hunter2';
       // Looking waits for the script that is still at work.
       expect((await look(bundle)).changes.map(({ kind }) => kind)).toEqual(['leftovers', 'leftovers']);
       await settle(bundle);
-      expect(await look(bundle)).toEqual({ steps: [], changes: [] });
+      expect(await look(bundle)).toEqual(NOTHING);
     });
 
     it('notices a change whose reload was never made', async () => {
@@ -205,48 +225,259 @@ const SECRET = 'hunter2-hunter2';
         'to be cleaned up',
       ]);
       await settle(bundleOf('new'));
-      expect(await look(bundleOf('new'))).toEqual({ steps: [], changes: [] });
+      expect(await look(bundleOf('new'))).toEqual(NOTHING);
     });
 
     it.each([
-      [
-        'a changed file',
-        'echo "# by hand" >> /etc/nginx/conf.d/shop.conf',
-        '/etc/nginx/conf.d/shop.conf',
-        'content',
-      ],
-      ['a missing file', 'rm /etc/shop/env', '/etc/shop/env', 'new'],
-      ['a mode', 'chmod 666 /etc/shop/env', '/etc/shop/env', 'mode 0666 → 0640'],
-      [
-        'an owner',
-        'chown nobody /etc/nginx/conf.d/shop.conf',
-        '/etc/nginx/conf.d/shop.conf',
-        'owner nobody:root → root:root',
-      ],
+      ['a folder', 'chmod 700 /srv/shop', 'directory /srv/shop', 'mode 0700 → 0750'],
+      ['a stopped service', 'systemctl stop nginx', 'nginx.service', 'to be started'],
+      ['a disabled service', 'systemctl disable nginx', 'nginx.service', 'to be enabled'],
+      ['an account', 'usermod -s /bin/sh shop', 'user shop', 'shell /bin/sh → /usr/sbin/nologin'],
+    ])('sees %s that is not as it should be, and mends it', async (_, command, target, change) => {
+      await settle(bundleOf('good'));
+      await onHost('web-1', command);
+      const { rows } = describePlan(await look(bundleOf('good')));
+      expect(rows.map((row) => [row.host, row.target, row.change])).toEqual([['web-1', target, change]]);
+      await settle(bundleOf('good'));
+      expect(await look(bundleOf('good'))).toEqual(NOTHING);
+      expect(await answers()).toEqual(['good', 'good']);
+    });
+
+    it.each([
+      ['a changed file', `echo "# by hand" >> ${SITE}`, SITE, 'content'],
+      ['a missing file', 'rm /etc/shop/env', '/etc/shop/env', 'removed'],
+      ['a mode', 'chmod 666 /etc/shop/env', '/etc/shop/env', 'mode 0640 → 0666'],
+      ['an owner', `chown nobody ${SITE}`, SITE, 'owner root:root → nobody:root'],
       [
         'a link in place of a file',
         'mv /etc/shop/env /etc/e; ln -s /etc/e /etc/shop/env',
         '/etc/shop/env',
         'is no plain file',
       ],
-      ['a folder', 'chmod 700 /srv/shop', 'directory /srv/shop', 'mode 0700 → 0750'],
-      [
-        'a file that must not be',
-        'touch /etc/nginx/sites-enabled/default',
-        'remove /etc/nginx/sites-enabled/default',
-        'to be removed',
-      ],
-      ['a stopped service', 'systemctl stop nginx', 'nginx.service', 'to be started'],
-      ['a disabled service', 'systemctl disable nginx', 'nginx.service', 'to be enabled'],
-      ['an account', 'usermod -s /bin/sh shop', 'user shop', 'shell /bin/sh → /usr/sbin/nologin'],
-    ])('sees %s that drifted, and mends it', async (_, command, target, change) => {
+      ['a file that must not be', `touch ${DEFAULT_SITE}`, DEFAULT_SITE, 'new'],
+    ])('shows %s as drift, leaves it, and puts it back when asked', async (_, command, path, what) => {
       await settle(bundleOf('good'));
       await onHost('web-1', command);
-      const { rows } = describePlan(await look(bundleOf('good')));
-      expect(rows.map((row) => [row.host, row.target, row.change])).toEqual([['web-1', target, change]]);
+      const before = await onHost('web-1', `stat -c '%i %Z' $(ls ${path} /etc/nginx/nginx.conf 2>/dev/null)`);
+      const count = await reloads('web-1');
+
+      const kept = await look(bundleOf('good'));
+      expect(describePlan(kept).rows).toEqual([
+        { host: 'web-1', service: 'nginx', target: path, change: `drift, left as it is: ${what}` },
+      ]);
+      expect([kept.steps, kept.refusals]).toEqual([[], []]);
+      expect(JSON.stringify(kept)).not.toContain(SECRET);
       await settle(bundleOf('good'));
-      expect(await look(bundleOf('good'))).toEqual({ steps: [], changes: [] });
+      expect(await onHost('web-1', `stat -c '%i %Z' $(ls ${path} /etc/nginx/nginx.conf 2>/dev/null)`)).toBe(
+        before,
+      );
+      expect(await reloads('web-1')).toBe(count);
+
+      await settle(bundleOf('good'), RESTORE);
+      expect(await look(bundleOf('good'))).toEqual(NOTHING);
+      expect(await reloads('web-1')).toBe(count + 1);
       expect(await answers()).toEqual(['good', 'good']);
+    });
+
+    it('shows what somebody wrote into a file, and changes the others around it', async () => {
+      await settle(bundleOf('good'));
+      await onHost('web-1', `echo "# by hand" >> ${SITE}`);
+      const bundle = bundleOf('good');
+      for (const { services } of bundle.hosts) fileOf(services, '/etc/shop/env').content = 'TOKEN=next\n';
+      const { diffs } = describePlan(await look(bundle));
+      expect(diffs.find(({ path }) => path === SITE)?.diff).toContain('+# by hand\n');
+      await settle(bundle);
+      expect(await onHost('web-1', `tail -n 1 ${SITE}; cat /etc/shop/env`)).toBe('# by hand\nTOKEN=next');
+      expect((await look(bundle)).changes.map(({ kind }) => kind)).toEqual(['drift']);
+      await settle(bundleOf('good'), RESTORE);
+    });
+
+    it('refuses to change a file that somebody else changed, on every host', async () => {
+      await settle(bundleOf('good'));
+      await onHost('web-2', `echo "# by hand" >> ${SITE}`);
+      await expect(converge(bundleOf('better'))).rejects.toThrow(
+        /web-2: nginx: \/etc\/nginx\/conf.d\/shop.conf is to change.*drift: restore/,
+      );
+      expect(await answers()).toEqual(['good', 'good']);
+      expect(await leftovers()).toEqual(['', '']);
+      await settle(bundleOf('better'), RESTORE);
+      expect(await answers()).toEqual(['better', 'better']);
+      expect(await look(bundleOf('better'))).toEqual(NOTHING);
+    });
+
+    describe('a change that takes a restart', () => {
+      const asking = (answer: string): ConfigBundle => {
+        const bundle = bundleOf(answer);
+        for (const host of bundle.hosts)
+          host.services = host.services.map((service) => ({
+            ...service,
+            unit: service.unit && { ...service.unit, restartAsks: true },
+            files: service.files.map((file) => ({
+              ...file,
+              effect: file.path === SITE ? ('restart' as const) : ('reload' as const),
+            })),
+          }));
+        return bundle;
+      };
+      const pid = (): Promise<string> => onHost('web-1', 'systemctl show -p MainPID --value nginx');
+      const RESTART: Consent = { ...NO_CONSENT, restart: true };
+
+      it('waits for consent, and nothing else is done meanwhile', async () => {
+        await settle(asking('good'), { ...RESTORE, restart: true });
+        const [before, count] = [await pid(), await reloads('web-2')];
+        const bundle = asking('good');
+        siteOf(bundle, 'web-1').content = site('restarted');
+        fileOf(bundle.hosts[1]?.services ?? [], '/etc/shop/env').content = 'TOKEN=next\n';
+        await expect(converge(bundle)).rejects.toThrow(
+          /web-1: nginx: \/etc\/nginx\/conf.d\/shop.conf \(.*restarted.*\) takes a restart; .*allow-restart: true/,
+        );
+        expect(await answers()).toEqual(['good', 'good']);
+        expect([await pid(), await reloads('web-2')]).toEqual([before, count]);
+        expect(await onHost('web-2', 'cat /etc/shop/env')).toBe(`TOKEN=${SECRET}`);
+
+        const { rows, summary } = describePlan(await look(bundle, RESTART));
+        expect(rows).toContainEqual({
+          ...{ host: 'web-1', service: 'nginx', target: 'nginx.service', change: 'restart' },
+        });
+        expect(rows).toContainEqual({
+          ...{ host: 'web-2', service: 'nginx', target: 'nginx.service', change: 'reload' },
+        });
+        expect(summary).toBe('4 changes on 2 hosts, 1 restart');
+        await settle(bundle, RESTART);
+        expect(await answers()).toEqual(['restarted', 'good']);
+        expect(await pid()).not.toBe(before);
+        expect(await reloads('web-2')).toBe(count + 1);
+        expect(await look(bundle)).toEqual(NOTHING);
+      });
+
+      it('is taken back by a restart too', async () => {
+        await settle(bundleOf('good'), { ...RESTORE, restart: true });
+        await settle(asking('good'));
+        const before = await pid();
+        const bundle = asking('good');
+        siteOf(bundle, 'web-1').content = 'server { listen 80 default_server; return 503; }\n';
+        const { failures } = await converge(bundle, {}, RESTART);
+        expect(String(failures[0]?.error)).toMatch(/the old one is back in force: .*503/);
+        expect(await answers()).toEqual(['good', 'good']);
+        const starts = 'journalctl -u nginx -o cat -n 40 | grep ^Started | wc -l';
+        expect(Number(await onHost('web-1', starts))).toBeGreaterThan(1);
+        expect(await pid()).not.toBe(before);
+      });
+    });
+
+    it('lays presets before packages are installed, and remembers them', async () => {
+      const bundle = bundleOf('good');
+      const preset = '/etc/dpkg/dpkg.cfg.d/without-mojo';
+      const mojo = { ...nginx('good'), name: 'mojo', packages: ['libmojolicious-perl'], files: [] };
+      const service: ServiceConfig = {
+        ...mojo,
+        ...{ directories: [], removes: [], roots: [], validate: [], probe: [], unit: null },
+        presets: [fileAt(preset, 'path-exclude=/usr/bin/mojo\n')],
+      };
+      bundle.hosts[0]?.services.push(service);
+      await settle(bundleOf('good'), RESTORE);
+      const desired = await look(bundle);
+      expect(desired.steps.map(({ id }) => id).slice(0, 2)).toEqual(['web-1/presets', 'web-1/packages']);
+      await settle(bundle);
+      expect(await onHost('web-1', 'ls /usr/bin/mojo /usr/bin/morbo 2>/dev/null || :')).toBe(
+        '/usr/bin/morbo',
+      );
+      expect(await look(bundle)).toEqual(NOTHING);
+      await onHost('web-1', `echo '# by hand' >> ${preset}`);
+      expect((await look(bundle)).changes.map(({ kind, what }) => [kind, what])).toEqual([
+        ['drift', 'drift, left as it is: content'],
+      ]);
+      await onHost('web-1', `rm ${preset}`);
+    });
+
+    it('keeps the order of services across hosts', async () => {
+      await settle(bundleOf('good'), RESTORE);
+      const bundle = bundleOf('ordered');
+      const first = bundle.hosts[0]?.services[0];
+      if (first) first.after = [{ host: 'web-2', service: 'nginx' }];
+      const { events, failures } = await converge(bundle);
+      expect(failures).toEqual([]);
+      const applied = events.filter(({ step }) => step.kind === 'apply');
+      expect(applied.map(({ step, state }) => `${step.host} ${state}`)).toEqual([
+        ...['web-2 started', 'web-2 done', 'web-1 started', 'web-1 done'],
+      ]);
+    });
+
+    describe('a change that locks everybody out', () => {
+      const sshd = (content: string): ConfigBundle => ({
+        ...{ stack: 'shop', notes: [] },
+        hosts: [{ host: 'web-1', users: [], services: [guarded(content)] }],
+      });
+      const SSHD = '/etc/ssh/sshd_config.d/10-perlstack.conf';
+      const guarded = (content: string): ServiceConfig => ({
+        ...{ name: 'sshd', packages: ['openssh-server'], directories: [], files: [fileAt(SSHD, content)] },
+        ...{ removes: [], roots: ['/etc/ssh'], validate: [['/usr/sbin/sshd', '-t']], daemonReload: false },
+        unit: { name: 'ssh.service', enabled: true, state: 'running', onChange: 'reload' },
+        ...{ probe: [], guardsAccess: true },
+      });
+      const guards = (host: string): Promise<string> =>
+        onHost(host, 'ls /var/lib/perlstack/converge/guard; systemctl list-timers --no-legend "perlstack-*"');
+
+      it('is taken back over the connection that is still open', async () => {
+        await settle(sshd('MaxAuthTries 5\n'));
+        expect(await guards('web-1')).toBe('');
+        const { failures } = await converge(sshd('DenyUsers deploy\n'));
+        expect(String(failures[0]?.error)).toMatch(/web-1: sshd: .*nobody could log in.*the old one is back/);
+        await remote.close();
+        remote = open();
+        expect(await onHost('web-1', `cat ${SSHD}`)).toBe('MaxAuthTries 5');
+        expect(await guards('web-1')).toBe('');
+        await converge(sshd('MaxAuthTries 5\n'));
+        expect(await look(sshd('MaxAuthTries 5\n'))).toEqual(NOTHING);
+      });
+
+      it('is taken back by the host itself when the runner is gone', async () => {
+        await settle(sshd('MaxAuthTries 5\n'));
+        const bundle = sshd('DenyUsers deploy\n');
+        const dying: Remote = { ...remote, reach: () => remote.close() };
+        const { steps } = await look(bundle);
+        expect((await execute(steps.slice(0, 2), handlers(dying, bundle))).state).toBe('failed');
+        remote = open();
+        await expect(remote.run('web-1', ['true'])).rejects.toThrow();
+        await until(() =>
+          remote.run('web-1', ['true']).then(
+            () => true,
+            () => false,
+          ),
+        );
+        expect(await onHost('web-1', `cat ${SSHD}`)).toBe('MaxAuthTries 5');
+        expect(await guards('web-1')).toBe('');
+      });
+
+      it('is not the only one: one that nobody confirmed is taken back too, and the next run waits for that', async () => {
+        await settle(sshd('MaxAuthTries 5\n'));
+        const bundle = sshd('MaxAuthTries 4\n');
+        const dying: Remote = { ...remote, reach: () => remote.close() };
+        const { steps } = await look(bundle);
+        expect((await execute(steps.slice(0, 2), handlers(dying, bundle))).state).toBe('failed');
+        remote = open();
+        expect(await onHost('web-1', `cat ${SSHD}`)).toBe('MaxAuthTries 4');
+        expect((await look(bundle)).changes.map(({ what }) => what)).toEqual([
+          ...['content', 'reload', 'to be cleaned up'],
+        ]);
+        expect(await onHost('web-1', `cat ${SSHD}`)).toBe('MaxAuthTries 5');
+        await settle(bundle);
+        expect(await look(bundle)).toEqual(NOTHING);
+      });
+
+      it('is taken back by the host when not even the open connection is left', async () => {
+        const rules =
+          'table inet shut {\n chain in {\n type filter hook input priority 0\n tcp dport 22 drop\n }\n}\n';
+        const bundle: ConfigBundle = {
+          ...{ stack: 'shop', notes: [] },
+          hosts: [{ host: 'web-2', users: [], services: [firewall(rules)] }],
+        };
+        const { failures } = await converge(bundle);
+        expect(String(failures[0]?.error)).toMatch(
+          /web-2: firewall: .*nobody could log in.*the old one is back/,
+        );
+        expect(await onHost('web-2', 'nft list ruleset | grep -c shut || :')).toBe('0');
+      });
     });
 
     it('is finished by a rerun, whichever step was the last before a kill', async () => {
@@ -258,7 +489,7 @@ const SECRET = 'hunter2-hunter2';
           'userdel shop; rm -rf /srv/shop /etc/nginx/conf.d/shop.conf; systemctl stop nginx',
         );
         const bundle = bundleOf(`state ${state++}`);
-        const { steps } = await look(bundle);
+        const { steps } = await look(bundle, RESTORE);
         const killed = new Set(steps.slice(0, done).map(({ id }) => id));
         // A step whose predecessors are cut away cannot be part of the first run.
         const first = steps.filter(
@@ -267,8 +498,8 @@ const SECRET = 'hunter2-hunter2';
         expect((await execute(first, handlers(remote, bundle))).failures).toEqual([]);
         await remote.close();
         remote = open();
-        await settle(bundle);
-        expect(await look(bundle)).toEqual({ steps: [], changes: [] });
+        await settle(bundle, RESTORE);
+        expect(await look(bundle)).toEqual(NOTHING);
         expect(await answers()).toEqual([`state ${state - 1}`, `state ${state - 1}`]);
         if (done >= steps.length) break;
       }
@@ -279,6 +510,22 @@ const SECRET = 'hunter2-hunter2';
 async function until(condition: () => Promise<boolean>): Promise<void> {
   while (!(await condition())) await sleep(50);
 }
+
+const fileAt = (path: string, content: string): ManagedFile => ({
+  ...{ path, content, owner: 'root', group: 'root', mode: 0o644, secret: false },
+});
+
+const firewall = (rules: string): ServiceConfig => ({
+  ...{
+    name: 'firewall',
+    packages: ['nftables'],
+    directories: [],
+    files: [fileAt('/etc/nftables.conf', rules)],
+  },
+  ...{ removes: [], roots: [], validate: [['nft', '-c', '-f', '/etc/nftables.conf']], daemonReload: false },
+  unit: { name: 'nftables.service', enabled: true, state: 'running', onChange: 'reload' },
+  ...{ probe: [], guardsAccess: true },
+});
 
 const site = (answer: string, extra = ''): string =>
   `server { listen 80 default_server; location / { return 200 "${answer}"; } ${extra} }\n`;

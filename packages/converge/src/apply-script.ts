@@ -1,8 +1,14 @@
-import { READ_RECORDS, TAKE_LOCK } from './layout.js';
+import { GUARD_UNIT, READ_RECORDS, REMEMBER, TAKE_LOCK } from './layout.js';
 
 /** Exit codes of the scripts below: the old state is back; it could not be brought back. */
 export const ROLLED_BACK = 70;
 export const ROLLBACK_FAILED = 71;
+
+/** Exit code when nobody confirmed in time that the host can still be reached, and it went back by itself. */
+export const WENT_BACK = 72;
+
+/** How long a host waits for that, in seconds. */
+export const GUARD_SECONDS = 60;
 
 /** How long a probe may take to succeed after a reload, in seconds. */
 const PROBE_SECONDS = 10;
@@ -14,12 +20,15 @@ const SETTLE_SECONDS = 0.5;
  * Keeping and restoring what was there before. Expects `$base`, `$service`.
  *
  * A backup holds `files/<path>` of what was there, `absent/<path>` for what was not, `unit` with how the unit stood,
- * `digest` of what was in force, and `complete` once the change is in force. As long as it is not complete, a rerun
+ * `digest` of what was in force, `list` of how its files were last left, and `complete` once the change is in force. As long as it is not complete, a rerun
  * keeps to what was saved first: that is the state in which the service last worked.
  */
 const BACKUP = `
 backup=$base/backup/$service
 digest_file=$base/$service.digest
+list_file=$base/$service.files
+guard=$base/guard/$service
+guard_unit=${GUARD_UNIT}$service
 
 put() {
   mkdir -p -- "$(dirname -- "$2")" || return 1
@@ -38,15 +47,22 @@ save() {
     mkdir -p -- "$(dirname -- "$backup/absent$1")" && : > "$backup/absent$1"
   fi
 }
-save_unit() { # unit onChange daemonReload
-  [ ! -e "$backup/unit" ] || return 0
-  was=none
-  if [ "$1" != - ]; then was="$(state "$1") $(enabled "$1")"; fi
-  printf '%s %s %s %s\\n' "$1" "$2" "$3" "$was" > "$backup/unit.new" && mv -f -- "$backup/unit.new" "$backup/unit"
+save_unit() { # unit action daemonReload
+  if [ -e "$backup/unit" ]; then
+    read -r _ before rest < "$backup/unit" || return 1
+    # What a rerun restarts has to be restarted on the way back too, even if the first run only reloaded it.
+    if [ "$2" != restart ] || [ "$before" = restart ]; then return 0; fi
+    set -- "$1" restart "$rest"
+  elif [ "$1" = - ]; then
+    set -- - none "$3 none"
+  else
+    set -- "$1" "$2" "$3 $(state "$1") $(enabled "$1")"
+  fi
+  printf '%s %s %s\\n' "$1" "$2" "$3" > "$backup/unit.new" && mv -f -- "$backup/unit.new" "$backup/unit"
 }
 state() { if systemctl is-active --quiet "$1"; then echo active; else echo inactive; fi; }
 enabled() { case $(systemctl is-enabled "$1" 2> /dev/null) in enabled) echo enabled ;; disabled) echo disabled ;; *) echo fixed ;; esac; }
-bring_in() { # unit onChange
+bring_in() { # unit action
   case $2 in
     none) : ;;
     *) systemctl "$2" "$1" || { journal "$1"; return 1; } ;;
@@ -54,6 +70,13 @@ bring_in() { # unit onChange
 }
 start() { systemctl reset-failed "$1" 2> /dev/null; systemctl start "$1" || { journal "$1"; return 1; }; }
 journal() { journalctl -u "$1" -n 8 --no-pager -o cat >&2; }
+
+disarm() {
+  [ -e "$guard" ] || return 0
+  rm -f -- "$guard"
+  rmdir --ignore-fail-on-non-empty -- "$base/guard"
+  systemctl stop "$guard_unit.timer" 2> /dev/null || :
+}
 
 restore() {
   [ -d "$backup" ] || return 0
@@ -72,12 +95,14 @@ LIST
 $list
 LIST
   if [ -e "$backup/unit" ]; then
-    read -r unit on_change daemon_reload was_active was_enabled < "$backup/unit"
+    read -r unit action daemon_reload was_active was_enabled < "$backup/unit"
     [ "$daemon_reload" = no ] || systemctl daemon-reload || restored=no
     if [ "$unit" != - ]; then restore_unit || restored=no; fi
   fi
   [ $restored = yes ] || return 1
+  if [ -e "$backup/list" ]; then put "$backup/list" "$list_file"; else rm -f -- "$list_file"; fi
   if [ -e "$backup/digest" ]; then put "$backup/digest" "$digest_file"; fi
+  disarm
   rm -rf -- "$backup"
   rmdir --ignore-fail-on-non-empty -- "$base/backup"
 }
@@ -89,7 +114,7 @@ restore_unit() {
   if [ "$was_active" = inactive ]; then
     systemctl stop "$unit" 2> /dev/null || :
   elif systemctl is-active --quiet "$unit"; then
-    bring_in "$unit" "$on_change"
+    bring_in "$unit" "$action"
   else
     start "$unit"
   fi
@@ -97,12 +122,34 @@ restore_unit() {
 `;
 
 /**
+ * Goes back unless somebody confirmed: run by a timer of the host. Arguments: folder, service.
+ */
+export const GUARD_SCRIPT = `
+set -u
+base=$1 service=$2
+${TAKE_LOCK}
+${BACKUP}
+[ -e "$guard" ] || exit 0
+restore || exit ${ROLLBACK_FAILED}
+`;
+
+/** Calls the timer off. Arguments: folder, service. */
+export const CONFIRM_SCRIPT = `
+set -u
+base=$1 service=$2
+${TAKE_LOCK}
+${BACKUP}
+[ -e "$guard" ] || exit ${WENT_BACK}
+disarm
+`;
+
+/**
  * Puts a service's staged files in place, one rename each, and brings them into force. Whatever fails on the way, and
  * a cancel too, takes everything back. It says nothing until it is through: when nobody listens any more, it still
  * goes to one end or the other.
  *
- * Arguments: folder, service. Input: `file` path; `remove` path; `unit` name onChange enabled state reloadDue;
- * `daemon-reload`; `probe` command in base64; `digest` value.
+ * Arguments: folder, service. Input: `file` path; `remove` path; `unit` name action enabled state; `daemon-reload`;
+ * `probe` command in base64; `remember` as in REMEMBER; `guard` script in base64; `digest` value.
  */
 export const APPLY_SCRIPT = `
 set -u
@@ -111,6 +158,7 @@ stage=$base/stage
 ${TAKE_LOCK}
 ${READ_RECORDS}
 ${BACKUP}
+${REMEMBER}
 trap '' PIPE
 trap 'code=143; go_back' TERM INT HUP
 
@@ -127,6 +175,7 @@ remember_unit() { save_unit "$1" "$2" "$daemon_reload"; }
 prepare() {
   [ ! -e "$backup/complete" ] || rm -rf -- "$backup"
   mkdir -p -- "$backup/files" "$backup/absent" || return 1
+  if [ -e "$list_file" ] && [ ! -e "$backup/list" ]; then cp -- "$list_file" "$backup/list" || return 1; fi
   each file save && each remove save || return 1
   if has "unit$tab"; then each unit remember_unit; else save_unit - none "$daemon_reload"; fi || return 1
   # From here on nobody knows what the service runs with, until the end says so.
@@ -135,7 +184,13 @@ prepare() {
 }
 swap() { put "$stage/files$1" "$1"; }
 remove() { rm -f -- "$1"; }
-bring_up() { # unit onChange enabled state reloadDue
+arm() { # script
+  mkdir -p -- "$base/guard" && printf %s "$1" | base64 -d > "$base/guard.new" && mv -f -- "$base/guard.new" "$guard" || return 1
+  systemctl stop "$guard_unit.timer" 2> /dev/null || :
+  systemd-run --quiet --collect --unit="$guard_unit" --on-active=${GUARD_SECONDS} --timer-property=AccuracySec=1s \\
+    sh "$guard" "$base" "$service"
+}
+bring_up() { # unit action enabled state
   # Not asked without need: on a unit with an init script it takes seconds.
   case $3$(enabled "$1") in
     yesdisabled) systemctl enable --quiet "$1" || return 1 ;;
@@ -144,7 +199,7 @@ bring_up() { # unit onChange enabled state reloadDue
   if systemctl is-active --quiet "$1"; then
     if [ "$4" = stopped ]; then
       systemctl stop "$1" && did=stopped
-    elif [ "$5" = yes ] && [ "$2" != none ]; then
+    elif [ "$2" != none ]; then
       bring_in "$1" "$2" && did=\${2}ed
     fi
   elif [ "$4" = running ]; then
@@ -161,7 +216,7 @@ probe() {
     sleep 0.2
   done
 }
-record() { printf '%s\\n' "$1" > "$digest_file.new" && mv -f -- "$digest_file.new" "$digest_file" && : > "$backup/complete"; }
+record() { remember_in "$list_file" && printf '%s\\n' "$1" > "$digest_file.new" && mv -f -- "$digest_file.new" "$digest_file" && : > "$backup/complete"; }
 go_back() {
   trap '' TERM INT HUP
   if restore; then exit "$code"; fi
@@ -177,7 +232,7 @@ daemon_reload=no
 prepare || { code=${ROLLED_BACK}; go_back; }
 umask 022
 {
-  each file swap && each remove remove &&
+  each guard arm && each file swap && each remove remove &&
     { [ $daemon_reload = no ] || systemctl daemon-reload; } &&
     each unit bring_up && each probe probe && each unit stays_up && each digest record
 } || { code=${ROLLED_BACK}; go_back; }
@@ -203,5 +258,5 @@ base=$1
 [ -d "$base" ] || exit 0
 ${TAKE_LOCK}
 rm -rf -- "$base/stage"
-[ "$2" = staged ] || rm -rf -- "$base/backup"
+[ "$2" = staged ] || rm -rf -- "$base/backup" "$base/guard"
 `;

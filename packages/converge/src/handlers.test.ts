@@ -3,11 +3,11 @@ import { applyRecords, directoryRecords, stageRecords, userRecords } from './han
 import { plan } from './plan.js';
 import { decodeContent } from './records.js';
 import type { ConvergeStep } from './step.js';
-import { bundleOf, freshHost, nginxService } from './testing.js';
+import { bundleOf, freshHost, nginxService, worldOf } from './testing.js';
 
 const bundle = bundleOf({ 'web-1': [nginxService({ daemonReload: true })] });
 const host = bundle.hosts[0] as (typeof bundle.hosts)[number];
-const { steps } = plan(bundle, { hosts: { 'web-1': freshHost() } });
+const { steps } = plan(bundle, worldOf({ 'web-1': freshHost() }));
 
 function stepOf<K extends ConvergeStep['kind']>(kind: K): Extract<ConvergeStep, { kind: K }> {
   return steps.find((step) => step.kind === kind) as Extract<ConvergeStep, { kind: K }>;
@@ -45,8 +45,11 @@ describe('what the scripts are told', () => {
       ['file', '/etc/shop/env'],
       ['remove', '/etc/nginx/sites-enabled/default'],
       ['daemon-reload'],
-      ['unit', 'nginx.service', 'reload', 'yes', 'running', 'yes'],
+      ['unit', 'nginx.service', 'reload', 'yes', 'running'],
       ['probe', expect.any(String)],
+      ['remember', '/etc/nginx/nginx.conf', expect.any(String), 'root', 'root', '0644'],
+      ['remember', '/etc/shop/env', expect.any(String), 'root', 'root', '0600'],
+      ['remember', '/etc/nginx/sites-enabled/default', '-'],
       ['digest', stepOf('apply').digest],
     ]);
     expect(JSON.stringify(records)).not.toContain(Buffer.from('TOKEN').toString('base64').slice(0, 5));

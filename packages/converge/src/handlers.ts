@@ -1,19 +1,38 @@
-import type { ConfigBundle, HostBundle, ServiceConfig } from '@perlstack/configs';
+import type { ConfigBundle, HostBundle, ManagedFile, ServiceConfig } from '@perlstack/configs';
 import type { Handlers, StepContext } from '@perlstack/procedure';
 import { commandLine, type Remote, type RunOptions } from '@perlstack/remote';
-import { APPLY_SCRIPT, CLEAN_SCRIPT, RESTORE_SCRIPT } from './apply-script.js';
+import { APPLY_SCRIPT, CLEAN_SCRIPT, GUARD_SCRIPT, RESTORE_SCRIPT } from './apply-script.js';
+import { type AnyEngine, engineHandlers, ENGINES } from './engines.js';
 import { explainApply, explainBusy, explainInstall, explainInvalid } from './explain.js';
+import { keepAccess } from './guard.js';
 import { READ_RECORDS, STATE_FOLDER } from './layout.js';
 import { installProgress } from './install-progress.js';
-import { DIRECTORIES_SCRIPT, INSTALL_SCRIPT, USERS_SCRIPT } from './prepare-scripts.js';
-import { encodeContent, encodeMode, encodeRecords, type Fields } from './records.js';
+import { DIRECTORIES_SCRIPT, INSTALL_SCRIPT, PRESETS_SCRIPT, USERS_SCRIPT } from './prepare-scripts.js';
+import { encodeContent, encodeMode, encodeRecords, type Fields, sha256 } from './records.js';
 import { STAGE_SCRIPT } from './stage-script.js';
-import type { ApplyStep, ConvergeStep, DirectoriesStep, UsersStep, ValidateStep } from './step.js';
+import type {
+  ApplyStep,
+  ConvergeStep,
+  DirectoriesStep,
+  PlanStep,
+  PresetsStep,
+  UsersStep,
+  ValidateStep,
+} from './step.js';
 
 const MINUTES = 60_000;
 
-/** What each kind of step does to a host: one script, one connection's channel. */
-export function handlers(remote: Remote, bundle: ConfigBundle): Handlers<ConvergeStep> {
+/** What each kind of step does to a host, the engines' steps among them. */
+export function handlers(
+  remote: Remote,
+  bundle: ConfigBundle,
+  engines: readonly AnyEngine[] = ENGINES,
+): Handlers<PlanStep> {
+  return { ...engineHandlers(remote, bundle, engines), ...ownHandlers(remote, bundle) };
+}
+
+/** One script, one connection's channel. */
+function ownHandlers(remote: Remote, bundle: ConfigBundle): Handlers<ConvergeStep> {
   const script = async (
     { host }: ConvergeStep,
     { signal }: StepContext,
@@ -28,6 +47,15 @@ export function handlers(remote: Remote, bundle: ConfigBundle): Handlers<Converg
     script(step, context, CLEAN_SCRIPT, [STATE_FOLDER, what], { name: 'cleaning up' });
 
   return {
+    presets: {
+      run: async (step, context) => {
+        for (const { service } of step.services) {
+          const input = encodeRecords(presetRecords(serviceOf(bundle, { host: step.host, service }), step));
+          const options = { name: `${service}: before packages`, input };
+          await script(step, context, PRESETS_SCRIPT, [STATE_FOLDER, service], options);
+        }
+      },
+    },
     packages: {
       run: async (step, context) => {
         const onLine = installProgress((message) => context.progress(message));
@@ -59,11 +87,12 @@ export function handlers(remote: Remote, bundle: ConfigBundle): Handlers<Converg
     },
     apply: {
       run: async (step, context) => {
-        const input = encodeRecords(applyRecords(serviceOf(bundle, step), step));
-        const options = { name: step.service, input };
-        return script(step, context, APPLY_SCRIPT, [STATE_FOLDER, step.service], options).catch(
-          explainApply(step),
-        );
+        const service = serviceOf(bundle, step);
+        const options = { name: step.service, input: encodeRecords(applyRecords(service, step)) };
+        const apply = (): Promise<string> =>
+          script(step, context, APPLY_SCRIPT, [STATE_FOLDER, step.service], options);
+        const applying = service.guardsAccess ? keepAccess(remote, step, apply) : apply();
+        return applying.catch(explainApply(step));
       },
       undo: async (step, context) => {
         const options = { name: `${step.service}: taking back` };
@@ -108,11 +137,7 @@ export function stageRecords(host: HostBundle, step: ValidateStep): Fields[] {
     const service = serviceOf({ stack: '', notes: [], hosts: [host] }, { host: host.host, service: name });
     for (const root of service.roots) roots.add(root);
     return [
-      ...service.files
-        .filter(({ path }) => files.includes(path))
-        .map(({ path, owner, group, mode, content }): Fields => {
-          return ['file', path, owner, group, encodeMode(mode), encodeContent(content)];
-        }),
+      ...service.files.filter(({ path }) => files.includes(path)).map(fileRecord),
       ...removes.map((path): Fields => ['remove', path]),
       ...service.validate.map((argv): Fields => ['check', name, encodeContent(commandLine(argv))]),
     ];
@@ -120,17 +145,33 @@ export function stageRecords(host: HostBundle, step: ValidateStep): Fields[] {
   return [...[...roots].sort().map((root): Fields => ['root', root]), ...records];
 }
 
+export function presetRecords({ name, presets = [] }: ServiceConfig, step: PresetsStep): Fields[] {
+  const paths = step.services.filter(({ service }) => service === name).flatMap(({ files }) => files);
+  return [
+    ...presets.filter(({ path }) => paths.includes(path)).map(fileRecord),
+    ...presets.map(rememberRecord),
+  ];
+}
+
 export function applyRecords(service: ServiceConfig, step: ApplyStep): Fields[] {
-  const { unit, daemonReload, probe } = service;
-  const yesNo = (value: boolean): string => (value ? 'yes' : 'no');
+  const { unit, daemonReload, probe, files, removes, guardsAccess } = service;
   return [
     ...step.files.map((path): Fields => ['file', path]),
     ...step.removes.map((path): Fields => ['remove', path]),
     ...(daemonReload ? [['daemon-reload'] as Fields] : []),
-    ...(unit
-      ? [['unit', unit.name, unit.onChange, yesNo(unit.enabled), unit.state, yesNo(step.reloadDue)] as Fields]
-      : []),
+    ...(unit ? [['unit', unit.name, step.action, unit.enabled ? 'yes' : 'no', unit.state] as Fields] : []),
     ...probe.map((argv): Fields => ['probe', encodeContent(commandLine(argv))]),
+    ...files.map(rememberRecord),
+    ...removes.map((path): Fields => ['remember', path, '-']),
+    ...(guardsAccess ? [['guard', encodeContent(GUARD_SCRIPT)] as Fields] : []),
     ['digest', step.digest],
   ];
 }
+
+const fileRecord = ({ path, owner, group, mode, content }: ManagedFile): Fields => [
+  ...(['file', path, owner, group, encodeMode(mode), encodeContent(content)] as const),
+];
+
+const rememberRecord = ({ path, content, owner, group, mode }: ManagedFile): Fields => [
+  ...(['remember', path, sha256(content), owner, group, encodeMode(mode)] as const),
+];

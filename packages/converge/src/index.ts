@@ -1,15 +1,17 @@
+export { type Change, type Consent, NO_CONSENT } from '@perlstack/engine';
 export { describe, type Description } from './describe.js';
 export { handlers } from './handlers.js';
 export { observe, type ObserveOptions } from './observe.js';
-export { plan } from './plan.js';
+export { assertAllowed, plan } from './plan.js';
 export type {
   ApplyStep,
-  Change,
   CleanStep,
   ConvergePlan,
   ConvergeStep,
   DirectoriesStep,
   PackagesStep,
+  PlanStep,
+  PresetsStep,
   UsersStep,
   ValidateStep,
 } from './step.js';

@@ -1,4 +1,4 @@
-import { SHARE_LOCK } from './layout.js';
+import { AWAIT_GUARDS, SHARE_LOCK } from './layout.js';
 
 /** Contents longer than this are not fetched for the diff, in bytes. */
 const LONGEST_CONTENT = 256 * 1024;
@@ -8,14 +8,29 @@ export const OBSERVE_SCRIPT = `
 set -u
 base=$1
 tab=$(printf '\\t')
+${AWAIT_GUARDS}
 ${SHARE_LOCK}
 answer() { printf '%s' "$1"; shift; for field; do printf '\\t%s' "$field"; done; printf '\\n'; }
 there() { [ -e "$1" ] || [ -L "$1" ]; }
 ownership() { stat -c "%U$tab%G$tab%a" -- "$1"; }
 
-package() {
-  status=$(dpkg-query -W -f '\${db:Status-Status}' "$1" 2>/dev/null) || return 0
-  [ "$status" != installed ] || answer package "$1"
+# Those two programs take their time to start, so each is asked once for all.
+packages() {
+  [ $# = 0 ] || dpkg-query -W -f '\${db:Status-Status}\\t\${Package}\\n' "$@" 2>/dev/null | sed -n "s/^installed$tab/package$tab/p"
+}
+units() {
+  [ $# != 0 ] || return 0
+  # One block a unit, in the order of the question; a name may be another's alias.
+  systemctl show -p UnitFileState -p ActiveState -- "$@" | awk -v names="$*" '
+    BEGIN { split(names, name, " "); file = "none"; block = 1 }
+    /^UnitFileState=./ { file = substr($0, 15) }
+    /^ActiveState=/ { active = substr($0, 13) }
+    /^$/ { say() }
+    END { say() }
+    function say() {
+      if (active != "") printf "unit\\t%s\\t%s\\t%s\\n", name[block++], file, active
+      file = "none"; active = ""
+    }'
 }
 user() {
   entry=$(getent passwd "$1") || return 0
@@ -35,22 +50,32 @@ file() {
   fi
   answer file "$1" "$(ownership "$1")" "$sum" "\${content:--}"
 }
-unit() {
-  answer unit "$1" "$(systemctl show -p UnitFileState --value -- "$1" | grep . || echo none)" \\
-    "$(systemctl show -p ActiveState --value -- "$1")"
+# What we last left there, and what a run that did not come to its end had in its hands.
+service() {
+  [ ! -e "$base/$1.digest" ] || answer in-force "$1" "$(cat "$base/$1.digest")"
+  for list in "$base/$1.presets" "$base/$1.files"; do [ ! -e "$list" ] || sed "s/^/remembered$tab/" "$list"; done
+  backup=$base/backup/$1
+  if [ ! -d "$backup" ] || [ -e "$backup/complete" ]; then return; fi
+  find "$backup/files" "$backup/absent" ! -type d -printf "under-way$tab/%P\\n" 2> /dev/null
 }
 
+asked_packages=
+asked_units=
 while IFS="$tab" read -r kind name more; do
   case $kind in
-    package) package "$name" ;;
+    package) asked_packages="$asked_packages $name" ;;
     user) user "$name" ;;
     directory) directory "$name" ;;
     file) file "$name" "$more" ;;
     unwanted) ! there "$name" || answer unwanted "$name" ;;
-    unit) unit "$name" ;;
-    service) [ ! -e "$base/$name.digest" ] || answer in-force "$name" "$(cat "$base/$name.digest")" ;;
+    unit) asked_units="$asked_units $name" ;;
+    service) service "$name" ;;
   esac
 done
-{ [ ! -e "$base/stage" ] && [ ! -e "$base/backup" ]; } || answer leftovers
+# Names of packages and units hold nothing that a shell would split or expand.
+set -f
+packages $asked_packages
+units $asked_units
+{ [ ! -e "$base/stage" ] && [ ! -e "$base/backup" ] && [ ! -e "$base/guard" ]; } || answer leftovers
 answer end
 `;

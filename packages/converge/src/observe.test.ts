@@ -4,8 +4,8 @@ import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { OBSERVE_SCRIPT } from './observe-script.js';
-import { questions, readAnswers, sha256 } from './observe.js';
-import { encodeRecords } from './records.js';
+import { questions, readAnswers } from './observe.js';
+import { encodeRecords, sha256 } from './records.js';
 import { bundleOf, managedFile, nginxService } from './testing.js';
 import type { ObservedHost } from './world.js';
 
@@ -102,6 +102,30 @@ describe('observing', () => {
     mkdirSync(path('state/stage'), { recursive: true });
     writeFileSync(path('state/nginx.digest'), 'abc\n');
     expect(look({})).toMatchObject({ inForce: { nginx: 'abc' }, leftovers: true });
+  });
+
+  it('sees how files were last left, and which ones a run had in its hands that broke off', () => {
+    mkdirSync(path('state/backup/nginx/files/etc'), { recursive: true });
+    mkdirSync(path('state/backup/nginx/absent/etc/a b'), { recursive: true });
+    writeFileSync(path('state/backup/nginx/files/etc/x.conf'), '');
+    symlinkSync('nowhere', path('state/backup/nginx/files/etc/link'));
+    writeFileSync(path('state/backup/nginx/absent/etc/a b/new'), '');
+    writeFileSync(path('state/nginx.files'), '/etc/a b\tabc\troot\tadm\t0640\n/etc/gone\t-\n');
+    writeFileSync(path('state/nginx.presets'), '/etc/preset\tdef\troot\troot\t0644\n');
+    const { remembered, underWay } = look({});
+    expect(remembered).toEqual({
+      '/etc/a b': { sha256: 'abc', owner: 'root', group: 'adm', mode: 0o640 },
+      '/etc/gone': 'absent',
+      '/etc/preset': { sha256: 'def', owner: 'root', group: 'root', mode: 0o644 },
+    });
+    expect([...underWay].sort()).toEqual(['/etc/a b/new', '/etc/link', '/etc/x.conf']);
+    writeFileSync(path('state/backup/nginx/complete'), '');
+    expect(look({}).underWay).toEqual([]);
+  });
+
+  it('sees which packages are installed', () => {
+    const { packages } = look({ packages: ['dpkg', 'no-such-package', 'coreutils'] });
+    expect(new Set(packages)).toEqual(new Set(['coreutils', 'dpkg']));
   });
 
   it('leaves no trace', () => {

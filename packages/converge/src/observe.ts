@@ -1,10 +1,10 @@
-import { createHash } from 'node:crypto';
 import type { ConfigBundle, HostBundle } from '@perlstack/configs';
 import type { Remote } from '@perlstack/remote';
+import { type AnyEngine, ENGINES, observeEngines } from './engines.js';
 import { explainBusy } from './explain.js';
 import { STATE_FOLDER } from './layout.js';
 import { OBSERVE_SCRIPT } from './observe-script.js';
-import { decodeContent, decodeRecords, encodeRecords, type Fields } from './records.js';
+import { decodeContent, decodeRecords, encodeRecords, type Fields, sha256 } from './records.js';
 import type {
   Observed,
   ObservedDirectory,
@@ -12,6 +12,7 @@ import type {
   ObservedHost,
   ObservedUnit,
   ObservedUser,
+  Remembered,
 } from './world.js';
 
 /** A host whose disk or login hangs must not hang the run. */
@@ -21,38 +22,37 @@ export interface ObserveOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Looks at every host of the bundle, all at once, each with one script. Writes nothing. */
+/** Looks at every host of the bundle, all at once, each with one script; then each engine at its own. Writes nothing. */
 export async function observe(
   remote: Remote,
   bundle: ConfigBundle,
   options: ObserveOptions = {},
+  engines: readonly AnyEngine[] = ENGINES,
 ): Promise<Observed> {
-  const entries = await Promise.all(
-    bundle.hosts.map(async (host) => {
-      const { stdout } = await remote
-        .script(host.host, OBSERVE_SCRIPT, [STATE_FOLDER], {
-          name: 'observing',
-          sudo: true,
-          input: encodeRecords(questions(host)),
-          timeoutMs: OBSERVE_TIMEOUT_MS,
-          ...options,
-        })
-        .catch(explainBusy);
-      return [host.host, readAnswers(stdout)] as const;
-    }),
-  );
-  return { hosts: Object.fromEntries(entries) };
+  const looking = new Map(bundle.hosts.map((host) => [host.host, observeHost(remote, host, options)]));
+  const [hosts, seen] = await Promise.all([
+    Promise.all([...looking].map(async ([name, host]) => [name, await host] as const)),
+    observeEngines(remote, bundle, engines, looking, options),
+  ]);
+  return { hosts: Object.fromEntries(hosts), engines: seen };
+}
+
+async function observeHost(remote: Remote, host: HostBundle, options: ObserveOptions): Promise<ObservedHost> {
+  const settings = { name: 'observing', sudo: true, timeoutMs: OBSERVE_TIMEOUT_MS, ...options };
+  const input = encodeRecords(questions(host));
+  const looking = remote.script(host.host, OBSERVE_SCRIPT, [STATE_FOLDER], { ...settings, input });
+  return readAnswers((await looking.catch(explainBusy)).stdout);
 }
 
 /** What the script is asked about a host. */
 export function questions({ users, services }: HostBundle): Fields[] {
   const records: Fields[] = users.map(({ name }) => ['user', name]);
-  for (const { name, packages, directories, files, removes, unit } of services) {
+  for (const { name, packages, directories, presets = [], files, removes, unit } of services) {
     records.push(
       ['service', name],
       ...packages.map((item): Fields => ['package', item]),
       ...directories.map(({ path }): Fields => ['directory', path]),
-      ...files.map(({ path, content, secret }): Fields => [
+      ...[...presets, ...files].map(({ path, content, secret }): Fields => [
         'file',
         path,
         secret ? 'secret' : sha256(content),
@@ -62,10 +62,6 @@ export function questions({ users, services }: HostBundle): Fields[] {
     );
   }
   return records;
-}
-
-export function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }
 
 /** States of a unit file in which it needs no `systemctl enable`, or cannot have one. */
@@ -80,6 +76,8 @@ export function readAnswers(output: string): ObservedHost {
   const unwanted: string[] = [];
   const units: Record<string, ObservedUnit> = {};
   const inForce: Record<string, string> = {};
+  const remembered: Record<string, Remembered> = {};
+  const underWay: string[] = [];
   let leftovers = false;
   for (const [kind = '', name = '', a = '', b = '', c = '', d = '', e = ''] of decodeRecords(output)) {
     switch (kind) {
@@ -113,6 +111,12 @@ export function readAnswers(output: string): ObservedHost {
       case 'in-force':
         inForce[name] = a;
         break;
+      case 'remembered':
+        remembered[name] = a === '-' ? 'absent' : { owner: b, group: c, mode: parseInt(d, 8), sha256: a };
+        break;
+      case 'under-way':
+        underWay.push(name);
+        break;
       case 'leftovers':
         leftovers = true;
         break;
@@ -120,5 +124,5 @@ export function readAnswers(output: string): ObservedHost {
         throw new Error(`Unknown answer of the observing script: ${kind}`);
     }
   }
-  return { packages, users, directories, files, unwanted, units, inForce, leftovers };
+  return { packages, users, directories, files, unwanted, units, inForce, remembered, underWay, leftovers };
 }

@@ -2,14 +2,15 @@ import { describe, expect, it } from '@jest/globals';
 import type { ServiceConfig } from '@perlstack/configs';
 import { describe as describePlan } from './describe.js';
 import { plan } from './plan.js';
-import { bundleOf, convergedTo, freshHost, managedFile, nginxService } from './testing.js';
+import { bundleOf, convergedTo, freshHost, managedFile, nginxService, worldOf } from './testing.js';
 import type { Observed, ObservedContent, ObservedHost } from './world.js';
 
 const bundle = bundleOf({ 'web-1': [nginxService()] });
 const good = convergedTo(bundle).hosts['web-1'] as ObservedHost;
 
+/** A host whose memory of how files were left is gone, so that no difference is held to be an edit. */
 function seen(changes: Partial<ObservedHost>): Observed {
-  return { hosts: { 'web-1': { ...good, ...changes } } };
+  return worldOf({ 'web-1': { ...good, remembered: {}, ...changes } });
 }
 
 const conf = '/etc/nginx/nginx.conf';
@@ -20,7 +21,7 @@ const confAs = (changes: Partial<ObservedContent>): Partial<ObservedHost> => fil
 
 describe('plan', () => {
   it('is empty when nothing differs', () => {
-    expect(plan(bundle, convergedTo(bundle))).toEqual({ steps: [], changes: [] });
+    expect(plan(bundle, convergedTo(bundle))).toEqual({ steps: [], changes: [], refusals: [] });
   });
 
   it.each<[string, Partial<ObservedHost>, string, string, string[]]>([
@@ -120,20 +121,20 @@ describe('plan', () => {
   it('reloads for a change of files and for a reload that is due, not for a start', () => {
     const apply = (changes: Partial<ObservedHost>) =>
       plan(bundle, seen(changes)).steps.find(({ kind }) => kind === 'apply');
-    expect(apply(confAs({ mode: 0o600 }))).toMatchObject({ files: [conf], reloadDue: true });
-    expect(apply({ inForce: {} })).toMatchObject({ files: [], reloadDue: true });
-    expect(apply({ units: {} })).toMatchObject({ files: [], reloadDue: false });
+    expect(apply(confAs({ mode: 0o600 }))).toMatchObject({ files: [conf], action: 'reload' });
+    expect(apply({ inForce: {} })).toMatchObject({ files: [], action: 'reload' });
+    expect(apply({ units: {} })).toMatchObject({ files: [], action: 'none' });
   });
 
   it('removes what a package is going to bring', () => {
-    const { steps } = plan(bundle, { hosts: { 'web-1': freshHost() } });
+    const { steps } = plan(bundle, worldOf({ 'web-1': freshHost() }));
     expect(steps.find(({ kind }) => kind === 'apply')).toMatchObject({
       removes: ['/etc/nginx/sites-enabled/default'],
     });
   });
 
   it('does one thing after the other on a fresh host', () => {
-    const { steps } = plan(bundle, { hosts: { 'web-1': freshHost() } });
+    const { steps } = plan(bundle, worldOf({ 'web-1': freshHost() }));
     expect(steps.map(({ id, after = [] }) => [id, after])).toEqual([
       ['web-1/packages', []],
       ['web-1/users', ['web-1/packages']],
@@ -151,7 +152,7 @@ describe('plan', () => {
       removes: [],
     });
     const two = bundleOf({ 'web-1': [nginxService(), other], 'web-2': [nginxService()] });
-    const fresh = plan(two, { hosts: { 'web-1': freshHost(), 'web-2': freshHost() } });
+    const fresh = plan(two, worldOf({ 'web-1': freshHost(), 'web-2': freshHost() }));
     const after = Object.fromEntries(fresh.steps.map((step) => [step.id, step.after ?? []]));
     expect(after['web-2/nginx/apply']).toEqual(['web-1/validate', 'web-2/validate']);
     expect(after['web-1/haproxy/apply']).toEqual(['web-1/validate', 'web-2/validate', 'web-1/nginx/apply']);
@@ -166,9 +167,10 @@ describe('plan', () => {
     });
     const two = bundleOf({ 'web-1': [nginxService(), other] });
     const world = convergedTo(two).hosts['web-1'] as ObservedHost;
-    const { steps } = plan(two, {
-      hosts: { 'web-1': { ...world, unwanted: ['/etc/nginx/sites-enabled/default'] } },
-    });
+    const { steps } = plan(
+      two,
+      worldOf({ 'web-1': { ...world, remembered: {}, unwanted: ['/etc/nginx/sites-enabled/default'] } }),
+    );
     expect(steps.map(({ id }) => id)).toEqual(['web-1/validate', 'web-1/nginx/apply', 'web-1/clean']);
     expect(steps[0]).toMatchObject({ services: [{ service: 'nginx' }] });
   });
@@ -177,15 +179,15 @@ describe('plan', () => {
     const files = nginxService({ unit: null });
     const only = bundleOf({ 'web-1': [files] });
     const world = convergedTo(only).hosts['web-1'] as ObservedHost;
-    expect(plan(only, { hosts: { 'web-1': world } }).steps).toEqual([]);
-    expect(plan(only, { hosts: { 'web-1': { ...world, inForce: {} } } }).changes[0]?.what).toBe(
+    expect(plan(only, worldOf({ 'web-1': world })).steps).toEqual([]);
+    expect(plan(only, worldOf({ 'web-1': { ...world, inForce: {} } })).changes[0]?.what).toBe(
       'not known to be in force',
     );
   });
 
   it('holds no content and no secret in its steps, and no secret anywhere', () => {
     for (const world of [freshHost(), { ...good, ...fileAs('/etc/shop/env', { sha256: 'old' }) }]) {
-      const result = plan(bundle, { hosts: { 'web-1': world } });
+      const result = plan(bundle, worldOf({ 'web-1': world }));
       expect(JSON.stringify(result)).not.toContain('hunter2');
       expect(JSON.stringify(result.steps)).not.toContain('www-data');
       expect(result.changes.find(({ target }) => target === '/etc/shop/env')?.diff).toBe(
@@ -217,7 +219,7 @@ describe('plan', () => {
   });
 
   it('refuses a host that was not observed', () => {
-    expect(() => plan(bundle, { hosts: {} })).toThrow('web-1 was not observed');
+    expect(() => plan(bundle, worldOf({}))).toThrow('web-1 was not observed');
   });
 });
 

@@ -1,106 +1,167 @@
 import type { ConfigBundle, HostBundle } from '@perlstack/configs';
-import { compareHost, serviceDigest } from './compare.js';
-import type { ApplyStep, Change, ConvergePlan, ConvergeStep, ValidateStep } from './step.js';
-import type { Observed, ObservedHost } from './world.js';
+import { type Change, type Consent, NO_CONSENT } from '@perlstack/engine';
+import { UserError } from '@perlstack/stack';
+import { compareHost, type HostDifference, type ServiceDifference } from './compare.js';
+import { serviceDigest } from './digest.js';
+import { type AnyEngine, ENGINES, type EnginesPlan, keyOf, planEngines } from './engines.js';
+import { arrange, precedences, type Work } from './order.js';
+import { assertSound } from './sound.js';
+import type { ApplyStep, ConvergePlan, ConvergeStep, PlanStep } from './step.js';
+import type { Observed } from './world.js';
+
+interface PlannedHost {
+  readonly host: HostBundle;
+  readonly difference: HostDifference;
+  /** What comes before the first change of a live file of a running service. */
+  readonly prepared: readonly ConvergeStep[];
+}
 
 /**
- * The steps that make the hosts what the bundle says; none when they already are. Files are named by their paths, so
- * that no content gets into a step.
+ * The steps that make the hosts what the bundle says; none when they already are, or when something is refused. Files
+ * are named by their paths, so that no content gets into a step.
  *
  * Every host's new configuration is validated before the first host's is changed.
  *
  * @throws Error when a host of the bundle was not observed, or the bundle is not sound.
  */
-export function plan(bundle: ConfigBundle, observed: Observed): ConvergePlan {
+export function plan(
+  bundle: ConfigBundle,
+  observed: Observed,
+  consent: Consent = NO_CONSENT,
+  engines: readonly AnyEngine[] = ENGINES,
+): ConvergePlan {
   assertSound(bundle);
-  const hosts = bundle.hosts.map((host) => {
+  const hosts = bundle.hosts.map((host): PlannedHost => {
     const seen = observed.hosts[host.host];
     if (!seen) throw new Error(`${host.host} was not observed`);
-    const changes = compareHost(host, seen);
-    return { host, seen, changes, prepared: prepareSteps(host, changes) };
+    const difference = compareHost(host, seen, consent);
+    return { host, difference, prepared: prepareSteps(host.host, difference) };
   });
-  const validated = idsOf(
-    hosts.flatMap(({ prepared }) => prepared.filter(({ kind }) => kind === 'validate')),
-  );
-  const applying = hosts.map(({ host, seen, changes }) => applySteps(host, seen, changes, validated));
-  const applied = idsOf(applying.flat());
-  const steps = hosts.flatMap(({ host, changes, prepared }, index): ConvergeStep[] => {
-    const applies = applying[index] ?? [];
-    const clean = applies.length > 0 || changes.some(({ kind }) => kind === 'leftovers');
-    return [...prepared, ...applies, ...(clean ? [cleanStep(host.host, applied)] : [])];
-  });
-  return { steps, changes: hosts.flatMap(({ changes }) => changes) };
+  const intents = new Map(hosts.flatMap(intentsOf));
+  const engineWork = planEngines(bundle, observed, intents, consent, engines);
+  const refusals = [...hosts.flatMap(({ difference }) => difference.refusals), ...engineWork.refusals];
+  const steps = stepsOf(bundle, hosts, engineWork);
+  return {
+    steps: refusals.length > 0 ? [] : steps,
+    changes: changesByHost(hosts, engineWork.changes),
+    refusals,
+  };
 }
 
-const idsOf = (steps: readonly ConvergeStep[]): string[] => steps.map(({ id }) => id);
+/**
+ * To be called before a plan is carried out.
+ *
+ * @throws UserError with all that is refused, and what would allow it
+ */
+export function assertAllowed({ refusals }: ConvergePlan): void {
+  if (refusals.length === 0) return;
+  throw new UserError(`${refusals.join('\n')}\nNothing was changed.`);
+}
 
-/** What comes before the first change of a live file, one after the other. */
-function prepareSteps(host: HostBundle, changes: readonly Change[]): ConvergeStep[] {
-  const name = host.host;
+const intentsOf = ({ host, difference }: PlannedHost) =>
+  difference.services.map(({ service, intent }) => [keyOf(host.host, service.name), intent] as const);
+
+function changesByHost(hosts: readonly PlannedHost[], engines: readonly Change[]): Change[] {
+  const names = new Set(hosts.map(({ host }) => host.host));
+  return [
+    ...hosts.flatMap(({ host, difference }) => [
+      ...difference.changes,
+      ...engines.filter((change) => change.host === host.host),
+    ]),
+    ...engines.filter((change) => !names.has(change.host)),
+  ];
+}
+
+function stepsOf(bundle: ConfigBundle, hosts: readonly PlannedHost[], engines: EnginesPlan): PlanStep[] {
+  const prepared = hosts.flatMap((host) => host.prepared);
+  const validated = prepared.filter(({ kind }) => kind === 'validate').map(({ id }) => id);
+  const works = hosts.flatMap(({ host, difference, prepared: own }) => {
+    const before = [...new Set([...validated, ...own.slice(-1).map(({ id }) => id)])];
+    return difference.services.map((service) => workOf(host.host, service, engines, before));
+  });
+  const working = arrange(works, precedences(bundle, engines.order));
+  const applied = working.map(({ id }) => id);
+  const cleaning = hosts.filter(
+    ({ host, difference }) =>
+      working.some((step) => step.kind === 'apply' && step.host === host.host) ||
+      difference.changes.some(({ kind }) => kind === 'leftovers'),
+  );
+  return [...prepared, ...working, ...cleaning.map(({ host }) => cleanStep(host.host, applied))];
+}
+
+function workOf(
+  host: string,
+  difference: ServiceDifference,
+  engines: EnginesPlan,
+  prepared: readonly string[],
+): Work {
+  const service = difference.service.name;
+  const own = (step: { host: string; service: string }): boolean =>
+    step.host === host && step.service === service;
+  return {
+    key: keyOf(host, service),
+    prepared,
+    before: engines.before.filter(own),
+    apply: difference.apply ? applyStep(host, difference) : null,
+    after: engines.after.filter(own),
+  };
+}
+
+/** What comes before the first change of a live file of a running service, one after the other. */
+function prepareSteps(host: string, { changes, services }: HostDifference): ConvergeStep[] {
   const targets = (kind: Change['kind']): string[] => [
     ...new Set(changes.filter((change) => change.kind === kind).map(({ target }) => target)),
   ];
-  const steps: ConvergeStep[] = [];
-  const add = (step: ConvergeStep): void => {
-    const previous = steps.at(-1);
-    steps.push(previous ? { ...step, after: [previous.id] } : step);
-  };
+  const base = (kind: string, title: string) => ({ id: `${host}/${kind}`, title, host });
   const packages = targets('package');
   const users = targets('user');
   const paths = targets('directory');
-  const base = (kind: string, title: string) => ({ id: `${name}/${kind}`, title, host: name });
-  if (packages.length > 0) {
-    add({ ...base('packages', `install ${packages.join(', ')}`), kind: 'packages', packages });
-  }
-  if (users.length > 0) add({ ...base('users', `accounts: ${users.join(', ')}`), kind: 'users', users });
-  if (paths.length > 0)
-    add({ ...base('directories', `folders: ${paths.join(', ')}`), kind: 'directories', paths });
-  const services = dueServices(host, changes);
-  if (services.length > 0) {
-    const title = `${services.map(({ service }) => service).join(', ')}: stage and validate`;
-    add({ ...base('validate', title), kind: 'validate', services });
-  }
-  return steps;
-}
-
-/** The services of a host with a change of files or unit, with their files. */
-function dueServices(host: HostBundle, changes: readonly Change[]): ValidateStep['services'] {
-  return host.services.flatMap(({ name: service }) => {
-    const own = changes.filter((change) => change.service === service);
-    const targets = (kind: Change['kind']): string[] =>
-      own.filter((change) => change.kind === kind).map(({ target }) => target);
-    const due = own.some(({ kind }) => kind === 'file' || kind === 'remove' || kind === 'unit');
-    return due ? [{ service, files: targets('file'), removes: targets('remove') }] : [];
-  });
-}
-
-function applySteps(
-  host: HostBundle,
-  { inForce }: ObservedHost,
-  changes: readonly Change[],
-  validated: readonly string[],
-): ApplyStep[] {
-  const steps: ApplyStep[] = [];
-  for (const { service, files, removes } of dueServices(host, changes)) {
-    const config = host.services.find(({ name }) => name === service);
-    if (!config) continue;
-    const digest = serviceDigest(config);
-    const units = changes.filter((change) => change.service === service && change.kind === 'unit');
-    const previous = steps.at(-1);
-    steps.push({
-      id: `${host.host}/${service}/apply`,
-      kind: 'apply',
-      title: titleOf(service, files.length + removes.length, units),
-      host: host.host,
-      after: [...validated, ...(previous ? [previous.id] : [])],
-      service,
-      files,
-      removes,
-      reloadDue: files.length + removes.length > 0 || inForce[service] !== digest,
-      digest,
+  const presets = services.filter((service) => service.presets.length > 0);
+  const due = services.filter(({ apply }) => apply);
+  const names = due.map(({ service }) => service.name).join(', ');
+  const steps: (ConvergeStep | false)[] = [
+    presets.length > 0 && {
+      ...base('presets', `before packages: ${presets.flatMap((service) => service.presets).join(', ')}`),
+      kind: 'presets',
+      services: presets.map((service) => ({ service: service.service.name, files: service.presets })),
+    },
+    packages.length > 0 && {
+      ...base('packages', `install ${packages.join(', ')}`),
+      kind: 'packages',
+      packages,
+    },
+    users.length > 0 && { ...base('users', `accounts: ${users.join(', ')}`), kind: 'users', users },
+    paths.length > 0 && {
+      ...base('directories', `folders: ${paths.join(', ')}`),
+      kind: 'directories',
+      paths,
+    },
+    due.length > 0 && {
+      ...base('validate', `${names}: stage and validate`),
+      kind: 'validate',
+      services: due.map(({ service, files, removes }) => ({ service: service.name, files, removes })),
+    },
+  ];
+  return steps
+    .filter((step) => step !== false)
+    .map((step, index, all) => {
+      const previous = all[index - 1];
+      return previous ? { ...step, after: [previous.id] } : step;
     });
-  }
-  return steps;
+}
+
+function applyStep(host: string, difference: ServiceDifference): ApplyStep {
+  const { service, files, removes, action, changes } = difference;
+  const units = changes.filter(({ kind }) => kind === 'unit');
+  return {
+    id: `${host}/${service.name}/apply`,
+    kind: 'apply',
+    title: titleOf(service.name, files.length + removes.length, units),
+    host,
+    service: service.name,
+    ...{ files, removes, action },
+    digest: serviceDigest(service),
+  };
 }
 
 function titleOf(service: string, files: number, units: readonly Change[]): string {
@@ -108,7 +169,7 @@ function titleOf(service: string, files: number, units: readonly Change[]): stri
     ...(files > 0 ? [`${files} ${files === 1 ? 'file' : 'files'} into force`] : []),
     ...units.map(({ what }) => what),
   ];
-  return `${service}: ${parts.join(', ')}`;
+  return `${service}: ${parts.join(', ') || 'into force'}`;
 }
 
 function cleanStep(host: string, applied: readonly string[]): ConvergeStep {
@@ -120,29 +181,4 @@ function cleanStep(host: string, applied: readonly string[]): ConvergeStep {
     host,
     after: applied,
   };
-}
-
-const PATH = /^(\/[^/\t\n\0]+)+$/;
-
-function assertSound({ hosts }: ConfigBundle): void {
-  for (const { host, services } of hosts) {
-    const paths = services.flatMap((service) => [
-      ...service.files.map(({ path }) => path),
-      ...service.removes,
-      ...service.directories.map(({ path }) => path),
-      ...service.roots,
-    ]);
-    const odd = paths.find(
-      (path) => !PATH.test(path) || path.split('/').some((part) => part === '.' || part === '..'),
-    );
-    if (odd) throw new Error(`The bundle of ${host} names the path ${JSON.stringify(odd)}`);
-    const files = services.flatMap((service) => [
-      ...service.files.map(({ path }) => path),
-      ...service.removes,
-    ]);
-    const twice = files.find((path, index) => files.indexOf(path) !== index);
-    if (twice) throw new Error(`The bundle of ${host} names ${twice} twice`);
-    const unnamed = services.find(({ name }) => !/^[a-z0-9][a-z0-9._-]*$/.test(name));
-    if (unnamed) throw new Error(`The bundle of ${host} names the service ${JSON.stringify(unnamed.name)}`);
-  }
 }

@@ -1,3 +1,5 @@
+import { READ_RECORDS, REMEMBER, TAKE_LOCK } from './layout.js';
+
 /**
  * Installs packages. While it runs, a daemon that is not running stays so, because Debian's packages start theirs
  * with a default configuration that is not the one wanted; one that runs may be restarted by its upgrade. The policy
@@ -59,4 +61,27 @@ printf '%s\\n' "$records" | while IFS="$tab" read -r kind path owner group mode;
   fi
   install -d -o "$owner" -g "$group" -m "$mode" -- "$path"
 done
+`;
+
+/** Lays files before anything is installed. Arguments: folder, service. Input: as for staging, and `remember` lines. */
+export const PRESETS_SCRIPT = `
+set -eu
+base=$1 service=$2
+install -d -m 0700 -- "$base"
+${TAKE_LOCK}
+${READ_RECORDS}
+${REMEMBER}
+umask 077
+printf '%s\\n' "$records" | while IFS="$tab" read -r kind path owner group mode content; do
+  [ "$kind" = file ] || continue
+  folder=$(dirname -- "$path")
+  (umask 022; mkdir -p -- "$folder")
+  new=$folder/.$(basename -- "$path").perlstack-new
+  if [ "$content" = - ]; then : > "$new"; else printf %s "$content" | base64 -d > "$new"; fi
+  chown -- "$owner:$group" "$new"
+  chmod -- "$mode" "$new"
+  sync -- "$new"
+  mv -fT -- "$new" "$path"
+done
+remember_in "$base/$service.presets"
 `;

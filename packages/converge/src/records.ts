@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+
 /**
  * Scripts and this package talk in lines of fields between tabs: the plainest form that a POSIX shell both reads and
  * writes. Contents go as base64, so that neither tab nor newline can occur in a field.
@@ -40,4 +42,8 @@ export function decodeContent(field: string): string {
 /** Permission bits as `chmod` takes them. */
 export function encodeMode(mode: number): string {
   return mode.toString(8).padStart(4, '0');
+}
+
+export function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
 }

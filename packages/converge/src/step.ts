@@ -1,7 +1,14 @@
+import type { Change, EngineStep } from '@perlstack/engine';
 import type { Step } from '@perlstack/procedure';
 
 interface HostStep extends Step {
   readonly host: string;
+}
+
+/** Lays files that the packages' own install scripts read. */
+export interface PresetsStep extends HostStep {
+  readonly kind: 'presets';
+  readonly services: readonly { readonly service: string; readonly files: readonly string[] }[];
 }
 
 /** Installs packages; no daemon starts before its configuration is there. */
@@ -38,8 +45,8 @@ export interface ApplyStep extends HostStep {
   readonly service: string;
   readonly files: readonly string[];
   readonly removes: readonly string[];
-  /** The running service does not (or may not) know its configuration yet. */
-  readonly reloadDue: boolean;
+  /** What the unit is told when it runs; one that doesn't is started. */
+  readonly action: 'none' | 'reload' | 'restart';
   /** Of the service's configuration: kept on the host as the one in force, once it is. */
   readonly digest: string;
 }
@@ -49,23 +56,17 @@ export interface CleanStep extends HostStep {
   readonly kind: 'clean';
 }
 
-export type ConvergeStep = PackagesStep | UsersStep | DirectoriesStep | ValidateStep | ApplyStep | CleanStep;
+/** Steps of converge itself. */
+export type ConvergeStep =
+  PresetsStep | PackagesStep | UsersStep | DirectoriesStep | ValidateStep | ApplyStep | CleanStep;
 
-/** One difference between bundle and host: what a person reads before agreeing to the plan. */
-export interface Change {
-  readonly host: string;
-  /** The service it belongs to; `null` for accounts and for what an earlier run left behind. */
-  readonly service: string | null;
-  readonly kind: 'package' | 'user' | 'directory' | 'file' | 'remove' | 'unit' | 'leftovers';
-  /** Path, or name of package, account or unit. */
-  readonly target: string;
-  /** `new`, `content`, `mode 0600 → 0644`, `to be started`. */
-  readonly what: string;
-  /** Unified diff of a file whose content changes; of a secret one only that it does. */
-  readonly diff?: string;
-}
+/** Steps of a plan: converge's own and those of the engines. */
+export type PlanStep = ConvergeStep | EngineStep;
 
 export interface ConvergePlan {
-  readonly steps: readonly ConvergeStep[];
+  /** None when something is refused: then nothing may be done at all. */
+  readonly steps: readonly PlanStep[];
   readonly changes: readonly Change[];
+  /** Why the plan may not be carried out as it is, and what would allow it. */
+  readonly refusals: readonly string[];
 }

@@ -1,7 +1,7 @@
 import type { ConfigBundle, ManagedFile, ServiceConfig } from '@perlstack/configs';
-import { serviceDigest } from './compare.js';
-import { sha256 } from './observe.js';
-import type { Observed, ObservedHost } from './world.js';
+import { serviceDigest } from './digest.js';
+import { versionOf } from './standing.js';
+import type { Observed, ObservedHost, Remembered } from './world.js';
 
 export function managedFile(
   path: string,
@@ -39,6 +39,11 @@ export function bundleOf(hosts: Readonly<Record<string, ServiceConfig[]>>): Conf
   };
 }
 
+/** Hosts without engines. */
+export function worldOf(hosts: Observed['hosts']): Observed {
+  return { hosts, engines: {} };
+}
+
 /** Hosts on which everything is as the bundle says. */
 export function convergedTo(bundle: ConfigBundle): Observed {
   const entries = bundle.hosts.map(({ host, users, services }): [string, ObservedHost] => [
@@ -50,11 +55,8 @@ export function convergedTo(bundle: ConfigBundle): Observed {
         services.flatMap(({ directories }) => directories.map((item) => [item.path, item])),
       ),
       files: Object.fromEntries(
-        services.flatMap(({ files }) =>
-          files.map(({ path, content, owner, group, mode }) => [
-            path,
-            { owner, group, mode, sha256: sha256(content) },
-          ]),
+        services.flatMap(({ files, presets = [] }) =>
+          [...presets, ...files].map((file) => [file.path, versionOf(file)]),
         ),
       ),
       unwanted: [],
@@ -64,10 +66,17 @@ export function convergedTo(bundle: ConfigBundle): Observed {
         ),
       ),
       inForce: Object.fromEntries(services.map((service) => [service.name, serviceDigest(service)])),
+      remembered: Object.fromEntries(
+        services.flatMap(({ files, removes, presets = [] }): [string, Remembered][] => [
+          ...[...presets, ...files].map((file): [string, Remembered] => [file.path, versionOf(file)]),
+          ...removes.map((path): [string, Remembered] => [path, 'absent']),
+        ]),
+      ),
+      underWay: [],
       leftovers: false,
     },
   ]);
-  return { hosts: Object.fromEntries(entries) };
+  return worldOf(Object.fromEntries(entries));
 }
 
 /** A machine straight from its image. */
@@ -80,6 +89,8 @@ export function freshHost(): ObservedHost {
     unwanted: [],
     units: {},
     inForce: {},
+    remembered: {},
+    underWay: [],
   };
   return { ...nothing, leftovers: false };
 }
