@@ -12,6 +12,7 @@ export const declaration = declare({
   },
   outputs: {
     inventory: {},
+    'entry-addresses': {},
     plan: {},
     changed: {},
     'monthly-cost': {},

@@ -2,6 +2,7 @@ import { assertSucceeded, type InputsOf, type MainContext, runAction } from '@pe
 import { createClient, createReader, type LinodeReader } from '@perlstack/linode';
 import { execute } from '@perlstack/procedure';
 import {
+  entryAddresses,
   handlers,
   inventory,
   observe,
@@ -11,9 +12,9 @@ import {
   type ProvisionPlan,
 } from '@perlstack/provision';
 import { connect, publicKeyOf } from '@perlstack/remote';
-import { loadStack, type StackFile, UserError } from '@perlstack/stack';
+import { type Inventory, loadStack, type StackFile, UserError } from '@perlstack/stack';
 import { declaration } from './declaration.js';
-import { billTable, differenceOf, stepsTable } from './report.js';
+import { billTable, differenceOf, entrySentence, stepsTable } from './report.js';
 
 type Inputs = InputsOf<typeof declaration>;
 type Context = MainContext<typeof declaration>;
@@ -22,14 +23,14 @@ void runAction({
   name: 'provision-linode-tier',
   declaration,
   main: async (context) => {
-    const { inputs, output, reporter, signal } = context;
+    const { inputs, reporter, signal } = context;
     const file = loadStack(inputs['stack-file']);
     const sshPublicKey = inputs.mode === 'apply' ? publicKeyFrom(inputs) : '';
     const reader = createReader({ token: inputs['linode-token'], signal });
     const made = await reporter.phase('Plan', () => planFor(reader, file, inputs.mode));
     show(context, made);
     if (inputs.mode === 'plan') {
-      output('inventory', inventory(file.stack, await observe(reader, file)));
+      await describeServers(context, reader, file);
       reporter.verdict(
         made.steps.length === 0 ? NOTHING : `${made.steps.length} steps, nothing was changed.`,
       );
@@ -38,10 +39,7 @@ void runAction({
     assertConsent(inputs, made);
     await carryOut(context, file, made, sshPublicKey);
     const servers =
-      inputs.mode === 'destroy'
-        ? { stack: file.stack.stack, hosts: [] }
-        : inventory(file.stack, await observe(reader, file));
-    output('inventory', servers);
+      inputs.mode === 'destroy' ? nothingLeft(context, file) : await describeServers(context, reader, file);
     reporter.verdict(
       made.steps.length === 0
         ? NOTHING
@@ -49,6 +47,30 @@ void runAction({
     );
   },
 });
+
+/** Says what servers there are now, and where visitors come in. */
+async function describeServers(
+  { output, reporter }: Context,
+  reader: LinodeReader,
+  file: StackFile,
+): Promise<Inventory> {
+  const observed = await observe(reader, file);
+  const servers = inventory(file.stack, observed);
+  const addresses = entryAddresses(file.stack, observed);
+  output('inventory', servers);
+  output('entry-addresses', addresses);
+  if (addresses.length > 0) {
+    reporter.section({ title: 'Entry', body: entrySentence(file.stack.app.domains, addresses) });
+  }
+  return servers;
+}
+
+function nothingLeft({ output }: Context, { stack }: StackFile): Inventory {
+  const servers = { stack: stack.stack, hosts: [] };
+  output('inventory', servers);
+  output('entry-addresses', []);
+  return servers;
+}
 
 const NOTHING = 'Everything is as the stack file says: nothing to do.';
 

@@ -33,3 +33,10 @@ export function stepsTable(steps: readonly Step[]): string {
     steps.map(({ host, title }) => [host ?? '', title]),
   );
 }
+
+/** Where the domains of a stack have to point. */
+export function entrySentence(domains: readonly string[], addresses: readonly string[]): string {
+  const names = domains.length > 0 ? domains.join(', ') : 'The domains';
+  const point = domains.length === 1 ? 'points' : 'point';
+  return `${names} ${point} to ${addresses.join(' and ')}.`;
+}

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { createClient, createReader } from './client.js';
 import { type LinodeApiError, LinodeUnreachable, UncertainOutcome } from './errors.js';
 import { answer, quickClock, type Responder, serve, type TestServer } from './server.testkit.js';
-import type { NewLinode } from './types.js';
+import type { NewLinode, TcpPortSettings } from './types.js';
 
 let server: TestServer;
 afterEach(() => server.close());
@@ -59,7 +59,9 @@ describe('who asks whom', () => {
   it('gives a reader no way to write', async () => {
     await start(() => undefined);
     const names = Object.keys(createReader({ token: 'x', baseUrl: server.url }));
-    expect(names.filter((name) => /create|update|delete|replace|attach|assign|boot/.test(name))).toEqual([]);
+    expect(
+      names.filter((name) => /create|update|delete|replace|attach|assign|boot|guard/.test(name)),
+    ).toEqual([]);
   });
 });
 
@@ -297,5 +299,59 @@ describe('waiting', () => {
       /not ready in time: linode_boot started/,
     );
     expect(server.seen).toHaveLength(21);
+  });
+});
+
+describe('NodeBalancers', () => {
+  const SETTINGS: TcpPortSettings = {
+    protocol: 'tcp',
+    algorithm: 'leastconn',
+    proxy_protocol: 'v2',
+    check: 'connection',
+    check_interval: 3,
+    check_timeout: 2,
+    check_attempts: 2,
+  };
+
+  it('sends what it is given as it is: subnets of nodes, addresses with their ports', async () => {
+    const { client } = await start((_, response) => answer(response, 200, { id: 5 }));
+    const balancer = {
+      ...{ label: 'shop-entry', region: 'us-ord', tags: ['perlstack'], firewall_id: 7 },
+      vpcs: [{ subnet_id: 3, ipv4_range: '10.10.5.4/30' }],
+    };
+    const node = { address: '10.10.0.2:80', label: 'web-1', mode: 'accept', subnet_id: 3 } as const;
+    await client.createNodeBalancer(balancer);
+    await client.createNodeBalancerPort(5, { port: 80, ...SETTINGS });
+    await client.updateNodeBalancerPort(5, 6, SETTINGS);
+    await client.createBalancerNode(5, 6, node);
+    await client.guardNodeBalancer(5, 7);
+    expect(server.seen.map(({ method, url, body }) => [`${method} ${url}`, body])).toEqual([
+      ['POST /v4beta/nodebalancers', balancer],
+      ['POST /v4beta/nodebalancers/5/configs', { port: 80, ...SETTINGS }],
+      ['PUT /v4beta/nodebalancers/5/configs/6', SETTINGS],
+      ['POST /v4beta/nodebalancers/5/configs/6/nodes', node],
+      ['PUT /v4beta/nodebalancers/5/firewalls', { firewall_ids: [7] }],
+    ]);
+  });
+
+  it('reads ports and nodes, and deletes what may be gone already', async () => {
+    const { client } = await start(({ method, url }, response) => {
+      if (method === 'DELETE') answer(response, 404, { errors: [{ reason: 'Not found' }] });
+      else answer(response, 200, page([{ id: url.includes('nodes') ? 8 : 6 }]));
+    });
+    expect(await client.nodeBalancerPorts(5)).toEqual([{ id: 6 }]);
+    expect(await client.balancerNodes(5, 6)).toEqual([{ id: 8 }]);
+    await client.deleteBalancerNode(5, 6, 8);
+    await client.deleteNodeBalancerPort(5, 6);
+    await client.deleteNodeBalancer(5);
+    expect(
+      server.seen.map(({ method, url }) => `${method} ${url.replace(/^\/v4(beta)?|\?.*$/g, '')}`),
+    ).toEqual([
+      'GET /nodebalancers/5/configs',
+      'GET /nodebalancers/5/configs/6/nodes',
+      'DELETE /nodebalancers/5/configs/6/nodes/8',
+      'DELETE /nodebalancers/5/configs/6',
+      'DELETE /nodebalancers/5',
+    ]);
   });
 });

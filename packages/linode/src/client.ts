@@ -39,6 +39,11 @@ export interface LinodeReader {
   vpc(id: number): Promise<T.VPC>;
   firewalls(filter?: T.Filter): Promise<T.Firewall[]>;
   placementGroups(filter?: T.Filter): Promise<T.PlacementGroup[]>;
+  /** What NodeBalancers cost. */
+  nodeBalancerTypes(): Promise<T.PriceType[]>;
+  nodeBalancers(filter?: T.Filter): Promise<T.NodeBalancer[]>;
+  nodeBalancerPorts(id: number): Promise<T.NodeBalancerPort[]>;
+  balancerNodes(balancer: number, port: number): Promise<T.BalancerNode[]>;
   /** The newest events first; at the most `limit` (25 to 500). */
   events(filter?: T.Filter, limit?: number): Promise<T.Event[]>;
   /**
@@ -76,6 +81,19 @@ export interface LinodeClient extends LinodeReader {
   createPlacementGroup(group: T.NewPlacementGroup): Promise<T.PlacementGroup>;
   assignPlacement(groupId: number, linodeId: number): Promise<void>;
   deletePlacementGroup(id: number): Promise<void>;
+  createNodeBalancer(balancer: T.NewNodeBalancer): Promise<T.NodeBalancer>;
+  updateNodeBalancer(id: number, change: { tags?: readonly string[] }): Promise<T.NodeBalancer>;
+  /** Puts a NodeBalancer under this firewall and no other. */
+  guardNodeBalancer(id: number, firewallId: number): Promise<void>;
+  deleteNodeBalancer(id: number): Promise<void>;
+  createNodeBalancerPort(
+    balancer: number,
+    port: T.TcpPortSettings & { port: number },
+  ): Promise<T.NodeBalancerPort>;
+  updateNodeBalancerPort(balancer: number, id: number, port: T.TcpPortSettings): Promise<T.NodeBalancerPort>;
+  deleteNodeBalancerPort(balancer: number, id: number): Promise<void>;
+  createBalancerNode(balancer: number, port: number, node: T.NewBalancerNode): Promise<T.BalancerNode>;
+  deleteBalancerNode(balancer: number, port: number, id: number): Promise<void>;
   withSignal(signal: AbortSignal): LinodeClient;
 }
 
@@ -165,6 +183,11 @@ function reader(connection: Connection): LinodeReader {
     vpc: (id) => call(() => api.getVPC(id)),
     firewalls: (filter) => list(api.getFirewalls, filter),
     placementGroups: (filter) => list(api.getPlacementGroups, filter),
+    nodeBalancerTypes: () => list(api.getNodeBalancerTypes),
+    nodeBalancers: (filter) => list(api.getNodeBalancers, filter),
+    // The package's functions for these are made for its forms, and split the addresses of nodes.
+    nodeBalancerPorts: (id) => list(listOf(`/nodebalancers/${id}/configs`)),
+    balancerNodes: (balancer, port) => list(listOf(`/nodebalancers/${balancer}/configs/${port}/nodes`)),
     events: (filter, limit) => newestEvents(call, filter, limit),
     waitForLinode: (id, options = {}) => connection.waitForLinode(id, options),
     withSignal: (signal) => reader(connection.withSignal(signal)),
@@ -206,8 +229,28 @@ function client(connection: Connection): LinodeClient {
     assignPlacement: async (id, linodeId) =>
       void (await post(`/placement/groups/${id}/assign`, { linodes: [linodeId], compliant_only: false })),
     deletePlacementGroup: (id) => remove(() => api.deletePlacementGroup(id)),
+    ...balancerWrites(post, put, remove),
     withSignal: (signal) => client(connection.withSignal(signal)),
   };
+}
+
+type Send = <R>(path: string, data?: unknown) => Promise<R>;
+
+function balancerWrites(post: Send, put: Send, remove: (request: () => Promise<unknown>) => Promise<void>) {
+  return {
+    createNodeBalancer: (balancer) => post('/nodebalancers', balancer),
+    updateNodeBalancer: (id, change) => put(`/nodebalancers/${id}`, change),
+    guardNodeBalancer: async (id, firewall) =>
+      void (await put(`/nodebalancers/${id}/firewalls`, { firewall_ids: [firewall] })),
+    deleteNodeBalancer: (id) => remove(() => api.deleteNodeBalancer(id)),
+    createNodeBalancerPort: (balancer, port) => post(`/nodebalancers/${balancer}/configs`, port),
+    updateNodeBalancerPort: (balancer, id, port) => put(`/nodebalancers/${balancer}/configs/${id}`, port),
+    deleteNodeBalancerPort: (balancer, id) => remove(() => api.deleteNodeBalancerConfig(balancer, id)),
+    createBalancerNode: (balancer, port, node) =>
+      post(`/nodebalancers/${balancer}/configs/${port}/nodes`, node),
+    deleteBalancerNode: (balancer, port, id) =>
+      remove(() => api.deleteNodeBalancerConfigNode(balancer, port, id)),
+  } satisfies Partial<LinodeClient>;
 }
 
 interface Page<R> {

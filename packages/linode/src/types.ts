@@ -12,7 +12,9 @@ export type {
   Linode,
   LinodeInterface,
   LinodeType,
+  NodeBalancer,
   PlacementGroup,
+  PriceType,
   Profile,
   Region,
   RegionAvailability,
@@ -80,4 +82,54 @@ export interface NewFirewall {
   readonly label: string;
   readonly rules: RuleSet;
   readonly tags?: readonly string[];
+}
+
+/** A NodeBalancer to be made; its backends are in a VPC, of which it takes a range for itself. */
+export interface NewNodeBalancer {
+  readonly label: string;
+  readonly region: string;
+  readonly tags: readonly string[];
+  readonly vpcs: readonly { readonly subnet_id: number; readonly ipv4_range: string }[];
+  /** `-1` for none, not even the account's usual one. */
+  readonly firewall_id: number;
+}
+
+/** What a NodeBalancer's port is told to do with TCP connections. */
+export interface TcpPortSettings {
+  readonly protocol: 'tcp';
+  readonly algorithm: 'roundrobin' | 'leastconn' | 'source';
+  readonly proxy_protocol: 'none' | 'v1' | 'v2';
+  readonly check: 'none' | 'connection';
+  /** Seconds; more than `check_timeout`. */
+  readonly check_interval: number;
+  readonly check_timeout: number;
+  readonly check_attempts: number;
+}
+
+/** The configuration of a NodeBalancer's port, as far as it is used here: its `protocol` may be any. */
+export type NodeBalancerPort = {
+  readonly [K in keyof TcpPortSettings]: TcpPortSettings[K] extends number ? number : string;
+} & {
+  readonly id: number;
+  readonly port: number;
+  readonly nodes_status: { readonly up: number; readonly down: number };
+};
+
+/** A node to be made. The subnet is that of the NodeBalancer, whichever one of its VPC the node is in. */
+export interface NewBalancerNode {
+  /** `10.10.0.2:80` */
+  readonly address: string;
+  readonly label: string;
+  readonly mode: 'accept';
+  readonly subnet_id: number;
+}
+
+export interface BalancerNode {
+  readonly id: number;
+  readonly address: string;
+  readonly label: string;
+  /** `UP`, `DOWN`; anything else before the first check. */
+  readonly status: string;
+  readonly mode: string;
+  readonly weight: number;
 }

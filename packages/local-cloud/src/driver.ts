@@ -11,6 +11,10 @@ export interface HostDriver {
   destroy(id: number): Promise<void>;
   /** Replaces the rules on one of its interfaces, from outside the host. */
   setFirewall(id: number, interfaceId: number, firewall: FirewallSpec | null): Promise<void>;
+  /** Has a NodeBalancer serve as described, in place of how it did before; `null` removes it. */
+  setBalancer(id: number, balancer: BalancerSpec | null): Promise<void>;
+  /** What a NodeBalancer's checks say of its nodes, by node id; what was not checked yet is left out. */
+  balancerNodes(id: number): Promise<ReadonlyMap<number, NodeHealth>>;
   /** Removes everything the driver made. */
   close(): Promise<void>;
 }
@@ -64,4 +68,55 @@ export interface FirewallRule {
   readonly ports: string | null;
   /** CIDRs. */
   readonly ipv4: readonly string[];
+}
+
+export type NodeHealth = 'UP' | 'DOWN';
+
+/** A NodeBalancer as the API holds it. */
+export interface BalancerSpec {
+  readonly id: number;
+  readonly label: string;
+  /** The public one, and one in the VPC of its backends where it has any. */
+  readonly interfaces: readonly InterfaceSpec[];
+  /** The addresses in the VPC from which it speaks to its nodes; none for one without a VPC. */
+  readonly sources: readonly string[];
+  readonly firewall: FirewallSpec | null;
+  /** New connections a second from one client address; 0 for any number. */
+  readonly throttle: number;
+  readonly ports: readonly BalancerPort[];
+}
+
+/** One port on which a NodeBalancer listens. */
+export interface BalancerPort {
+  /** Id of its configuration. */
+  readonly id: number;
+  readonly port: number;
+  readonly protocol: 'tcp' | 'http';
+  readonly algorithm: 'roundrobin' | 'leastconn' | 'source';
+  readonly stickiness: 'none' | 'table' | 'http_cookie';
+  readonly proxyProtocol: 'none' | 'v1' | 'v2';
+  readonly check: BalancerCheck;
+  readonly nodes: readonly BalancerNode[];
+}
+
+export interface BalancerCheck {
+  readonly kind: 'none' | 'connection' | 'http' | 'http_body';
+  readonly intervalSeconds: number;
+  readonly timeoutSeconds: number;
+  /** Failures in a row after which a node is down. */
+  readonly attempts: number;
+  readonly path: string;
+  /** Regular expression that the body must match. */
+  readonly body: string;
+  /** Whether a node's answers of status 5xx count as failures. */
+  readonly passive: boolean;
+}
+
+export interface BalancerNode {
+  readonly id: number;
+  readonly address: string;
+  readonly port: number;
+  readonly weight: number;
+  /** `drain`: no new connections; `reject`: as good as not there; `backup`: when no other is up. */
+  readonly mode: 'accept' | 'reject' | 'drain' | 'backup';
 }

@@ -1,15 +1,7 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type LinodeApi, startApi } from './api/index.js';
-import {
-  command,
-  type HostCloud,
-  type HostCloudOptions,
-  cloudFolder,
-  createHostCloud,
-} from './hosts/index.js';
+import { type HostCloud, type HostCloudOptions, cloudFolder, createHostCloud } from './hosts/index.js';
+import { startRelay } from './relay.js';
 
 /** Where the API answers inside the internet of a local cloud: loopback there, so that no host can reach it. */
 const API_PORT = 8080;
@@ -38,7 +30,7 @@ export async function openLocalCloud(options: LocalCloudOptions = {}): Promise<L
   try {
     const socket = join(cloudFolder(hosts.id), 'api.sock');
     const api = await startApi({ driver: hosts.driver, timeScale: options.timeScale ?? 0, path: socket });
-    const relay = await startRelay(hosts, socket);
+    const relay = await startRelay(hosts, socket, API_PORT);
     const close = async (): Promise<void> => {
       relay.kill();
       await api.close();
@@ -49,26 +41,4 @@ export async function openLocalCloud(options: LocalCloudOptions = {}): Promise<L
     await hosts.close();
     throw error;
   }
-}
-
-/** The API's process stays outside, where it can make hosts; only its port is inside. */
-async function startRelay(hosts: HostCloud, socket: string): Promise<ChildProcess> {
-  const listen = `TCP-LISTEN:${API_PORT},bind=127.0.0.1,reuseaddr,fork,backlog=128`;
-  const [file = '', ...args] = hosts.inInternet([
-    ...['setpriv', '--pdeathsig', 'TERM', '--'],
-    ...['socat', listen, `UNIX-CONNECT:${socket}`],
-  ]);
-  const relay = spawn(file, args, { stdio: ['ignore', 'ignore', 'inherit'] });
-  await once(relay, 'spawn');
-  await untilListening(hosts);
-  return relay;
-}
-
-async function untilListening(hosts: HostCloud): Promise<void> {
-  const [file = '', ...args] = hosts.inInternet(['bash', '-c', `exec 3<>/dev/tcp/127.0.0.1/${API_PORT}`]);
-  for (let tries = 0; tries < 100; tries += 1) {
-    if ((await command([file, ...args], { okCodes: [0, 1] })).code === 0) return;
-    await sleep(50);
-  }
-  throw new Error(`The relay to the API does not listen on port ${API_PORT} of the internet`);
 }

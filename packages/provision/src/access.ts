@@ -3,19 +3,17 @@ import { type Stack, type TierName, waysIn } from '@perlstack/stack';
 
 /** The rules of a tier's Cloud Firewall: what the table of accesses lets in, all else dropped; everything may go out. */
 export function rulesFor(stack: Stack, tier: TierName): RuleSet {
-  const inbound = waysIn(stack, tier).map(
-    ({ label, ports, what, ipv4, ipv6 }): FirewallRuleType => ({
-      action: 'ACCEPT',
-      protocol: 'TCP',
-      ports,
-      addresses: {
-        ...(ipv4.length > 0 ? { ipv4: [...ipv4] } : {}),
-        ...(ipv6.length > 0 ? { ipv6: [...ipv6] } : {}),
-      },
-      label,
-      description: what,
-    }),
-  );
+  const inbound = waysIn(stack, tier).map(({ label, ports, what, ipv4, ipv6 }): FirewallRuleType => ({
+    action: 'ACCEPT',
+    protocol: 'TCP',
+    ports,
+    addresses: {
+      ...(ipv4.length > 0 ? { ipv4: [...ipv4] } : {}),
+      ...(ipv6.length > 0 ? { ipv6: [...ipv6] } : {}),
+    },
+    label,
+    description: what,
+  }));
   return { inbound, inbound_policy: 'DROP', outbound: [], outbound_policy: 'ACCEPT' };
 }
 

@@ -1,18 +1,20 @@
 import type { DesiredTier } from './layout.js';
-import type { Catalogue, ObservedLinode } from './observed.js';
+import type { Catalogue, ObservedBalancer, ObservedLinode } from './observed.js';
 
-/** One Linode on the bill. */
+/** One Linode on the bill, or the NodeBalancer. */
 export interface BillLine {
-  /** Label of the Linode. */
+  /** Label of the Linode or the NodeBalancer. */
   readonly label: string;
+  /** Of the NodeBalancer `entry`. */
   readonly tier: string;
+  /** Of the NodeBalancer `NodeBalancer`. */
   readonly type: string;
   readonly change: 'create' | 'keep' | 'delete';
   /** USD a month; `null` where Linode names no price. */
   readonly monthly: number | null;
 }
 
-/** USD a month; Linodes without a price are left out and counted. */
+/** USD a month; lines without a price are left out and counted. */
 export interface Bill {
   readonly lines: readonly BillLine[];
   readonly before: number;
@@ -55,4 +57,20 @@ export function billLines(
   );
   const surplus = linodes.filter(({ label }) => !wanted.some((one) => one.label === label));
   return [...wanted, ...surplus.map(({ label, tier, type }) => line(label, tier, type ?? '', 'delete'))];
+}
+
+/** The line of the NodeBalancer that is wanted, and those of NodeBalancers that are not. */
+export function entryLines(
+  wanted: string | null,
+  existing: readonly Pick<ObservedBalancer, 'label'>[],
+  { balancerMonthly: monthly }: Pick<Catalogue, 'balancerMonthly'>,
+): BillLine[] {
+  const labels = existing.map(({ label }) => label);
+  const line = (label: string, change: BillLine['change']): BillLine => {
+    return { label, tier: 'entry', type: 'NodeBalancer', change, monthly };
+  };
+  return [
+    ...(wanted === null ? [] : [line(wanted, labels.includes(wanted) ? 'keep' : 'create')]),
+    ...labels.filter((label) => label !== wanted).map((label) => line(label, 'delete')),
+  ];
 }

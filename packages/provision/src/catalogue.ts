@@ -1,17 +1,34 @@
 import type { Image, LinodeReader, Region, RegionAvailability } from '@perlstack/linode';
-import { isProvisioned, settingsOf, nearest, stackFault, type StackFile, TIERS, type UserError } from '@perlstack/stack';
+import {
+  isProvisioned,
+  settingsOf,
+  nearest,
+  stackFault,
+  type StackFile,
+  TIERS,
+  type UserError,
+} from '@perlstack/stack';
+import { desiredEntry } from './entry.js';
 import { DEFAULT_TYPES } from './layout.js';
 import type { Catalogue, TypeFacts } from './observed.js';
-import { describeType, typeFacts } from './prices.js';
+import { balancerMonthly, describeType, typeFacts } from './prices.js';
+
+interface Need {
+  readonly capability: string;
+  readonly what: string;
+}
 
 /** What a region must have, in the API's words and in ours. */
-const NEEDS: readonly { readonly capability: string; readonly what: string }[] = [
+const NEEDS: readonly Need[] = [
   { capability: 'VPCs', what: 'no VPCs' },
   { capability: 'Linode Interfaces', what: 'no Linode Interfaces' },
   { capability: 'Placement Group', what: 'no placement groups' },
   { capability: 'Metadata', what: 'no metadata service' },
   { capability: 'Cloud Firewall', what: 'no Cloud Firewalls' },
 ];
+
+const needsOf = ({ stack }: StackFile): readonly Need[] =>
+  desiredEntry(stack) ? [...NEEDS, { capability: 'NodeBalancers', what: 'no NodeBalancers' }] : NEEDS;
 
 /**
  * Reads what Linode offers and holds the stack file against it.
@@ -22,7 +39,12 @@ const NEEDS: readonly { readonly capability: string; readonly what: string }[] =
 export async function readCatalogue(reader: LinodeReader, file: StackFile): Promise<Catalogue> {
   const { stack } = file;
   // The list is public; a single image asks for a scope of its own.
-  const [regions, types, images] = await Promise.all([reader.regions(), reader.types(), reader.images()]);
+  const [regions, types, images, balancers] = await Promise.all([
+    reader.regions(),
+    reader.types(),
+    reader.images(),
+    reader.nodeBalancerTypes(),
+  ]);
   const region = checkedRegion(file, regions);
   const facts = types.map((type) => typeFacts(type, region.id));
   checkTypes(file, facts);
@@ -34,6 +56,7 @@ export async function readCatalogue(reader: LinodeReader, file: StackFile): Prom
   return {
     region: { id: region.id, label: region.label, placementLimit: placementLimit(region) },
     types: facts,
+    balancerMonthly: balancerMonthly(balancers, region.id),
   };
 }
 
@@ -47,7 +70,7 @@ function checkedRegion(file: StackFile, regions: readonly Region[]): Region {
   const wanted = file.stack.region;
   const region = regions.find(({ id }) => id === wanted);
   if (!region) throw regionFault(file, unknownRegion(wanted, regions));
-  const lack = NEEDS.find(({ capability }) => !offers(region, capability));
+  const lack = needsOf(file).find(({ capability }) => !offers(region, capability));
   if (!lack) return region;
   const others = neighbours(region, regions.filter(isComplete));
   throw regionFault(

@@ -1,4 +1,4 @@
-import { type Bill, billLines, billOf } from './bill.js';
+import { type Bill, billLines, billOf, entryLines } from './bill.js';
 import { hostName } from './names.js';
 import type {
   Catalogue,
@@ -21,10 +21,13 @@ export interface DestroyPlan {
 export function planDestroy(
   stack: string,
   resources: Resources,
-  catalogue: Pick<Catalogue, 'types'>,
+  catalogue: Pick<Catalogue, 'types' | 'balancerMonthly'>,
 ): DestroyPlan {
   const { steps, notes } = deletions(stack, resources, 'delete-vpc');
-  const bill = billOf(billLines([], resources.linodes, catalogue));
+  const bill = billOf([
+    ...billLines([], resources.linodes, catalogue),
+    ...entryLines(null, resources.balancers, catalogue),
+  ]);
   const strangers = resources.strangers.map(({ what, label, id, lacks }) => {
     return `${what} "${label}" (id ${id}) is left alone: it has not the ${lacks} of this stack.`;
   });
@@ -43,15 +46,23 @@ export function deletions(
   vpcFate: 'delete-vpc' | 'keep-vpc',
 ): Deletions {
   const ours = new Set(resources.linodes.map(({ id }) => id));
-  const after = resources.linodes.map(({ label }) => stepId('delete-linode', label));
+  const going = resources.balancers.map(({ id }) => id);
+  const after = [
+    ...resources.linodes.map(({ label }) => stepId('delete-linode', label)),
+    ...resources.balancers.map(({ label }) => stepId('delete-balancer', label)),
+  ];
   const shared = (members: readonly number[]): boolean => members.some((id) => !ours.has(id));
   const walls = resources.firewalls.filter((wall) => !isShared(wall, resources));
   const groups = resources.placementGroups.filter(({ members }) => !shared(members));
   const subnets = resources.vpc?.subnets ?? [];
-  const busy = subnets.filter(({ linodes, others }) => others > 0 || shared(linodes));
+  const busy = subnets.filter(
+    ({ linodes, balancers, others }) =>
+      others > 0 || shared(linodes) || balancers.some((id) => !going.includes(id)),
+  );
   const wholeVpc = vpcFate === 'delete-vpc' && busy.length === 0;
   return {
     steps: [
+      ...balancerSteps(resources),
       ...linodeSteps(resources),
       ...walls.map(({ label }): ProvisionStep => ({
         ...removal('delete-firewall', label, `delete firewall ${label}`),
@@ -79,6 +90,13 @@ function removal<K extends 'delete-firewall' | 'delete-placement-group' | 'delet
   title: string,
 ) {
   return { id: stepId(kind, label), kind, label, title };
+}
+
+function balancerSteps({ balancers }: Resources): ProvisionStep[] {
+  return balancers.map(({ id: balancerId, label, ipv4 }) => ({
+    ...{ id: stepId('delete-balancer', label), kind: 'delete-balancer', label, balancerId },
+    title: `delete NodeBalancer ${label} with its address ${ipv4}`,
+  }));
 }
 
 function linodeSteps({ linodes }: Resources): ProvisionStep[] {
@@ -111,10 +129,15 @@ function subnetSteps(
   }));
 }
 
-/** A firewall that guards anything but interfaces of the Linodes that go. */
-function isShared({ interfaces, others }: ObservedFirewall, { linodes }: Resources): boolean {
+/** A firewall that guards anything but interfaces of the Linodes and NodeBalancers that go. */
+function isShared(wall: ObservedFirewall, { linodes, balancers }: Resources): boolean {
   const going = linodes.flatMap((linode) => linode.interfaces.map(({ id }) => id));
-  return others.length > 0 || interfaces.some((id) => !going.includes(id));
+  const goingBalancers = balancers.map(({ id }) => id);
+  return (
+    wall.others.length > 0 ||
+    wall.interfaces.some((id) => !going.includes(id)) ||
+    wall.balancers.some((id) => !goingBalancers.includes(id))
+  );
 }
 
 function notesOn(

@@ -11,7 +11,7 @@ const SMALL = stackFile(`stack: shop
 region: us-ord
 app: { name: shop }
 tiers:
-  web: { type: g6-nanode-1, count: 1 }
+  web: { type: g6-nanode-1, count: 1, entry: nodebalancer }
   app: { type: g6-nanode-1, count: 2 }
 `);
 
@@ -20,7 +20,7 @@ afterEach(() => cloud.close());
 
 /** What there is once a run has ended well, with everything counted that could have been made twice. */
 async function world(one: TestCloud): Promise<unknown> {
-  const { linodes, vpc, firewalls, placementGroups } = await readResources(one.reader, 'shop');
+  const { linodes, vpc, firewalls, placementGroups, balancers } = await readResources(one.reader, 'shop');
   const { state } = one.api;
   return {
     counts: [
@@ -28,6 +28,7 @@ async function world(one: TestCloud): Promise<unknown> {
       state.vpcs.size,
       state.firewalls.size,
       state.placementGroups.size,
+      state.nodeBalancers.size,
       one.driver.hosts.size,
     ],
     linodes: linodes.map(({ label, status, tags, privateAddress, interfaces, placementGroup }) => ({
@@ -36,13 +37,18 @@ async function world(one: TestCloud): Promise<unknown> {
       keys: fingerprintsOf(tags).map((key) => key === one.hosts.shown(label)),
     })),
     subnets: vpc?.subnets.map(({ label, ipv4, linodes: users }) => [label, ipv4, users.length]),
-    firewalls: firewalls.map(({ label, interfaces }) => [label, interfaces.length]).sort(),
+    firewalls: firewalls
+      .map(({ label, interfaces, balancers: behind }) => [label, interfaces.length + behind.length])
+      .sort(),
+    nodes: balancers.flatMap(({ ports }) =>
+      ports.flatMap(({ port, nodes }) => nodes.map(({ label, address }) => `${port} ${label} ${address}`)),
+    ),
     groups: placementGroups.map(({ label, members }) => [label, members.length]).sort(),
   };
 }
 
 const WHOLE = {
-  counts: [3, 1, 2, 1, 3],
+  counts: [3, 1, 3, 1, 1, 3],
   linodes: [
     {
       label: 'shop-web-1',
@@ -75,9 +81,12 @@ const WHOLE = {
   subnets: [
     ['web', '10.10.0.0/24', 1],
     ['app', '10.10.1.0/24', 2],
+    ['entry', '10.10.5.0/24', 0],
   ],
+  nodes: ['80 web-1 10.10.0.2:80'],
   firewalls: [
     ['shop-app', 2],
+    ['shop-entry', 1],
     ['shop-web', 2],
   ],
   groups: [['perlstack-shop-app', 2]],
@@ -95,7 +104,7 @@ async function cutAfter(one: TestCloud, boundary: number): Promise<number> {
   return passed;
 }
 
-const CHANGES = /^(create|update|replace|attach|assign|delete|boot)/;
+const CHANGES = /^(create|guard|update|replace|attach|assign|delete|boot)/;
 
 /**
  * Runs as a process that is killed before the change of that number, be it a writing request or a command over SSH:
@@ -151,7 +160,7 @@ describe('killed and run again', () => {
       await cloud.close();
       cloud = await testCloud();
     }
-    expect(number).toBe(22);
+    expect(number).toBe(26);
   }, 60_000);
 
   it.each(['PREPARE', 'INSTALL', 'verify'])(
@@ -203,6 +212,9 @@ describe('an unreliable API', () => {
     ['the VPC', /^\/vpcs$/],
     ['a firewall', /^\/networking\/firewalls$/],
     ['a placement group', /^\/placement\/groups$/],
+    ['the NodeBalancer', /^\/nodebalancers$/],
+    ['a port of the NodeBalancer', /^\/nodebalancers\/\d+\/configs$/],
+    ['a node of the NodeBalancer', /^\/nodebalancers\/\d+\/configs\/\d+\/nodes$/],
   ])('makes no second one when the answer to the creation of %s is lost', async (_, path) => {
     cloud = await testCloud({ faults: [lost(path)] });
     const { outcome } = await cloud.apply(SMALL);

@@ -1,4 +1,5 @@
 import type { Handlers } from '@perlstack/procedure';
+import { entryHandlers } from './entry-handlers.js';
 import { linodeHandlers } from './linode-handlers.js';
 import { networkHandlers } from './network-handlers.js';
 import { rotateHostKey } from './rotate.js';
@@ -10,5 +11,10 @@ import type { ProvisionTools } from './tools.js';
  * after a failure or a kill at any point; nothing is undone: what was made is used by the next run.
  */
 export function handlers(tools: ProvisionTools): Handlers<ProvisionStep> {
-  return { ...networkHandlers(tools), ...linodeHandlers(tools), 'rotate-host-key': rotateHostKey(tools) };
+  return {
+    ...networkHandlers(tools),
+    ...linodeHandlers(tools),
+    'rotate-host-key': rotateHostKey(tools),
+    ...entryHandlers(tools),
+  };
 }

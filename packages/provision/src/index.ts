@@ -1,6 +1,7 @@
 export { rulesFor, sameRules } from './access.js';
 export { type Bill, type BillLine } from './bill.js';
 export { type DestroyPlan, planDestroy } from './destroy.js';
+export { type DesiredEntry, desiredEntry, entryAddresses } from './entry.js';
 export { handlers } from './handlers.js';
 export { inventory } from './inventory.js';
 export { DEFAULT_TYPES, type DesiredHost, type DesiredTier, layout } from './layout.js';

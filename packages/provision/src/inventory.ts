@@ -1,4 +1,14 @@
-import { isProvisioned, jumpTier, settingsOf, type Host, type Inventory, type Stack, TIERS, type TierName, UserError } from '@perlstack/stack';
+import {
+  isProvisioned,
+  jumpTier,
+  settingsOf,
+  type Host,
+  type Inventory,
+  type Stack,
+  TIERS,
+  type TierName,
+  UserError,
+} from '@perlstack/stack';
 import { fingerprintsOf, hostName } from './names.js';
 import type { ObservedLinode, Resources } from './observed.js';
 

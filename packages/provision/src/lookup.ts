@@ -1,4 +1,4 @@
-import type { Firewall, Linode, LinodeClient, PlacementGroup, VPC } from '@perlstack/linode';
+import type { Firewall, Linode, LinodeClient, NodeBalancer, PlacementGroup, VPC } from '@perlstack/linode';
 import { UserError } from '@perlstack/stack';
 import { hasStackTags } from './names.js';
 import { isOurLinode, isOurVpc } from './read.js';
@@ -9,6 +9,7 @@ export interface Lookup {
   vpc(label: string): Promise<VPC | undefined>;
   firewall(label: string): Promise<Firewall | undefined>;
   placementGroup(label: string): Promise<PlacementGroup | undefined>;
+  balancer(label: string): Promise<NodeBalancer | undefined>;
 }
 
 export function lookup(client: LinodeClient, stack: string): Lookup {
@@ -21,6 +22,10 @@ export function lookup(client: LinodeClient, stack: string): Lookup {
     // A placement group has nothing but its label.
     placementGroup: async (label) =>
       ours('placement group', await client.placementGroups({ label }), label, () => true),
+    balancer: async (label) =>
+      ours('NodeBalancer', await client.nodeBalancers({ label }), label, ({ tags }) =>
+        hasStackTags(stack, tags),
+      ),
   };
 }
 

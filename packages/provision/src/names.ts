@@ -45,6 +45,15 @@ export function parseLabel(stack: string, label: string): { tier: TierName; numb
 /** Label of a tier's firewall: 3 to 32 characters, unique in the account. */
 export const firewallLabel = (stack: string, tier: TierName): string => `${stack}-${tier}`;
 
+/** Label of the NodeBalancer, and of its firewall; no tier has this name. */
+export const balancerLabel = (stack: string): string => `${stack}-entry`;
+
+/** The tags of the NodeBalancer and of its firewall. */
+export const entryTags = (stack: string): string[] => tierTags(stack, 'web');
+
+/** Whether a node of a NodeBalancer has the name of a web host: what has not was added by somebody else. */
+export const isWebHost = (label: string): boolean => /^web-[1-9]\d{0,3}$/.test(label);
+
 /** Label of a tier's placement group; marked more than the others because it can't be tagged. */
 export const placementLabel = (stack: string, tier: TierName): string => `perlstack-${stack}-${tier}`;
 

@@ -1,6 +1,8 @@
-import { settingsOf, type StackFile } from '@perlstack/stack';
+import type { StackFile } from '@perlstack/stack';
+import { type DesiredEntry, desiredEntry, ENTRY_PORTS } from './entry.js';
 import { type DesiredTier } from './layout.js';
-import type { Observed } from './observed.js';
+import { isWebHost } from './names.js';
+import type { Observed, ObservedBalancer } from './observed.js';
 import { dollars } from './prices.js';
 
 /** What a person should know of a plan, though nothing has to be mended. */
@@ -9,7 +11,7 @@ export function notesOn(file: StackFile, observed: Observed, tiers: readonly Des
     ...tiers.flatMap((tier) => singleHost(tier, observed)),
     ...tiers.flatMap((tier) => beyondGroup(tier, observed)),
     ...tiers.flatMap((tier) => driftThatStays(tier, observed, file)),
-    ...entry(file),
+    ...entry(file, observed),
     ...left(observed),
   ];
 }
@@ -47,11 +49,40 @@ function driftThatStays({ type, hosts }: DesiredTier, { linodes }: Observed, { s
     ]);
 }
 
-function entry({ stack }: StackFile): string[] {
-  const web = settingsOf(stack, 'web') as { entry?: string } | undefined;
-  return web?.entry === 'nodebalancer'
-    ? ['No NodeBalancer is made: point the domains at the addresses of the web hosts (entry: dns).']
-    : [];
+function entry({ stack }: StackFile, { balancers, linodes }: Observed): string[] {
+  const wanted = desiredEntry(stack);
+  const exists = balancers.length > 0;
+  // A new stack has no visitors yet.
+  const switched = linodes.some(({ tier }) => tier === 'web') && exists === (wanted === null);
+  return [...(switched ? [switching(stack, wanted)] : []), ...(wanted ? balancers.flatMap(leftAlone) : [])];
+}
+
+function switching({ app: { domains } }: StackFile['stack'], wanted: DesiredEntry | null): string {
+  const names = domains.length > 0 ? domains.join(', ') : 'the domains';
+  const target = wanted ? 'the address of the NodeBalancer' : 'the addresses of the web hosts';
+  return `The entry changes: visitors are shut out from this plan on until the new configuration is applied and ${names} point to ${target}.`;
+}
+
+/** What somebody else did to the stack's NodeBalancer on purpose. */
+function leftAlone({ label: balancer, ports }: ObservedBalancer): string[] {
+  return ports.flatMap(({ port, nodes }) => {
+    if (!ENTRY_PORTS.includes(port)) {
+      return [
+        `NodeBalancer ${balancer} listens on port ${port} as well, for somebody else: it is left alone.`,
+      ];
+    }
+    return nodes.flatMap(({ label, mode }) => {
+      if (!isWebHost(label))
+        return [
+          `${label} at port ${port} of NodeBalancer ${balancer} is no host of this stack: it is left alone.`,
+        ];
+      return mode === 'accept'
+        ? []
+        : [
+            `${label} is in mode ${mode} at port ${port} of NodeBalancer ${balancer}: it stays so until somebody changes it.`,
+          ];
+    });
+  });
 }
 
 function left({ strangers }: Observed): string[] {

@@ -1,10 +1,14 @@
 import type { LinodeReader } from '@perlstack/linode';
 import type { Stack, StackFile } from '@perlstack/stack';
 import { readCatalogue } from './catalogue.js';
-import { checkFile, checkOwnership, checkToken } from './checks.js';
+import { checkFile, checkNetworks, checkOwnership, checkScopes, checkToken } from './checks.js';
 import type { Catalogue, Observed, Resources } from './observed.js';
-import { typeFacts } from './prices.js';
+import { desiredEntry } from './entry.js';
+import { balancerMonthly, typeFacts } from './prices.js';
 import { readResources } from './read.js';
+
+/** Needed only for stacks that have, or had, a NodeBalancer. */
+const BALANCER_SCOPES = ['nodebalancers'];
 
 export interface ObserveOptions {
   /** What the token must allow; default `plan`. */
@@ -23,12 +27,17 @@ export async function observe(
   options: ObserveOptions = {},
 ): Promise<Observed> {
   checkFile(file);
-  await checkToken(reader, options.purpose ?? 'plan');
+  const { purpose = 'plan' } = options;
+  await checkToken(reader, purpose);
   const [catalogue, resources] = await Promise.all([
     readCatalogue(reader, file),
-    readResources(reader, file.stack.stack),
+    readResources(reader, file.stack.stack, {
+      balancers: desiredEntry(file.stack) ? 'always' : 'if-traces',
+      beforeBalancers: () => checkScopes(reader, purpose, BALANCER_SCOPES),
+    }),
   ]);
   checkOwnership(file, resources);
+  checkNetworks(file, resources);
   return { ...resources, catalogue };
 }
 
@@ -40,8 +49,19 @@ export async function observeForDestroy(
   reader: LinodeReader,
   stack: Pick<Stack, 'stack' | 'region'>,
   options: ObserveOptions = {},
-): Promise<Resources & { readonly catalogue: Pick<Catalogue, 'types'> }> {
-  await checkToken(reader, options.purpose ?? 'plan');
-  const [types, resources] = await Promise.all([reader.types(), readResources(reader, stack.stack)]);
-  return { ...resources, catalogue: { types: types.map((type) => typeFacts(type, stack.region)) } };
+): Promise<Resources & { readonly catalogue: Pick<Catalogue, 'types' | 'balancerMonthly'> }> {
+  const { purpose = 'plan' } = options;
+  await checkToken(reader, purpose);
+  const [types, balancers, resources] = await Promise.all([
+    reader.types(),
+    reader.nodeBalancerTypes(),
+    readResources(reader, stack.stack, {
+      beforeBalancers: () => checkScopes(reader, purpose, BALANCER_SCOPES),
+    }),
+  ]);
+  const facts = types.map((type) => typeFacts(type, stack.region));
+  return {
+    ...resources,
+    catalogue: { types: facts, balancerMonthly: balancerMonthly(balancers, stack.region) },
+  };
 }

@@ -1,4 +1,4 @@
-import type { RuleSet } from '@perlstack/linode';
+import type { RuleSet, TcpPortSettings } from '@perlstack/linode';
 import type { TierName } from '@perlstack/stack';
 
 /** A Linode type as plans and inventories need it. */
@@ -14,6 +14,8 @@ export interface TypeFacts {
 export interface Catalogue {
   readonly region: { readonly id: string; readonly label: string; readonly placementLimit: number };
   readonly types: readonly TypeFacts[];
+  /** USD a month for a NodeBalancer in the region; `null` where Linode names no price. */
+  readonly balancerMonthly: number | null;
 }
 
 /** A Linode of the stack: it has both its tags and its label. */
@@ -44,6 +46,8 @@ export interface ObservedFirewall {
   readonly rules: RuleSet;
   /** Ids of the Linode Interfaces under it. */
   readonly interfaces: readonly number[];
+  /** Ids of the NodeBalancers under it. */
+  readonly balancers: readonly number[];
   /** Names of other things under it. */
   readonly others: readonly string[];
 }
@@ -53,7 +57,9 @@ export interface ObservedSubnet {
   readonly label: string;
   readonly ipv4: string;
   readonly linodes: readonly number[];
-  /** NodeBalancers and databases in it. */
+  /** Ids of the NodeBalancers in it. */
+  readonly balancers: readonly number[];
+  /** Databases in it. */
   readonly others: number;
 }
 
@@ -71,9 +77,33 @@ export interface ObservedPlacementGroup {
   readonly members: readonly number[];
 }
 
+/** A NodeBalancer of the stack: it has both its tags and its label. */
+export interface ObservedBalancer {
+  readonly id: number;
+  readonly label: string;
+  readonly region: string;
+  readonly tags: readonly string[];
+  /** Its public address. */
+  readonly ipv4: string;
+  readonly ports: readonly ObservedBalancerPort[];
+}
+
+export interface ObservedBalancerPort {
+  readonly port: number;
+  readonly settings: Readonly<Record<keyof TcpPortSettings, string | number>>;
+  readonly nodes: readonly ObservedBalancerNode[];
+}
+
+export interface ObservedBalancerNode {
+  readonly label: string;
+  /** `10.10.0.2:80` */
+  readonly address: string;
+  readonly mode: string;
+}
+
 /** Something with a name of the stack that is not the stack's: only its label fits, or only its tags do. */
 export interface Stranger {
-  readonly what: 'Linode' | 'firewall' | 'VPC';
+  readonly what: 'Linode' | 'firewall' | 'VPC' | 'NodeBalancer';
   readonly id: number;
   readonly label: string;
   readonly lacks: 'tags' | 'label';
@@ -85,6 +115,7 @@ export interface Resources {
   readonly vpc: ObservedVpc | null;
   readonly firewalls: readonly ObservedFirewall[];
   readonly placementGroups: readonly ObservedPlacementGroup[];
+  readonly balancers: readonly ObservedBalancer[];
   readonly strangers: readonly Stranger[];
 }
 

@@ -28,11 +28,14 @@ export async function makeOnce<T>(
   }
 }
 
+/** What of a thing may not be twice: its label, the port of a NodeBalancer, the address of a node. */
+const TAKEN = new Set<string | undefined>(['label', 'port', 'address']);
+
 function mayExist(error: unknown): boolean {
   if (error instanceof UncertainOutcome) return true;
   return (
     error instanceof LinodeApiError &&
     error.status === 400 &&
-    error.reasons.some(({ field, reason }) => field === 'label' && /unique|in use|exist/i.test(reason))
+    error.reasons.some(({ field, reason }) => TAKEN.has(field) && /unique|in use|exist/i.test(reason))
   );
 }

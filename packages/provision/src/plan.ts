@@ -1,12 +1,24 @@
+import type { RuleSet } from '@perlstack/linode';
 import { jumpTier, type StackFile, TIERS, type TierName } from '@perlstack/stack';
 import { rulesFor, sameRules } from './access.js';
-import { type Bill, billLines, billOf } from './bill.js';
+import { type Bill, billLines, billOf, entryLines } from './bill.js';
 import { fault } from './catalogue.js';
 import { deletions } from './destroy.js';
+import { desiredEntry, ENTRY_SUBNET } from './entry.js';
+import { departuresOf, entryRules, entrySteps } from './entry-plan.js';
 import { type DesiredHost, type DesiredTier, layout } from './layout.js';
-import { firewallLabel, linodeLabel, placementLabel, ROTATED_TAG, tierTags, vpcLabel } from './names.js';
+import {
+  balancerLabel,
+  entryTags,
+  firewallLabel,
+  linodeLabel,
+  placementLabel,
+  ROTATED_TAG,
+  tierTags,
+  vpcLabel,
+} from './names.js';
 import { notesOn } from './notes.js';
-import type { Observed, ObservedFirewall, ObservedLinode } from './observed.js';
+import type { Observed, ObservedLinode } from './observed.js';
 import { describeType, dollars } from './prices.js';
 import { type ProvisionStep, stepId } from './steps.js';
 
@@ -27,17 +39,23 @@ export interface ProvisionPlan {
 export function plan(file: StackFile, observed: Observed): ProvisionPlan {
   const { stack } = file;
   const tiers = layout(stack, (tier) => observed.linodes.filter((linode) => linode.tier === tier).length);
-  const bill = billOf(billLines(tiers, observed.linodes, observed.catalogue));
+  const entry = desiredEntry(stack);
+  const bill = billOf([
+    ...billLines(tiers, observed.linodes, observed.catalogue),
+    ...entryLines(entry?.label ?? null, observed.balancers, observed.catalogue),
+  ]);
   checkBudget(file, bill);
   const world: World = { file, observed, tiers };
   const steps = [
     ...networkSteps(world),
-    ...tiers.flatMap((tier) => firewallSteps(world, tier)),
+    ...tiers.flatMap((tier) => tierFirewallSteps(world, tier)),
+    ...(entry ? firewallSteps(world, entry.label, entryRules(entry), entryTags(stack.stack)) : []),
     ...tiers.flatMap((tier) => placementSteps(world, tier)),
     ...tiers.flatMap((tier) => tier.hosts.flatMap((host) => hostSteps(world, tier, host))),
-    ...surplusSteps(world),
+    ...entrySteps(stack, observed, tiers),
   ];
-  return { stack: stack.stack, steps: ordered(steps), bill, notes: notesOn(file, observed, tiers) };
+  const all = [...steps, ...surplusSteps(world, steps)];
+  return { stack: stack.stack, steps: ordered(all), bill, notes: notesOn(file, observed, tiers) };
 }
 
 interface World {
@@ -54,7 +72,11 @@ function ordered(steps: readonly ProvisionStep[]): ProvisionStep[] {
 
 function networkSteps({ file: { stack }, observed, tiers }: World): ProvisionStep[] {
   const label = vpcLabel(stack);
-  const wanted = tiers.map(({ tier, subnet }) => ({ label: tier, ipv4: subnet }));
+  const entry = desiredEntry(stack);
+  const wanted = [
+    ...tiers.map(({ tier, subnet }) => ({ label: tier, ipv4: subnet })),
+    ...(entry ? [{ label: ENTRY_SUBNET, ipv4: entry.subnet }] : []),
+  ];
   const { vpc } = observed;
   if (!vpc) {
     const title = `create VPC ${label} with ${wanted.length} subnets in ${stack.network.vpc}`;
@@ -77,15 +99,20 @@ function networkSteps({ file: { stack }, observed, tiers }: World): ProvisionSte
     }));
 }
 
+function tierFirewallSteps(world: World, { tier, firewall: label }: DesiredTier): ProvisionStep[] {
+  const { stack } = world.file;
+  return firewallSteps(world, label, rulesFor(stack, tier), tierTags(stack.stack, tier));
+}
+
 function firewallSteps(
-  { file: { stack }, observed }: World,
-  { tier, firewall: label }: DesiredTier,
+  { observed }: World,
+  label: string,
+  rules: RuleSet,
+  tags: readonly string[],
 ): ProvisionStep[] {
-  const rules = rulesFor(stack, tier);
   const existing = observed.firewalls.find((wall) => wall.label === label);
   if (!existing) {
     const title = `create firewall ${label}: ${rules.inbound.length} ways in, all else dropped`;
-    const tags = tierTags(stack.stack, tier);
     return [{ id: stepId('create-firewall', label), kind: 'create-firewall', title, label, tags, rules }];
   }
   if (existing.enabled && sameRules(existing.rules, rules)) return [];
@@ -246,26 +273,38 @@ function attachStep(
   };
 }
 
-/** Removes what the file wants no more: hosts above the count, and all that is left of a tier that has no Linodes. */
-function surplusSteps({ file: { stack }, observed, tiers }: World): ProvisionStep[] {
+/** Removes what the file wants no more: hosts above the count, and all that is left of what has no place in it now. */
+function surplusSteps(
+  { file: { stack }, observed, tiers }: World,
+  before: readonly ProvisionStep[],
+): ProvisionStep[] {
   const wanted = new Set(tiers.flatMap(({ hosts }) => hosts.map(({ label }) => label)));
   const gone = TIERS.filter((tier) => !tiers.some((one) => one.tier === tier));
-  const labels = gone.map((tier) => firewallLabel(stack.stack, tier));
+  const entry = desiredEntry(stack);
+  const subnets: readonly string[] = [...gone, ...(entry ? [] : [ENTRY_SUBNET])];
+  const walls = [
+    ...gone.map((tier) => firewallLabel(stack.stack, tier)),
+    ...(entry ? [] : [balancerLabel(stack.stack)]),
+  ];
   const groups = gone.map((tier) => placementLabel(stack.stack, tier));
-  return deletions(
+  const { steps } = deletions(
     stack.stack,
     {
       ...observed,
       linodes: observed.linodes.filter(({ label }) => !wanted.has(label)),
-      firewalls: observed.firewalls.filter((wall: ObservedFirewall) => labels.includes(wall.label)),
+      firewalls: observed.firewalls.filter(({ label }) => walls.includes(label)),
       placementGroups: observed.placementGroups.filter(({ label }) => groups.includes(label)),
+      balancers: entry ? [] : observed.balancers,
       vpc: observed.vpc && {
         ...observed.vpc,
-        subnets: observed.vpc.subnets.filter(({ label }) => gone.some((tier) => tier === label)),
+        subnets: observed.vpc.subnets.filter(({ label }) => subnets.includes(label)),
       },
     },
     'keep-vpc',
-  ).steps;
+  );
+  return steps.map((step) =>
+    step.kind === 'delete-linode' ? { ...step, after: departuresOf(before, step.host ?? '') } : step,
+  );
 }
 
 function checkBudget(file: StackFile, bill: Bill): void {

@@ -1,17 +1,28 @@
-import type { LinodeType } from '@perlstack/linode';
+import type { LinodeType, PriceType } from '@perlstack/linode';
 import type { TypeFacts } from './observed.js';
 
 /** Linode's month, for types that have only a price by the hour. */
 const HOURS_A_MONTH = 730;
 
 /** A type as it is sold in one region. */
-export function typeFacts(
-  { id, memory, vcpus, price, region_prices }: LinodeType,
+export function typeFacts(type: LinodeType, region: string): TypeFacts {
+  const { id, memory, vcpus } = type;
+  return { id, memoryMiB: memory, vcpus, monthly: monthlyIn(type, region) };
+}
+
+/** What a NodeBalancer of the common kind costs a month in a region; `null` where Linode names no price. */
+export function balancerMonthly(types: readonly PriceType[], region: string): number | null {
+  const common = types.find(({ id }) => id === 'nodebalancer');
+  return common ? monthlyIn(common, region) : null;
+}
+
+function monthlyIn(
+  { price, region_prices }: Pick<PriceType, 'price' | 'region_prices'>,
   region: string,
-): TypeFacts {
+): number | null {
   const { monthly, hourly } = region_prices.find((one) => one.id === region) ?? price;
   const byHour = hourly === null ? null : Math.round(hourly * HOURS_A_MONTH * 100) / 100;
-  return { id, memoryMiB: memory, vcpus, monthly: monthly ?? byHour };
+  return monthly ?? byHour;
 }
 
 /** `$24`, `$51.10`; `price unknown` for `null`. */

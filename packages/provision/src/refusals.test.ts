@@ -1,10 +1,12 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { createClient, type Image, type LinodeReader } from '@perlstack/linode';
+import { createClient, createReader, type Image, type LinodeReader } from '@perlstack/linode';
 import type { Token } from '@perlstack/local-cloud';
 import { UserError } from '@perlstack/stack';
 import { quickClock, STACK, stackFile, testCloud, type TestCloud } from './cloud.testkit.js';
-import { observe } from './observe.js';
+import { observe, observeForDestroy } from './observe.js';
 import { plan } from './plan.js';
+
+const BALANCED = STACK.replace('count: 2 }', 'count: 2, entry: nodebalancer }');
 
 let cloud: TestCloud;
 afterEach(() => cloud.close());
@@ -53,6 +55,29 @@ describe('bad stack files', () => {
       'a network of Linode’s own',
       `${STACK}network: { vpc: 192.168.0.0/16 }\n`,
       /^perlstack\.yml:7:17 network\.vpc: 192\.168\.0\.0\/16 overlaps 192\.168\.128\.0\/17/,
+    ],
+    [
+      'a network for SSH that lies in the VPC',
+      `${STACK}network: { ssh: [203.0.113.0/24, 10.10.3.0/24] }\n`,
+      /^perlstack\.yml:7:34 network\.ssh\.1: 10\.10\.3\.0\/24 overlaps network\.vpc \(10\.10\.0\.0\/16\)/,
+    ],
+    [
+      'a network for SSH in which the VPC lies',
+      `${STACK}network: { ssh: [10.0.0.0/8] }\n`,
+      /network\.ssh\.0: 10\.0\.0\.0\/8 overlaps network\.vpc/,
+    ],
+    [
+      'a server that exists, with an address of the VPC',
+      `${STACK}  database:\n    hosts: [{ address: 198.51.100.7, privateAddress: 10.10.2.9, hostKey: "SHA256:${'A'.repeat(43)}" }]\n`,
+      /tiers\.database\.hosts\.0\.privateAddress: 10\.10\.2\.9 lies in network\.vpc \(10\.10\.0\.0\/16\)/,
+    ],
+    [
+      'a NodeBalancer before servers that exist',
+      STACK.replace(
+        'type: g6-nanode-1, count: 2',
+        `entry: nodebalancer, hosts: [{ address: 198.51.100.7, hostKey: "SHA256:${'A'.repeat(43)}" }]`,
+      ),
+      /^perlstack\.yml:5:17 tiers\.web\.entry: a NodeBalancer reaches its hosts by the VPC, and the tier names servers that exist \(hosts\): use entry: dns/,
     ],
     [
       'no way in',
@@ -126,6 +151,37 @@ describe('bad stack files', () => {
   });
 });
 
+describe('networks that are there already', () => {
+  it('another network.vpc than the one that was made', async () => {
+    cloud = await testCloud();
+    await cloud.apply();
+    expect(await refusal(`${STACK}network: { vpc: 10.20.0.0/16 }\n`)).toMatch(
+      /^perlstack\.yml:7:17 network\.vpc: the subnet web of the VPC shop is 10\.10\.0\.0\/24, and 10\.20\.0\.0\/16 would make it 10\.20\.0\.0\/24: a subnet can't be changed; put network\.vpc back/,
+    );
+  });
+
+  it('somebody else’s subnet where one of the stack’s has its place', async () => {
+    cloud = await testCloud();
+    const { id } = await cloud.client.createVpc({
+      ...{ label: 'shop', region: 'us-ord', description: 'perlstack stack:shop' },
+    });
+    await cloud.client.createSubnet(id, { label: 'lab', ipv4: '10.10.1.128/25' });
+    expect(await refusal(STACK)).toMatch(
+      /network\.vpc: the VPC shop has a subnet "lab", 10\.10\.1\.128\/25, which overlaps 10\.10\.1\.0\/24, the place of app; remove it/,
+    );
+  });
+
+  it('somebody else’s subnet elsewhere hinders nothing, nor does a VPC with the same addresses', async () => {
+    cloud = await testCloud();
+    const subnets = [{ label: 'web', ipv4: '10.10.0.0/24' }];
+    await cloud.client.createVpc({ label: 'other', region: 'us-ord', subnets });
+    await cloud.apply();
+    const [vpc] = await cloud.client.vpcs({ label: 'shop' });
+    await cloud.client.createSubnet(vpc?.id ?? 0, { label: 'lab', ipv4: '10.10.99.0/24' });
+    expect((await cloud.apply()).plan.steps).toEqual([]);
+  });
+});
+
 describe('foreign things under our names', () => {
   it('a Linode', async () => {
     cloud = await testCloud();
@@ -158,6 +214,25 @@ describe('foreign things under our names', () => {
     await cloud.client.createFirewall({ label: 'shop-app', rules });
     expect(await refusal(STACK)).toMatch(
       /there is a firewall "shop-app" \(id \d+\) without the tags of this stack/,
+    );
+  });
+
+  it('a NodeBalancer', async () => {
+    cloud = await testCloud();
+    const foreign = { region: 'us-ord', tags: [], vpcs: [], firewall_id: -1 };
+    await cloud.client.createNodeBalancer({ label: 'shop-entry', ...foreign });
+    expect(await refusal(BALANCED)).toMatch(
+      /there is a NodeBalancer "shop-entry" \(id \d+\) without the tags of this stack/,
+    );
+    expect((await cloud.apply()).outcome.state).toBe('succeeded');
+  });
+
+  it('a NodeBalancer with our tags outside of our VPC', async () => {
+    cloud = await testCloud();
+    const ours = { region: 'us-ord', tags: ['perlstack', 'stack:shop'], vpcs: [], firewall_id: -1 };
+    await cloud.client.createNodeBalancer({ label: 'shop-entry', ...ours });
+    expect(await refusal(BALANCED)).toMatch(
+      /tiers\.web\.entry: the NodeBalancer shop-entry \(id \d+\) is not in the subnet entry of this stack's VPC, and can't be moved there; delete it/,
     );
   });
 
@@ -223,5 +298,35 @@ describe('tokens', () => {
     });
     const file = stackFile();
     expect(plan(file, await observe(cloud.reader, file)).steps.length).toBeGreaterThan(0);
+  });
+
+  const ENOUGH = [...WRITING, 'events:read_only'];
+
+  it('that may do nothing with NodeBalancers, for a stack that is to have one', async () => {
+    cloud = await testCloud({ tokens: [scopes(...ENOUGH)] });
+    expect(await refusal(BALANCED)).toMatch(
+      /^The Linode token lacks the scope nodebalancers:read_write \(it has: /,
+    );
+  });
+
+  it('that may only read NodeBalancers is enough for a plan of one', async () => {
+    cloud = await testCloud({ tokens: [scopes(...ENOUGH, 'nodebalancers:read_only')] });
+    const file = stackFile(BALANCED);
+    expect(plan(file, await observe(cloud.reader, file)).steps.length).toBeGreaterThan(0);
+    expect(await refusal(BALANCED)).toMatch(/lacks the scope nodebalancers:read_write/);
+  });
+
+  it('that may do nothing with NodeBalancers, for a stack that has one still', async () => {
+    const all = scopes(...ENOUGH, 'nodebalancers:read_write');
+    const few = { ...scopes(...ENOUGH), token: 'few-scopes' };
+    cloud = await testCloud({ tokens: [all, few] });
+    await cloud.apply(stackFile(BALANCED));
+    const reader = createReader({ token: few.token, baseUrl: cloud.api.url, clock: quickClock() });
+    await expect(observe(reader, stackFile(STACK), { purpose: 'apply' })).rejects.toThrow(
+      /lacks the scope nodebalancers:read_write/,
+    );
+    await expect(observeForDestroy(reader, stackFile(STACK).stack, { purpose: 'apply' })).rejects.toThrow(
+      /lacks the scope nodebalancers:read_write/,
+    );
   });
 });

@@ -4,7 +4,8 @@ import { ConnectError, type Remote } from '@perlstack/remote';
 import { type Host, type Inventory, UserError } from '@perlstack/stack';
 import { hostOf } from './inventory.js';
 import { lookup, required } from './lookup.js';
-import { ROTATED_TAG, withFingerprints } from './names.js';
+import { fingerprintsOf, ROTATED_TAG, withFingerprints } from './names.js';
+import type { ObservedLinode } from './observed.js';
 import { readLinode } from './read.js';
 import type { RotateHostKey } from './steps.js';
 import type { ProvisionTools } from './tools.js';
@@ -60,13 +61,15 @@ systemctl try-reload-or-restart ssh.service
 /** Rotates the host key of one Linode; see the order above. */
 export function rotateHostKey(tools: ProvisionTools): Handler<RotateHostKey> {
   const find = lookup(tools.client, tools.stack.stack);
+  const read = reader(tools);
   return {
     check: async ({ label }) => required(await find.linode(label), label).tags.includes(ROTATED_TAG),
     run: async (step, context) => {
-      const fresh = await prepare(tools, step, context);
-      const before = await readHost(tools, step.label);
-      await tag(tools, step.label, [...new Set([...before.ssh.hostKeys, fresh])]);
-      await overSsh(tools, step, null, async (remote, { name }) => {
+      const over: OverSsh = (only, work) => overSsh(tools, read, step, only, work);
+      const fresh = await prepare(over, context);
+      const before = await read(step.label);
+      await tag(tools, before, [...new Set([...fingerprintsOf(before.tags), fresh])]);
+      await over(null, async (remote, { name }) => {
         await remote.script(name, INSTALL, [], {
           sudo: true,
           name: 'new host key',
@@ -74,15 +77,18 @@ export function rotateHostKey(tools: ProvisionTools): Handler<RotateHostKey> {
           timeoutMs: 60_000,
         });
       });
-      await verify(tools, step, fresh, context);
-      await tag(tools, step.label, [fresh], ROTATED_TAG);
+      await verify(tools, over, fresh, context);
+      await tag(tools, await read(step.label), [fresh], ROTATED_TAG);
       return fresh;
     },
   };
 }
 
-async function prepare(tools: ProvisionTools, step: RotateHostKey, { signal }: StepContext): Promise<string> {
-  return overSsh(tools, step, null, async (remote, { name }) => {
+/** Does something over a connection of its own; `only` is the one host key to accept, `null` those of the tags. */
+type OverSsh = <T>(only: string | null, work: (remote: Remote, host: Host) => Promise<T>) => Promise<T>;
+
+async function prepare(over: OverSsh, { signal }: StepContext): Promise<string> {
+  return over(null, async (remote, { name }) => {
     const options = { sudo: true, name: 'host key', signal, timeoutMs: 360_000 };
     const { stdout } = await remote.script(name, PREPARE, [], options);
     const [fingerprint] = /SHA256:[A-Za-z0-9+/]{43}/.exec(stdout) ?? [];
@@ -96,15 +102,14 @@ async function prepare(tools: ProvisionTools, step: RotateHostKey, { signal }: S
 const VERIFY_TRIES = 10;
 
 async function verify(
-  tools: ProvisionTools,
-  step: RotateHostKey,
+  { clock = realClock }: ProvisionTools,
+  over: OverSsh,
   fresh: string,
   { signal }: StepContext,
 ): Promise<void> {
-  const { clock = realClock } = tools;
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await overSsh(tools, step, fresh, async (remote, { name }) => {
+      return await over(fresh, async (remote, { name }) => {
         await remote.run(name, ['true'], { signal });
       });
     } catch (error) {
@@ -115,19 +120,16 @@ async function verify(
   }
 }
 
-/**
- * Does something over a connection of its own to a host, through another where it is private.
- *
- * @param only the one host key to accept; `null` for those that the tags hold
- */
+/** Over a connection to the step's host, through another where it is private. */
 async function overSsh<T>(
   tools: ProvisionTools,
+  read: Read,
   step: RotateHostKey,
   only: string | null,
   work: (remote: Remote, host: Host) => Promise<T>,
 ): Promise<T> {
-  const via = step.via ? await readHost(tools, step.via) : null;
-  const found = await readHost(tools, step.label);
+  const via = step.via ? hostOf(await read(step.via), null) : null;
+  const found = hostOf(await read(step.label), null);
   const ssh = { ...found.ssh, via: via?.name ?? null, ...(only ? { hostKeys: [only] } : {}) };
   const host = { ...found, ssh };
   const inventory: Inventory = { stack: tools.stack.stack, hosts: via ? [via, host] : [host] };
@@ -139,19 +141,32 @@ async function overSsh<T>(
   }
 }
 
-async function readHost({ client, stack }: ProvisionTools, label: string): Promise<Host> {
-  const linode = required(await lookup(client, stack.stack).linode(label), label);
-  return hostOf(await readLinode(client, stack.stack, linode), null);
+/** A Linode with its tags as they are now. */
+type Read = (label: string) => Promise<ObservedLinode>;
+
+/**
+ * Addresses stay as they are while keys are rotated, so they are looked up once for each Linode; its tags are read by its
+ * id. Of lists and look-ups by name the API gives 200 a minute, and ten hosts would need more.
+ */
+function reader({ client, stack }: ProvisionTools): Read {
+  const known = new Map<string, ObservedLinode>();
+  const find = lookup(client, stack.stack);
+  return async (label) => {
+    const before = known.get(label);
+    if (before) return { ...before, tags: (await client.linode(before.id)).tags };
+    const found = await readLinode(client, stack.stack, required(await find.linode(label), label));
+    known.set(label, found);
+    return found;
+  };
 }
 
-/** The list of tags is replaced as a whole: it is read anew, so that nobody's tag is lost. */
+/** The list of tags is replaced as a whole: it was read a moment ago, so that nobody's tag is lost. */
 async function tag(
-  { client, stack }: ProvisionTools,
-  label: string,
+  { client }: ProvisionTools,
+  { id, tags: before }: ObservedLinode,
   fingerprints: readonly string[],
   mark?: string,
 ): Promise<void> {
-  const linode = required(await lookup(client, stack.stack).linode(label), label);
-  const tags = withFingerprints(linode.tags, fingerprints);
-  await client.updateLinode(linode.id, { tags: mark && !tags.includes(mark) ? [...tags, mark] : tags });
+  const tags = withFingerprints(before, fingerprints);
+  await client.updateLinode(id, { tags: mark && !tags.includes(mark) ? [...tags, mark] : tags });
 }

@@ -1,4 +1,4 @@
-import type { RuleSet } from '@perlstack/linode';
+import type { RuleSet, TcpPortSettings } from '@perlstack/linode';
 import type { Step } from '@perlstack/procedure';
 
 /*
@@ -117,6 +117,67 @@ export interface DeleteVpc extends Step {
   readonly label: string;
 }
 
+export interface CreateBalancer extends Step {
+  readonly kind: 'create-balancer';
+  readonly label: string;
+  readonly region: string;
+  readonly tags: readonly string[];
+  readonly vpc: string;
+  readonly subnet: string;
+  /** Addresses of the subnet from which it speaks to its nodes. */
+  readonly range: string;
+  readonly firewall: string;
+}
+
+/** Adds tags that are missing, and puts it under its firewall. */
+export interface RepairBalancer extends Step {
+  readonly kind: 'repair-balancer';
+  readonly label: string;
+  readonly tags: readonly string[];
+  readonly firewall: string;
+}
+
+/** Has a NodeBalancer listen on a port, or puts the settings of the port back. */
+export interface SetBalancerPort extends Step {
+  readonly kind: 'set-balancer-port';
+  readonly balancer: string;
+  readonly port: number;
+  readonly settings: TcpPortSettings;
+}
+
+export interface DeleteBalancerPort extends Step {
+  readonly kind: 'delete-balancer-port';
+  readonly balancer: string;
+  readonly port: number;
+}
+
+export interface AddBalancerNode extends Step {
+  readonly kind: 'add-balancer-node';
+  readonly balancer: string;
+  readonly port: number;
+  /** Name of the host. */
+  readonly node: string;
+  /** `10.10.0.2:80` */
+  readonly address: string;
+  readonly vpc: string;
+  /** Of the NodeBalancer. */
+  readonly subnet: string;
+}
+
+export interface RemoveBalancerNode extends Step {
+  readonly kind: 'remove-balancer-node';
+  readonly balancer: string;
+  readonly port: number;
+  readonly node: string;
+  readonly address: string;
+}
+
+export interface DeleteBalancer extends Step {
+  readonly kind: 'delete-balancer';
+  readonly label: string;
+  readonly balancerId: number;
+}
+
 export type ProvisionStep =
   | CreateVpc
   | CreateSubnet
@@ -133,7 +194,14 @@ export type ProvisionStep =
   | DeleteFirewall
   | DeletePlacementGroup
   | DeleteSubnet
-  | DeleteVpc;
+  | DeleteVpc
+  | CreateBalancer
+  | RepairBalancer
+  | SetBalancerPort
+  | DeleteBalancerPort
+  | AddBalancerNode
+  | RemoveBalancerNode
+  | DeleteBalancer;
 
 /** Id of the step of a kind that works on something: the same in every plan. */
 export const stepId = (kind: ProvisionStep['kind'], label: string): string => `${label}/${kind}`;

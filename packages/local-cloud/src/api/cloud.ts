@@ -68,6 +68,8 @@ export class Cloud {
   readonly lingering = new Set<string>();
   /** The firewall, as text, that the driver was last given, by `host/interface`. */
   readonly enforced = new Map<string, string>();
+  /** The NodeBalancer, as text, that the driver was last given, by id. */
+  readonly balanced = new Map<number, string>();
   readonly clock: Clock;
   readonly driver: HostDriver;
   readonly faults: ApiFaults;

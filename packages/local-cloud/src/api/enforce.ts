@@ -1,12 +1,16 @@
+import { balance } from './balance.js';
 import type { Cloud } from './cloud.js';
 import { firewallSpec } from './firewall-rules.js';
 import { hostInterfaces } from './host-spec.js';
 import type { DeviceType, Firewall, Linode } from './model.js';
 
-/** Tells the driver of every host whose firewall is other than it was last told. */
+/** Tells the driver of every host and NodeBalancer whose firewall is other than it was last told. */
 export async function enforce(cloud: Cloud): Promise<void> {
   const hosts = [...cloud.linodes.values()].filter((linode) => linode.hostMade !== null);
-  await Promise.all(hosts.map((linode) => enforceOn(cloud, linode)));
+  await Promise.all([
+    ...hosts.map((linode) => enforceOn(cloud, linode)),
+    ...[...cloud.nodeBalancers.values()].map((balancer) => balance(cloud, balancer)),
+  ]);
 }
 
 /** The same for one host, whatever it was told before. */

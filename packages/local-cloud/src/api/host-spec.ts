@@ -76,14 +76,14 @@ export function configToBoot(linode: Linode): Config | undefined {
   return linode.configs.find((config) => config.id === linode.lastConfig);
 }
 
-type Part = Omit<InterfaceSpec, 'id' | 'mac' | 'defaultRoute'>;
+export type Part = Omit<InterfaceSpec, 'id' | 'mac' | 'defaultRoute'>;
 
-function publicPart(address: string): Part {
+export function publicPart(address: string): Part {
   const gateway = gatewayOf(networkOf(`${address}/24`));
   return { kind: 'public', ipv4: address, prefix: 24, gateway, vpcId: null, subnetId: null, nat11: null };
 }
 
-function vpcPart(cloud: Cloud, subnetId: number, ipv4: string, nat11: string | null): Part {
+export function vpcPart(cloud: Cloud, subnetId: number, ipv4: string, nat11: string | null): Part {
   const { vpc, subnet } = found(cloud.subnet(subnetId));
   const network = networkOf(subnet.ipv4);
   const gateway = gatewayOf(network);

@@ -1,4 +1,4 @@
-import type { FirewallSpec, HostDriver, HostSpec } from '../driver.js';
+import type { BalancerSpec, FirewallSpec, HostDriver, HostSpec, NodeHealth } from '../driver.js';
 
 /** What the memory driver remembers of one host. */
 export interface MemoryHost {
@@ -12,6 +12,7 @@ export interface MemoryHost {
 /** A driver without hosts: keeps what it was told, refuses what a host could not do. */
 export class MemoryDriver implements HostDriver {
   readonly hosts = new Map<number, MemoryHost>();
+  readonly balancers = new Map<number, BalancerSpec>();
 
   async create(spec: HostSpec): Promise<void> {
     if (this.hosts.has(spec.id)) throw new Error(`host ${spec.id} exists already`);
@@ -45,7 +46,18 @@ export class MemoryDriver implements HostDriver {
     host.firewalls.set(interfaceId, firewall);
   }
 
+  async setBalancer(id: number, balancer: BalancerSpec | null): Promise<void> {
+    if (balancer === null) this.balancers.delete(id);
+    else this.balancers.set(id, balancer);
+  }
+
+  /** Nobody checks the nodes here. */
+  async balancerNodes(): Promise<ReadonlyMap<number, NodeHealth>> {
+    return new Map();
+  }
+
   async close(): Promise<void> {
+    this.balancers.clear();
     this.hosts.clear();
   }
 

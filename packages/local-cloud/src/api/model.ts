@@ -255,6 +255,8 @@ export interface NodeBalancerNode {
   weight: number;
   mode: string;
   vpcConfig: number | null;
+  /** What the checks said last. */
+  status: 'Unknown' | 'UP' | 'DOWN';
 }
 
 export interface Volume {

@@ -70,6 +70,9 @@ function checkSettings(
   if (needsPath && settings.checkPath === '') fields.fail('check_path is required', 'check_path');
   if (settings.check === 'http_body' && settings.checkBody === '')
     fields.fail('check_body is required', 'check_body');
+  if (settings.proxyProtocol !== 'none' && settings.protocol !== 'tcp') {
+    fields.fail('Proxy protocol requires the tcp protocol', 'proxy_protocol');
+  }
   const secure = settings.protocol === 'https';
   for (const name of ['ssl_cert', 'ssl_key']) {
     if (secure && fields.string(name) === undefined && settings.sslCommonName === '')
@@ -108,11 +111,16 @@ export function configView(balancer: NodeBalancer, config: NodeBalancerConfig): 
     ssl_fingerprint: settings.sslFingerprint,
     ssl_cert: secure ? '<REDACTED>' : null,
     ssl_key: secure ? '<REDACTED>' : null,
-    // Nobody checks the nodes here, so none is ever up.
-    nodes_status: { up: 0, down: config.nodes.length },
+    nodes_status: nodesStatus(config),
     udp_check_port: settings.udpCheckPort,
     udp_session_timeout: 16,
   };
+}
+
+/** A node that was not checked yet counts as down. */
+function nodesStatus({ nodes }: NodeBalancerConfig): JsonObject {
+  const up = nodes.filter(({ status }) => status === 'UP').length;
+  return { up, down: nodes.length - up };
 }
 
 /** Reads a node; `before` is the one that changes. */
@@ -135,6 +143,7 @@ export function readNode(
     weight: fields.within('weight', 1, 255) ?? before?.weight ?? 100,
     mode: fields.choice('mode', MODES) ?? before?.mode ?? 'accept',
     vpcConfig: readVpcConfig(balancer, fields) ?? before?.vpcConfig ?? null,
+    status: address === before?.address ? (before?.status ?? 'Unknown') : 'Unknown',
   };
 }
 
@@ -154,15 +163,22 @@ function checkBackend(cloud: Cloud, balancer: NodeBalancer, fields: Fields, text
   }
   const subnet = fields.integer('subnet_id');
   if (subnet !== undefined) {
-    const seated = seatsIn(cloud, subnet).some((seat) =>
-      seat.addresses.some((one) => one.address === address),
-    );
-    if (!seated) fields.fail('This address is not allowed.', 'address');
+    if (!isInVpc(cloud, subnet, address)) fields.fail('This address is not allowed.', 'address');
     return;
   }
   const known = cloud.addresses.get(address);
   const wrongRegion = known !== undefined && known.region !== balancer.region;
   if (known?.public === true || wrongRegion) fields.fail('This address is not allowed.', 'address');
+}
+
+/**
+ * Whether a Linode has the address in the VPC of a subnet. The subnet is the NodeBalancer's own; that its nodes may be in
+ * another one of the VPC is how Linode's Kubernetes controller is set up to use it, no record shows it.
+ */
+function isInVpc(cloud: Cloud, subnet: number, address: string): boolean {
+  const subnets = cloud.subnet(subnet)?.vpc.subnets ?? [];
+  const seats = subnets.flatMap(({ id }) => seatsIn(cloud, id));
+  return seats.some((seat) => seat.addresses.some((one) => one.address === address));
 }
 
 export function nodeView(
@@ -174,7 +190,7 @@ export function nodeView(
     id: node.id,
     address: node.address,
     label: node.label,
-    status: 'Unknown',
+    status: node.status,
     weight: node.weight,
     mode: node.mode,
     config_id: config.id,

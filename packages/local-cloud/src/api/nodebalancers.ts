@@ -1,4 +1,5 @@
 import { addressesOf, allot, release } from './allot.js';
+import { balance, readHealth, unbalance } from './balance.js';
 import { found, stamps, type Cloud } from './cloud.js';
 import { badRequest } from './errors.js';
 import { attach, chooseFirewall, detachAll, firewallsOn, firewallView } from './firewalls.js';
@@ -29,6 +30,7 @@ export const nodeBalancerRoutes: Route[] = [
   { method: 'PUT', path: ONE, scopes: WRITE, handle: updateBalancer },
   { method: 'DELETE', path: ONE, scopes: WRITE, handle: deleteBalancer },
   { method: 'GET', path: `${ONE}/firewalls`, scopes: READ, handle: listFirewalls },
+  { method: 'PUT', path: `${ONE}/firewalls`, scopes: WRITE, handle: updateFirewalls },
   { method: 'GET', path: `${ONE}/stats`, scopes: READ, limit: 'stats', handle: stats },
   { method: 'GET', path: `${ONE}/vpcs`, scopes: READ, handle: listShares },
   { method: 'GET', path: `${ONE}/vpcs/:share`, scopes: READ, handle: getShare },
@@ -80,7 +82,7 @@ function listBalancers(call: Call): JsonObject {
   return call.list([...call.cloud.nodeBalancers.values()].map(balancerView), FILTERABLE);
 }
 
-function createBalancer(call: Call): JsonObject {
+async function createBalancer(call: Call): Promise<JsonObject> {
   const { cloud, body } = call;
   const region = body.requiredString('region');
   if (region !== '' && !cloud.offers(region, 'NodeBalancers')) body.fail('region is not valid', 'region');
@@ -121,6 +123,7 @@ function createBalancer(call: Call): JsonObject {
   }
   cloud.nodeBalancers.set(id, balancer);
   if (firewall !== undefined) attach(cloud, firewall, 'nodebalancer', id);
+  await balance(cloud, balancer);
   cloud.notify('nodebalancer_create', balancerRef(balancer));
   return balancerView(balancer);
 }
@@ -166,9 +169,10 @@ function updateBalancer(call: Call): JsonObject {
   return balancerView(balancer);
 }
 
-function deleteBalancer(call: Call): JsonObject {
+async function deleteBalancer(call: Call): Promise<JsonObject> {
   const { cloud } = call;
   const balancer = balancerOf(call);
+  await unbalance(cloud, balancer);
   detachAll(cloud, 'nodebalancer', balancer.id);
   const address = cloud.addresses.get(balancer.ipv4);
   if (address !== undefined) release(cloud, address);
@@ -184,6 +188,22 @@ function listFirewalls(call: Call): JsonObject {
     firewalls.map((firewall) => firewallView(cloud, firewall)),
     ['created', 'id', 'label', 'tags', 'updated'],
   );
+}
+
+/** Replaces the firewall: there may be one. */
+async function updateFirewalls(call: Call): Promise<JsonObject> {
+  const { cloud, body } = call;
+  const balancer = balancerOf(call);
+  const ids = body.integers('firewall_ids') ?? [];
+  const firewalls = ids.flatMap((id) => cloud.firewalls.get(id) ?? []);
+  if (!body.has('firewall_ids')) body.fail('firewall_ids is required', 'firewall_ids');
+  if (firewalls.length < ids.length) body.fail('Invalid firewall ID', 'firewall_ids');
+  if (ids.length > 1) body.fail('Only one firewall is supported', 'firewall_ids');
+  body.check();
+  detachAll(cloud, 'nodebalancer', balancer.id);
+  for (const firewall of firewalls) attach(cloud, firewall, 'nodebalancer', balancer.id);
+  await balance(cloud, balancer);
+  return listFirewalls(call);
 }
 
 function stats(call: Call): never {
@@ -215,24 +235,27 @@ function shareView(cloud: Cloud, balancer: NodeBalancer, share: NodeBalancer['vp
   };
 }
 
-function listConfigs(call: Call): JsonObject {
+async function listConfigs(call: Call): Promise<JsonObject> {
   const balancer = balancerOf(call);
+  await readHealth(call.cloud, balancer);
   return call.list(
     balancer.configs.map((config) => configView(balancer, config)),
     ['id', 'port'],
   );
 }
 
-function getConfig(call: Call): JsonObject {
+async function getConfig(call: Call): Promise<JsonObject> {
   const balancer = balancerOf(call);
+  await readHealth(call.cloud, balancer);
   return configView(balancer, configOf(call, balancer));
 }
 
-function createConfig(call: Call): JsonObject {
+async function createConfig(call: Call): Promise<JsonObject> {
   const { cloud, body } = call;
   const balancer = balancerOf(call);
   const config = addConfig(cloud, balancer, body);
   cloud.notify('nodebalancer_config_create', balancerRef(balancer));
+  await balance(cloud, balancer);
   return configView(balancer, config);
 }
 
@@ -245,7 +268,7 @@ function addConfig(cloud: Cloud, balancer: NodeBalancer, fields: Fields): NodeBa
   return config;
 }
 
-function updateConfig(call: Call): JsonObject {
+async function updateConfig(call: Call): Promise<JsonObject> {
   const { cloud, body } = call;
   const balancer = balancerOf(call);
   const config = configOf(call, balancer);
@@ -253,11 +276,12 @@ function updateConfig(call: Call): JsonObject {
   body.check();
   config.settings = settings;
   cloud.notify('nodebalancer_config_update', balancerRef(balancer));
+  await balance(cloud, balancer);
   return configView(balancer, config);
 }
 
 /** Settings and nodes at once; nodes that are not named by their id are replaced. */
-function rebuildConfig(call: Call): JsonObject {
+async function rebuildConfig(call: Call): Promise<JsonObject> {
   const { cloud, body } = call;
   const balancer = balancerOf(call);
   const config = configOf(call, balancer);
@@ -275,19 +299,22 @@ function rebuildConfig(call: Call): JsonObject {
   config.settings = settings;
   config.nodes = nodes;
   cloud.notify('nodebalancer_config_update', balancerRef(balancer));
+  await balance(cloud, balancer);
   return configView(balancer, config);
 }
 
-function deleteConfig(call: Call): JsonObject {
+async function deleteConfig(call: Call): Promise<JsonObject> {
   const { cloud } = call;
   const balancer = balancerOf(call);
   balancer.configs.splice(balancer.configs.indexOf(configOf(call, balancer)), 1);
   cloud.notify('nodebalancer_config_delete', balancerRef(balancer));
+  await balance(cloud, balancer);
   return {};
 }
 
-function listNodes(call: Call): JsonObject {
+async function listNodes(call: Call): Promise<JsonObject> {
   const balancer = balancerOf(call);
+  await readHealth(call.cloud, balancer);
   const config = configOf(call, balancer);
   return call.list(
     config.nodes.map((node) => nodeView(balancer, config, node)),
@@ -295,13 +322,14 @@ function listNodes(call: Call): JsonObject {
   );
 }
 
-function getNode(call: Call): JsonObject {
+async function getNode(call: Call): Promise<JsonObject> {
   const balancer = balancerOf(call);
+  await readHealth(call.cloud, balancer);
   const config = configOf(call, balancer);
   return nodeView(balancer, config, nodeOf(call, config));
 }
 
-function createNode(call: Call): JsonObject {
+async function createNode(call: Call): Promise<JsonObject> {
   const { cloud, body } = call;
   const balancer = balancerOf(call);
   const config = configOf(call, balancer);
@@ -309,10 +337,11 @@ function createNode(call: Call): JsonObject {
   body.check();
   config.nodes.push(node);
   cloud.notify('nodebalancer_node_create', balancerRef(balancer));
+  await balance(cloud, balancer);
   return nodeView(balancer, config, node);
 }
 
-function updateNode(call: Call): JsonObject {
+async function updateNode(call: Call): Promise<JsonObject> {
   const { cloud, body } = call;
   const balancer = balancerOf(call);
   const config = configOf(call, balancer);
@@ -321,16 +350,18 @@ function updateNode(call: Call): JsonObject {
   body.check();
   config.nodes = config.nodes.map((one) => (one === before ? node : one));
   cloud.notify('nodebalancer_node_update', balancerRef(balancer));
+  await balance(cloud, balancer);
   return nodeView(balancer, config, node);
 }
 
-function deleteNode(call: Call): JsonObject {
+async function deleteNode(call: Call): Promise<JsonObject> {
   const { cloud } = call;
   const balancer = balancerOf(call);
   const config = configOf(call, balancer);
   const node = nodeOf(call, config);
   config.nodes = config.nodes.filter((one) => one !== node);
   cloud.notify('nodebalancer_node_delete', balancerRef(balancer));
+  await balance(cloud, balancer);
   return {};
 }
 

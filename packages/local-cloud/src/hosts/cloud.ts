@@ -10,6 +10,7 @@ import { type Context, cloudGroup, findRecord, machineOf, servicesGroup } from '
 import { type Faults, createFaults } from './faults.js';
 import { createHostDriver } from './host-driver.js';
 import { type Log, defaultCacheDir } from './image.js';
+import { allowInotify } from './inotify.js';
 import { enterArgv, isOnOverlay, leaderOf, removeDisk } from './machine.js';
 import { METADATA_SERVER } from './metadata.js';
 import { isCloudId, namesOf, newCloudId } from './names.js';
@@ -23,6 +24,7 @@ import {
   listClouds,
   makeCloudDir,
   pathsOf,
+  readBalancers,
   readCloud,
   readHosts,
   removeDir,
@@ -72,6 +74,7 @@ export interface HostCloudOptions {
 export async function createHostCloud(options: HostCloudOptions = {}): Promise<HostCloud> {
   const log = options.log ?? (() => undefined);
   await requireHosts(log);
+  await allowInotify();
   const id = options.id ?? newCloudId();
   if (!isCloudId(id)) throw new UserError(`cloud id "${id}": use up to 16 lower-case letters and digits`);
   const paths = pathsOf(join(cloudsDir(), id));
@@ -108,6 +111,7 @@ async function contextOf(id: string, options: HostCloudOptions): Promise<Context
   const layout = await machineCgroups();
   const names = namesOf(id);
   const records = new Map((await readHosts(paths)).map((record) => [record.spec.id, record]));
+  const balancers = new Map((await readBalancers(paths)).map((record) => [record.spec.id, record]));
   return {
     id,
     names,
@@ -117,6 +121,7 @@ async function contextOf(id: string, options: HostCloudOptions): Promise<Context
     cacheDir: options.cacheDir ?? defaultCacheDir(),
     log: options.log ?? (() => undefined),
     records,
+    balancers,
   };
 }
 

@@ -5,7 +5,7 @@ import type { Log } from './image.js';
 import type { Machine } from './machine.js';
 import { type Names, prefixOf } from './names.js';
 import type { Network } from './network.js';
-import type { HostRecord } from './record.js';
+import type { BalancerRecord, HostRecord, Station } from './record.js';
 import { type CloudPaths, hostPathsOf, writePrivate } from './store.js';
 
 /** What the parts of one cloud share. */
@@ -19,6 +19,13 @@ export interface Context {
   readonly log: Log;
   /** By Linode id. */
   readonly records: Map<number, HostRecord>;
+  /** By NodeBalancer id; no Linode has the id of a NodeBalancer. */
+  readonly balancers: Map<number, BalancerRecord>;
+}
+
+/** Everything that hangs on the routers. */
+export function stationsOf({ records, balancers }: Context): Station[] {
+  return [...records.values(), ...balancers.values()];
 }
 
 /** The control group of a whole cloud. */
@@ -51,7 +58,7 @@ export async function saveRecord(context: Context, record: HostRecord): Promise<
 /** Keeps a change to a host's record and has the routers follow it. */
 export async function changeRecord(context: Context, record: HostRecord): Promise<void> {
   await saveRecord(context, record);
-  await context.network.loadRules(record.spec, [...context.records.values()]);
+  await context.network.loadRules(record.spec, stationsOf(context));
 }
 
 export function machineOf(context: Context, { spec }: HostRecord): Machine {

@@ -1,7 +1,8 @@
 import { UserError } from '@perlstack/stack';
 import type { FirewallSpec, HostDriver, HostSpec } from '../driver.js';
 import { isPopulated, killCgroup, removeCgroup } from './cgroup.js';
-import { type Context, changeRecord, findRecord, machineOf, saveRecord } from './context.js';
+import { createBalancers } from './balancer.js';
+import { type Context, changeRecord, findRecord, machineOf, saveRecord, stationsOf } from './context.js';
 import { ensureImage } from './image.js';
 import { makeDisk, makeGroups, powerOff, powerOn, removeDisk } from './machine.js';
 import { removeMetadata, writeMetadata } from './metadata.js';
@@ -10,6 +11,7 @@ import { hostPathsOf, removeDir } from './store.js';
 
 /** The driver that stands real Debian hosts behind the simulated API. */
 export function createHostDriver(context: Context, close: () => Promise<void>): HostDriver {
+  const balancers = createBalancers(context);
   return {
     create: (spec) => create(context, spec),
     boot: (id) => boot(context, id),
@@ -20,6 +22,8 @@ export function createHostDriver(context: Context, close: () => Promise<void>): 
     },
     destroy: (id) => destroy(context, id),
     setFirewall: (id, interfaceId, firewall) => setFirewall(context, id, interfaceId, firewall),
+    setBalancer: (id, balancer) => balancers.set(id, balancer),
+    balancerNodes: (id) => balancers.health(id),
     close,
   };
 }
@@ -50,7 +54,7 @@ async function boot(context: Context, id: number): Promise<void> {
   if (await isPopulated(machine.group)) return;
   await saveRecord(context, record);
   await makeGroups(machine.group, record.spec.memoryMiB);
-  await context.network.loadRules(record.spec, [...context.records.values()]);
+  await context.network.loadRules(record.spec, stationsOf(context));
   await context.network.plug(record.spec);
   await powerOn(context.layout, machine);
 }

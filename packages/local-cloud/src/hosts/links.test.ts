@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { hostSpec, publicLink, vpcLink } from './fixture.js';
-import { hostCommands, networkOf, unplugCommands } from './links.js';
+import { hostCommands, networkOf, sourceCommands, unplugCommands } from './links.js';
 import { namesOf, portName } from './names.js';
 
 const names = namesOf('t1');
@@ -53,5 +53,19 @@ describe('portName', () => {
   it('fits a Linux interface name for any id of the API', () => {
     expect(portName(2 ** 31).length).toBeLessThanOrEqual(15);
     expect(() => portName(Number.MAX_SAFE_INTEGER * 36)).toThrow(/too long/);
+  });
+});
+
+describe('sourceCommands', () => {
+  it('gives a NodeBalancer the rest of its range, and the VPC the way to it', () => {
+    const spec = hostSpec(7, [publicLink(11, '203.0.113.10'), vpcLink(12, '10.0.5.4')]);
+    expect(lines(sourceCommands(names, spec, ['10.0.5.4', '10.0.5.5']))).toEqual([
+      '-n perlstack-t1-host-7 address add 10.0.5.5/24 dev eth1',
+      `-n perlstack-t1-vpc-5 route replace 10.0.5.5/32 dev ${portName(12)} src 10.0.5.1`,
+    ]);
+  });
+
+  it('gives one without a VPC nothing', () => {
+    expect(sourceCommands(names, hostSpec(7, [publicLink(11, '203.0.113.10')]), [])).toEqual([]);
   });
 });

@@ -1,6 +1,6 @@
-import type { HostSpec, InterfaceSpec } from '../driver.js';
+import type { InterfaceSpec } from '../driver.js';
 import { type Names, portName, uplinkName } from './names.js';
-import { type RouterId, routerOf } from './record.js';
+import { type RouterId, type Station, routerOf } from './record.js';
 import { METADATA_ADDRESS, UPLINK } from './rules.js';
 
 /** Where the runner and the load generator are: an address on the internet outside the cloud's own ranges. */
@@ -136,12 +136,12 @@ function privateRoutes(host: string, link: InterfaceSpec, device: string): IpCom
 }
 
 /** The interface through which a host reaches the metadata service. */
-export function metadataLink(spec: HostSpec): InterfaceSpec | undefined {
+export function metadataLink(spec: Station['spec']): InterfaceSpec | undefined {
   return spec.interfaces.find((link) => link.defaultRoute) ?? spec.interfaces[0];
 }
 
 /** Connects a host: its namespace exists and is empty, and so do the routers'. Interfaces are eth0, eth1, … in order. */
-export function hostCommands(names: Names, spec: HostSpec): IpCommand[] {
+export function hostCommands(names: Names, spec: Station['spec']): IpCommand[] {
   const host = names.host(spec.id);
   const metadata = metadataLink(spec);
   return [
@@ -154,14 +154,14 @@ export function hostCommands(names: Names, spec: HostSpec): IpCommand[] {
 }
 
 /** Takes a host off the network at once, as when its machine loses power: its peers get no answer, not even a reset. */
-export function unplugCommands(names: Names, spec: HostSpec): IpCommand[] {
+export function unplugCommands(names: Names, spec: Station['spec']): IpCommand[] {
   return spec.interfaces.map((link) =>
     ip(`-n ${namespaceOf(names, routerOf(link))} link delete ${portName(link.id)}`),
   );
 }
 
 /** Gives back what a host that is gone for good had of the routers: the way to its translated addresses. */
-export function releaseCommands(names: Names, spec: HostSpec): IpCommand[] {
+export function releaseCommands(names: Names, spec: Station['spec']): IpCommand[] {
   return spec.interfaces.flatMap((link) =>
     link.nat11 === null || link.vpcId === null
       ? []
@@ -170,4 +170,24 @@ export function releaseCommands(names: Names, spec: HostSpec): IpCommand[] {
           ip(`-n ${names.vpc(link.vpcId)} address delete ${link.nat11}/32 dev lo`),
         ],
   );
+}
+
+/** Further addresses in a VPC, and the way to them: a NodeBalancer speaks from a small range. */
+export function sourceCommands(names: Names, spec: Station['spec'], sources: readonly string[]): IpCommand[] {
+  const device = `eth${spec.interfaces.findIndex(({ kind }) => kind === 'vpc')}`;
+  return furtherSources(spec, sources).flatMap(({ link, address }) => [
+    ip(`-n ${names.host(spec.id)} address add ${address}/${link.prefix} dev ${device}`),
+    ip(
+      `-n ${namespaceOf(names, routerOf(link))} route replace ${address}/32 dev ${portName(link.id)} src ${link.gateway}`,
+    ),
+  ]);
+}
+
+function furtherSources(
+  { interfaces }: Station['spec'],
+  sources: readonly string[],
+): { link: InterfaceSpec; address: string }[] {
+  const link = interfaces.find(({ kind }) => kind === 'vpc');
+  if (link === undefined) return [];
+  return sources.filter((address) => address !== link.ipv4).map((address) => ({ link, address }));
 }

@@ -1,4 +1,3 @@
-import type { HostSpec } from '../driver.js';
 import { type Cgroup } from './cgroup.js';
 import { command } from './command.js';
 import {
@@ -9,11 +8,12 @@ import {
   internetCommands,
   namespaceOf,
   releaseCommands,
+  sourceCommands,
   unplugCommands,
   vpcCommands,
 } from './links.js';
 import { type Names, prefixOf } from './names.js';
-import { type HostRecord, type RouterId, routerOf } from './record.js';
+import { type RouterId, type Station, routerOf } from './record.js';
 import { routerRules } from './rules.js';
 import { startDetached } from './service.js';
 import type { CloudPaths } from './store.js';
@@ -22,15 +22,21 @@ import type { CloudPaths } from './store.js';
 export interface Network {
   /** Makes the internet's namespace. */
   create(): Promise<void>;
-  /** Gives a host a fresh namespace, connected as its interfaces say. */
-  plug(spec: HostSpec): Promise<void>;
-  /** Takes a host off the network at once; harmless when it is off. */
-  unplug(spec: HostSpec): Promise<void>;
-  /** Forgets a host that is off and will not come back. */
-  release(spec: HostSpec): Promise<void>;
-  /** Loads the rules of every router that a host hangs on, and makes the router where there is none yet. */
-  loadRules(spec: HostSpec, records: readonly HostRecord[]): Promise<void>;
+  /**
+   * Gives a host or a NodeBalancer a fresh namespace, connected as its interfaces say.
+   *
+   * @param sources further addresses of its interface in a VPC
+   */
+  plug(spec: Plugged, sources?: readonly string[]): Promise<void>;
+  /** Takes it off the network at once; harmless when it is off. */
+  unplug(spec: Plugged): Promise<void>;
+  /** Forgets what is off and will not come back. */
+  release(spec: Plugged): Promise<void>;
+  /** Loads the rules of every router that it hangs on, and makes the router where there is none yet. */
+  loadRules(spec: Plugged, stations: readonly Station[]): Promise<void>;
 }
+
+type Plugged = Station['spec'];
 
 async function runIp(commands: readonly IpCommand[]): Promise<void> {
   for (const words of commands) await command(['ip', ...words]);
@@ -90,21 +96,21 @@ export function createNetwork(names: Names, paths: CloudPaths, services: Cgroup)
     );
   };
 
-  const ensureVpc = async (vpcId: number, records: readonly HostRecord[]): Promise<void> => {
+  const ensureVpc = async (vpcId: number, stations: readonly Station[]): Promise<void> => {
     const namespace = names.vpc(vpcId);
     if ((await namespaces(namespace)).includes(namespace)) return;
-    await makeRouter(namespace, vpcCommands(names, vpcId), routerRules({ vpcId }, records));
+    await makeRouter(namespace, vpcCommands(names, vpcId), routerRules({ vpcId }, stations));
   };
 
   // A firewall may be attached before the host, and so its VPC's router, was ever there.
-  const loadRules = async (spec: HostSpec, records: readonly HostRecord[]): Promise<void> => {
+  const loadRules = async (spec: Plugged, stations: readonly Station[]): Promise<void> => {
     for (const router of routersOf(spec)) {
-      if (router !== 'internet') await ensureVpc(router.vpcId, records);
-      await loadInto(namespaceOf(names, router), routerRules(router, records));
+      if (router !== 'internet') await ensureVpc(router.vpcId, stations);
+      await loadInto(namespaceOf(names, router), routerRules(router, stations));
     }
   };
 
-  const unplug = async (spec: HostSpec): Promise<void> => {
+  const unplug = async (spec: Plugged): Promise<void> => {
     // Each may be gone already, one by one: a host that turned itself off, or was killed half-way.
     for (const words of unplugCommands(names, spec)) await command(['ip', ...words], { okCodes: [0, 1, 2] });
     await command(['ip', 'netns', 'delete', names.host(spec.id)], { okCodes: [0, 1] });
@@ -115,10 +121,10 @@ export function createNetwork(names: Names, paths: CloudPaths, services: Cgroup)
 
   return {
     create: () => makeRouter(names.internet, internetCommands(names), routerRules('internet', [])),
-    plug: async (spec) => {
+    plug: async (spec, sources = []) => {
       await unplug(spec);
       await command(['ip', 'netns', 'add', names.host(spec.id)]);
-      await runIp(hostCommands(names, spec));
+      await runIp([...hostCommands(names, spec), ...sourceCommands(names, spec, sources)]);
       await apply(HOST_SETTINGS, names.host(spec.id));
     },
     unplug,
@@ -126,11 +132,11 @@ export function createNetwork(names: Names, paths: CloudPaths, services: Cgroup)
       for (const words of releaseCommands(names, spec))
         await command(['ip', ...words], { okCodes: [0, 1, 2] });
     },
-    loadRules: (spec, records) => inTurn(() => loadRules(spec, records)),
+    loadRules: (spec, stations) => inTurn(() => loadRules(spec, stations)),
   };
 }
 
-function routersOf(spec: HostSpec): RouterId[] {
+function routersOf(spec: Plugged): RouterId[] {
   const byName = new Map(spec.interfaces.map(routerOf).map((router) => [JSON.stringify(router), router]));
   return [...byName.values()];
 }

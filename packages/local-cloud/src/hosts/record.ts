@@ -10,10 +10,9 @@ export interface Cut {
   readonly peers: readonly string[] | null;
 }
 
-/** What the driver knows of a host beside its processes; kept on disk, so that a later process can go on with it. */
-export interface HostRecord {
-  readonly spec: HostSpec;
-  readonly imageRoot: string;
+/** What hangs on routers by links of its own: a host or a NodeBalancer. */
+export interface Station {
+  readonly spec: Pick<HostSpec, 'id' | 'interfaces'>;
   /** By interface id. */
   readonly firewalls: Readonly<Record<number, FirewallSpec>>;
   readonly cuts: readonly Cut[];
@@ -21,6 +20,20 @@ export interface HostRecord {
   readonly frozen: boolean;
   /** Share of packets lost each way, 0 to 100. */
   readonly lossPercent: number;
+}
+
+/** What the driver knows of a host beside its processes; kept on disk, so that a later process can go on with it. */
+export interface HostRecord extends Station {
+  readonly spec: HostSpec;
+  readonly imageRoot: string;
+}
+
+/** The same of a NodeBalancer. */
+export interface BalancerRecord extends Station {
+  /** Its addresses in the VPC. */
+  readonly sources: readonly string[];
+  /** Of its configuration. */
+  readonly generation: number;
 }
 
 /** Which router an interface hangs on. */
@@ -32,12 +45,12 @@ export function routerOf(link: InterfaceSpec): RouterId {
   return { vpcId: link.vpcId };
 }
 
-/** The interfaces of all hosts that hang on one router, each with its host. */
+/** All interfaces that hang on one router, each with its host or NodeBalancer. */
 export function portsOf(
-  records: readonly HostRecord[],
+  stations: readonly Station[],
   router: RouterId,
-): { link: InterfaceSpec; host: HostRecord }[] {
-  return records.flatMap((host) =>
+): { link: InterfaceSpec; host: Station }[] {
+  return stations.flatMap((host) =>
     host.spec.interfaces
       .filter((link) =>
         router === 'internet' ? link.kind === 'public' : link.vpcId === router.vpcId && link.kind === 'vpc',

@@ -6,6 +6,7 @@ import type { Log } from './image.js';
 /** The Debian or Ubuntu packages that hosts need on the outer machine. */
 export const HOST_PACKAGES = [
   'debian-archive-keyring',
+  'haproxy',
   'iproute2',
   'mmdebstrap',
   'nftables',

@@ -1,6 +1,6 @@
 import type { FirewallRule, FirewallSpec, InterfaceSpec } from '../driver.js';
 import { portName } from './names.js';
-import { type Cut, type HostRecord, type RouterId, portsOf } from './record.js';
+import { type Cut, type RouterId, type Station, portsOf } from './record.js';
 
 /** Address of the metadata service, the same for every host. */
 export const METADATA_ADDRESS = '169.254.169.254';
@@ -9,12 +9,12 @@ export const METADATA_ADDRESS = '169.254.169.254';
 export const UPLINK = 'uplink';
 
 /**
- * The nftables rules of a router, in whole: Cloud Firewalls, cut links and one-to-one NAT of every host that hangs on
+ * The nftables rules of a router, in whole: Cloud Firewalls, cut links and one-to-one NAT of everything that hangs on
  * it. They stand outside the hosts, where nothing that a host does can reach them. Loading them again changes no
  * connection that is open.
  */
-export function routerRules(router: RouterId, records: readonly HostRecord[]): string {
-  const ports = portsOf(records, router);
+export function routerRules(router: RouterId, stations: readonly Station[]): string {
+  const ports = portsOf(stations, router);
   const firewalled = ports.flatMap(({ link, host }) => {
     const firewall = host.firewalls[link.id];
     return firewall === undefined ? [] : [{ port: portName(link.id), firewall }];
@@ -97,7 +97,7 @@ function checked(text: string, form: RegExp): string {
   return text;
 }
 
-function faultChains(ports: readonly { link: InterfaceSpec; host: HostRecord }[]): string[] {
+function faultChains(ports: readonly { link: InterfaceSpec; host: Station }[]): string[] {
   const from = ports.flatMap(({ link, host }) =>
     faultLines(`iifname "${portName(link.id)}"`, 'daddr', 'out', host),
   );
@@ -114,7 +114,7 @@ function faultLines(
   port: string,
   side: 'saddr' | 'daddr',
   direction: Cut['direction'],
-  host: HostRecord,
+  host: Station,
 ): string[] {
   if (host.frozen || host.lossPercent >= 100) return [`${port} drop`];
   const cuts = host.cuts

@@ -1,6 +1,6 @@
 import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { HostRecord } from './record.js';
+import type { BalancerRecord, HostRecord } from './record.js';
 import { isCloudId } from './names.js';
 
 /** What is kept of a cloud beside its hosts. */
@@ -27,6 +27,7 @@ export interface CloudPaths {
   readonly dir: string;
   readonly record: string;
   readonly hosts: string;
+  readonly balancers: string;
   readonly metadata: string;
   readonly metadataServer: string;
   readonly log: string;
@@ -37,6 +38,7 @@ export function pathsOf(dir: string): CloudPaths {
     dir,
     record: join(dir, 'cloud.json'),
     hosts: join(dir, 'hosts'),
+    balancers: join(dir, 'balancers'),
     metadata: join(dir, 'metadata'),
     metadataServer: join(dir, 'metadata-server.pl'),
     log: join(dir, 'services.log'),
@@ -65,6 +67,33 @@ export function hostPathsOf(cloud: CloudPaths, hostId: number): HostPaths {
   };
 }
 
+/** Paths inside a NodeBalancer's folder. Those of sockets have to be short: the kernel takes 107 characters. */
+export interface BalancerPaths {
+  readonly dir: string;
+  readonly record: string;
+  readonly config: string;
+  /** The next configuration, until HAProxy has found nothing wrong with it. */
+  readonly candidate: string;
+  readonly socket: string;
+  readonly master: string;
+  readonly state: string;
+  readonly log: string;
+}
+
+export function balancerPathsOf(cloud: CloudPaths, id: number): BalancerPaths {
+  const dir = join(cloud.balancers, String(id));
+  return {
+    dir,
+    record: join(dir, 'balancer.json'),
+    config: join(dir, 'haproxy.cfg'),
+    candidate: join(dir, 'candidate.cfg'),
+    socket: join(dir, 'stats.sock'),
+    master: join(dir, 'master.sock'),
+    state: join(dir, 'servers.state'),
+    log: join(dir, 'haproxy.log'),
+  };
+}
+
 /** Writes a file as a whole or not at all; only root may read it, for a host's user data holds keys. */
 export async function writePrivate(path: string, content: string): Promise<void> {
   await writeFile(`${path}.new`, content, { mode: 0o600 });
@@ -72,7 +101,7 @@ export async function writePrivate(path: string, content: string): Promise<void>
 }
 
 export async function makeCloudDir(paths: CloudPaths): Promise<void> {
-  for (const folder of [paths.dir, paths.hosts, paths.metadata])
+  for (const folder of [paths.dir, paths.hosts, paths.balancers, paths.metadata])
     await mkdir(folder, { recursive: true, mode: 0o700 });
 }
 
@@ -90,10 +119,19 @@ export async function listClouds(): Promise<CloudRecord[]> {
 }
 
 export async function readHosts(paths: CloudPaths): Promise<HostRecord[]> {
-  const names = await readdir(paths.hosts).catch(() => []);
-  const records = await Promise.all(
-    names.map((name) => readJson<HostRecord>(hostPathsOf(paths, Number(name)).record)),
-  );
+  return readRecords(paths.hosts, (id) => hostPathsOf(paths, id).record);
+}
+
+export async function readBalancers(paths: CloudPaths): Promise<BalancerRecord[]> {
+  return readRecords(paths.balancers, (id) => balancerPathsOf(paths, id).record);
+}
+
+async function readRecords<R extends HostRecord | BalancerRecord>(
+  folder: string,
+  fileOf: (id: number) => string,
+): Promise<R[]> {
+  const names = await readdir(folder).catch(() => []);
+  const records = await Promise.all(names.map((name) => readJson<R>(fileOf(Number(name)))));
   return records.filter((record) => record !== null).sort((a, b) => a.spec.id - b.spec.id);
 }
 
