@@ -127,6 +127,7 @@ function wantedOf(options: ReleaseOptions, site: Site, artifact: Artifact): Want
     bytes: artifact.bytes,
     unpackedBytes: artifact.unpackedBytes,
     strategy: options.strategy ?? 'socket',
+    units: site.app.units,
     keepReleases: site.app.keepReleases,
     addresses: Object.fromEntries(site.appHosts.map(({ name }) => [name, upstreamAddress(site, name)])),
   };

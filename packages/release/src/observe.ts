@@ -1,7 +1,7 @@
 import { gate } from '@perlstack/health';
 import type { RunOptions } from '@perlstack/remote';
 import { hostScript, OBSERVE, OBSERVE_WEB } from './scripts.js';
-import { type Site, socketProbe } from './site.js';
+import { type Site, socketProbes } from './site.js';
 import type { AppHostState, Holder, Observed, WebHostState } from './world.js';
 
 const LIMIT_MS = 60_000;
@@ -40,7 +40,7 @@ async function complaintOf(
 ): Promise<Pick<AppHostState, 'complaint'>> {
   if (state.serving !== release) return {};
   const verdict = await gate({
-    probes: [socketProbe(site, state.host, release)],
+    probes: socketProbes(site, state.host, release),
     successes: 1,
     intervalMs: site.timings.intervalMs,
     timeoutMs: 3_000,

@@ -12,6 +12,7 @@ const wanted: Wanted = {
   bytes: 1_000,
   unpackedBytes: 5_000,
   strategy: 'socket',
+  units: 1,
   keepReleases: 3,
   addresses: { 'app-1': '10.0.0.1:5000', 'app-2': '10.0.0.2:5000' },
 };

@@ -13,6 +13,8 @@ export interface Wanted {
   readonly bytes: number;
   readonly unpackedBytes: number;
   readonly strategy: Strategy;
+  /** Starman units of a release on each host. */
+  readonly units: number;
   /** How many releases stay on a host. */
   readonly keepReleases: number;
   /** Address and port by which the web tier knows each app host. */

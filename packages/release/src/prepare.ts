@@ -12,7 +12,7 @@ import {
   SHORT_MS,
 } from './hands.js';
 import * as scripts from './scripts.js';
-import { socketProbe } from './site.js';
+import { socketProbes } from './site.js';
 import type { BootStep, CompileStep, ProveStep, UploadStep } from './steps.js';
 import { drain, stop } from './stop.js';
 
@@ -76,7 +76,7 @@ export function proving(hands: Hands): Handler<ProveStep> {
         (await act(hands, host, ['looking at the unit', scripts.BOOT_FAULT], [release], context)) ||
         undefined;
       return pass(hands, host, release, {
-        probes: [socketProbe(site, host, release)],
+        probes: socketProbes(site, host, release),
         successes: site.app.health.successes,
         timeoutMs: site.app.health.timeout,
         signal: context.signal,

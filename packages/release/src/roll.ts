@@ -3,7 +3,7 @@ import { succeeded } from '@perlstack/health';
 import type { Handler, StepContext } from '@perlstack/procedure';
 import { act, BOOT_LIMIT, type Hands, pass } from './hands.js';
 import * as scripts from './scripts.js';
-import { portOf, socketProbe, upstreamProbe } from './site.js';
+import { portOf, socketProbes, upstreamProbe } from './site.js';
 import type { DrainStep, GateStep, HoldStep, SwitchStep } from './steps.js';
 import { drain } from './stop.js';
 
@@ -45,7 +45,7 @@ export async function revive(
   const { site } = hands;
   await act(hands, host, ['boot', scripts.BOOT], [release], context, BOOT_LIMIT);
   const timeoutMs = site.app.health.timeout;
-  const probes = [socketProbe(site, host, release)];
+  const probes = socketProbes(site, host, release);
   await pass(hands, host, release, { probes, successes: 1, timeoutMs, signal: context.signal });
 }
 

@@ -26,7 +26,7 @@ export function requireRoom(host: AppHostState, wanted: Wanted): void {
   }
   const runs = host.instances.some(({ id, active }) => id === wanted.release && active === 'active');
   if (runs || wanted.strategy === 'drain') return;
-  const memory = instanceMemory(host) + MEMORY_RESERVE;
+  const memory = instanceMemory(host) * wanted.units + MEMORY_RESERVE;
   if (host.memoryAvailable < memory) {
     throw new UserError(
       `${host.host} has ${mebibytes(host.memoryAvailable)} of memory available, a second instance beside the one that runs ` +

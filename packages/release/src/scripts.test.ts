@@ -1,9 +1,13 @@
 import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { OBSERVE_WEB, SET_SERVER } from './scripts.js';
+import { appLayout } from '@perlstack/configs';
+import { DRAIN, hostScript, OBSERVE_WEB, SET_SERVER } from './scripts.js';
+import type { Site } from './site.js';
 
 const SITE = `upstream shop_app {
     zone shop_app 512k;
@@ -71,5 +75,35 @@ describe('taking a server out of an upstream', () => {
       status: 69,
       stderr: 'no upstream of nginx names 10.0.0.2:5000',
     });
+  });
+});
+
+describe('draining', () => {
+  /** How many connections the drain of a release still sees. */
+  const left = (release: string): number => {
+    const layout = { ...appLayout('shop'), runDirectory: folder };
+    const script = hostScript({ layout } as Site, DRAIN);
+    return Number(spawnSync('sh', ['-c', script, 'test', '0', '', release], { encoding: 'utf8' }).stdout);
+  };
+
+  const listenAt = async (path: string): Promise<Server> => {
+    const server = createServer().listen(join(folder, path));
+    await once(server, 'listening');
+    return server;
+  };
+
+  it('counts the connections of all units of a release, accepted or not, and of no other', async () => {
+    for (const unit of ['unit2', 'unit3']) mkdirSync(join(folder, unit));
+    const paths = ['r1.sock', 'unit2/r1.sock', 'unit3/r1.sock', 'r11.sock', 'unit2/xr1.sock'];
+    const servers = await Promise.all(paths.map(listenAt));
+    expect(left('r1')).toBe(0);
+    // While a script runs, this process accepts nothing: they wait.
+    const clients = [0, 0, 1, 3, 4, 4].map((at) => connect(join(folder, paths[at] ?? '')));
+    expect(left('r1')).toBe(3);
+    await Promise.all(clients.map((client) => once(client, 'connect')));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(left('r1')).toBe(3);
+    for (const client of clients) client.destroy();
+    for (const server of servers) server.close();
   });
 });

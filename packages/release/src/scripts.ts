@@ -25,15 +25,23 @@ export function hostScript({ layout }: Site, body: string): string {
 export const stateFolder = (app: string): string => `/var/lib/perlstack/${app}`;
 
 /**
- * connections: how many connections a unix socket has (those waiting to be accepted too), from the server's side.
+ * connections: how many connections a release's sockets have, from the server's side; the path of its first unit's stands for
+ *   all. Not by ss, which leaves out those that wait to be accepted. Flags other than 0 are those of a listening socket.
+ * others: the names of a release's further units, as a pattern.
  * point: puts a symbolic link in place by rename, so that there is no moment without it.
  */
 const FUNCTIONS = String.raw`
-connections() { ss -Hx state connected src "$1" | wc -l; }
+connections() {
+  awk -v first="$1" -v folder="$run/unit" -v name="/\${1##*/}" '
+    function ends() { return index($8, folder) == 1 && substr($8, length($8) - length(name) + 1) == name }
+    $4 == "00000000" && ($8 == first || ends()) { found += 1 }
+    END { print found + 0 }' /proc/net/unix
+}
+others() { printf '%s' "\${unit%@}-unit*@$1.service"; }
 point() { ln -sfn "$1" "$2.next" && mv -fT "$2.next" "$2"; }
 serving() { [ -L "$socket_link" ] && basename "$(readlink "$socket_link")" .sock || true; }
 property() { systemctl show -p "$2" --value "$unit$1.service"; }
-`;
+`.replaceAll('\\${', '${');
 
 export const OBSERVE = String.raw`
 say() { (IFS='	'; printf '%s\n' "$*"); }
@@ -136,6 +144,9 @@ fi
 export const SWITCH = String.raw`
 id=$1 previous=$2
 [ -z "$previous" ] || point "releases/$previous" "$home/previous"
+for folder in "$run"/unit*; do
+  [ ! -d "$folder" ] || point "$folder/$id.sock" "$home/current-$(basename "$folder").sock"
+done
 point "$run/$id.sock" "$socket_link"
 point "releases/$id" "$current"
 `;
@@ -147,7 +158,7 @@ ${SWITCH}`;
 
 /** No release serves any more: what a first deploy that failed goes back to. */
 export const UNSWITCH = String.raw`
-rm -f "$socket_link" "$current"
+rm -f "$socket_link" "$home"/current-unit*.sock "$current"
 `;
 
 /**
@@ -183,8 +194,8 @@ for id in "$@"; do
   left=$(connections "$run/$id.sock")
   systemctl disable --quiet --now "$unit$id.service"
   [ "$(property "$id" Result)" != timeout ] || cut=$((cut + left))
-  systemctl reset-failed "$unit$id.service" 2>/dev/null || true
-  rm -f "$run/$id.sock"
+  systemctl reset-failed "$unit$id.service" "$(others "$id")" 2>/dev/null || true
+  rm -f "$run/$id.sock" "$run"/unit*/"$id.sock"
 done
 `;
 
@@ -237,7 +248,7 @@ export const MARK_BAD = String.raw`
 
 /** Arguments: release, lines. The end of what its unit wrote. */
 export const JOURNAL_TAIL = String.raw`
-journalctl --no-pager --quiet --output cat --lines "$2" --unit "$unit$1.service" 2>/dev/null || true
+journalctl --no-pager --quiet --output cat --lines "$2" --unit "$unit$1.service" --unit "$(others "$1")" 2>/dev/null || true
 `;
 
 /**

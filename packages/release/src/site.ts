@@ -1,4 +1,4 @@
-import { APP_PORT, type AppLayout, appLayout } from '@perlstack/configs';
+import { APP_PORT, type AppLayout, appLayout, unitsOf } from '@perlstack/configs';
 import type { HttpProbe } from '@perlstack/health';
 import type { Remote } from '@perlstack/remote';
 import { type Host, hostsOf, type Inventory, type Stack, UserError } from '@perlstack/stack';
@@ -83,14 +83,14 @@ export function upstreamAddress(site: Site, name: string): string {
 export const portOf = (site: Site, host: string): string =>
   /\d+$/.exec(upstreamAddress(site, host))?.[0] ?? '';
 
-/** Healthy, and of exactly this release: asked on the app host, through the release's own socket. */
-export function socketProbe(site: Site, host: string, release: string): HttpProbe {
-  return {
+/** Healthy, and of exactly this release: asked on the app host, through the release's own socket, of each unit. */
+export function socketProbes(site: Site, host: string, release: string): HttpProbe[] {
+  return unitsOf(site.app).map((unit) => ({
     ...expectation(site, release),
     url: `http://${site.app.domains[0] ?? 'localhost'}${site.app.health.path}`,
-    socket: site.layout.socket(release),
+    socket: site.layout.socket(release, unit),
     from: host,
-  };
+  }));
 }
 
 /** The same, asked by a web host the way requests go. */
