@@ -177,8 +177,9 @@ function filesIn(folder: string): Record<string, string> {
 
 /** Neither a secret nor any line of one. */
 function expectNoSecret({ inputs }: Attempt, texts: Readonly<Record<string, string>>): void {
-  const secrets = ['linode-token', 'ssh-private-key', 'app-secrets', 'headers']
+  const secrets = ['linode-token', 'ssh-private-key', 'tls-private-key', 'secrets', 'app-secrets', 'headers']
     .flatMap((name) => (inputs[name] ?? '').split('\n'))
+    .map((line) => line.replace(/^[A-Z_]+(=|<<)/, ''))
     .filter((line) => line.length >= 6 && !/^-----/.test(line));
   for (const [where, text] of Object.entries(texts)) {
     for (const secret of secrets)
@@ -292,11 +293,295 @@ describe('a stack file', () => {
     );
   });
 
-  it('with a secret that the step was not given', async () => {
-    const stack = replaced('name: shop', 'name: shop, secrets: [SESSION_KEY]');
-    expect(await refusal({ ...applyConfigs(), stack })).toBe(
-      'perlstack.yml:3:30 app.secrets: SESSION_KEY has no value; give the step a line "SESSION_KEY=…" in its input "app-secrets". Nothing was changed.',
+  it.each<[string, string, string]>([
+    [
+      'overlap what Linode keeps for itself',
+      `${STACK}network: { vpc: 192.168.0.0/16 }\n`,
+      'perlstack.yml:7:17 network.vpc: 192.168.0.0/16 overlaps 192.168.128.0/17, which Linode keeps for itself. Nothing was changed.',
+    ],
+    [
+      'overlap those from which SSH is allowed',
+      `${STACK}network: { ssh: [203.0.113.0/24, 10.10.8.0/24] }\n`,
+      "perlstack.yml:7:34 network.ssh.1: 10.10.8.0/24 overlaps network.vpc (10.10.0.0/16), from where nobody but the stack's own hosts speaks; name the public addresses from which you work, or choose another network.vpc. Nothing was changed.",
+    ],
+    [
+      'overlap a server that is there already',
+      STACK.replace(
+        'type: g6-standard-1, count: 2',
+        `hosts: [{ address: 203.0.113.9, privateAddress: 10.10.3.4, hostKey: 'SHA256:${'A'.repeat(43)}' }]`,
+      ),
+      'perlstack.yml:6:58 tiers.app.hosts.0.privateAddress: 10.10.3.4 lies in network.vpc (10.10.0.0/16), where the Linodes of the stack would look for it in vain; choose another network.vpc. Nothing was changed.',
+    ],
+    [
+      'are no private ones',
+      `${STACK}network: { vpc: 11.0.0.0/16 }\n`,
+      'perlstack.yml:7:17 network.vpc: found "11.0.0.0/16"; must be a network inside 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16. Nothing was changed.',
+    ],
+  ])('with networks that %s', async (_, stack, message) => {
+    expect(await refusal({ ...provision('apply'), stack })).toBe(message);
+  });
+});
+
+/** A stack of every kind of server. */
+const FULL = `stack: shop
+region: us-ord
+app:
+  secrets: [SESSION_KEY]
+tiers:
+  web: { count: 1 }
+  app: { count: 1 }
+  database: { count: 2 }
+  cache: { count: 3 }
+`;
+const FULL_HOSTS = ['web-1', 'app-1', 'database-1', 'database-2', 'cache-1', 'cache-2', 'cache-3'];
+const FULL_INVENTORY: Inventory = {
+  stack: 'shop',
+  hosts: FULL_HOSTS.flatMap((name, index) =>
+    INVENTORY.hosts.slice(0, 1).map((host) => ({
+      ...host,
+      ...{ name, tier: name.replace(/-\d$/, ''), privateAddress: `10.10.0.${index + 2}`, memoryMiB: 2048 },
+      diskMiB: 51_200,
+    })),
+  ),
+};
+const SECRETS = {
+  DATABASE_PASSWORD: 'database-hunter2',
+  REPLICATION_PASSWORD: 'replication-hunter2',
+  REDIS_PASSWORD: 'redis-hunter2',
+  SESSION_KEY: 'session-hunter2',
+};
+const secretsBut = (...without: readonly string[]): string =>
+  Object.entries(SECRETS)
+    .map(([name, value]) => `${name}=${without.includes(name) ? '' : value}`)
+    .join('\n');
+
+const applyFull = (inputs: Record<string, string> = {}, stack = FULL): Attempt => ({
+  ...applyConfigs({ inventory: JSON.stringify(FULL_INVENTORY), secrets: secretsBut(), ...inputs }),
+  stack,
+});
+const renderFull = (stack: string): Attempt => ({
+  ...renderConfigs({ inventory: JSON.stringify(FULL_INVENTORY) }),
+  stack,
+});
+const full = (from: string, to: string): string => {
+  if (!FULL.includes(from)) throw new Error(`The stack has no ${from}`);
+  return FULL.replace(from, to);
+};
+
+describe('a secret', () => {
+  it.each<[string, string, string]>([
+    [
+      'of the application',
+      secretsBut('SESSION_KEY'),
+      'perlstack.yml:4:13 app.secrets: SESSION_KEY has no value; give the step a line "SESSION_KEY=…" in its input "secrets". Nothing was changed.',
+    ],
+    [
+      'of the database',
+      secretsBut('DATABASE_PASSWORD'),
+      'perlstack.yml:8:13 tiers.database: DATABASE_PASSWORD has no value; give the step a line "DATABASE_PASSWORD=…" in its input "secrets". Nothing was changed.',
+    ],
+    [
+      'of its replica',
+      secretsBut('REPLICATION_PASSWORD'),
+      'perlstack.yml:8:13 tiers.database: REPLICATION_PASSWORD has no value; give the step a line "REPLICATION_PASSWORD=…" in its input "secrets". Nothing was changed.',
+    ],
+    [
+      'of the cache',
+      secretsBut('REDIS_PASSWORD'),
+      'perlstack.yml:9:10 tiers.cache: REDIS_PASSWORD has no value; give the step a line "REDIS_PASSWORD=…" in its input "secrets". Nothing was changed.',
+    ],
+    [
+      'of any kind',
+      '',
+      'perlstack.yml:8:13 tiers.database: DATABASE_PASSWORD, REDIS_PASSWORD, REPLICATION_PASSWORD, SESSION_KEY have no value; give the step the lines "DATABASE_PASSWORD=…", "REDIS_PASSWORD=…", "REPLICATION_PASSWORD=…", "SESSION_KEY=…" in its input "secrets". Nothing was changed.',
+    ],
+  ])('%s that is not set', async (_, secrets, message) => {
+    expect(await refusal(applyFull({ secrets }))).toBe(message);
+  });
+
+  it.each<[string, string, string]>([
+    [
+      'begins on a line of its own',
+      `${secretsBut('REDIS_PASSWORD')}\nhunter2hunter2`,
+      'Input "secrets": line 4 is not of the form NAME=value; a value of several lines goes between a line NAME<<EOF and a line EOF',
+    ],
+    [
+      'has no end',
+      `SESSION_KEY<<EOF\nhunter2hunter2\n`,
+      'Input "secrets": line 1: the value of SESSION_KEY has no end; close it with the word after <<',
+    ],
+    [
+      'is set twice',
+      `${secretsBut()}\nSESSION_KEY=hunter2hunter2`,
+      'Input "secrets": SESSION_KEY is set twice, the second time in line 5',
+    ],
+    [
+      'has a line end where none can be',
+      `${secretsBut('REDIS_PASSWORD')}\nREDIS_PASSWORD<<EOF\nhunter2hunter2\nhunter3hunter3\nEOF`,
+      'REDIS_PASSWORD: Sentinel could not read it back from its own file: take printable ASCII characters other than blanks and quotes, at least one',
+    ],
+    [
+      'has a blank where none can be',
+      `${secretsBut('REDIS_PASSWORD')}\nREDIS_PASSWORD=hunter2 hunter2`,
+      'REDIS_PASSWORD: Sentinel could not read it back from its own file: take printable ASCII characters other than blanks and quotes, at least one',
+    ],
+  ])('that %s', async (_, secrets, message) => {
+    expect(await refusal(applyFull({ secrets: secrets.replace(/^REDIS_PASSWORD=\n/m, '') }))).toBe(message);
+  });
+});
+
+describe('a setting that can not be', () => {
+  const attempts: [string, (stack: string) => Attempt][] = [
+    ['render-configs', renderFull],
+    ['apply-configs', (stack) => applyFull({}, stack)],
+  ];
+  const cases: [string, string, string][] = [
+    [
+      'more workers than the database has connections',
+      full('  secrets:', '  workers: 12\n  secrets:').replace(
+        'database: { count: 2',
+        'database: { count: 2, connections: 20',
+      ),
+      'perlstack.yml:4:12 app.workers: 12 workers × 1 app hosts × 2 releases during a deploy need 24 database connections, but 12 are to be had (max_connections 20 less 8 reserved); set app.workers to at most 6, or set tiers.database.connections to at least 32. Nothing was changed.',
+    ],
+    [
+      'more workers than the memory holds',
+      full('  secrets:', '  workers: 60\n  secrets:'),
+      'app-1: the memory is too small: 60 workers × 64 MiB (app.workerMemory) × 2 releases during a deploy need 7680 MiB, and the host has 2048 MiB; set app.workers to at most 16, or set app.workerMemory to what a worker was measured at, or choose a larger tiers.app.type',
+    ],
+    [
+      'more memory for the database than there is',
+      full('database: { count: 2', 'database: { count: 2, settings: { shared_buffers: 3GB }'),
+      'perlstack.yml:8:13 tiers.database: database-1 has 2,048 MiB of memory for PostgreSQL, but the settings declare 3,600 MiB: shared_buffers 3,072 MiB, maintenance_work_mem 128 MiB, work_mem 4 MiB in each of 100 connections; lower these in tiers.database.settings or tiers.database.connections, or choose a larger tiers.database.type. Nothing was changed.',
+    ],
+    [
+      'more memory for each connection than there is',
+      full('database: { count: 2', 'database: { count: 2, connections: 200, settings: { work_mem: 64MB }'),
+      'perlstack.yml:8:13 tiers.database: database-1 has 2,048 MiB of memory for PostgreSQL, but the settings declare 13,440 MiB: shared_buffers 512 MiB, maintenance_work_mem 128 MiB, work_mem 64 MiB in each of 200 connections; lower these in tiers.database.settings or tiers.database.connections, or choose a larger tiers.database.type. Nothing was changed.',
+    ],
+    [
+      'more memory for the cache than there is',
+      full('cache: { count: 3', 'cache: { count: 3, memory: 2GiB'),
+      'perlstack.yml:9:30 tiers.cache.memory: 2048 MiB are too much for cache-1: of the 2048 MiB that it has, 1344 MiB are left for data (the rest is for the system and for what Redis copies while it saves); lower it, or take a larger type. Nothing was changed.',
+    ],
+    [
+      'a quorum of more Sentinels than there are',
+      full('cache: { count: 3', 'cache: { count: 3, quorum: 5'),
+      "perlstack.yml:9:10 tiers.cache: a Sentinel quorum that can't be reached: quorum: 5, but there are 3 Sentinels; set 2. Nothing was changed.",
+    ],
+    [
+      'a setting of the database that is ours',
+      full('database: { count: 2', 'database: { count: 2, settings: { listen_addresses: "*" }'),
+      "perlstack.yml:8:35 tiers.database.settings: listen_addresses can't be set there: the server answers on its private address; remove it. Nothing was changed.",
+    ],
+    [
+      'a version of the database that the image lacks',
+      full('database: { count: 2', 'database: { count: 2, version: 15'),
+      'perlstack.yml:8:34 tiers.database.version: linode/debian13 has PostgreSQL 17 and not 15; remove the version, or write image: linode/debian12, which has it. Nothing was changed.',
+    ],
+    [
+      'a variable both open and secret',
+      full('  secrets:', '  env: { SESSION_KEY: x }\n  secrets:'),
+      'perlstack.yml:4:3 app: SESSION_KEY stands in both env and secrets; remove one of them. Nothing was changed.',
+    ],
+    [
+      'HSTS without HTTPS',
+      full('web: { count: 1', 'web: { count: 1, tls: { hsts: 30d }'),
+      'perlstack.yml:6:33 tiers.web.tls.hsts: HSTS needs HTTPS; set "files: true" beside it, or remove it. Nothing was changed.',
+    ],
+    [
+      'HTTPS without a name',
+      full('web: { count: 1', 'web: { count: 1, tls: { files: true }'),
+      'perlstack.yml:6:34 tiers.web.tls.files: HTTPS needs a name; set app.domains to those that the certificate covers. Nothing was changed.',
+    ],
+  ];
+  const all = attempts.flatMap(([action, attempt]) =>
+    cases.map(([what, stack, message]) => [what, action, attempt(stack), message] as const),
+  );
+  it.each(all)('%s: %s', async (_, _action, attempt, message) => {
+    expect(await refusal(attempt)).toBe(message);
+  });
+
+  it.each(attempts)('a quorum of two Sentinels: %s', async (_, attempt) => {
+    const hosts = FULL_INVENTORY.hosts.filter(({ name }) => name !== 'cache-3');
+    const two = attempt(full('cache: { count: 3', 'cache: { count: 2'));
+    const inventory = JSON.stringify({ ...FULL_INVENTORY, hosts });
+    expect(await refusal({ ...two, inputs: { ...two.inputs, inventory } })).toBe(
+      "perlstack.yml:9:10 tiers.cache: a Sentinel quorum that can't be reached: 2 hosts, and a failover needs the votes of more than half of at least 3; set count: 3, or failover: manual. Nothing was changed.",
     );
+  });
+  it.each(attempts)('a commit that waits for a replica that there is not: %s', async (_, attempt) => {
+    const hosts = FULL_INVENTORY.hosts.filter(({ name }) => name !== 'database-2');
+    const alone = attempt(full('database: { count: 2', 'database: { count: 1, durability: sync'));
+    const inventory = JSON.stringify({ ...FULL_INVENTORY, hosts });
+    expect(await refusal({ ...alone, inputs: { ...alone.inputs, inventory } })).toBe(
+      'perlstack.yml:8:37 tiers.database.durability: sync waits for a replica at every commit, and there is none with 1 host; give tiers.database a count of 2 or more, or write durability: async. Nothing was changed.',
+    );
+  });
+});
+
+describe('a domain', () => {
+  const stack = full('  secrets:', '  domains: [shop.example.com]\n  secrets:').replace(
+    'web: { count: 1',
+    'web: { count: 1, tls: { files: true }',
+  );
+  /** A certificate that signs itself, and its key. */
+  function certificateFor(name: string): { certificate: string; key: string } {
+    const [certificate, key] = ['crt', 'key'].map((kind) => path.join(folder, `${name}.${kind}`)) as [
+      string,
+      string,
+    ];
+    const options = [
+      '-x509',
+      '-newkey',
+      'ec',
+      '-pkeyopt',
+      'ec_paramgen_curve:P-256',
+      '-nodes',
+      '-days',
+      '30',
+    ];
+    const subject = ['-subj', `/CN=${name}`, '-addext', `subjectAltName=DNS:${name}`];
+    execFileSync('openssl', ['req', ...options, ...subject, '-keyout', key, '-out', certificate], {
+      stdio: 'ignore',
+    });
+    return { certificate: readFileSync(certificate, 'utf8'), key: readFileSync(key, 'utf8') };
+  }
+
+  it.each<[string, (shop: ReturnType<typeof certificateFor>) => Record<string, string>, string]>([
+    [
+      'without TLS files',
+      () => ({}),
+      'perlstack.yml:7:34 tiers.web.tls.files: HTTPS for shop.example.com needs a certificate and its key; give the step the inputs "tls-certificate" and "tls-private-key". Nothing was changed.',
+    ],
+    [
+      'without the key',
+      ({ certificate }) => ({ 'tls-certificate': certificate }),
+      'perlstack.yml:7:34 tiers.web.tls.files: HTTPS for shop.example.com needs a certificate and its key; give the step the input "tls-private-key". Nothing was changed.',
+    ],
+    [
+      'with a key that is none',
+      ({ certificate }) => ({ 'tls-certificate': certificate, 'tls-private-key': 'hunter2hunter2' }),
+      "tls-private-key: the key can't be read; hand over PEM without a passphrase",
+    ],
+    [
+      "with another's key",
+      ({ certificate }) => ({
+        'tls-certificate': certificate,
+        'tls-private-key': certificateFor('blog.example.com').key,
+      }),
+      'tls-private-key: the key does not belong to the certificate of shop.example.com',
+    ],
+    [
+      "with another's certificate",
+      () => {
+        const { certificate, key } = certificateFor('blog.example.com');
+        return { 'tls-certificate': certificate, 'tls-private-key': key };
+      },
+      'tls-certificate: it is for blog.example.com and does not cover shop.example.com; have it issued for all of app.domains, or remove those that it is not for',
+    ],
+  ])('%s', async (_, tls, message) => {
+    expect(await refusal(applyFull(tls(certificateFor('shop.example.com')), stack))).toBe(message);
   });
 });
 
@@ -421,6 +706,11 @@ describe('an inventory', () => {
       'Input "inventory": hosts.0.ssh.hostKeys: must have at least 1 entry; pass the output "inventory" of provision-linode-tier',
     ],
     [
+      'a key of another version',
+      { ...INVENTORY, hosts: [{ ...first, colour: 'red' }] },
+      'Input "inventory": hosts.0: unknown key "colour"; use one version of all actions; pass the output "inventory" of provision-linode-tier',
+    ],
+    [
       'a host that is reached through none',
       { ...INVENTORY, hosts: [{ ...first, ssh: { ...first.ssh, via: 'web-9' } }] },
       'inventory: web-1.ssh.via names "web-9", which is no host of the inventory',
@@ -466,8 +756,18 @@ describe('an input', () => {
     ],
     [
       'apply-configs',
-      applyConfigs({ 'app-secret': 'SESSION_KEY=hunter2hunter2' }),
-      'Input "app-secret": there is no such input; did you mean "app-secrets"?',
+      applyConfigs({ secret: 'SESSION_KEY=hunter2hunter2' }),
+      'Input "secret": there is no such input; did you mean "secrets"?',
+    ],
+    [
+      'apply-configs',
+      applyConfigs({ 'app-secrets': 'SESSION_KEY=hunter2hunter2' }),
+      'Input "app-secrets": is now called "secrets"; rename it in the workflow',
+    ],
+    [
+      'render-configs',
+      renderConfigs({ 'base-inventory': 'old.json' }),
+      'Input "base-inventory": it goes with the input "base", which is not set',
     ],
     [
       'rolling-deploy-starman',
@@ -531,9 +831,15 @@ describe('an input', () => {
     ],
     [
       'assignments',
-      applyConfigs({ 'app-secrets': 'SESSION_KEY hunter2hunter2' }),
-      'Input "app-secrets": line 1 is not of the form NAME=value',
+      applyConfigs({ secrets: 'SESSION_KEY hunter2hunter2' }),
+      'Input "secrets": line 1 is not of the form NAME=value; a value of several lines goes between a line NAME<<EOF and a line EOF',
     ],
+    [
+      'a host',
+      applyConfigs({ 'allow-rebuild': 'app-1\napp-7' }),
+      'Input "allow-rebuild": there is no host "app-7"; did you mean "app-1"?',
+    ],
+    ['a kind of drift', applyConfigs({ drift: 'undo' }), 'Input "drift": "undo" is not one of keep, restore'],
     [
       'URLs',
       healthGate({ urls: 'shop.example.com' }),

@@ -10,18 +10,32 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import {
   annotationsOf,
   type CancelGrace,
+  cloudFolder,
   FULL_TOKEN,
+  type GitHubApi,
   type LocalCloud,
   logOf,
   openLocalCloud,
   type OutputLine,
+  type Permissions,
+  pullRequestPayload,
+  type Repository,
+  startGitHub,
+  startRelay,
   whyNoHosts,
   type WorkflowRun,
 } from '@perlstack/local-cloud';
 import { generateKeyPair, publicKeyOf } from '@perlstack/remote';
 import { type Inventory, InventorySchema } from '@perlstack/stack';
 import { type LoadHandle, startLoad } from './load-handle.js';
-import { outputsOf, PROJECT, type Surroundings, UserRepository } from './user-repository.js';
+import {
+  outputsOf,
+  PROJECT,
+  type Proposal,
+  REPOSITORY,
+  type Surroundings,
+  UserRepository,
+} from './user-repository.js';
 
 jest.setTimeout(300_000);
 
@@ -40,6 +54,8 @@ tiers:
   app: { type: g6-standard-1, count: 2 }
 `;
 const HOSTS = ['web-1', 'app-1', 'app-2'];
+/** Where GitHub's API answers inside the internet of the cloud. */
+const GITHUB_PORT = 8081;
 const EXAMPLES = readdirSync(path.join(PROJECT, 'workflows-examples'));
 
 /** The examples, each run as a new user's repository runs it, one after the other against one cloud. */
@@ -57,6 +73,9 @@ describeHosts(`the example workflows${obstacle === null ? '' : ` (${obstacle})`}
   const executed = new Set<string>();
 
   let cloud: LocalCloud;
+  let github: GitHubApi;
+  let remote: Repository;
+  let relay: { kill(): unknown } | undefined;
   let repository: UserRepository;
   let inventory: Inventory;
   let serving = '';
@@ -67,14 +86,20 @@ describeHosts(`the example workflows${obstacle === null ? '' : ` (${obstacle})`}
     cloud = await openLocalCloud();
     repository = await UserRepository.create();
     serving = await repository.commit({ release: 'version-1' }, STACK);
+    const socket = path.join(cloudFolder(cloud.hosts.id), 'github.sock');
+    github = await startGitHub({ path: socket });
+    remote = github.addRepository(REPOSITORY, repository.folder);
+    relay = await startRelay(cloud.hosts, socket, GITHUB_PORT);
   }, 300_000);
   afterAll(async () => {
     await load?.close();
+    relay?.kill();
+    await github?.close();
     await repository?.remove();
     await cloud?.close();
   }, 60_000);
 
-  type Moment = Pick<Surroundings, 'signal' | 'onOutput' | 'cancelGrace'>;
+  type Moment = Pick<Surroundings, 'signal' | 'onOutput' | 'cancelGrace' | 'trigger'>;
 
   async function runExample(
     file: string,
@@ -87,6 +112,10 @@ describeHosts(`the example workflows${obstacle === null ? '' : ` (${obstacle})`}
       apiUrl: cloud.apiUrl,
       secrets,
       processPrefix: cloud.hosts.inInternet([]),
+      github: {
+        apiUrl: `http://127.0.0.1:${GITHUB_PORT}`,
+        jobToken: (permissions: Permissions) => github.issueToken(REPOSITORY, permissions),
+      },
       ...moment,
     };
     const run = await repository.run(file, around, inputs);
@@ -193,6 +222,75 @@ describeHosts(`the example workflows${obstacle === null ? '' : ` (${obstacle})`}
     expect(outputsOf(run, 'deploy')).toMatchObject({ outcome: 'nothing-to-do', release: serving });
     expect(writes()).toEqual([]);
     await expectServing(serving);
+  });
+
+  describe('plan.yml, in a pull request', () => {
+    const payloadOf = ({ base, head }: Proposal): Record<string, unknown> => {
+      const tip = (ref: string, sha: string) => ({ ref, sha, repository: REPOSITORY });
+      return pullRequestPayload(remote, remote.open(tip('main', base), tip('fresher-files', head)));
+    };
+    const inPull = (payload: Record<string, unknown>) => ({ trigger: { event: 'pull_request', payload } });
+
+    it('comments what changes on the servers, once', async () => {
+      const stack = STACK.replace('root: public,', 'root: public, expires: 7d,');
+      const payload = payloadOf(await repository.propose('fresher-files', stack));
+      const first = await runExample('plan.yml', {}, inPull(payload));
+      expectSuccess(first);
+      expect(outputsNamed(first, 'Compare')).toMatchObject({ changed: 'true' });
+      expectSuccess(await runExample('plan.yml', {}, inPull(payload)));
+      repository.returnToMain();
+      expect(remote.comments).toHaveLength(1);
+      expect(remote.comments[0]?.body).toMatch(/^\+ *expires 7d;$/m);
+      expect(writes()).toEqual([]);
+    });
+
+    it('is not run for a fork', async () => {
+      const { base, head } = await repository.propose('from-a-fork', `${STACK}# changed\n`);
+      const tip = { ref: 'main', sha: base, repository: REPOSITORY };
+      const pull = remote.open(tip, { ref: 'from-a-fork', sha: head, repository: 'mallory/shop' });
+      const run = await runExample('plan.yml', {}, inPull(pullRequestPayload(remote, pull)));
+      repository.returnToMain();
+      expect(run.jobs.map(({ conclusion }) => conclusion)).toEqual(['skipped']);
+      expect(cloud.api.requests).toEqual([]);
+    });
+  });
+
+  describe('configs.yml', () => {
+    const EDITED = '/etc/nginx/nginx.conf';
+    const scheduled = { trigger: { event: 'schedule' } };
+    const configured = (run: WorkflowRun) => outputsOf(run, 'configure');
+
+    it('finds every morning that all is as it should be', async () => {
+      const run = await runExample('configs.yml', {}, scheduled);
+      expectSuccess(run);
+      expect(configured(run)).toMatchObject({ changed: 'false', drift: '[]', restarts: '[]' });
+    });
+
+    it('or tells what somebody changed, and leaves it', async () => {
+      await ask('web-1', `echo '# by hand' >> ${EDITED}`);
+      const run = await runExample('configs.yml', {}, scheduled);
+      expect(run.conclusion).toBe('failure');
+      expect(JSON.parse(configured(run)['drift'] ?? '')).toMatchObject([{ host: 'web-1', path: EDITED }]);
+      expect(annotationsOf(run).map(({ message }) => message)).toContainEqual(
+        expect.stringContaining(EDITED),
+      );
+      expect(
+        run.jobs
+          .flatMap((job) => job.steps)
+          .map(({ summary }) => summary)
+          .join(''),
+      ).toContain('# by hand');
+      expect(await ask('web-1', `tail -1 ${EDITED}`)).toBe('# by hand');
+    });
+
+    it('puts it back when that is asked for', async () => {
+      const inputs = { mode: 'apply', drift: 'restore' };
+      expectSuccess(await runExample('configs.yml', inputs));
+      expect(await ask('web-1', `tail -1 ${EDITED}`)).not.toBe('# by hand');
+      const run = await runExample('configs.yml', {}, scheduled);
+      expectSuccess(run);
+      expect(configured(run)).toMatchObject({ changed: 'false', drift: '[]' });
+    });
   });
 
   describe('deploy.yml, cancelled after the first switch, under load', () => {

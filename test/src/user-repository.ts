@@ -3,11 +3,30 @@ import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type CancelGrace, type OutputLine, runWorkflow, type WorkflowRun } from '@perlstack/local-cloud';
+import {
+  type CancelGrace,
+  type OutputLine,
+  type Permissions,
+  runWorkflow,
+  type WorkflowRun,
+} from '@perlstack/local-cloud';
 import { type ShopOptions, stageRelease } from './shop.js';
 
 /** The folder of this project. */
 export const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
+
+/** What starts a run, where it is nobody's hand. */
+export interface Trigger {
+  /** `schedule`, `pull_request` */
+  readonly event: string;
+  readonly payload?: Readonly<Record<string, unknown>>;
+}
+
+/** A simulated GitHub, as the processes of a run reach it. */
+export interface GitHubAround {
+  readonly apiUrl: string;
+  readonly jobToken: (permissions: Permissions) => string;
+}
 
 /** Who runs the workflows, and against which cloud. */
 export interface Surroundings {
@@ -19,7 +38,19 @@ export interface Surroundings {
   readonly signal?: AbortSignal;
   /** Shorter times than GitHub's between the signals of a cancel. */
   readonly cancelGrace?: CancelGrace;
+  /** Default: a dispatch. */
+  readonly trigger?: Trigger;
+  readonly github?: GitHubAround;
 }
+
+/** A branch that is proposed for main. */
+export interface Proposal {
+  readonly base: string;
+  readonly head: string;
+}
+
+/** The repository's name at GitHub. */
+export const REPOSITORY = 'acme/shop';
 
 /** A repository as a user of the actions has it: the application, perlstack.yml, and the example workflows. */
 export class UserRepository {
@@ -55,16 +86,31 @@ export class UserRepository {
     return this.#git('rev-parse', 'HEAD').slice(0, 12);
   }
 
+  /** Commits another stack file on a branch of its own, which stays checked out until `returnToMain`. */
+  async propose(branch: string, stackFile: string): Promise<Proposal> {
+    const base = this.#git('rev-parse', 'HEAD');
+    this.#git('switch', '--quiet', '--create', branch);
+    await writeFile(path.join(this.folder, 'perlstack.yml'), stackFile);
+    this.#git('commit', '--quiet', '--all', '--message', branch);
+    return { base, head: this.#git('rev-parse', 'HEAD') };
+  }
+
+  returnToMain(): void {
+    this.#git('switch', '--quiet', 'main');
+  }
+
   /** Runs one of the repository's workflows with the bundled actions of this project. */
   run(workflow: string, around: Surroundings, inputs: Record<string, string> = {}): Promise<WorkflowRun> {
-    const { apiUrl, secrets, processPrefix, onOutput, signal, cancelGrace } = around;
+    const { apiUrl, secrets, processPrefix, onOutput, signal, cancelGrace, trigger, github } = around;
     return runWorkflow({
       file: path.join(this.folder, '.github/workflows', workflow),
       repository: this.folder,
-      event: 'workflow_dispatch',
+      ...(trigger ?? { event: 'workflow_dispatch' }),
       inputs,
       secrets,
-      env: { LINODE_API_URL: apiUrl },
+      github: { repository: REPOSITORY },
+      env: { LINODE_API_URL: apiUrl, ...(github ? { GITHUB_API_URL: github.apiUrl } : {}) },
+      ...(github ? { jobToken: github.jobToken } : {}),
       workspaceRoot: path.join(this.folder, '.git', 'perlstack-runs'),
       actions: { 'your-org/perlstack/actions/': path.join(PROJECT, 'actions') },
       ...(processPrefix ? { processPrefix } : {}),

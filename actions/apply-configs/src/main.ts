@@ -1,69 +1,105 @@
-import { assertSucceeded, assignmentsIn, inventoryFrom, markdownTable, runAction } from '@perlstack/action';
-import { render } from '@perlstack/configs';
-import { describe, handlers, observe, plan } from '@perlstack/converge';
+import {
+  assertSucceeded,
+  inStackFile,
+  type MainContext,
+  openSite,
+  runAction,
+  type Site,
+} from '@perlstack/action';
+import { checkCertificate, type ConfigBundle, render } from '@perlstack/configs';
+import { type ConvergePlan, describe, handlers, observe, plan } from '@perlstack/converge';
 import { execute } from '@perlstack/procedure';
-import { connect } from '@perlstack/remote';
-import { loadStack, type StackFile, stackFault } from '@perlstack/stack';
+import { connect, type Remote } from '@perlstack/remote';
+import { UserError } from '@perlstack/stack';
 import { declaration } from './declaration.js';
+import { consentFrom, secretsFor, tlsFor, unusedSecrets } from './given.js';
+import { changesSomething, driftIn, planOutput, planSections, printPlan, restartsIn } from './report.js';
+
+type Context = MainContext<typeof declaration>;
 
 void runAction({
   name: 'apply-configs',
   declaration,
-  main: async ({ inputs, log, reporter, signal, mask, output }) => {
-    const secrets = assignmentsIn(inputs['app-secrets'], 'app-secrets');
-    secrets.forEach((value) => mask(value));
-    const file = loadStack(inputs['stack-file']);
-    assertComplete(file, secrets);
-    const { stack } = file;
-    const inventory = inventoryFrom(inputs.inventory, stack.stack);
-    const bundle = render(stack, inventory, { secrets: Object.fromEntries(secrets) });
-    bundle.notes.forEach((note) => log.notice(note));
-
+  main: async (context) => {
+    const { inputs, log } = context;
+    const site = openSite(inputs);
+    const consent = consentFrom(inputs, site.inventory);
+    const bundle = bundleOf(context, site);
     const remote = connect(
-      inventory,
+      site.inventory,
       { privateKey: inputs['ssh-private-key'] },
       { waitMs: inputs.timeout, onRetry: (message) => log.info(message) },
     );
     try {
-      const observed = await reporter.phase('Observe', () => observe(remote, bundle, { signal }));
-      const desired = plan(bundle, observed);
-      const { summary, rows, diffs } = describe(desired);
-      output('changed', desired.steps.length > 0);
-      output('plan', desired);
-      if (rows.length > 0) {
-        const cells = rows.map(({ host, service, target, change }) => [host, service, target, change]);
-        reporter.section({
-          title: 'Changes',
-          body: markdownTable(['Host', 'Service', 'What', 'Change'], cells),
-        });
-      }
-      for (const { host, path, diff } of diffs) {
-        reporter.section({ title: `${host}: ${path}`, body: diff, code: 'diff', folded: true });
-        log.debug(`${host}: ${path}\n${diff}`);
-      }
-      if (inputs.mode === 'plan' || desired.steps.length === 0) {
-        reporter.verdict(desired.steps.length === 0 ? summary : `${summary}. Nothing was changed.`);
-        return;
-      }
-      const run = { onFailure: 'undo', signal, onEvent: reporter.onEvent } as const;
-      const outcome = await reporter.phase('Apply', () =>
-        execute(desired.steps, handlers(remote, bundle), run),
-      );
-      assertSucceeded(outcome, signal);
-      reporter.verdict(`${summary}, all of them in force.`);
+      const desired = await planFor(context, remote, bundle, consent);
+      await show(context, desired, bundle.notes);
+      await carryOut(context, remote, bundle, desired);
     } finally {
       await remote.close();
     }
   },
 });
 
-/** @throws UserError naming the secret that the stack file asks for and the step was not given */
-function assertComplete(file: StackFile, secrets: ReadonlyMap<string, string>): void {
-  const missing = file.stack.app.secrets.find((name) => !secrets.has(name));
-  if (missing === undefined) return;
-  throw stackFault(
-    file.locate(['app', 'secrets', file.stack.app.secrets.indexOf(missing)]),
-    'app.secrets',
-    `${missing} has no value; give the step a line "${missing}=…" in its input "app-secrets"`,
+/** Everything that is to be on the hosts; all that is wrong with the inputs is found here, before any host is asked. */
+function bundleOf({ inputs, log }: Context, { file, inventory }: Site): ConfigBundle {
+  const secrets = secretsFor(file, inputs.secrets);
+  const tls = tlsFor(file, inputs);
+  const warnings = inStackFile(file, () => checkCertificate(file.stack, tls, Date.now()));
+  warnings.forEach((warning) => log.warning(warning));
+  const unused = unusedSecrets(file, inputs.secrets);
+  if (unused.length > 0) log.info(`Not asked for by the stack file, and not used: ${unused.join(', ')}`);
+  const bundle = inStackFile(file, () => render(file.stack, inventory, { secrets, tls }));
+  bundle.notes.forEach((note) => log.notice(note));
+  return bundle;
+}
+
+function planFor(
+  { reporter, signal }: Context,
+  remote: Remote,
+  bundle: ConfigBundle,
+  consent: ReturnType<typeof consentFrom>,
+): Promise<ConvergePlan> {
+  return reporter.phase('Observe', async () =>
+    plan(bundle, await observe(remote, bundle, { signal }), consent),
   );
+}
+
+async function show({ log, output, reporter }: Context, desired: ConvergePlan, notes: readonly string[]) {
+  output('changed', changesSomething(desired));
+  output('plan', planOutput(desired));
+  output('drift', driftIn(desired));
+  output('restarts', restartsIn(desired));
+  planSections(desired, notes).forEach((section) => reporter.section(section));
+  await printPlan(desired, log);
+}
+
+async function carryOut(
+  { inputs, reporter, signal }: Context,
+  remote: Remote,
+  bundle: ConfigBundle,
+  desired: ConvergePlan,
+): Promise<void> {
+  const { summary, refusals } = describe(desired);
+  if (inputs.mode === 'plan') {
+    reporter.verdict(changesSomething(desired) ? `${summary}. Nothing was changed.` : summary);
+    return;
+  }
+  assertAllowed(refusals);
+  if (desired.steps.length === 0) {
+    reporter.verdict(summary);
+    return;
+  }
+  const run = { onFailure: 'undo', signal, onEvent: reporter.onEvent } as const;
+  const outcome = await reporter.phase('Apply', () => execute(desired.steps, handlers(remote, bundle), run));
+  assertSucceeded(outcome, signal);
+  reporter.verdict(`${summary}, all of them in force.`);
+}
+
+/** @throws AggregateError of all that is refused, so that each gets an annotation of its own */
+function assertAllowed(refusals: readonly string[]): void {
+  if (refusals.length === 0) return;
+  const errors = refusals.map(
+    (refusal) => new UserError(`${refusal.replace(/\.$/, '')}. Nothing was changed.`),
+  );
+  throw new AggregateError(errors, 'The plan is refused');
 }

@@ -42,6 +42,10 @@ interface PathInput extends Common {
 interface MultilineInput extends Common {
   readonly kind: 'multiline';
 }
+/** `NAME=value` lines, or `NAME<<EOF` … `EOF`; read as a map of those that are not empty. */
+interface AssignmentsInput extends Common {
+  readonly kind: 'assignments';
+}
 interface ChoiceInput<C extends string> extends Common {
   readonly kind: 'choice';
   readonly options: readonly C[];
@@ -55,6 +59,7 @@ export type InputDeclaration =
   | JsonInput<unknown>
   | PathInput
   | MultilineInput
+  | AssignmentsInput
   | ChoiceInput<string>;
 
 export interface OutputDeclaration {
@@ -79,14 +84,16 @@ type ValueOf<D> = D extends { kind: 'boolean' }
     ? number
     : D extends { kind: 'multiline' }
       ? string[]
-      : D extends { kind: 'choice'; options: readonly (infer C)[] }
-        ? C
-        : D extends { kind: 'json'; parse: (value: unknown) => infer T }
-          ? T
-          : string;
+      : D extends { kind: 'assignments' }
+        ? ReadonlyMap<string, string>
+        : D extends { kind: 'choice'; options: readonly (infer C)[] }
+          ? C
+          : D extends { kind: 'json'; parse: (value: unknown) => infer T }
+            ? T
+            : string;
 
 /** An input is there for certain when it is required or has a default; a list is empty rather than absent. */
-type Present<D> = D extends { required: true } | { default: string } | { kind: 'multiline' }
+type Present<D> = D extends { required: true } | { default: string } | { kind: 'multiline' | 'assignments' }
   ? ValueOf<D>
   : ValueOf<D> | undefined;
 

@@ -7,7 +7,12 @@ export {
   type InputsOf,
   type OutputDeclaration,
 } from './declaration.js';
+export { diffSections, type HostDiff, shareDiffs, type SharedDiff } from './diffs.js';
 export { assertSucceeded, Cancelled, notPutBack } from './failures.js';
+export { type Comment, connectGitHub, type GitHub, type PullRequest } from './github/client.js';
+export { type CommentOutcome, keepComment } from './github/comment.js';
+export { MissingPermission } from './github/errors.js';
+export { pullRequest, runUrl } from './github/event.js';
 export type { Log, Remark } from './log.js';
 export { Redactor, secretForms } from './masks.js';
 export { eventLine, Reporter } from './reporter.js';
@@ -16,4 +21,4 @@ export { type ActionDefinition, type MainContext, type PostContext, runAction } 
 export { renderSummary, type Section, type SummaryContent } from './summary.js';
 export { type Alignment, type Cell, escapeMarkdown, markdownTable, terminalTable } from './table.js';
 export { timeline } from './timeline.js';
-export { assignmentsIn, hostInputs, inventoryFrom, stackInputs } from './stack-inputs.js';
+export { hostInputs, inStackFile, inventoryFrom, openSite, type Site, stackInputs } from './stack-inputs.js';

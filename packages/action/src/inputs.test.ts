@@ -35,6 +35,8 @@ describe('readInputs', () => {
     [{ kind: 'path', exists: 'folder' }, '/', '/'],
     [{ kind: 'multiline' }, 'a\n\n  b ', ['a', 'b']],
     [{ kind: 'multiline' }, undefined, []],
+    [{ kind: 'assignments' }, 'A=1\nB=', new Map([['A', '1']])],
+    [{ kind: 'assignments' }, undefined, new Map()],
     [{ kind: 'choice', options: ['plan', 'apply'] }, 'plan', 'plan'],
   ])('%j reads %j as %j', (input, text, value) => expect(read(input, text)).toEqual(value));
 
@@ -54,6 +56,7 @@ describe('readInputs', () => {
     [{ kind: 'json', parse: point }, '{"x":', /is no valid JSON/],
     [{ kind: 'json', parse: point }, '{}', /"it": a.0: expected an x$/],
     [{ kind: 'path', exists: 'file' }, '/no/such', /there is no file \/no\/such/],
+    [{ kind: 'assignments', secret: true }, 'A 1', /"it": line 1 is not of the form NAME=value/],
     [{ kind: 'path', exists: 'file' }, '/', /there is no file \//],
     [
       { kind: 'choice', options: ['plan', 'apply'] },

@@ -1,6 +1,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { messageOf, nearest, parseDuration, UserError } from '@perlstack/stack';
+import { parseAssignments, valuesIn } from './assignments.js';
 import type { Declaration, InputDeclaration, InputsOf, Reading } from './declaration.js';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -21,7 +22,9 @@ function textOf(name: string, input: InputDeclaration, env: Environment): string
 export function secretsIn(declaration: Declaration, env: Environment): string[] {
   return Object.entries(declaration.inputs).flatMap(([name, input]) => {
     const text = input.secret ? env[variableOf(name)] : undefined;
-    return text ? [text] : [];
+    if (!text) return [];
+    // Names are no secrets, and masked ones would make an error about them unreadable.
+    return input.kind === 'assignments' ? valuesIn(text) : [text];
   });
 }
 
@@ -67,10 +70,16 @@ function whyUnknown(
     : `there is no such input; allowed: ${names.join(', ')}`;
 }
 
+/** What kinds of many values read as when there is none. */
+const EMPTY: Partial<Record<InputDeclaration['kind'], () => unknown>> = {
+  multiline: () => [],
+  assignments: () => new Map(),
+};
+
 function valueOf(input: InputDeclaration, text: string | undefined, env: Environment): unknown {
   if (text === undefined || text === '') {
     if (input.required) throw new UserError('is required; set it under "with:"');
-    return input.kind === 'multiline' ? [] : undefined;
+    return EMPTY[input.kind]?.();
   }
   switch (input.kind) {
     case 'string':
@@ -90,6 +99,8 @@ function valueOf(input: InputDeclaration, text: string | undefined, env: Environ
         .split('\n')
         .map((line) => line.trim())
         .filter((line) => line !== '');
+    case 'assignments':
+      return parseAssignments(text);
     case 'choice':
       return choiceOf(text, input.options);
   }

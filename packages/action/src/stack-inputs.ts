@@ -1,5 +1,13 @@
 import { readFileSync, statSync } from 'node:fs';
-import { expectation, type Inventory, InventorySchema, UserError } from '@perlstack/stack';
+import {
+  expectation,
+  type Inventory,
+  InventorySchema,
+  loadStack,
+  type StackFile,
+  stackFault,
+  UserError,
+} from '@perlstack/stack';
 import type { InputDeclaration } from './declaration.js';
 
 /** The input of every action that reads the stack file; relative to the workspace, so that errors name it shortly. */
@@ -13,6 +21,41 @@ export const hostInputs = {
   'ssh-private-key': { kind: 'string', required: true, secret: true },
 } as const satisfies Record<string, InputDeclaration>;
 
+/** What the inputs of an action that works on servers speak of. */
+export interface Site {
+  readonly file: StackFile;
+  readonly inventory: Inventory;
+}
+
+/**
+ * Reads the stack file and the inventory of its servers.
+ *
+ * @throws UserError where either is faulty, or they do not belong together
+ */
+export function openSite(inputs: { readonly 'stack-file': string; readonly inventory: string }): Site {
+  const file = loadStack(inputs['stack-file']);
+  return { file, inventory: inventoryFrom(inputs.inventory, file.stack.stack) };
+}
+
+/** A message that begins with a key of the stack file: `tiers.cache.memory: …`. */
+const OF_A_KEY = /^((?:stack|region|image|network|app|tiers|backups|budget)(?:\.[A-Za-z]+)*): ([^]+)$/;
+
+/**
+ * Does something with a stack whose faults are told by their key alone, and adds the place in the file.
+ *
+ * @throws UserError with line and column, where the key of the one that was thrown is known
+ */
+export function inStackFile<T>(file: StackFile, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    const found = error instanceof UserError && !error.location ? OF_A_KEY.exec(error.message) : null;
+    const [, key, what] = found ?? [];
+    if (key === undefined || what === undefined) throw error;
+    throw stackFault(file.locate(key.split('.')), key, what);
+  }
+}
+
 /**
  * The inventory that an input holds: JSON, or the path of a file with it.
  *
@@ -25,13 +68,20 @@ export function inventoryFrom(input: string, stack: string): Inventory {
     const [issue] = parsed.error.issues;
     const where = issue?.path.map(String).join('.') || 'the whole';
     throw new UserError(
-      `Input "inventory": ${where}: ${issue ? expectation(issue) : 'not valid'}; ${PASS_THE_OUTPUT}`,
+      `Input "inventory": ${where}: ${issue ? faultOf(issue) : 'not valid'}; ${PASS_THE_OUTPUT}`,
     );
   }
   if (parsed.data.stack === stack) return parsed.data;
   throw new UserError(
     `Input "inventory": it is that of stack "${parsed.data.stack}", but the stack file says "${stack}"; take both from the same stack`,
   );
+}
+
+/** A key that is not known here is what another version of the actions wrote. */
+function faultOf(issue: Parameters<typeof expectation>[0]): string {
+  return issue.code === 'unrecognized_keys'
+    ? `unknown key "${issue.keys[0] ?? ''}"; use one version of all actions`
+    : expectation(issue);
 }
 
 const PASS_THE_OUTPUT = 'pass the output "inventory" of provision-linode-tier';
@@ -54,21 +104,4 @@ function isFile(input: string): boolean {
   } catch {
     return false;
   }
-}
-
-/**
- * Values from lines of the form `NAME=value`.
- *
- * @param what the input's name, for errors, which never quote a line: it may hold a secret
- */
-export function assignmentsIn(lines: readonly string[], what: string): Map<string, string> {
-  return new Map(
-    lines.map((line, index) => {
-      const [, name, value] = /^([A-Za-z_][A-Za-z0-9_]*)=(.*)$/.exec(line) ?? [];
-      if (name === undefined || value === undefined) {
-        throw new UserError(`Input "${what}": line ${index + 1} is not of the form NAME=value`);
-      }
-      return [name, value] as const;
-    }),
-  );
 }

@@ -98,9 +98,12 @@ describe('renderSummary', () => {
       { title: 'A', body, code: 'diff', folded: true },
       { title: 'B', body, code: 'diff', folded: true },
     ];
-    const text = renderSummary({ title: 'x', results: [], sections }, 5_000);
+    const text = renderSummary(
+      { title: 'x', results: [], sections },
+      { largest: 5_000, leftOut: (lines) => `${lines} more` },
+    );
     expect(Buffer.byteLength(text)).toBeLessThanOrEqual(5_000);
-    expect(text).toMatch(/```\n\n<\/details>\n\n_\d+ more lines are left out here/);
+    expect(text).toMatch(/```\n\n<\/details>\n\n\d+ more\n/);
     expect(text.match(/<details>/g)).toHaveLength(text.match(/<\/details>/g)?.length ?? 0);
   });
 

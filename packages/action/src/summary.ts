@@ -1,6 +1,6 @@
 import { formatDuration } from '@perlstack/stack';
 import { byHost, gravest, type StepResult, WORDS } from './results.js';
-import { escapeMarkdown, markdownTable } from './table.js';
+import { escapeHtml, escapeMarkdown, markdownTable } from './table.js';
 import { timeline } from './timeline.js';
 
 /** GitHub drops a step's whole summary above 1 MiB, so a little less is aimed at. */
@@ -31,12 +31,24 @@ export function isEmpty({ verdict, results, sections }: SummaryContent): boolean
   return verdict === undefined && results.length === 0 && sections.length === 0;
 }
 
-/** The job summary of one run as markdown of at most `largest` bytes; what had to be left out is said where it was. */
-export function renderSummary(content: SummaryContent, largest = LARGEST_SUMMARY): string {
+export interface SummaryLimit {
+  /** Bytes. */
+  readonly largest: number;
+  /** Says why so many lines are left out, in markdown of one line. */
+  readonly leftOut: (lines: number) => string;
+}
+
+const OF_A_SUMMARY: SummaryLimit = {
+  largest: LARGEST_SUMMARY,
+  leftOut: (lines) => `_${lines} more lines are left out here: a summary holds 1 MiB at the most._`,
+};
+
+/** The job summary of one run as markdown of a limited size; what had to be left out is said where it was. */
+export function renderSummary(content: SummaryContent, limit: SummaryLimit = OF_A_SUMMARY): string {
   const head = `### ${escapeMarkdown(content.title)}\n\n${content.verdict ? `${escapeMarkdown(content.verdict)}\n\n` : ''}`;
-  let left = largest - Buffer.byteLength(head);
+  let left = limit.largest - Buffer.byteLength(head);
   const parts = sectionsOf(content).map((section) => {
-    const part = renderSection(section, left);
+    const part = renderSection(section, left, limit.leftOut);
     left -= Buffer.byteLength(part);
     return part;
   });
@@ -88,9 +100,9 @@ function seconds(milliseconds: number): string {
   return milliseconds === 0 ? '' : formatDuration(milliseconds);
 }
 
-function renderSection(section: Section, room: number): string {
+function renderSection(section: Section, room: number, leftOut: SummaryLimit['leftOut']): string {
   const [before, after] = frame(section);
-  const body = cut(section.body, room - Buffer.byteLength(before + after));
+  const body = cut(section.body, room - Buffer.byteLength(before + after), leftOut);
   return body === undefined ? '' : `${before}${body.kept}${after}${body.note}`;
 }
 
@@ -99,15 +111,19 @@ function frame({ title, code, folded, body }: Section): [string, string] {
   const fence = '`'.repeat(Math.max(3, ...[...body.matchAll(/`+/g)].map(([ticks]) => ticks.length + 1)));
   const [open, close] = code === undefined ? ['', '\n\n'] : [`${fence}${code}\n`, `\n${fence}\n\n`];
   if (folded)
-    return [`<details><summary>${escapeMarkdown(title)}</summary>\n\n${open}`, `${close}</details>\n\n`];
+    return [`<details><summary>${escapeHtml(title)}</summary>\n\n${open}`, `${close}</details>\n\n`];
   return [`${title ? `#### ${escapeMarkdown(title)}\n\n` : ''}${open}`, close];
 }
 
 /** Room that is always kept for saying what was left out. */
-const NOTE_ROOM = 120;
+const NOTE_ROOM = 250;
 
 /** The lines of a body that fit, and a note when not all did; `undefined` when not even the note would fit. */
-function cut(body: string, room: number): { kept: string; note: string } | undefined {
+function cut(
+  body: string,
+  room: number,
+  leftOut: SummaryLimit['leftOut'],
+): { kept: string; note: string } | undefined {
   if (Buffer.byteLength(body) <= room - NOTE_ROOM) return { kept: body, note: '' };
   if (room < NOTE_ROOM) return undefined;
   const lines = body.split('\n');
@@ -116,6 +132,6 @@ function cut(body: string, room: number): { kept: string; note: string } | undef
   const left = lines.length - fitting;
   return {
     kept: lines.slice(0, fitting).join('\n'),
-    note: `_${left} more lines are left out here: a summary holds 1 MiB at the most._\n\n`,
+    note: `${leftOut(left)}\n\n`,
   };
 }

@@ -34,12 +34,16 @@ export function terminalTable(
   return [line(head), widths.map((width) => '-'.repeat(width)).join('  '), ...body.map(line)].join('\n');
 }
 
-/** Text as one line of markdown that shows exactly that text. */
-export function escapeMarkdown(text: string): string {
+/** Text as one line within an HTML element that shows exactly that text. */
+export function escapeHtml(text: string): string {
   return text
-    .replace(/[\\`*_[\]|~]/g, '\\$&')
     .replaceAll('&', '&amp;')
     .replaceAll('<', '&lt;')
     .replaceAll('>', '&gt;')
     .replace(/\s*\r?\n\s*/g, ' ');
+}
+
+/** Text as one line of markdown that shows exactly that text. */
+export function escapeMarkdown(text: string): string {
+  return escapeHtml(text.replace(/[\\`*_[\]|~]/g, '\\$&'));
 }

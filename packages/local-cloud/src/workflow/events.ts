@@ -15,6 +15,8 @@ export interface Request {
   readonly inputs: Readonly<Record<string, string | boolean | number>>;
   /** `refs/heads/main` */
   readonly ref: string;
+  /** The files that a pull request changes; asked for only where the workflow filters by paths. */
+  readonly changedFiles?: () => readonly string[];
 }
 
 /**
@@ -32,6 +34,7 @@ export function triggerOf(workflow: TreeMap, request: Request): Trigger {
   }
   const details = isMap(config) ? config : {};
   if (request.event === 'push') assertPushed(details, request.ref);
+  else if (isPullRequest(request.event)) assertPulled(details, request);
   else if (
     request.event !== 'workflow_dispatch' &&
     request.event !== 'workflow_call' &&
@@ -77,6 +80,68 @@ function assertPushed(config: TreeMap, ref: string): void {
   if (!listens || !wanted || passes(patterns(config, `${own}-ignore`), name)) {
     throw new UserError(`the workflow is not started by a push to ${ref}: see its on.push`);
   }
+}
+
+/** Both carry the pull request; the second runs in the name of its base. */
+function isPullRequest(event: string): boolean {
+  return event === 'pull_request' || event === 'pull_request_target';
+}
+
+/** The activities that start a workflow which names none. */
+const ACTIVITIES = ['opened', 'synchronize', 'reopened'];
+
+function assertPulled(config: TreeMap, { event, payload, changedFiles = () => [] }: Request): void {
+  assertKeys(config, ['types', 'branches', 'branches-ignore', 'paths', 'paths-ignore'], `on.${event}`);
+  const pull = pullRequestIn(payload);
+  if (!pull) throw new UserError(`${event} needs a payload with action and pull_request (base, head)`);
+  const types = 'types' in config ? patterns(config, 'types') : ACTIVITIES;
+  const action = String(payload['action']);
+  if (!types.includes(action)) throw notStarted(`${event} ${action}`, event);
+  if (!admits(config, 'branches', [pull.base.ref]))
+    throw notStarted(`a pull request to ${pull.base.ref}`, event);
+  const byPath = 'paths' in config || 'paths-ignore' in config;
+  if (byPath && !admits(config, 'paths', changedFiles()))
+    throw notStarted('a pull request that changes only such files', event);
+}
+
+function notStarted(what: string, event: string): UserError {
+  return new UserError(`the workflow is not started by ${what}: see its on.${event}`);
+}
+
+/** Whether a filter and its `-ignore` let one of these names through. */
+function admits(config: TreeMap, key: 'branches' | 'paths', names: readonly string[]): boolean {
+  return names.some(
+    (name) =>
+      (!(key in config) || passes(patterns(config, key), name)) &&
+      !passes(patterns(config, `${key}-ignore`), name),
+  );
+}
+
+/** The parts of a payload's pull request that decide something here. */
+export interface PullRequestPart {
+  readonly number: number;
+  readonly base: {
+    readonly ref: string;
+    readonly sha: string;
+    readonly repo: { readonly full_name: string };
+  };
+  /** The repository is `null` when it was deleted. */
+  readonly head: {
+    readonly ref: string;
+    readonly sha: string;
+    readonly repo: { readonly full_name: string } | null;
+  };
+}
+
+/** The pull request of an event, where it is one of a pull request. */
+export function pullRequestIn(payload: Readonly<Record<string, unknown>>): PullRequestPart | undefined {
+  return payload['pull_request'] as PullRequestPart | undefined;
+}
+
+/** A pull request of somebody who may not write: it gets no secrets, and a token that only reads. */
+export function isFromFork(event: string, payload: Readonly<Record<string, unknown>>): boolean {
+  const pull = event === 'pull_request' ? pullRequestIn(payload) : undefined;
+  return pull !== undefined && pull.head.repo?.full_name !== pull.base.repo.full_name;
 }
 
 function patterns(config: TreeMap, key: string): string[] {

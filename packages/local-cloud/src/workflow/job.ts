@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { messageOf } from '@perlstack/stack';
+import { permissionsOf } from '../github/permissions.js';
 import { evaluate, resolve, type Scope, textOf, textsOf } from './expressions.js';
 import type { Counted } from './jobs.js';
 import { killMarked } from './process.js';
 import type { Annotation, Conclusion, StepRun } from './results.js';
-import { type FileState, type Frame, type JobState, scopeOf } from './state.js';
+import { type FileState, type Frame, type JobState, scopeOf, withToken } from './state.js';
 import { makeFolders, minutesOf, type Prepared, runPres, runSteps } from './steps.js';
 import { Expression, isMap, listAt, mapAt, type Tree, type TreeMap } from './tree.js';
 
@@ -105,8 +106,22 @@ function deadlineAfter(cancel: AbortSignal): { signal: AbortSignal; release(): v
   return { signal: abort.signal, release };
 }
 
+const textIn = (value: unknown): string => (typeof value === 'string' ? value : '');
+
+/** The token of one job, with what its `permissions:` allow. */
+function tokenFor({ run, workflow, permissions }: FileState, spec: TreeMap): string {
+  if (!run.jobToken) return textIn(run.github['token']);
+  const token = run.jobToken(
+    permissionsOf(workflow['permissions'], spec['permissions'], run.fork, permissions),
+  );
+  run.masker.add(token);
+  return token;
+}
+
 function newJob(file: FileState, request: JobRequest, cancel: AbortSignal, deadline: AbortSignal): JobState {
-  const { id, name, spec, contexts } = request;
+  const { id, name, spec } = request;
+  const token = tokenFor(file, spec);
+  const contexts = { ...request.contexts, github: { ...file.run.github, token } };
   const folder = join(
     file.run.folder,
     `${name.replace(/[^A-Za-z0-9._-]+/g, '-')}-${randomUUID().slice(0, 8)}`,
@@ -123,7 +138,7 @@ function newJob(file: FileState, request: JobRequest, cancel: AbortSignal, deadl
       ? {
           ...outer,
           ...textsOf(env, {
-            contexts: { ...contexts, secrets: file.secrets, env: outer },
+            contexts: { ...contexts, secrets: withToken(file.secrets, token), env: outer },
             status: 'success',
           }),
         }
@@ -140,6 +155,7 @@ function newJob(file: FileState, request: JobRequest, cancel: AbortSignal, deadl
     env: { ...withEnv(withEnv({}, file.workflow['env']), spec['env']) },
     paths: [],
     defaults: { run: defaults },
+    token,
     contexts,
     tracking: ['RUNNER_TRACKING_ID', `github_${randomUUID()}`],
     cancel,

@@ -1,4 +1,5 @@
 import { UserError } from '@perlstack/stack';
+import { permissionsOf } from '../github/permissions.js';
 import { inputsOf } from './events.js';
 import { holds, resolve, type Scope, type Status, textOf, textsOf } from './expressions.js';
 import { runJob } from './job.js';
@@ -161,6 +162,12 @@ async function runCalled(file: FileState, spec: TreeMap, name: string, scope: Sc
     ...file,
     workflow,
     prefix: `${name} / `,
+    permissions: permissionsOf(
+      file.workflow['permissions'],
+      spec['permissions'],
+      file.run.fork,
+      file.permissions,
+    ),
     inputs: inputsOf(mapAt(call, 'inputs'), given, uses),
     secrets: isMap(spec['secrets'])
       ? { ...githubToken(file), ...textsOf(spec['secrets'], scope) }

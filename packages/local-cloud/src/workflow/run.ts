@@ -2,9 +2,10 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join, resolve as absolute } from 'node:path';
+import type { Permissions } from '../github/permissions.js';
 import { ArtifactStore } from './artifacts.js';
 import { groupsOf } from './concurrency.js';
-import { type Trigger, triggerOf } from './events.js';
+import { isFromFork, pullRequestIn, type Trigger, triggerOf } from './events.js';
 import { textOf } from './expressions.js';
 import { enter } from './job.js';
 import { overall, runJobs } from './jobs.js';
@@ -21,14 +22,16 @@ export interface WorkflowOptions {
   readonly file: string;
   /** The folder that a checkout copies. */
   readonly repository: string;
-  /** `push`, `workflow_dispatch`, `schedule`, or any other that the workflow listens to. */
+  /** `push`, `workflow_dispatch`, `schedule`, `pull_request`, or any other that the workflow listens to. */
   readonly event: string;
-  /** More for `github.event`. */
+  /** More for `github.event`; all of it for a pull request (`pullRequestPayload`). */
   readonly payload?: Readonly<Record<string, unknown>>;
   /** The inputs of a dispatch. */
   readonly inputs?: Readonly<Record<string, string | boolean | number>>;
   readonly secrets?: Readonly<Record<string, string>>;
   readonly vars?: Readonly<Record<string, string>>;
+  /** Makes the token of a job, `github.token`, with what its `permissions:` allow. */
+  readonly jobToken?: (permissions: Permissions) => string;
   /** Variables of the machine for all processes (`LINODE_API_URL`); they are stronger than the runner's own. */
   readonly env?: Readonly<Record<string, string>>;
   /** Parts of the `github` context that are to differ: `ref`, `sha`, `repository`, `actor`, … */
@@ -65,7 +68,7 @@ export async function runWorkflow(options: WorkflowOptions): Promise<WorkflowRun
   const cancel = AbortSignal.any([...(options.signal ? [options.signal] : []), stop.signal]);
   const { run, trigger, id } = newRun(options, workflow, cancel);
   const name = wordOf(workflow['name']) || basename(options.file);
-  const secrets = options.secrets ?? {};
+  const secrets = run.fork ? {} : (options.secrets ?? {});
   const file: FileState = { run, workflow, inputs: trigger.inputs, secrets, prefix: '', cancel };
   const scope = {
     contexts: { github: run.github, inputs: trigger.inputs, vars: run.vars },
@@ -98,7 +101,8 @@ function newRun(
   const facts = githubFacts(options, workflow, id, repository);
   const ref = facts['ref'] ?? '';
   const { payload = {}, inputs = {}, event } = options;
-  const trigger = triggerOf(workflow, { event, payload, inputs, ref });
+  const changedFiles = (): string[] => filesOf(repository, payload);
+  const trigger = triggerOf(workflow, { event, payload, inputs, ref, changedFiles });
   const root = options.workspaceRoot ?? mkdtempSync(join(tmpdir(), 'perlstack-workflow-'));
   const folder = join(root, `run-${id}`);
   mkdirSync(folder, { recursive: true });
@@ -125,6 +129,8 @@ function newRun(
     grace: options.cancelGrace ?? GITHUB_GRACE,
     cancel,
     emit: (line) => options.onOutput?.(line),
+    jobToken: options.jobToken,
+    fork: isFromFork(event, payload),
   };
   return { run, trigger, id };
 }
@@ -137,13 +143,14 @@ function inherited(): Record<string, string> {
 
 /** The `github` context, but for the event and what differs between jobs. */
 function githubFacts(
-  { event, env = {}, github = {}, secrets = {}, file }: WorkflowOptions,
+  { event, env = {}, github = {}, secrets = {}, payload = {}, file }: WorkflowOptions,
   workflow: TreeMap,
   id: number,
   folder: string,
 ): Record<string, string> {
-  const repository = github['repository'] ?? `local/${basename(folder)}`;
-  const ref = github['ref'] ?? 'refs/heads/main';
+  const pull = pullRequestIn(payload);
+  const repository = github['repository'] ?? pull?.base.repo.full_name ?? `local/${basename(folder)}`;
+  const ref = github['ref'] ?? (pull ? `refs/pull/${pull.number}/merge` : 'refs/heads/main');
   const server = github['server_url'] ?? env['GITHUB_SERVER_URL'] ?? 'https://github.com';
   return {
     workflow: wordOf(workflow['name']) || basename(file),
@@ -157,15 +164,26 @@ function githubFacts(
     repository,
     repository_owner: repository.split('/')[0] ?? '',
     ref,
-    ref_name: ref.replace(/^refs\/(heads|tags)\//, ''),
+    ref_name: ref.replace(/^refs\/(heads|tags|pull)\//, ''),
     ref_type: ref.startsWith('refs/tags/') ? 'tag' : 'branch',
     sha: github['sha'] ?? headOf(folder),
+    base_ref: pull?.base.ref ?? '',
+    head_ref: pull?.head.ref ?? '',
     server_url: server,
     api_url: env['GITHUB_API_URL'] ?? 'https://api.github.com',
     graphql_url: env['GITHUB_GRAPHQL_URL'] ?? 'https://api.github.com/graphql',
     token: secrets['GITHUB_TOKEN'] ?? '',
     ...github,
   };
+}
+
+/** The files in which the head of a pull request differs from where it left its base. */
+function filesOf(repository: string, payload: Readonly<Record<string, unknown>>): string[] {
+  const pull = pullRequestIn(payload);
+  if (!pull) return [];
+  const range = `${pull.base.sha}...${pull.head.sha}`;
+  const argv = ['-c', 'safe.directory=*', 'diff', '--name-only', '-z', range];
+  return execFileSync('git', argv, { cwd: repository, encoding: 'utf8' }).split('\0').filter(Boolean);
 }
 
 /** The commit that a repository stands at; zeros where there is none. */

@@ -1,3 +1,4 @@
+import type { Permissions } from '../github/permissions.js';
 import type { ArtifactStore } from './artifacts.js';
 import type { ConcurrencyGroups } from './concurrency.js';
 import type { Scope, Status } from './expressions.js';
@@ -26,6 +27,10 @@ export interface RunState {
   readonly grace: CancelGrace;
   readonly cancel: AbortSignal;
   readonly emit: (line: OutputLine) => void;
+  /** Makes the token of a job; without it all jobs have the secret GITHUB_TOKEN, if there is one. */
+  readonly jobToken: ((permissions: Permissions) => string) | undefined;
+  /** A pull request from a fork. */
+  readonly fork: boolean;
 }
 
 /** One workflow file in a run: the one that was started, or one that it calls. */
@@ -36,6 +41,8 @@ export interface FileState {
   readonly secrets: Readonly<Record<string, string>>;
   /** What stands before the names of its jobs when it was called. */
   readonly prefix: string;
+  /** What the job that calls it may do, which is the most that its own jobs may. */
+  readonly permissions?: Permissions;
   readonly cancel: AbortSignal;
 }
 
@@ -58,6 +65,8 @@ export interface JobState {
   /** What steps wrote to GITHUB_PATH, newest first. */
   readonly paths: string[];
   readonly defaults: TreeMap;
+  /** `github.token`, of this job alone. */
+  readonly token: string;
   /** `needs`, `strategy`, `matrix`. */
   readonly contexts: Readonly<Record<string, unknown>>;
   /** `NAME=value` in the environment of every process of this job, and of no other. */
@@ -105,17 +114,26 @@ export function scopeOf(
         ...run.github,
         job: job.id,
         workspace: job.workspace,
+        token: job.token,
         ...(frame.actionPath ? { action_path: frame.actionPath } : {}),
       },
       env: { ...job.env, ...frame.env, ...stepEnv },
       vars: run.vars,
-      secrets,
+      secrets: withToken(secrets, job.token),
       inputs: frame.inputs,
       job: { status },
       runner: runnerContext(job),
       steps: frame.steps,
     },
   };
+}
+
+/** The secrets of a job: its token is one of them. */
+export function withToken(
+  secrets: Readonly<Record<string, string>>,
+  token: string,
+): Readonly<Record<string, string>> {
+  return token === '' ? secrets : { ...secrets, GITHUB_TOKEN: token };
 }
 
 function runnerContext({ temp, home }: JobState): Record<string, string> {
