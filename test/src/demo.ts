@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -7,10 +8,10 @@ import {
   annotationsOf,
   cloudFolder,
   type CloudService,
+  command,
   FULL_TOKEN,
   MemoryDriver,
   openHostCloud,
-  type OutputLine,
   startApi,
   startCloud,
   stopCloud,
@@ -21,14 +22,21 @@ import type { DeployResult } from '@perlstack/release';
 import { generateKeyPair } from '@perlstack/remote';
 import { formatDuration, type Inventory, InventorySchema, messageOf, UserError } from '@perlstack/stack';
 import { type DemoReport, type DeployReport, EXPECTED, reportOf, tablesOf } from './demo-report.js';
+import { Screen } from './demo-screen.js';
+import type { Proofs } from './demo-topology.js';
 import { type LoadHandle, startLoad } from './load-handle.js';
 import type { Fault } from './shop.js';
+import { type Ask, executedOrders, provePostgres, proveRedis, readOnStandby } from './stack-proofs.js';
 import { outputsOf, type Surroundings, UserRepository } from './user-repository.js';
 
 /** How long the load goes on before and after a deploy, so that its after-effects are counted with it. */
 const SETTLE_MS = 5_000;
 
+/** The name under which visitors know the site. */
+const DOMAIN = 'shop.example.com';
+
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
+const screen = new Screen(print);
 
 interface Options {
   readonly report?: string;
@@ -49,9 +57,9 @@ class Demo {
     this.#repository = repository;
     this.#around = {
       apiUrl: cloud.apiUrl,
-      secrets: { LINODE_TOKEN: cloud.token, SSH_PRIVATE_KEY: privateKey },
+      secrets: { LINODE_TOKEN: cloud.token, SSH_PRIVATE_KEY: privateKey, ...passwords() },
       processPrefix: ['ip', 'netns', 'exec', cloud.internetNamespace],
-      onOutput: showLine,
+      onOutput: (line) => screen.show(line),
       signal,
     };
   }
@@ -61,10 +69,7 @@ class Demo {
       const inventory = await this.#firstDeploy();
       await this.#deployUnderLoad('a new version', 'none');
       await this.#deployUnderLoad('a version that fails once it serves', 'unhealthy-later');
-      const load = this.#running();
-      const total = await load.stop();
-      const orders = await load.balance(await this.#ordersOf(inventory));
-      return reportOf(inventory, this.#deploys, this.#phases, total, orders);
+      return await this.#report(inventory);
     } finally {
       await this.#load?.close();
     }
@@ -134,19 +139,65 @@ class Demo {
     });
   }
 
-  /** What the application itself noted of every order, read at the consoles. */
-  async #ordersOf(inventory: Inventory): Promise<string[]> {
+  /** What the systems say at the end, asked at their consoles. */
+  async #report(inventory: Inventory): Promise<DemoReport> {
+    const load = this.#running();
+    const total = await load.stop();
     const cloud = await openHostCloud(this.#cloud.id);
-    const journals = inventory.hosts
-      .filter(({ tier }) => tier === 'app')
-      .map(({ name }) => cloud.exec(`${inventory.stack}-${name}`, ['cat', '/run/shop/orders.log']));
-    return (await Promise.all(journals)).flatMap(({ stdout }) => stdout.split('\n').filter(Boolean));
+    const ask: Ask = async (host, script) => {
+      const { stdout } = await cloud.exec(`${inventory.stack}-${host}`, ['sh', '-c', script]);
+      return stdout.trim();
+    };
+    const proofs = await this.#prove(inventory, ask);
+    const { primary, standbys } = proofs.postgres;
+    const orders = await load.balance(await executedOrders(ask, primary));
+    const replicated = await load.balance(await executedOrders(ask, standbys[0]?.host ?? primary));
+    return reportOf({
+      inventory,
+      deploys: this.#deploys,
+      phases: this.#phases,
+      total,
+      orders,
+      replicated,
+      proofs,
+    });
+  }
+
+  async #prove(inventory: Inventory, ask: Ask): Promise<Proofs> {
+    const postgres = await provePostgres(ask, inventory);
+    const hosts = inventory.hosts.filter(({ tier }) => tier === 'web');
+    const answers = hosts.map(async ({ name, publicAddress }): Promise<[string, string]> => [
+      name,
+      await this.#fromInternet([
+        'curl',
+        '-sSf',
+        '-m',
+        '10',
+        '-H',
+        `Host: ${DOMAIN}`,
+        `http://${publicAddress}/version`,
+      ]),
+    ]);
+    return {
+      postgres,
+      marker: await readOnStandby(ask, postgres),
+      redis: await proveRedis(ask, inventory, inventory.stack),
+      answers: Object.fromEntries(await Promise.all(answers)),
+      nginx: (await ask('web-1', 'nginx -v 2>&1')).replace(/^.*\//, ''),
+      starman: await ask('app-1', "dpkg-query -W -f '${Version}' starman | cut -d - -f 1"),
+    };
+  }
+
+  async #fromInternet(argv: readonly string[]): Promise<string> {
+    const prefix = ['ip', 'netns', 'exec', this.#cloud.internetNamespace];
+    return (await command([...prefix, ...argv])).stdout.trim();
   }
 }
 
-/** A terminal folds no groups. */
-function showLine({ step, text }: OutputLine): void {
-  if (!/^##\[(group|endgroup)\]/.test(text)) print(`  ${step} │ ${text}`);
+/** For the roles and caches of a cloud that lives as long as the demo. */
+function passwords(): Record<string, string> {
+  const names = ['DATABASE_PASSWORD', 'REPLICATION_PASSWORD', 'REDIS_PASSWORD'];
+  return Object.fromEntries(names.map((name) => [name, randomBytes(18).toString('hex')]));
 }
 
 function faultsOf(run: WorkflowRun): string {
@@ -200,7 +251,12 @@ async function inMemory(reason: string, signal: AbortSignal): Promise<number> {
   try {
     await repository.commit({ release: 'version-1' });
     const secrets = { LINODE_READ_TOKEN: FULL_TOKEN.token };
-    const run = await repository.run('plan.yml', { apiUrl: api.url, secrets, onOutput: showLine, signal });
+    const run = await repository.run('plan.yml', {
+      apiUrl: api.url,
+      secrets,
+      onOutput: (line) => screen.show(line),
+      signal,
+    });
     return run.conclusion === 'success' ? 0 : 1;
   } finally {
     await repository.remove();

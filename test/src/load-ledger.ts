@@ -1,5 +1,5 @@
 /** The kinds of requests of a mixed load. */
-export const KINDS = ['get', 'post', 'slow-get', 'slow-post'] as const;
+export const KINDS = ['get', 'post', 'slow-get', 'slow-post', 'visit'] as const;
 export type Kind = (typeof KINDS)[number];
 
 export interface Counts {
@@ -31,11 +31,14 @@ export interface Window {
 
 const MOST_DETAILS = 20;
 
+const noCounts = (): Counts => ({ ok: 0, failed: 0, slowestMs: 0 });
+
 const emptyCounts = (): Record<Kind, Counts> => ({
-  get: { ok: 0, failed: 0, slowestMs: 0 },
-  post: { ok: 0, failed: 0, slowestMs: 0 },
-  'slow-get': { ok: 0, failed: 0, slowestMs: 0 },
-  'slow-post': { ok: 0, failed: 0, slowestMs: 0 },
+  get: noCounts(),
+  post: noCounts(),
+  'slow-get': noCounts(),
+  'slow-post': noCounts(),
+  visit: noCounts(),
 });
 
 interface OpenWindow {

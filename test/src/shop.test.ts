@@ -7,8 +7,13 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { whyNoHosts } from '@perlstack/local-cloud';
+import { type HostsSite, openHosts } from './hosts-site.js';
 import { packShop, type Fault } from './shop.js';
+
+// The first run builds the image.
+jest.setTimeout(300_000);
 
 const run = promisify(execFile);
 const hasStarman = spawnSync('starman', ['--version']).error === undefined;
@@ -141,3 +146,32 @@ whereItRuns('the packed application under Starman (needs starman and libmojolici
   const { stdout } = await run('prove', ['-l', 't'], { cwd: FOLDER });
   expect(stdout).toContain('Result: PASS');
 });
+
+const obstacle = await whyNoHosts();
+
+(obstacle === null ? describe : describe.skip)(
+  `its Perl tests on a host${obstacle === null ? '' : ` (${obstacle})`}`,
+  () => {
+    const ONE_HOST =
+      'stack: shop\nregion: us-ord\nimage: IMAGE\napp: {}\ntiers: { web: { count: 1 }, app: { count: 1 } }\n';
+    const PACKAGES =
+      'libdbd-pg-perl libmojolicious-perl libredis-perl perl postgresql redis-server redis-sentinel redis-tools';
+    let site: HostsSite | undefined;
+    afterEach(() => site?.close());
+
+    it.each(['linode/debian13', 'linode/debian12'])(
+      'pass with the PostgreSQL and Redis of %s',
+      async (image) => {
+        site = await openHosts(ONE_HOST.replace('IMAGE', image));
+        const { stdout: archive } = await run('tar', ['-cz', '-C', FOLDER, '.'], { encoding: 'buffer' });
+        await site.remote.run('web-1', ['tar', '-xz', '--one-top-level=/tmp/shop'], { input: archive });
+        await site.ask(
+          'web-1',
+          `apt-get update -q; DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends ${PACKAGES}`,
+        );
+        const output = await site.ask('web-1', 'cd /tmp/shop && prove -l t 2>&1');
+        expect(output).toMatch(/t\/stores\.t \.+ ok[^]*Result: PASS/);
+      },
+    );
+  },
+);

@@ -17,12 +17,14 @@ use Mojolicious::Lite -signatures;
 use Shop::Catalogue qw(goods);
 use Shop::Orders;
 use Shop::Patience qw(rest);
+use Shop::Sessions;
 
 # nginx names the client and the scheme.
 BEGIN { $ENV{MOJO_REVERSE_PROXY} //= 1 }
 
-my $release = $ENV{RELEASE} // 'development';
-my $orders  = Shop::Orders->new($ENV{ORDERS_LOG} // '/run/shop/orders.log');
+my $release  = $ENV{RELEASE} // 'development';
+my $orders   = Shop::Orders->for_environment(%ENV);
+my $sessions = Shop::Sessions->for_environment(%ENV);
 
 app->home(Mojo::Home->new($home));
 app->static->paths(["$home/public"]);
@@ -53,6 +55,25 @@ get '/healthz' => sub ($c) {
     $c->render(json => { status => 'ok', release => $release });
 };
 
+# What the application is told of its stores; unlike /healthz it asks them, and says no when orders can't be taken.
+get '/readyz' => sub ($c) {
+    my %stores = (database => $orders->report, cache => $sessions->report);
+    for my $name (sort keys %stores) {
+        my $why = delete $stores{$name}{why} // next;
+        $c->app->log->error("$name: $why");
+    }
+    my $status = $stores{database}{state} eq 'ok' ? 200 : 503;
+    $c->render(status => $status, json => { release => $release, %stores });
+};
+
+# Counts the visits of one visitor.
+get '/visit' => sub ($c) {
+    my $visits = eval { $sessions->visit($c->session) };
+    return $c->render(json => { visits => $visits, release => $release }) if defined $visits;
+    $c->app->log->error("sessions: $@");
+    $c->render(status => 503, json => { error => 'sessions are not available' });
+};
+
 get '/slow' => sub ($c) {
     my $ms = rest($c->param('ms') // 1_000);
     $c->render(json => { slept => $ms, release => $release });
@@ -65,10 +86,14 @@ post '/orders' => sub ($c) {
     return $c->render(status => 400, json => { error => 'id: 1 to 64 letters, digits, dots or dashes' })
       unless Shop::Orders->is_id($id);
     rest($c->param('ms') // 0);
-    $orders->store($id);
+    if (!eval { $orders->store($id, $release); 1 }) {
+        $c->app->log->error("orders: $@");
+        return $c->render(status => 503, json => { error => 'orders are not available' });
+    }
     $c->render(status => 201, json => { id => $id, release => $release });
 };
 
 $switch->at_start;
+$orders->prepare;
 
 app->start;

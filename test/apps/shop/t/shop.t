@@ -32,7 +32,7 @@ sub asking ($folder, %env) {
         my $pid = fork // die "fork: $!";
         if ($pid == 0) {
             %ENV = (%ENV, RELEASE => 'r1', ORDERS_LOG => $log, %env);
-            delete $ENV{PLACK_ENV};
+            delete @ENV{qw(PLACK_ENV PGSERVICE REDIS_SENTINELS REDIS_SERVER)};
             my $t = eval { Test::Mojo->new(path($folder, 'app.psgi')) };
             if (!$t) { print STDERR $@; exit 2 }
             $code->($t, $log);
@@ -73,6 +73,13 @@ in_child 'orders' => $good, sub ($t, $log) {
     $t->post_ok('/orders' => json => { id => ['c'] })->status_is(400);
     $t->post_ok('/orders')->status_is(400);
     is path($log)->slurp, "a-1\nb.2\nc\n", 'every accepted order stands in the journal once';
+};
+
+in_child 'stores, without a database and without Redis' => $good, sub ($t, $log) {
+    $t->get_ok('/visit')->status_is(200)->json_is('/visits' => $_) for 1 .. 3;
+    $t->reset_session->get_ok('/visit')->json_is('/visits' => 1);
+    $t->get_ok('/readyz')->status_is(200)->json_is('/database' => { state => 'ok', store => 'journal' });
+    $t->json_is('/cache' => { state => 'ok', store => 'cookie' });
 };
 
 my ($unhealthy) = release('r1', "fault = unhealthy\n");

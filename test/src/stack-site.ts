@@ -1,0 +1,212 @@
+import { execFile } from 'node:child_process';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { type ConfigBundle, type ManagedFile, render, type ServiceConfig } from '@perlstack/configs';
+import {
+  assertAllowed,
+  type Consent,
+  type ConvergePlan,
+  handlers,
+  NO_CONSENT,
+  observe,
+  plan,
+} from '@perlstack/converge';
+import { execute, type Outcome } from '@perlstack/procedure';
+import { deploy, type DeployResult } from '@perlstack/release';
+import { messageOf, parseStack } from '@perlstack/stack';
+import { type HostsSite, openHosts } from './hosts-site.js';
+import { type LoadHandle, startLoad } from './load-handle.js';
+import { packShop } from './shop.js';
+
+const run = promisify(execFile);
+
+export const DOMAIN = 'shop.example.com';
+const SECRETS = {
+  DATABASE_PASSWORD: 'of-the-database',
+  REPLICATION_PASSWORD: 'of-the-replicas',
+  REDIS_PASSWORD: 'of-the-cache',
+};
+
+interface Certificate {
+  readonly certificate: string;
+  readonly privateKey: string;
+  /** Certificate of who vouches for it. */
+  readonly ca: string;
+}
+
+/** A whole stack on hosts of its own: what is rendered, converged and deployed, by the ways that the actions go. */
+export class StackSite {
+  readonly hosts: HostsSite;
+  readonly #stackFile: string;
+  readonly #tls: Certificate;
+  #load: LoadHandle | undefined;
+  #loads = 0;
+  #release: string | undefined;
+
+  private constructor(hosts: HostsSite, stackFile: string, tls: Certificate) {
+    this.hosts = hosts;
+    this.#stackFile = stackFile;
+    this.#tls = tls;
+  }
+
+  /** Boots the hosts of a stack file; nothing is on them. */
+  static async open(stackFile: string): Promise<StackSite> {
+    const hosts = await openHosts(stackFile);
+    return new StackSite(hosts, stackFile, await certify(hosts.folder));
+  }
+
+  /** @param edits replacements in the stack file, old and new text */
+  bundle(...edits: readonly (readonly [string, string])[]): ConfigBundle {
+    const text = edits.reduce((file, [old, now]) => {
+      if (!file.includes(old)) throw new Error(`The stack file has no "${old}"`);
+      return file.replace(old, now);
+    }, this.#stackFile);
+    const { stack } = parseStack(text, 'perlstack.yml');
+    return render(stack, this.hosts.inventory, { secrets: SECRETS, tls: this.#tls });
+  }
+
+  async look(bundle: ConfigBundle, consent: Partial<Consent> = {}): Promise<ConvergePlan> {
+    return plan(bundle, await observe(this.hosts.remote, bundle), { ...NO_CONSENT, ...consent });
+  }
+
+  async try(bundle: ConfigBundle, consent: Partial<Consent> = {}): Promise<Outcome> {
+    const planned = await this.look(bundle, consent);
+    assertAllowed(planned);
+    return execute(planned.steps, handlers(this.hosts.remote, bundle), { onFailure: 'undo' });
+  }
+
+  /** @throws Error when anything fails, or is refused. */
+  async converge(bundle: ConfigBundle, consent: Partial<Consent> = {}): Promise<Outcome> {
+    const outcome = await this.try(bundle, consent);
+    const faults = [...outcome.failures, ...outcome.undoFailures].map(
+      ({ step, error }) => `${step.id}: ${messageOf(error)}`,
+    );
+    if (faults.length > 0) throw new Error(faults.join('\n'));
+    return outcome;
+  }
+
+  async deploy(release: string): Promise<DeployResult> {
+    const { stack, inventory, remote, folder } = this.hosts;
+    const artifact = { path: await packShop({ release, directory: folder }) };
+    const owner = { id: 'run-1', url: 'https://ci.example/run-1' };
+    const result = await deploy({ stack, inventory, remote, release, artifact, owner });
+    this.#release = release;
+    return result;
+  }
+
+  get release(): string {
+    if (this.#release === undefined) throw new Error('Nothing was deployed');
+    return this.#release;
+  }
+
+  /** Visitors of all web hosts, by name and over TLS. */
+  startLoad(): LoadHandle {
+    const webs = this.hosts.inventory.hosts.filter(({ tier }) => tier === 'web');
+    const config = {
+      urls: webs.map(({ publicAddress }) => `https://${publicAddress}`),
+      clients: { get: 3, post: 3, 'slow-get': 2, 'slow-post': 2, visit: 3 },
+      // A reload closes connections that wait for a request, and may meet one on its way.
+      ...{ slowMs: 1_000, thinkMs: [40, 60] as const, repeats: true, host: DOMAIN, ca: this.#tls.ca },
+      // Orders of an earlier load are others.
+      prefix: `load-${(this.#loads += 1)}`,
+    };
+    this.#load = startLoad(config, (argv) => this.hosts.cloud.inInternet(argv));
+    return this.#load;
+  }
+
+  /** Asks a web host from the internet; status and body. */
+  async visit(host: string, url: string): Promise<string> {
+    const found = this.hosts.inventory.hosts.find(({ name }) => name === host);
+    const { hostname, port, protocol } = new URL(url);
+    const way = `${hostname}:${port || (protocol === 'https:' ? 443 : 80)}:${found?.publicAddress}`;
+    const ca = join(this.hosts.folder, 'ca.crt');
+    const curl = ['curl', '-sS', '-m', '10', '--cacert', ca, '--resolve', way, '-w', '\\n%{http_code}', url];
+    const [command = '', ...args] = this.hosts.cloud.inInternet(curl);
+    return (await run(command, args)).stdout.trim();
+  }
+
+  /**
+   * What the init of every host did to the stack's units, how often Redis and PostgreSQL were told something, and when
+   * which file was written: the same text twice means that nothing happened in between.
+   */
+  async traces(): Promise<Readonly<Record<string, string>>> {
+    const { inventory } = this.hosts;
+    const entries = inventory.hosts.map(
+      async ({ name }) => [name, await this.hosts.ask(name, TRACES)] as const,
+    );
+    return Object.fromEntries(await Promise.all(entries));
+  }
+
+  async close(): Promise<void> {
+    await this.#load?.close();
+    await this.hosts.close();
+  }
+}
+
+const UNITS = "ssh.service nftables.service nginx.service 'postgresql@*' 'redis-*' 'shop@*'";
+const TRACES = `
+systemctl show -p Id,InvocationID,ActiveEnterTimestamp,StateChangeTimestamp,NRestarts,MainPID ${UNITS} | sort
+for unit in ${UNITS}; do journalctl -q -o cat _PID=1 -u "$unit" | wc -l; done
+journalctl -q -o cat -u 'postgresql@*' | grep -c SIGHUP || :
+find /etc /usr/local /srv /var/lib/perlstack -not -path '*/converge/lock' -type f -printf '%p %T@ %C@ %i\\n' | sort`;
+
+/** A certificate for the site by an authority made for the occasion, which nobody else trusts. */
+async function certify(folder: string): Promise<Certificate> {
+  const at = (name: string): string => join(folder, name);
+  const openssl = (...args: string[]): Promise<unknown> => run('openssl', args, { cwd: folder });
+  const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+  await openssl(
+    'req',
+    '-x509',
+    ...curve,
+    '-keyout',
+    'ca.key',
+    '-out',
+    'ca.crt',
+    '-days',
+    '2',
+    '-subj',
+    '/CN=Test CA',
+  );
+  await openssl('req', ...curve, '-keyout', 'site.key', '-out', 'site.csr', '-subj', `/CN=${DOMAIN}`);
+  await writeFile(at('site.ext'), `subjectAltName=DNS:${DOMAIN}\n`);
+  const by = ['-CA', 'ca.crt', '-CAkey', 'ca.key', '-CAcreateserial'];
+  await openssl(
+    'x509',
+    '-req',
+    '-in',
+    'site.csr',
+    ...by,
+    '-out',
+    'site.crt',
+    '-days',
+    '2',
+    '-extfile',
+    'site.ext',
+  );
+  const [certificate, privateKey, ca] = await Promise.all(
+    ['site.crt', 'site.key', 'ca.crt'].map((name) => readFile(at(name), 'utf8')),
+  );
+  return { certificate: certificate ?? '', privateKey: privateKey ?? '', ca: ca ?? '' };
+}
+
+/** A service of a host in a bundle. */
+export function serviceOf(bundle: ConfigBundle, host: string, name: string): ServiceConfig {
+  const found = bundle.hosts
+    .find((candidate) => candidate.host === host)
+    ?.services.find((service) => service.name === name);
+  if (!found) throw new Error(`The bundle has no service ${name} on ${host}`);
+  return found;
+}
+
+/** A file of a host in a bundle; by the end of its path. */
+export function fileOf(bundle: ConfigBundle, host: string, path: string): ManagedFile {
+  const files = bundle.hosts
+    .filter((candidate) => candidate.host === host)
+    .flatMap(({ services }) => services.flatMap((service) => service.files));
+  const found = files.find((file) => file.path.endsWith(path));
+  if (!found)
+    throw new Error(`The bundle has no ${path} on ${host}: ${files.map((file) => file.path).join(' ')}`);
+  return found;
+}
