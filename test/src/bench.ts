@@ -1,11 +1,13 @@
 import { parseArgs } from 'node:util';
 import { messageOf } from '@perlstack/stack';
 import { benchActions } from './bench/actions.js';
+import { benchConverge } from './bench/converge.js';
 import { type BenchmarkReport, tableOf, writeReport } from './bench/report.js';
 
 /** Every benchmark by its name; each prints the same table and writes the same report. */
 const BENCHMARKS: Readonly<Record<string, () => BenchmarkReport | Promise<BenchmarkReport>>> = {
   actions: benchActions,
+  converge: benchConverge,
 };
 
 async function main(): Promise<number> {

@@ -1,0 +1,34 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
+
+export interface Ran {
+  readonly stdout: string;
+  /** Wall time from its start to its end, in seconds. */
+  readonly seconds: number;
+}
+
+/**
+ * Runs a program to its end.
+ *
+ * @throws Error with what it said was wrong, or the end of its output, when it fails
+ */
+export async function timed(
+  argv: readonly string[],
+  options: { readonly input?: string; readonly env?: NodeJS.ProcessEnv } = {},
+): Promise<Ran> {
+  const [program = '', ...args] = argv;
+  const start = performance.now();
+  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], env: options.env ?? process.env });
+  child.stdin.end(options.input ?? '');
+  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
+  const seconds = (performance.now() - start) / 1_000;
+  if (child.exitCode === 0) return { stdout, seconds };
+  throw new Error(`${program} ended with ${child.exitCode ?? child.signalCode}: ${gistOf(stdout + stderr)}`);
+}
+
+/** Of a long output, what was wrong; else its end. */
+function gistOf(output: string): string {
+  const wrong = output.split('\n').filter((line) => /^(?:fatal|failed|\w*Error): /.test(line));
+  return (wrong.join('\n') || output).slice(-4_000);
+}
