@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { type AddressInfo, connect, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { HostCloud } from '@perlstack/local-cloud';
 
@@ -17,7 +17,8 @@ export interface Tunnels {
 export async function openTunnels(cloud: HostCloud): Promise<Tunnels> {
   const folder = await mkdtemp(join(tmpdir(), 'tunnels-'));
   const path = join(folder, 'relay');
-  const relayFile = fileURLToPath(new URL('relay.ts', import.meta.url));
+  // Beside this file, which is compiled for benchmarks and not for tests.
+  const relayFile = fileURLToPath(new URL(`relay${extname(import.meta.url)}`, import.meta.url));
   const [command = '', ...args] = cloud.inInternet([process.execPath, relayFile, path]);
   const relay = spawn(command, args, {
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -10,9 +10,12 @@ import { parseTestOptions, type Part, type TestOptions } from './test-options.js
 
 function suitesOf(part: Part, { files, grep }: TestOptions): Suite[] {
   if (part === 'static') return staticChecks();
-  if (part === 'unit') return [jestSuite('unit', { files, grep }, ['--testTimeout=60000'])];
+  if (part === 'unit') return [jestSuite('unit', { files, grep }, ['--maxWorkers=2', '--testTimeout=60000'])];
+  // Hosts wait for each other much of the time: two files side by side take half as long, more get into each other's way.
   return [
-    endToEnd(jestSuite('end-to-end', { files, grep }, ['--runInBand', '--verbose', '--testTimeout=600000'])),
+    endToEnd(
+      jestSuite('end-to-end', { files, grep }, ['--maxWorkers=2', '--verbose', '--testTimeout=600000']),
+    ),
   ];
 }
 
