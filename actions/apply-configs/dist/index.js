@@ -67294,7 +67294,7 @@ function getIDToken(aud) {
  * A fault that the user can mend: bad input, a missing right, a full disk. Its message is one line that says what,
  * where and what to do; faces print it without a stack trace. Everything else that is thrown is a fault of ours.
  */
-class UserError extends Error {
+class errors_UserError extends Error {
     name = 'UserError';
     /** Where in the user's file the fault lies, for an annotation. */
     location;
@@ -67312,7 +67312,7 @@ function messageOf(thrown) {
 ;// CONCATENATED MODULE: ./packages/action/lib/failures.js
 
 /** The reason of the signal that a cancelled run's main sees. */
-class Cancelled extends UserError {
+class Cancelled extends errors_UserError {
     name = 'Cancelled';
     by;
     constructor(by) {
@@ -67337,7 +67337,7 @@ function assertSucceeded(outcome, signal) {
 /** What a person has to do by hand, as an error. */
 function notPutBack({ step, error }) {
     const what = step.host ? `${step.host} · ${step.title}` : step.title;
-    return new UserError(`Not put back: ${what} (${messageOf(error)}). Look at it by hand, or run this again.`, {
+    return new errors_UserError(`Not put back: ${what} (${messageOf(error)}). Look at it by hand, or run this again.`, {
         cause: error,
     });
 }
@@ -67355,7 +67355,7 @@ function isCancel(thrown) {
  */
 function reportFailure(log, action, thrown, cancelled) {
     for (const cause of causesOf(thrown).filter((error) => !isCancel(error))) {
-        if (cause instanceof UserError) {
+        if (cause instanceof errors_UserError) {
             log.error(cause.message, { title: action, ...(cause.location ? { location: cause.location } : {}) });
         }
         else if (cancelled) {
@@ -76975,7 +76975,25 @@ function formatDuration(milliseconds) {
     return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
 }
 
+;// CONCATENATED MODULE: ./packages/stack/lib/size.js
+const size_UNITS = { KiB: 1 / 1_024, MiB: 1, GiB: 1_024 };
+/** What a size looks like: a whole number and a unit. */
+const SIZE = /^([1-9]\d*)(KiB|MiB|GiB)$/;
+/**
+ * Mebibytes of a size such as `512KiB`, `64MiB` or `2GiB`.
+ *
+ * @throws RangeError when the text is no such size.
+ */
+function parseSize(text) {
+    const [, amount, unit] = SIZE.exec(text) ?? [];
+    if (amount === undefined || unit === undefined) {
+        throw new RangeError(`"${text}" is no size; write a whole number and KiB, MiB or GiB, such as 64MiB`);
+    }
+    return Number(amount) * size_UNITS[unit];
+}
+
 ;// CONCATENATED MODULE: ./packages/stack/lib/schema.js
+
 
 
 
@@ -76988,6 +77006,10 @@ const schema_duration = schemas_string()
     .regex(DURATION, 'a whole number and ms, s, m, h or d, such as 30s')
     .transform((text) => parseDuration(text))
     .describe('A duration: 500ms, 30s, 5m, 12h, 7d');
+const size = schemas_string()
+    .regex(SIZE, 'a whole number and KiB, MiB or GiB, such as 64MiB')
+    .transform((text) => parseSize(text))
+    .describe('A size: 512KiB, 64MiB, 2GiB');
 const port = schemas_number().int().min(1).max(65_535);
 const count = (minimum, maximum) => schemas_number().int().min(minimum).max(maximum);
 const address = schemas_string().refine((text) => ipaddr.isValid(text), 'an IPv4 or IPv6 address');
@@ -77030,7 +77052,15 @@ const WebTierSchema = strictObject({
     ...tierShape,
     count: count(1, 20).default(2),
     entry: schemas_enum(['nodebalancer', 'dns']).default('dns'),
-    tls: strictObject({ files: schemas_boolean().default(false) }).optional(),
+    tls: strictObject({
+        files: schemas_boolean()
+            .default(false)
+            .describe('Serves HTTPS with a certificate that the workflow hands over'),
+        hsts: union([literal(false), schema_duration])
+            .default(false)
+            .describe('Tells browsers to use HTTPS alone for this long; hard to take back'),
+    })
+        .optional(),
 });
 const AppTierSchema = strictObject({
     ...tierShape,
@@ -77043,6 +77073,10 @@ const DatabaseTierSchema = strictObject({
     ...tierShape,
     count: count(1, 5).default(2),
     version: union([literal(15), literal(16), literal(17)]).optional(),
+    connections: count(20, 5_000).optional().describe('max_connections; default: from the memory of the hosts'),
+    settings: record(schemas_string().regex(/^[a-z][a-z0-9_.]*$/, 'the name of a PostgreSQL setting'), union([oneLine, schemas_number(), schemas_boolean()]))
+        .default({})
+        .describe('Settings of postgresql.conf that take the place of the computed ones'),
     durability: schemas_enum(['async', 'sync', 'quorum']).default('async'),
     failover: schemas_enum(['manual', 'patroni']).default('manual'),
 });
@@ -77051,7 +77085,23 @@ const CacheTierSchema = strictObject({
     count: count(1, 9).default(3),
     on: schemas_enum(['web', 'app', 'database', 'monitor']).optional().describe('Shares the hosts of this tier'),
     failover: schemas_enum(['manual', 'sentinel']).default('sentinel'),
+    quorum: count(1, 9)
+        .optional()
+        .describe('Sentinels that must agree that the primary is down; default: more than half'),
     persistence: schemas_enum(['rdb', 'aof', 'both', 'none']).default('aof'),
+    memory: size.optional().describe('maxmemory; default: from the memory of the hosts'),
+    eviction: schemas_enum([
+        'noeviction',
+        'allkeys-lru',
+        'allkeys-lfu',
+        'allkeys-random',
+        'volatile-lru',
+        'volatile-lfu',
+        'volatile-random',
+        'volatile-ttl',
+    ])
+        .default('volatile-lru')
+        .describe('What gives way when the memory is full; by default what has a time to live, such as sessions'),
 });
 const MonitorTierSchema = strictObject({
     ...tierShape,
@@ -77065,6 +77115,8 @@ const AppSchema = strictObject({
     lib: array(relativePath).default(['lib']).describe('Folders of the release that are added to @INC'),
     domains: array(schema_domain).default([]),
     workers: union([literal('auto'), count(1, 500)]).default('auto'),
+    workerMemory: size.default(64).describe('What a worker takes at the most, as measured'),
+    units: count(1, 8).default(1).describe('Starman masters a host, among which its workers are shared out'),
     maxRequests: count(1, 1_000_000).default(1_000),
     preload: schemas_boolean().default(true),
     health: strictObject({
@@ -77075,6 +77127,19 @@ const AppSchema = strictObject({
         successes: count(1, 100).default(3),
         timeout: schema_duration.default(60_000),
         release: urlPath.default('/version').describe('Answers with the id of the running release'),
+    })
+        .prefault({}),
+    limits: strictObject({
+        body: size.default(20).describe('The largest request body'),
+        rate: count(1, 100_000)
+            .optional()
+            .describe('Requests a second from one client address; default: no limit'),
+        burst: count(0, 100_000)
+            .optional()
+            .describe('Requests above the rate that are let through; default: as many as the rate'),
+        connections: count(1, 100_000)
+            .optional()
+            .describe('Connections of one client address; default: no limit'),
     })
         .prefault({}),
     static: strictObject({
@@ -77137,7 +77202,7 @@ const StackSchema = strictObject({
         .optional(),
 })
     .transform((stack) => ({ ...stack, app: { ...stack.app, name: stack.app.name ?? stack.stack } }));
-const TIERS = ['web', 'app', 'database', 'cache', 'monitor'];
+const schema_TIERS = ['web', 'app', 'database', 'cache', 'monitor'];
 
 ;// CONCATENATED MODULE: ./packages/stack/lib/parse.js
 
@@ -77157,7 +77222,7 @@ function loadStack(file) {
         text = (0,external_node_fs_namespaceObject.readFileSync)(file, 'utf8');
     }
     catch (error) {
-        throw new UserError(`${file}: there is no such stack file, or it can't be read; check the repository out first, or name the file's path. Nothing was changed.`, { cause: error });
+        throw new errors_UserError(`${file}: there is no such stack file, or it can't be read; check the repository out first, or name the file's path. Nothing was changed.`, { cause: error });
     }
     return parseStack(text, file);
 }
@@ -77225,7 +77290,7 @@ function nearest(word, candidates, most = 1) {
 }
 function fault(location, what) {
     const { file, line, column } = location;
-    return new UserError(`${file}:${line}:${column} ${what} Nothing was changed.`.replace(/([^.!?]) Nothing/, '$1. Nothing'), {
+    return new errors_UserError(`${file}:${line}:${column} ${what} Nothing was changed.`.replace(/([^.!?]) Nothing/, '$1. Nothing'), {
         location,
     });
 }
@@ -77307,7 +77372,61 @@ function stackJsonSchema() {
     };
 }
 
+;// CONCATENATED MODULE: ./packages/action/lib/assignments.js
+
+/**
+ * Values by their names, from lines of the form `NAME=value`. A value of several lines is written as in the runner's
+ * own files:
+ *
+ *     NAME<<EOF
+ *     first line
+ *     second line
+ *     EOF
+ *
+ * An empty value counts as not set, as a secret that does not exist reads as an empty text in a workflow.
+ *
+ * @throws UserError that names the line, but never quotes it: it may hold a secret
+ */
+function parseAssignments(text) {
+    const lines = text.split(/\r?\n/);
+    const values = new Map();
+    for (let at = 0; at < lines.length;) {
+        const line = lines[at] ?? '';
+        const [name, value, next] = line.trim() === '' ? ['', '', at + 1] : assignmentAt(lines, at);
+        if (values.has(name))
+            throw new errors_UserError(`${name} is set twice, the second time in line ${at + 1}`);
+        if (value !== '')
+            values.set(name, value);
+        at = next;
+    }
+    return values;
+}
+/** The assignment that begins in a line, and the line after it. */
+function assignmentAt(lines, at) {
+    const [, name, sign, rest = ''] = /^\s*([A-Za-z_][A-Za-z0-9_]*)(=|<<)(.*)$/.exec(lines[at] ?? '') ?? [];
+    if (name === undefined) {
+        throw new errors_UserError(`line ${at + 1} is not of the form NAME=value; a value of several lines goes between a line NAME<<EOF and a line EOF`);
+    }
+    if (sign === '=')
+        return [name, rest.trim(), at + 1];
+    const delimiter = rest.trim();
+    const end = lines.findIndex((line, index) => index > at && line.trim() === delimiter);
+    if (delimiter === '' || end === -1)
+        throw new errors_UserError(`line ${at + 1}: the value of ${name} has no end; close it with the word after <<`);
+    return [name, lines.slice(at + 1, end).join('\n'), end + 1];
+}
+/** What has to be masked in a text of assignments: their values, or all of it where it can't be read. */
+function valuesIn(text) {
+    try {
+        return [...parseAssignments(text).values()];
+    }
+    catch {
+        return [text, ...text.split(/\r?\n/).map((line) => line.replace(/^\s*[A-Za-z_][A-Za-z0-9_]*=/, ''))];
+    }
+}
+
 ;// CONCATENATED MODULE: ./packages/action/lib/inputs.js
+
 
 
 
@@ -77324,7 +77443,10 @@ function textOf(name, input, env) {
 function secretsIn(declaration, env) {
     return Object.entries(declaration.inputs).flatMap(([name, input]) => {
         const text = input.secret ? env[variableOf(name)] : undefined;
-        return text ? [text] : [];
+        if (!text)
+            return [];
+        // Names are no secrets, and masked ones would make an error about them unreadable.
+        return input.kind === 'assignments' ? valuesIn(text) : [text];
     });
 }
 /**
@@ -77341,8 +77463,8 @@ function readInputs(declaration, env) {
             values[name] = inputs_valueOf(input, textOf(name, input, env), env);
         }
         catch (error) {
-            const reason = input.secret && !(error instanceof UserError) ? 'it is not valid' : messageOf(error);
-            faults.push(new UserError(`Input "${name}": ${reason}`, { cause: error }));
+            const reason = input.secret && !(error instanceof errors_UserError) ? 'it is not valid' : messageOf(error);
+            faults.push(new errors_UserError(`Input "${name}": ${reason}`, { cause: error }));
         }
     }
     return faults.length > 0 ? { faults } : { values: values };
@@ -77353,7 +77475,7 @@ function unknownInputs(declaration, env) {
     return Object.keys(env)
         .filter((variable) => variable.startsWith(PREFIX) && env[variable] !== undefined && !known.has(variable))
         .map((variable) => variable.slice(PREFIX.length).toLowerCase())
-        .map((name) => new UserError(`Input "${name}": ${whyUnknown(name, names, declaration.renamed ?? {})}`));
+        .map((name) => new errors_UserError(`Input "${name}": ${whyUnknown(name, names, declaration.renamed ?? {})}`));
 }
 function whyUnknown(name, names, renamed) {
     const successor = Object.entries(renamed).find(([old]) => old.toLowerCase() === name)?.[1];
@@ -77364,11 +77486,16 @@ function whyUnknown(name, names, renamed) {
         ? `there is no such input; did you mean "${likely}"?`
         : `there is no such input; allowed: ${names.join(', ')}`;
 }
+/** What kinds of many values read as when there is none. */
+const EMPTY = {
+    multiline: () => [],
+    assignments: () => new Map(),
+};
 function inputs_valueOf(input, text, env) {
     if (text === undefined || text === '') {
         if (input.required)
-            throw new UserError('is required; set it under "with:"');
-        return input.kind === 'multiline' ? [] : undefined;
+            throw new errors_UserError('is required; set it under "with:"');
+        return EMPTY[input.kind]?.();
     }
     switch (input.kind) {
         case 'string':
@@ -77388,6 +77515,8 @@ function inputs_valueOf(input, text, env) {
                 .split('\n')
                 .map((line) => line.trim())
                 .filter((line) => line !== '');
+        case 'assignments':
+            return parseAssignments(text);
         case 'choice':
             return choiceOf(text, input.options);
     }
@@ -77396,28 +77525,28 @@ function matching(text, { pattern, expected, secret }) {
     if (!pattern || pattern.exec(text)?.[0] === text)
         return text;
     const found = secret ? 'the value' : JSON.stringify(text);
-    throw new UserError(`${found} is not allowed here; it must be ${expected ?? `of the form ${pattern.source}`}`);
+    throw new errors_UserError(`${found} is not allowed here; it must be ${expected ?? `of the form ${pattern.source}`}`);
 }
 function booleanOf(text) {
     if (/^(true|True|TRUE)$/.test(text))
         return true;
     if (/^(false|False|FALSE)$/.test(text))
         return false;
-    throw new UserError(`${JSON.stringify(text)} is neither true nor false`);
+    throw new errors_UserError(`${JSON.stringify(text)} is neither true nor false`);
 }
 function integerOf(text, { min = Number.MIN_SAFE_INTEGER, max = Number.MAX_SAFE_INTEGER }) {
     const value = /^-?\d+$/.test(text) ? Number(text) : Number.NaN;
     if (value >= min && value <= max)
         return value;
     const range = max < Number.MAX_SAFE_INTEGER ? ` from ${min} to ${max}` : ` of ${min} or more`;
-    throw new UserError(`${JSON.stringify(text)} is no whole number${min > Number.MIN_SAFE_INTEGER || max < Number.MAX_SAFE_INTEGER ? range : ''}`);
+    throw new errors_UserError(`${JSON.stringify(text)} is no whole number${min > Number.MIN_SAFE_INTEGER || max < Number.MAX_SAFE_INTEGER ? range : ''}`);
 }
 function durationOf(text) {
     try {
         return parseDuration(text);
     }
     catch (error) {
-        throw new UserError(messageOf(error), { cause: error });
+        throw new errors_UserError(messageOf(error), { cause: error });
     }
 }
 function jsonOf(text) {
@@ -77426,7 +77555,7 @@ function jsonOf(text) {
     }
     catch {
         // The parser's own message quotes the text, which may hold a secret.
-        throw new UserError('is no valid JSON; pass the output of an earlier step, or text made by toJSON()');
+        throw new errors_UserError('is no valid JSON; pass the output of an earlier step, or text made by toJSON()');
     }
 }
 function parsed(value, parse) {
@@ -77438,7 +77567,7 @@ function parsed(value, parse) {
         if (!issue)
             throw error;
         const where = issue.path.length > 0 ? `${issue.path.map(String).join('.')}: ` : '';
-        throw new UserError(`${where}${issue.message}`, { cause: error });
+        throw new errors_UserError(`${where}${issue.message}`, { cause: error });
     }
 }
 function pathOf(text, exists, env) {
@@ -77448,14 +77577,14 @@ function pathOf(text, exists, env) {
     const there = (0,external_node_fs_namespaceObject.existsSync)(path) ? (0,external_node_fs_namespaceObject.statSync)(path) : undefined;
     if (exists === 'file' ? there?.isFile() : there?.isDirectory())
         return path;
-    throw new UserError(`there is no ${exists} ${path}; is a checkout or download step missing before this one?`);
+    throw new errors_UserError(`there is no ${exists} ${path}; is a checkout or download step missing before this one?`);
 }
 function choiceOf(text, options) {
     if (options.includes(text))
         return text;
     const [likely] = nearest(text, options);
     const hint = likely ? `; did you mean "${likely}"?` : '';
-    throw new UserError(`${JSON.stringify(text)} is not one of ${options.join(', ')}${hint}`);
+    throw new errors_UserError(`${JSON.stringify(text)} is not one of ${options.join(', ')}${hint}`);
 }
 
 ;// CONCATENATED MODULE: ./packages/action/lib/log.js
@@ -78067,14 +78196,17 @@ function terminalTable(header, rows, align = []) {
     const [head = [], ...body] = text;
     return [line(head), widths.map((width) => '-'.repeat(width)).join('  '), ...body.map(line)].join('\n');
 }
-/** Text as one line of markdown that shows exactly that text. */
-function escapeMarkdown(text) {
+/** Text as one line within an HTML element that shows exactly that text. */
+function escapeHtml(text) {
     return text
-        .replace(/[\\`*_[\]|~]/g, '\\$&')
         .replaceAll('&', '&amp;')
         .replaceAll('<', '&lt;')
         .replaceAll('>', '&gt;')
         .replace(/\s*\r?\n\s*/g, ' ');
+}
+/** Text as one line of markdown that shows exactly that text. */
+function escapeMarkdown(text) {
+    return escapeHtml(text.replace(/[\\`*_[\]|~]/g, '\\$&'));
 }
 
 ;// CONCATENATED MODULE: ./packages/action/lib/reporter.js
@@ -78297,12 +78429,16 @@ const MOST_ROWS = 20;
 function isEmpty({ verdict, results, sections }) {
     return verdict === undefined && results.length === 0 && sections.length === 0;
 }
-/** The job summary of one run as markdown of at most `largest` bytes; what had to be left out is said where it was. */
-function renderSummary(content, largest = LARGEST_SUMMARY) {
+const OF_A_SUMMARY = {
+    largest: LARGEST_SUMMARY,
+    leftOut: (lines) => `_${lines} more lines are left out here: a summary holds 1 MiB at the most._`,
+};
+/** The job summary of one run as markdown of a limited size; what had to be left out is said where it was. */
+function renderSummary(content, limit = OF_A_SUMMARY) {
     const head = `### ${escapeMarkdown(content.title)}\n\n${content.verdict ? `${escapeMarkdown(content.verdict)}\n\n` : ''}`;
-    let left = largest - Buffer.byteLength(head);
+    let left = limit.largest - Buffer.byteLength(head);
     const parts = sectionsOf(content).map((section) => {
-        const part = renderSection(section, left);
+        const part = renderSection(section, left, limit.leftOut);
         left -= Buffer.byteLength(part);
         return part;
     });
@@ -78351,9 +78487,9 @@ function hostTable(results) {
 function seconds(milliseconds) {
     return milliseconds === 0 ? '' : formatDuration(milliseconds);
 }
-function renderSection(section, room) {
+function renderSection(section, room, leftOut) {
     const [before, after] = summary_frame(section);
-    const body = cut(section.body, room - Buffer.byteLength(before + after));
+    const body = cut(section.body, room - Buffer.byteLength(before + after), leftOut);
     return body === undefined ? '' : `${before}${body.kept}${after}${body.note}`;
 }
 /** What stands around a section's body. */
@@ -78361,13 +78497,13 @@ function summary_frame({ title, code, folded, body }) {
     const fence = '`'.repeat(Math.max(3, ...[...body.matchAll(/`+/g)].map(([ticks]) => ticks.length + 1)));
     const [open, close] = code === undefined ? ['', '\n\n'] : [`${fence}${code}\n`, `\n${fence}\n\n`];
     if (folded)
-        return [`<details><summary>${escapeMarkdown(title)}</summary>\n\n${open}`, `${close}</details>\n\n`];
+        return [`<details><summary>${escapeHtml(title)}</summary>\n\n${open}`, `${close}</details>\n\n`];
     return [`${title ? `#### ${escapeMarkdown(title)}\n\n` : ''}${open}`, close];
 }
 /** Room that is always kept for saying what was left out. */
-const NOTE_ROOM = 120;
+const NOTE_ROOM = 250;
 /** The lines of a body that fit, and a note when not all did; `undefined` when not even the note would fit. */
-function cut(body, room) {
+function cut(body, room, leftOut) {
     if (Buffer.byteLength(body) <= room - NOTE_ROOM)
         return { kept: body, note: '' };
     if (room < NOTE_ROOM)
@@ -78378,7 +78514,7 @@ function cut(body, room) {
     const left = lines.length - fitting;
     return {
         kept: lines.slice(0, fitting).join('\n'),
-        note: `_${left} more lines are left out here: a summary holds 1 MiB at the most._\n\n`,
+        note: `${leftOut(left)}\n\n`,
     };
 }
 
@@ -78542,7 +78678,7 @@ function verdictOf(thrown) {
     const [first] = causesOf(thrown).filter((cause) => !isCancel(cause));
     if (first === undefined)
         return 'Cancelled.';
-    return first instanceof UserError
+    return first instanceof errors_UserError
         ? `Failed: ${first.message}`
         : `Failed by a fault of its own: ${messageOf(first)}`;
 }
@@ -78574,6 +78710,8 @@ const HostSchema = strictObject({
     /** Memory in MiB and vCPUs, from the Linode type; `null` where nobody said (hosts that exist already). */
     memoryMiB: schemas_number().int().positive().nullable().default(null),
     vcpus: schemas_number().int().positive().nullable().default(null),
+    /** Disk in MiB, from the Linode. */
+    diskMiB: schemas_number().int().positive().nullable().default(null),
     /** Linode id, or `null` for a host that was not provisioned by us. */
     linodeId: schemas_number().int().nullable().default(null),
 });
@@ -78599,6 +78737,34 @@ const hostInputs = {
     'ssh-private-key': { kind: 'string', required: true, secret: true },
 };
 /**
+ * Reads the stack file and the inventory of its servers.
+ *
+ * @throws UserError where either is faulty, or they do not belong together
+ */
+function openSite(inputs) {
+    const file = loadStack(inputs['stack-file']);
+    return { file, inventory: inventoryFrom(inputs.inventory, file.stack.stack) };
+}
+/** A message that begins with a key of the stack file: `tiers.cache.memory: …`. */
+const OF_A_KEY = /^((?:stack|region|image|network|app|tiers|backups|budget)(?:\.[A-Za-z]+)*): ([^]+)$/;
+/**
+ * Does something with a stack whose faults are told by their key alone, and adds the place in the file.
+ *
+ * @throws UserError with line and column, where the key of the one that was thrown is known
+ */
+function inStackFile(file, work) {
+    try {
+        return work();
+    }
+    catch (error) {
+        const found = error instanceof errors_UserError && !error.location ? OF_A_KEY.exec(error.message) : null;
+        const [, key, what] = found ?? [];
+        if (key === undefined || what === undefined)
+            throw error;
+        throw stackFault(file.locate(key.split('.')), key, what);
+    }
+}
+/**
  * The inventory that an input holds: JSON, or the path of a file with it.
  *
  * @param stack the stack that the other inputs speak of
@@ -78609,11 +78775,17 @@ function inventoryFrom(input, stack) {
     if (!parsed.success) {
         const [issue] = parsed.error.issues;
         const where = issue?.path.map(String).join('.') || 'the whole';
-        throw new UserError(`Input "inventory": ${where}: ${issue ? expectation(issue) : 'not valid'}; ${PASS_THE_OUTPUT}`);
+        throw new errors_UserError(`Input "inventory": ${where}: ${issue ? faultOf(issue) : 'not valid'}; ${PASS_THE_OUTPUT}`);
     }
     if (parsed.data.stack === stack)
         return parsed.data;
-    throw new UserError(`Input "inventory": it is that of stack "${parsed.data.stack}", but the stack file says "${stack}"; take both from the same stack`);
+    throw new errors_UserError(`Input "inventory": it is that of stack "${parsed.data.stack}", but the stack file says "${stack}"; take both from the same stack`);
+}
+/** A key that is not known here is what another version of the actions wrote. */
+function faultOf(issue) {
+    return issue.code === 'unrecognized_keys'
+        ? `unknown key "${issue.keys[0] ?? ''}"; use one version of all actions`
+        : expectation(issue);
 }
 const PASS_THE_OUTPUT = 'pass the output "inventory" of provision-linode-tier';
 function jsonIn(input) {
@@ -78622,7 +78794,7 @@ function jsonIn(input) {
     }
     catch (error) {
         // The parser's own message quotes the text, over several lines if it has them.
-        throw new UserError(`Input "inventory": neither JSON nor a file that holds it; ${PASS_THE_OUTPUT}`, {
+        throw new errors_UserError(`Input "inventory": neither JSON nor a file that holds it; ${PASS_THE_OUTPUT}`, {
             cause: error,
         });
     }
@@ -78636,76 +78808,36 @@ function isFile(input) {
         return false;
     }
 }
-/**
- * Values from lines of the form `NAME=value`.
- *
- * @param what the input's name, for errors, which never quote a line: it may hold a secret
- */
-function assignmentsIn(lines, what) {
-    return new Map(lines.map((line, index) => {
-        const [, name, value] = /^([A-Za-z_][A-Za-z0-9_]*)=(.*)$/.exec(line) ?? [];
-        if (name === undefined || value === undefined) {
-            throw new UserError(`Input "${what}": line ${index + 1} is not of the form NAME=value`);
-        }
-        return [name, value];
-    }));
-}
 
-;// CONCATENATED MODULE: ./packages/configs/lib/addresses.js
-
-/**
- * The address by which the other tiers reach a host.
- *
- * @throws UserError when the host has none.
- */
-function privateAddressOf(host) {
-    if (host.privateAddress !== null)
-        return host.privateAddress;
-    throw new UserError(`${host.name} has no private address, by which the other tiers reach it; name it in tiers.${host.tier}.hosts[].privateAddress`);
+;// CONCATENATED MODULE: ./packages/configs/lib/files.js
+/** First line of every file, so that nobody edits it on the host in vain. */
+function headingOf(stack, host) {
+    return `Rendered by perlstack for ${host.name} of the stack ${stack.stack}; changes made here are overwritten.`;
 }
-/** Address and port as one word; IPv6 addresses stand in brackets. */
-function socketAddress(address, port) {
-    return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
-}
-
-;// CONCATENATED MODULE: ./packages/configs/lib/layout.js
-/** The port on which every app host's nginx answers the web tier. */
-const APP_PORT = 5_000;
-/** Where nginx answers the host itself: its counters, for the monitoring; nothing outside can reach it. */
-const STATUS_ADDRESS = '127.0.0.1:8080';
-/** The layout of the application `app`. */
-function appLayout(app) {
-    const home = `/srv/${app}`;
-    const releases = `${home}/releases`;
-    const runDirectory = `/run/${app}`;
-    return {
-        user: app,
-        home,
-        releases,
-        current: `${home}/current`,
-        socketLink: `${home}/current.sock`,
-        runDirectory,
-        environmentFile: `/etc/${app}/env`,
-        template: `${app}@.service`,
-        release: (id) => `${releases}/${id}`,
-        socket: (id) => `${runDirectory}/${id}.sock`,
-        instance: (id) => `${app}@${id}.service`,
-    };
+/** A file that everyone may read. */
+function textFile(path, content) {
+    return { path, content, owner: 'root', group: 'root', mode: 0o644, secret: false };
 }
 
 ;// CONCATENATED MODULE: ./packages/configs/lib/print/refuse.js
 
 /** C0 control characters and DEL: none of them has a place in a line of configuration. */
 const CONTROL = /[\u0000-\u001f\u007f]/;
+/** Half of a surrogate pair: it has no bytes in UTF-8, so another character would be written in its place. */
+const UNSOUND = /\p{Surrogate}/u;
+/** Whether a value can be written to a file and read back from it. */
+const isSound = (value) => !UNSOUND.test(value);
 /**
  * The value itself, when it can stand in one line of configuration.
  *
- * @throws UserError when it holds a line end or another control character.
+ * @throws UserError when it holds a line end or another control character, or is no sound Unicode.
  */
 function refuse_oneLine(value, dialect) {
     if (CONTROL.test(value)) {
-        throw new UserError(`${dialect}: the value ${JSON.stringify(value)} holds a line end or another control character; remove it`);
+        throw new errors_UserError(`${dialect}: the value ${JSON.stringify(value)} holds a line end or another control character; remove it`);
     }
+    if (!isSound(value))
+        throw new errors_UserError(`${dialect}: a value is no sound Unicode text; write it anew`);
     return value;
 }
 
@@ -78732,7 +78864,7 @@ function expression(text, ...values) {
 function nginx_literal(value) {
     const text = refuse_oneLine(String(value), 'nginx');
     if (text.includes('$')) {
-        throw new UserError(`nginx: the value "${text}" holds a "$", which nginx takes for a variable; remove it`);
+        throw new errors_UserError(`nginx: the value "${text}" holds a "$", which nginx takes for a variable; remove it`);
     }
     return text;
 }
@@ -78793,25 +78925,480 @@ function nginxTime(milliseconds) {
     return `${seconds / size}${unit}`;
 }
 
-;// CONCATENATED MODULE: ./packages/configs/lib/timeouts.js
-/** The limits of a stack, all from its `app.drainTimeout`. */
-function cutAfter({ app: { drainTimeout } }) {
+;// CONCATENATED MODULE: ./packages/configs/lib/nginx/tls.js
+
+
+
+const TLS_FOLDER = '/etc/nginx/tls';
+const certificateFile = (app) => `${TLS_FOLDER}/${app}.crt`;
+const keyFile = (app) => `${TLS_FOLDER}/${app}.key`;
+/** Where certificate and key stand on the web hosts. */
+const tlsPaths = ({ app }) => [certificateFile(app.name), keyFile(app.name)];
+/** Whether the web hosts serve HTTPS. */
+const servesTls = ({ tiers: { web } }) => web.tls?.files ?? false;
+/**
+ * Certificate and key as files; none without TLS.
+ *
+ * @throws UserError when there is no certificate, no name for it, or HSTS without TLS.
+ */
+function tlsFiles({ stack, tls }) {
+    if (!servesTls(stack)) {
+        if (!stack.tiers.web.tls?.hsts)
+            return [];
+        throw new errors_UserError('tiers.web.tls.hsts: HSTS needs HTTPS; set "files: true" beside it, or remove it');
+    }
+    requireDomains(stack);
+    if (!tls)
+        throw missingCertificate(stack);
+    return [
+        textFile(certificateFile(stack.app.name), tls.certificate),
+        { ...textFile(keyFile(stack.app.name), tls.privateKey), mode: 0o600, secret: true },
+    ];
+}
+function requireDomains({ app }) {
+    if (app.domains.length > 0)
+        return;
+    throw new errors_UserError('tiers.web.tls.files: HTTPS needs a name; set app.domains to those that the certificate covers');
+}
+function missingCertificate({ app }) {
+    return new errors_UserError(`tiers.web.tls.files: HTTPS is to be served for ${app.domains.join(', ')}, but no certificate was handed over; ` +
+        'give tls-certificate (with its chain) and tls-private-key as PEM, or remove tls.files');
+}
+/**
+ * TLS 1.3, and 1.2 with forward secrecy and authenticated encryption alone: Mozilla's intermediate profile without its
+ * two finite-field ciphers, which no client needs that could not use the others. All that remain are good, so the
+ * client, who knows its hardware, chooses. No stapling: the largest issuer answers OCSP no longer.
+ */
+const CIPHERS = [
+    'ECDHE-ECDSA-AES128-GCM-SHA256',
+    'ECDHE-RSA-AES128-GCM-SHA256',
+    'ECDHE-ECDSA-AES256-GCM-SHA384',
+    'ECDHE-RSA-AES256-GCM-SHA384',
+    'ECDHE-ECDSA-CHACHA20-POLY1305',
+    'ECDHE-RSA-CHACHA20-POLY1305',
+];
+/** Directives of every server block that speaks TLS. */
+function tlsSettings({ app }) {
+    return [
+        directive('ssl_certificate', certificateFile(app.name)),
+        directive('ssl_certificate_key', keyFile(app.name)),
+        directive('ssl_protocols', 'TLSv1.2', 'TLSv1.3'),
+        directive('ssl_ciphers', CIPHERS.join(':')),
+        directive('ssl_prefer_server_ciphers', 'off'),
+        comment('Sessions are kept here; tickets would need a key that changes and is the same on all web hosts.'),
+        directive('ssl_session_cache', 'shared:perlstack_tls:10m'),
+        directive('ssl_session_timeout', '1d'),
+        directive('ssl_session_tickets', 'off'),
+    ];
+}
+/** Tells browsers to come back by HTTPS alone, in our words where the application has some of its own. */
+function hsts({ tiers: { web } }) {
+    if (!web.tls?.hsts)
+        return [];
+    const age = expression `max-age=${Math.floor(web.tls.hsts / 1_000)}`;
+    return [
+        comment('From now on browsers use HTTPS alone.'),
+        directive('add_header', 'Strict-Transport-Security', age, 'always'),
+        directive('proxy_hide_header', 'Strict-Transport-Security'),
+    ];
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/tls.js
+
+
+
+const DAY = 86_400_000;
+/** A certificate that ends sooner than this, in days, is worth a warning: renewing is a workflow that somebody runs. */
+const SOON_DAYS = 14;
+/**
+ * Looks at the certificate that the web hosts are to serve, before any host gets it: that it can be read, belongs to
+ * its key, is valid now and covers every domain. Who signed it is not asked: stacks behind a CDN use private issuers.
+ *
+ * @param now milliseconds since 1970
+ * @returns warnings, such as that it will expire soon; none where no HTTPS is served
+ * @throws UserError naming what is wrong and what to hand over instead. The key is in no message.
+ */
+function checkCertificate(stack, tls, now) {
+    if (!servesTls(stack)) {
+        return tls ? ['tls-certificate: it is not used, because tiers.web.tls.files is not set'] : [];
+    }
+    requireDomains(stack);
+    if (!tls)
+        throw missingCertificate(stack);
+    const certificate = chainOf(tls.certificate)[0];
+    if (!certificate)
+        throw tls_fault('tls-certificate', 'there is no certificate in it; hand over PEM, the own one first');
+    if (!certificate.checkPrivateKey(keyOf(tls.privateKey))) {
+        throw tls_fault('tls-private-key', `the key does not belong to the certificate of ${namesOf(certificate)}`);
+    }
+    requireCovered(stack, certificate);
+    return validity(certificate, now);
+}
+const tls_fault = (input, what) => new errors_UserError(`${input}: ${what}`);
+const PEM = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
+function chainOf(pem) {
+    return (pem.match(PEM) ?? []).map((text, at) => {
+        try {
+            return new external_node_crypto_.X509Certificate(text);
+        }
+        catch (error) {
+            throw tls_fault('tls-certificate', `certificate ${at + 1} can't be read (${messageOf(error)}); hand over PEM`);
+        }
+    });
+}
+function keyOf(pem) {
+    try {
+        return (0,external_node_crypto_.createPrivateKey)(pem);
+    }
+    catch {
+        // What OpenSSL says of it is of no help, and nothing of a key belongs into a message.
+        throw tls_fault('tls-private-key', "the key can't be read; hand over PEM without a passphrase");
+    }
+}
+const namesOf = ({ subjectAltName, subject }) => subjectAltName?.replaceAll('DNS:', '') ?? subject ?? 'no name';
+/** As browsers do, a name that stands in the subject alone does not count. */
+function requireCovered({ app }, certificate) {
+    const uncovered = app.domains.filter((domain) => certificate.checkHost(domain, { subject: 'never' }) === undefined);
+    if (uncovered.length === 0)
+        return;
+    throw tls_fault('tls-certificate', `it is for ${namesOf(certificate)} and does not cover ${uncovered.join(', ')}; have it issued for all of ` +
+        'app.domains, or remove those that it is not for');
+}
+const dayOf = (date) => date.toISOString().slice(0, 10);
+function validity({ validFromDate, validToDate }, now) {
+    if (now < validFromDate.getTime()) {
+        throw tls_fault('tls-certificate', `it is not valid before ${dayOf(validFromDate)}; hand over one that is`);
+    }
+    if (now > validToDate.getTime()) {
+        throw tls_fault('tls-certificate', `it expired on ${dayOf(validToDate)}; renew it and hand over the new one`);
+    }
+    const days = Math.floor((validToDate.getTime() - now) / DAY);
+    if (days >= SOON_DAYS)
+        return [];
+    return [
+        `tls-certificate: it expires in ${days} ${days === 1 ? 'day' : 'days'}, on ${dayOf(validToDate)}; renew it`,
+    ];
+}
+
+;// CONCATENATED MODULE: ./packages/stack/lib/place.js
+
+
+
+function settingsOf(stack, tier) {
+    return stack.tiers[tier];
+}
+/** Whether the hosts of a tier are made by us: not those that exist already, nor those of another tier. */
+function place_isProvisioned(stack, tier) {
+    const settings = settingsOf(stack, tier);
+    return settings !== undefined && !settings.hosts && !settings.on;
+}
+/** The tier on whose hosts a role runs (`on`), itself if it has its own; `null` when the stack has no such role. */
+function placeOf(stack, role) {
+    let tier = role;
+    for (let step = 0; step < schema_TIERS.length; step += 1) {
+        const settings = settingsOf(stack, tier);
+        if (!settings)
+            return null;
+        if (!settings.on)
+            return tier;
+        tier = settings.on;
+    }
+    return null;
+}
+/**
+ * The hosts on which a role runs, its own or those that it shares: as many of these as its `count` says, the first ones.
+ */
+function hostsOfRole(stack, inventory, role) {
+    const place = placeOf(stack, role);
+    if (place === null)
+        return [];
+    const hosts = hostsOf(inventory, place);
+    return place === role ? hosts : hosts.slice(0, settingsOf(stack, role)?.count);
+}
+/** The tier through whose hosts SSH reaches the others: web where it is public, else the first that is; or `null`. */
+function jumpTier(stack) {
+    return schema_TIERS.find((tier) => place_isProvisioned(stack, tier) && stack.network.public.includes(tier)) ?? null;
+}
+/** The /24 of a tier in the network of the stack: each has its fixed place, so that a new tier moves nothing. */
+function subnetOf(stack, tier) {
+    return `${prefixOf(stack, schema_TIERS.indexOf(tier))}.0/24`;
+}
+/** The /24 from which a NodeBalancer speaks to the web hosts: the one after those of all tiers. */
+function entrySubnet(stack) {
+    return `${prefixOf(stack, schema_TIERS.length)}.0/24`;
+}
+/** Address of a host in its subnet; Linode keeps the first two and the last two for itself. */
+function addressOf(stack, tier, number) {
+    return `${prefixOf(stack, TIERS.indexOf(tier))}.${number + 1}`;
+}
+function prefixOf(stack, index) {
+    const [a = 0, b = 0, c = 0] = ipaddr.IPv4.networkAddressFromCIDR(stack.network.vpc).octets;
+    return `${a}.${b}.${c + index}`;
+}
+
+;// CONCATENATED MODULE: ./packages/stack/lib/platform.js
+const PLATFORMS = {
+    'linode/debian12': { codename: 'bookworm', postgresql: 15, redis: 7, nginx: '1.22' },
+    'linode/debian13': { codename: 'trixie', postgresql: 17, redis: 8, nginx: '1.26' },
+    'linode/ubuntu24.04': { codename: 'noble', postgresql: 16, redis: 7, nginx: '1.24' },
+};
+/** The platform that a stack's hosts run. */
+function platformOf({ image }) {
+    return PLATFORMS[image];
+}
+
+;// CONCATENATED MODULE: ./packages/stack/lib/networks.js
+
+/** An address as the network that it alone makes up. */
+function networkOfOne(address) {
+    return `${address}/${address.includes(':') ? 128 : 32}`;
+}
+/**
+ * Networks in one spelling each, host bits cleared, without those that lie in another of the list: what is left does
+ * not overlap, which firewalls ask for. The order is kept.
+ *
+ * @throws Error when one is no network
+ */
+function mergeNetworks(networks) {
+    const unique = new Map(networks.map(networks_parse).map((network) => [network.text, network]));
+    const lengths = new Map();
+    for (const { bytes, length } of unique.values()) {
+        lengths.set(bytes.length, (lengths.get(bytes.length) ?? new Set()).add(length));
+    }
+    const inAnother = ({ bytes, length }) => [...(lengths.get(bytes.length) ?? [])].some((shorter) => shorter < length && unique.has(networks_textOf(bytes, shorter)));
+    return [...unique.values()].filter((network) => !inAnother(network)).map(({ text }) => text);
+}
+function networks_parse(network) {
+    const [address, length] = network.includes(':')
+        ? ipaddr.IPv6.parseCIDR(network)
+        : ipaddr.IPv4.parseCIDR(network);
+    const bytes = address.toByteArray();
+    return { bytes, length, text: networks_textOf(bytes, length) };
+}
+/** The network of a length in which an address lies. */
+function networks_textOf(bytes, length) {
+    const network = bytes.map((byte, index) => byte & (0xff << (8 - Math.min(Math.max(length - 8 * index, 0), 8))));
+    return `${ipaddr.fromByteArray(network).toString()}/${length}`;
+}
+
+;// CONCATENATED MODULE: ./packages/stack/lib/access.js
+
+
+
+/** SSH's port in the table; a server that exists already may have another. */
+const SSH = '22';
+/**
+ * Who talks to whom. Every firewall is made from this table, the Cloud Firewall in front of a host and the one on it,
+ * and nothing that is not in it gets through.
+ */
+const ACCESS = [
+    { from: 'visitors', to: 'web', ports: '80,443', what: 'HTTP and HTTPS' },
+    { from: 'operators', to: 'every tier', ports: SSH, what: 'SSH' },
+    { from: 'jump', to: 'every tier', ports: SSH, what: 'SSH through a public host' },
+    { from: 'web', to: 'app', ports: '5000', what: 'requests to the application' },
+    { from: 'app', to: 'database', ports: '5432', what: 'PostgreSQL' },
+    { from: 'database', to: 'database', ports: '5432,8008', what: 'replication, Patroni' },
+    { from: 'app', to: 'cache', ports: '6379,26379', what: 'Redis, Sentinel' },
+    { from: 'cache', to: 'cache', ports: '6379,26379', what: 'replication, Sentinel' },
+    { from: 'monitor', to: 'every tier', ports: '9100', what: 'figures of the host' },
+    { from: 'monitor', to: 'web', ports: '80,443,9113', what: 'probes, figures of nginx' },
+    { from: 'monitor', to: 'app', ports: '5000,9113', what: 'probes, figures of nginx' },
+    { from: 'monitor', to: 'database', ports: '9187', what: 'figures of PostgreSQL' },
+    { from: 'monitor', to: 'cache', ports: '9121', what: 'figures of Redis' },
+];
+/** What the hosts of a tier let in, by the stack file alone; all else is dropped. */
+function waysIn(stack, tier) {
+    const ours = isProvisioned(stack, tier);
+    const ports = [...new Set(existingHosts(stack, tier).map(({ port }) => String(port)))];
+    return waysOf(stack, {
+        tier,
+        direct: !ours || stack.network.public.includes(tier),
+        jumped: ours,
+        ssh: ports.join(',') || SSH,
+        networksOf: (caller) => networksOf(stack, caller),
+    });
+}
+/**
+ * As `waysIn`, for the firewall on a host itself. Beyond the tier's ways it knows how SSH gets to this very host, and
+ * the hosts of other tiers whose addresses lie outside of their tier's subnet.
+ *
+ * @returns a function of the host; what all hosts share is computed once
+ */
+function waysInto(stack, inventory) {
+    const known = new Map();
+    const remember = (key, compute) => {
+        const found = known.get(key) ?? compute();
+        known.set(key, found);
+        return found;
+    };
+    const doors = new Map(inventory.hosts.map((host) => [host.name, host]));
+    return (host) => {
+        const tier = schema_TIERS.find((name) => name === host.tier);
+        if (!tier)
+            return [];
+        const abroad = !place_isProvisioned(stack, tier);
+        const door = host.ssh.via === null ? undefined : doors.get(host.ssh.via);
+        const through = (caller) => (caller === 'jump' ? door : undefined);
+        return waysOf(stack, {
+            tier,
+            direct: host.ssh.via === null,
+            jumped: !abroad || host.ssh.via !== null,
+            ssh: sshPorts(stack, tier, host),
+            networksOf: (caller) => remember(`${caller} ${through(caller)?.name} ${abroad}`, () => {
+                const speaking = through(caller);
+                const addresses = speaking
+                    ? speaksFrom(speaking, abroad)
+                    : addressesOf(stack, inventory, caller, abroad);
+                return networksOf(stack, caller, addresses);
+            }),
+        });
+    };
+}
+function waysOf(stack, place) {
+    return ACCESS.filter((access) => reaches(stack, access, place)).flatMap(({ from, to, ports: usual, what }) => {
+        const networks = place.networksOf(from);
+        if (networks.ipv4.length + networks.ipv6.length === 0)
+            return [];
+        const ports = usual === SSH ? place.ssh : usual;
+        const target = to === 'every tier' ? place.tier : to;
+        return [{ ...networks, from, ports, what, label: `${from}-to-${target}-${ports.split(',')[0]}` }];
+    });
+}
+/** Whether an access ends on the hosts of a tier, be it for the tier itself or for a role that is placed on it. */
+function reaches(stack, { from, to }, { tier, direct, jumped }) {
+    if (from === 'operators')
+        return direct;
+    if (from === 'jump')
+        return jumped;
+    const outside = from === 'visitors' && stack.tiers.web.entry === 'dns';
+    if (outside && !stack.network.public.includes(tier))
+        return false;
+    return to === 'every tier' || placeOf(stack, to) === tier;
+}
+const ANYBODY = { ipv4: ['0.0.0.0/0'], ipv6: ['::/0'] };
+function networksOf(stack, caller, addresses = []) {
+    if (caller === 'visitors') {
+        return stack.tiers.web.entry === 'dns' ? ANYBODY : byFamily([entrySubnet(stack)]);
+    }
+    if (caller === 'operators')
+        return byFamily(stack.network.ssh);
+    const tier = caller === 'jump' ? jumpTier(stack) : placeOf(stack, caller);
+    return byFamily([...(tier ? networksOfTier(stack, tier) : []), ...addresses.map(networkOfOne)]);
+}
+/** The subnet of a tier of Linodes; the addresses of servers that exist already. */
+function networksOfTier(stack, tier) {
+    if (place_isProvisioned(stack, tier))
+        return [subnetOf(stack, tier)];
+    return existingHosts(stack, tier).flatMap(({ address, privateAddress }) => [address, privateAddress ?? []].flat().map(networkOfOne));
+}
+/** Addresses from which the hosts of a caller speak. */
+function addressesOf(stack, inventory, caller, abroad) {
+    if (caller === 'visitors' || caller === 'operators')
+        return [];
+    const role = caller === 'jump' ? jumpTier(stack) : caller;
+    return role === null ? [] : hostsOfRole(stack, inventory, role).flatMap((host) => speaksFrom(host, abroad));
+}
+/** Its private address; both where the one to whom it speaks is elsewhere. */
+function speaksFrom(host, abroad) {
+    return abroad ? bothAddresses(host) : [host.privateAddress ?? host.publicAddress ?? []].flat();
+}
+const bothAddresses = ({ publicAddress, privateAddress }) => [publicAddress, privateAddress].filter((address) => address !== null);
+/** The port of a host's sshd. Where SSH goes to another address, a relay's say, the inventory's port is not its own. */
+function sshPorts(stack, tier, host) {
+    const own = bothAddresses(host);
+    const named = existingHosts(stack, tier);
+    const ports = [
+        ...(own.includes(host.ssh.address) ? [host.ssh.port] : []),
+        ...named.filter(({ address }) => own.includes(address)).map(({ port }) => port),
+    ];
+    return [...new Set(ports)].join(',') || SSH;
+}
+const existingHosts = (stack, tier) => settingsOf(stack, tier)?.hosts ?? [];
+function byFamily(networks) {
+    const merged = mergeNetworks(networks);
     return {
-        local: drainTimeout,
-        web: drainTimeout + 5_000,
-        nginxWorkers: drainTimeout + 10_000,
-        stop: drainTimeout + 10_000,
+        ipv4: merged.filter((network) => !network.includes(':')),
+        ipv6: merged.filter((network) => network.includes(':')),
     };
 }
 
-;// CONCATENATED MODULE: ./packages/configs/lib/files.js
-/** First line of every file, so that nobody edits it on the host in vain. */
-function headingOf(stack, host) {
-    return `Rendered by perlstack for ${host.name} of the stack ${stack.stack}; changes made here are overwritten.`;
+;// CONCATENATED MODULE: ./packages/configs/lib/print/nftables.js
+
+
+/** An empty line, which sets groups apart. */
+const BLANK = { nft: '' };
+/** The longest comment and log prefix, in bytes. */
+const LONGEST = 127;
+/**
+ * Tag for a line: the text that stands in the source is nftables', a string put into it becomes a quoted one.
+ *
+ * @throws UserError when a string can't be written
+ */
+function nft(text, ...values) {
+    const printed = values.map((value) => {
+        if (typeof value === 'object')
+            return value.nft;
+        return typeof value === 'number' ? String(value) : quoted(value);
+    });
+    return { nft: String.raw({ raw: text }, ...printed) };
 }
-/** A file that everyone may read. */
-function textFile(path, content) {
-    return { path, content, owner: 'root', group: 'root', mode: 0o644, secret: false };
+/** nftables has no way to write a quote or a dollar sign inside a string, and takes no empty prefix. */
+function quoted(value) {
+    const text = refuse_oneLine(value, 'nftables');
+    if (/["$]/.test(text)) {
+        throw new errors_UserError(`nftables: the value ${JSON.stringify(text)} holds a quote or a "$"; remove it`);
+    }
+    const bytes = Buffer.byteLength(text);
+    if (bytes === 0 || bytes > LONGEST) {
+        throw new errors_UserError(`nftables: the value ${JSON.stringify(text)} has ${bytes} bytes; give it 1 to ${LONGEST}`);
+    }
+    return `"${text}"`;
+}
+const nftables_block = (head, statements) => ({
+    head,
+    block: statements,
+});
+const nftables_comment = (text) => ({ nft: `# ${refuse_oneLine(text, 'nftables')}` });
+/** A name of a table, chain or set. */
+function identifier(name) {
+    if (/^[a-z][a-z0-9_]{0,30}$/.test(name))
+        return { nft: name };
+    throw new errors_UserError(`nftables: ${JSON.stringify(name)} can't be the name of a table, chain or set`);
+}
+/** `80,8000-8100` as an anonymous set. */
+function ports(list) {
+    const ranges = list.split(',').map((range) => range.trim());
+    const sound = ranges.every((range) => {
+        const [, from, to = from] = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(range) ?? [];
+        return Number(from) >= 1 && Number(from) <= Number(to) && Number(to) <= 65_535;
+    });
+    if (!sound)
+        throw new errors_UserError(`nftables: ${JSON.stringify(list)} are no ports such as 80,8000-8100`);
+    return { nft: `{ ${ranges.join(', ')} }` };
+}
+/** A set of networks that don't overlap. */
+function networkSet(name, family, networks) {
+    return nftables_block(nft `set ${name}`, [
+        { nft: `type ${family}_addr` },
+        { nft: 'flags interval' },
+        nftables_block({ nft: 'elements =' }, networks.map((network) => ({ nft: `${checkedNetwork(network)},` }))),
+    ]);
+}
+function checkedNetwork(network) {
+    if (/^(?:[0-9.]+|[0-9a-f:]*:[0-9a-f:.]*)\/\d{1,3}$/.test(network))
+        return network;
+    throw new errors_UserError(`nftables: ${JSON.stringify(network)} is no network such as 10.10.0.0/24`);
+}
+const nftables_INDENT = '    ';
+function nftables_printStatement(statement, indent) {
+    if ('nft' in statement)
+        return statement.nft === '' ? '\n' : `${indent}${statement.nft}\n`;
+    const body = statement.block.map((inner) => nftables_printStatement(inner, indent + nftables_INDENT)).join('');
+    return `${indent}${statement.head.nft} {\n${body}${indent}}\n`;
+}
+/** The text of a file for `nft --file`. */
+function printNftables(statements) {
+    return statements.map((statement) => nftables_printStatement(statement, '')).join('');
 }
 
 ;// CONCATENATED MODULE: ./packages/configs/lib/print/systemd.js
@@ -78832,8 +79419,10 @@ const ESCAPES = { '\\': '\\\\', '"': '\\"', '\n': '\\n', '\r': '\\r', '\t': '\\t
 function quoteWord(text) {
     if (systemd_BARE.test(text))
         return text;
+    if (!isSound(text))
+        throw new errors_UserError('systemd: a value is no sound Unicode text; write it anew');
     if (text.includes('\0'))
-        throw new UserError(`systemd: the value ${JSON.stringify(text)} holds a NUL; remove it`);
+        throw new errors_UserError(`systemd: the value ${JSON.stringify(text)} holds a NUL; remove it`);
     const escaped = text.replaceAll(/[\\"\u0001-\u001f\u007f]/g, (character) => {
         return ESCAPES[character] ?? `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
     });
@@ -78860,7 +79449,10 @@ function printValue(value) {
         return refuse_oneLine(value.unitText, 'systemd');
     // A backslash at the end would swallow the next line.
     if (value.endsWith('\\')) {
-        throw new UserError(`systemd: the value "${value}" ends with a backslash; remove it`);
+        throw new errors_UserError(`systemd: the value "${value}" ends with a backslash; remove it`);
+    }
+    if (value.trim() !== value) {
+        throw new errors_UserError(`systemd: the value "${value}" begins or ends with white space, which is dropped; remove it`);
     }
     return withoutSpecifiers(refuse_oneLine(value, 'systemd'));
 }
@@ -78879,6 +79471,490 @@ function printUnit(heading, sections) {
     return `${comments}\n${sections.map(printSection).join('\n')}`;
 }
 
+;// CONCATENATED MODULE: ./packages/configs/lib/access/firewall.js
+
+
+
+
+/** Everything that `nft` loads; files beside ours are the user's own. */
+const FOLDER = '/etc/nftables.d';
+const RULES = `${FOLDER}/00-perlstack.nft`;
+const INCLUDE = `include "${FOLDER}/*.nft"`;
+const FAMILIES = ['ipv4', 'ipv6'];
+const isAnybody = (networks) => networks.some((network) => network.endsWith('/0'));
+const setName = ({ from }, family) => identifier(`${from}_${family}`);
+/** One set for each caller and family, unless it is anybody. */
+function sets(ways) {
+    const byCaller = [...new Map(ways.map((way) => [way.from, way])).values()];
+    return byCaller.flatMap((way) => FAMILIES.filter((family) => way[family].length > 0 && !isAnybody(way[family])).flatMap((family) => [
+        networkSet(setName(way, family), family, way[family]),
+        BLANK,
+    ]));
+}
+function waysRules(way) {
+    const accept = nft `tcp dport ${ports(way.ports)} counter accept comment ${`${way.from}: ${way.what}`}`;
+    if (isAnybody(way.ipv4) && isAnybody(way.ipv6))
+        return [accept];
+    const source = { ipv4: nft `ip saddr`, ipv6: nft `ip6 saddr` };
+    return FAMILIES.filter((family) => way[family].length > 0).map((family) => isAnybody(way[family])
+        ? nft `meta nfproto ${identifier(family)} ${accept}`
+        : nft `${source[family]} @${setName(way, family)} ${accept}`);
+}
+/**
+ * Empties itself some time after every load. Until a connection that this host opened earlier has sent something, the
+ * kernel takes its next answer for a beginning: a query under way, or the way through a jump host, would hang.
+ */
+const LOADED = nftables_block(nft `set loaded`, [
+    nft `type ct_state`,
+    nft `flags timeout`,
+    nft `elements = { new timeout 1h }`,
+]);
+/** What every host needs besides conversations of its own: the network's own messages, and no more of them. */
+const NETWORK = [
+    nftables_comment('Path MTU and unreachable hosts; of echoes as many as people send.'),
+    nft `icmp type { destination-unreachable, time-exceeded, parameter-problem } accept`,
+    nft `icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } accept`,
+    nft `icmp type echo-request limit rate 20/second burst 50 packets accept`,
+    nft `icmpv6 type echo-request limit rate 20/second burst 50 packets accept`,
+    BLANK,
+    nftables_comment('IPv6 does not work without its neighbours; from the same link only.'),
+    nft `icmpv6 type { nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255 accept`,
+    nft `ip6 saddr fe80::/10 icmpv6 type mld-listener-query accept`,
+    BLANK,
+    nftables_comment("DHCP's answers, where they don't belong to a conversation."),
+    nft `udp sport 67 udp dport 68 accept`,
+    nft `ip6 saddr fe80::/10 udp sport 547 udp dport 546 accept`,
+];
+function inputChain(ways) {
+    return nftables_block(nft `chain input`, [
+        nft `type filter hook input priority filter; policy drop;`,
+        BLANK,
+        nft `iif "lo" accept`,
+        nft `ct state established,related accept`,
+        nft `ct state invalid counter drop`,
+        BLANK,
+        nftables_comment('What was open before these rules were: its answers. Without SYN nothing new begins.'),
+        nft `ct state @loaded tcp flags & (syn | rst | ack) == ack counter accept`,
+        BLANK,
+        ...NETWORK,
+        BLANK,
+        nftables_comment('Who may begin a conversation.'),
+        ...ways.flatMap(waysRules),
+        nft `jump local`,
+        BLANK,
+        nftables_comment('All else is dropped: counted and, now and then, logged where it was meant for this host alone.'),
+        nft `meta pkttype { broadcast, multicast } drop`,
+        nft `limit rate 10/minute burst 20 packets log prefix ${'perlstack drop: '} level info`,
+        nft `counter drop`,
+    ]);
+}
+/** A Linode of ours forwards nothing, and its user data (it held a host key once) is for root's processes alone. */
+const OF_OURS = [
+    BLANK,
+    nftables_block(nft `chain forward`, [nft `type filter hook forward priority filter; policy drop;`]),
+    BLANK,
+    nftables_block(nft `chain output`, [
+        nft `type filter hook output priority filter; policy accept;`,
+        BLANK,
+        nftables_comment('The metadata service hands out the user data of this host: for root alone.'),
+        nft `ip daddr 169.254.169.254 tcp dport 80 meta skuid != 0 counter reject with tcp reset`,
+        nft `ip6 daddr fd00:a9fe:a9fe::1 tcp dport 80 meta skuid != 0 counter reject with tcp reset`,
+    ]),
+];
+const isOurs = ({ stack }, host) => schema_TIERS.some((tier) => tier === host.tier && place_isProvisioned(stack, tier));
+function rulesOf(world, host, ways) {
+    return printNftables([
+        nftables_comment(headingOf(world.stack, host)),
+        nftables_comment("Only this table is replaced; those of others, such as docker's, stay as they are."),
+        BLANK,
+        ...WITHOUT_OURS.map((statement) => ({ nft: statement })),
+        BLANK,
+        nftables_block(nft `table inet perlstack`, [
+            ...sets(ways),
+            LOADED,
+            BLANK,
+            nftables_comment(`For rules of your own: \`add rule inet perlstack local tcp dport 8123 accept\` in ${FOLDER}/*.nft.`),
+            nftables_block(nft `chain local`, []),
+            BLANK,
+            inputChain(ways),
+            ...(isOurs(world, host) ? OF_OURS : []),
+        ]),
+    ]);
+}
+function mainFile({ stack }, host) {
+    return `#!/usr/sbin/nft -f\n# ${headingOf(stack, host)}\n${INCLUDE}\n`;
+}
+/** nftables 1.0.6 can't delete what may not be there: it is made first. */
+const WITHOUT_OURS = ['table inet perlstack', 'delete table inet perlstack'];
+/**
+ * Debian's unit flushes everybody's tables when it stops. Ours takes away its own, and a reload does so first, so that
+ * none of it is left when an older file comes back that knows nothing of it.
+ */
+function dropIn({ stack }, host) {
+    const nftCommand = (...statements) => command(['/usr/sbin/nft', statements.join('; ')]);
+    const text = printUnit([headingOf(stack, host)], [
+        {
+            name: 'Service',
+            entries: [
+                ['ExecReload', ''],
+                ['ExecReload', nftCommand(...WITHOUT_OURS, 'include "/etc/nftables.conf"')],
+                ['ExecStop', ''],
+                ['ExecStop', nftCommand(...WITHOUT_OURS)],
+            ],
+        },
+    ]);
+    return textFile('/etc/systemd/system/nftables.service.d/perlstack.conf', text);
+}
+const waysByWorld = new WeakMap();
+/** What all hosts of a world share is computed once. */
+function firewall_waysOf(world, host) {
+    const ways = waysByWorld.get(world) ?? waysInto(world.stack, world.inventory);
+    waysByWorld.set(world, ways);
+    return ways(host);
+}
+/**
+ * nftables on every host: the same ways in as its Cloud Firewall has, for the case that one of the two is missing. A
+ * host of which the stack file knows nothing keeps what it has.
+ */
+const firewall = (world, host) => {
+    const ways = firewall_waysOf(world, host);
+    return ways.length === 0 ? null : { service: firewallService(world, host, ways) };
+};
+const firewallService = (world, host, ways) => ({
+    name: 'firewall',
+    // Still there when a change is taken back, so that taking it back harms no table of others.
+    presets: [dropIn(world, host)],
+    packages: ['nftables'],
+    directories: [{ path: FOLDER, owner: 'root', group: 'root', mode: 0o755 }],
+    files: [
+        textFile(RULES, rulesOf(world, host, ways)),
+        { ...textFile('/etc/nftables.conf', mainFile(world, host)), mode: 0o755 },
+    ],
+    removes: [],
+    roots: [FOLDER],
+    validate: [['nft', '--check', INCLUDE]],
+    unit: { name: 'nftables.service', enabled: true, state: 'running', onChange: 'reload' },
+    daemonReload: true,
+    probe: [['nft', 'list', 'chain', 'inet', 'perlstack', 'input']],
+    guardsAccess: true,
+});
+/** Of what the servers that existed before have to be told. */
+function accessNotes(world) {
+    const names = world.inventory.hosts.filter((host) => !isOurs(world, host)).map(({ name }) => name);
+    if (names.length === 0)
+        return [];
+    return [
+        `${names.join(', ')}: from now on lets in SSH and what the stack needs, nothing else; for other services put rules into ${FOLDER} first. SSH takes keys alone`,
+    ];
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/print/sshd.js
+
+
+const KEYWORD = /^[A-Za-z0-9]+$/;
+/** sshd_config has quotes, but how they are read changed between versions: words that need some are refused. */
+const WORD = /^[\w@%.:,*+/~^=-]+$/;
+function sshd_printWord(keyword, word) {
+    const text = typeof word === 'boolean' ? (word ? 'yes' : 'no') : String(word);
+    if (WORD.test(text))
+        return text;
+    throw new errors_UserError(`sshd: the value ${JSON.stringify(text)} of ${keyword} may only have letters, digits and @ % . : , * + / ~ ^ = _ -`);
+}
+/**
+ * The text of an sshd_config file.
+ *
+ * @param groups entries under a comment each
+ * @throws UserError when a word can't be written
+ */
+function printSshdConfig(heading, groups) {
+    const printed = groups.map(({ comment, entries }) => {
+        const lines = entries.map(([keyword, ...words]) => {
+            if (!KEYWORD.test(keyword))
+                throw new Error(`"${keyword}" is no keyword of sshd_config`);
+            return `${[keyword, ...words.map((word) => sshd_printWord(keyword, word))].join(' ')}\n`;
+        });
+        return `\n# ${refuse_oneLine(comment, 'sshd')}\n${lines.join('')}`;
+    });
+    return `# ${refuse_oneLine(heading, 'sshd')}\n${printed.join('')}`;
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/access/sshd.js
+
+
+
+const ROOT = '/etc/ssh';
+/** The first value that sshd reads counts: before cloud-init's 50-cloud-init.conf and the file that includes them. */
+const FILE = `${ROOT}/sshd_config.d/00-perlstack.conf`;
+/** sshd may read no such files at all; that it lets passwords in then, nobody would notice. */
+const IN_FORCE = `
+/usr/sbin/sshd -T -C "user=$1,host=localhost,addr=127.0.0.1,laddr=127.0.0.1,lport=22" |
+  grep -qx 'passwordauthentication no' && exit 0
+echo 'what stands before "Include ${ROOT}/sshd_config.d/*.conf" in ${ROOT}/sshd_config, or a file there that comes' \\
+  'before ours, lets passwords in: put that line first' >&2
+exit 1
+`;
+const behindByWorld = new WeakMap();
+/** Ports of SSH on the hosts that are reached through each host; computed once for a world. */
+function behind(world) {
+    const known = behindByWorld.get(world);
+    if (known)
+        return known;
+    const ports = new Map();
+    for (const { ssh } of world.inventory.hosts) {
+        if (ssh.via !== null)
+            ports.set(ssh.via, (ports.get(ssh.via) ?? new Set()).add(ssh.port));
+    }
+    behindByWorld.set(world, ports);
+    return ports;
+}
+/** Whether SSH reaches other hosts through this one. */
+function isJump(world, host) {
+    return host.tier === jumpTier(world.stack) || behind(world).has(host.name);
+}
+/** What a jump host leads to. */
+function permitted(world, host) {
+    const ports = new Set([22, ...(behind(world).get(host.name) ?? [])]);
+    return [...ports].sort((one, other) => one - other).map((port) => `*:${port}`);
+}
+function forwarding(world, host) {
+    const jump = isJump(world, host);
+    return [
+        ['AllowTcpForwarding', jump ? 'local' : 'no'],
+        ...(jump ? [['PermitOpen', ...permitted(world, host)]] : []),
+        ['AllowStreamLocalForwarding', false],
+        ['AllowAgentForwarding', false],
+        ['X11Forwarding', false],
+        ['PermitTunnel', false],
+        ['GatewayPorts', false],
+    ];
+}
+function sshd_config(world, host) {
+    return printSshdConfig(headingOf(world.stack, host), [
+        {
+            comment: 'Keys alone.',
+            entries: [
+                ['PermitRootLogin', host.ssh.user === 'root' ? 'prohibit-password' : 'no'],
+                ['PubkeyAuthentication', true],
+                ['PasswordAuthentication', false],
+                ['KbdInteractiveAuthentication', false],
+                ['AuthenticationMethods', 'publickey'],
+                ['PermitEmptyPasswords', false],
+                ['PermitUserEnvironment', false],
+            ],
+        },
+        {
+            comment: isJump(world, host)
+                ? 'The way to other hosts of the stack, to their SSH.'
+                : 'No way to elsewhere.',
+            entries: forwarding(world, host),
+        },
+        {
+            comment: 'A run opens its connections at once and has several commands on each.',
+            entries: [
+                ['MaxStartups', '60:30:200'],
+                ['MaxSessions', 20],
+                ['LoginGraceTime', 30],
+                ['ClientAliveInterval', 30],
+                ['ClientAliveCountMax', 4],
+            ],
+        },
+        {
+            comment: 'Of what this version has, without its older algorithms.',
+            entries: [
+                [
+                    'KexAlgorithms',
+                    '-diffie-hellman-group1-*,diffie-hellman-group14-*,diffie-hellman-group-exchange-*,ecdh-sha2-*',
+                ],
+                ['Ciphers', '-*-cbc,aes192-ctr'],
+                ['MACs', '-hmac-sha1*,umac-64*,umac-128@openssh.com,hmac-sha2-256,hmac-sha2-512'],
+            ],
+        },
+        { comment: 'Which key came in, for the journal.', entries: [['LogLevel', 'VERBOSE']] },
+    ]);
+}
+/** OpenSSH's server on every host, hardened: right for 9.2 to 10.0. */
+const sshd = (world, host) => ({
+    service: {
+        name: 'sshd',
+        packages: ['openssh-server'],
+        directories: [],
+        files: [{ ...textFile(FILE, sshd_config(world, host)), mode: 0o600 }],
+        removes: [],
+        roots: [ROOT],
+        validate: [
+            ['/usr/sbin/sshd', '-t'],
+            ['sh', '-c', IN_FORCE, 'sshd', host.ssh.user],
+        ],
+        unit: { name: 'ssh.service', enabled: true, state: 'running', onChange: 'reload' },
+        daemonReload: false,
+        probe: [],
+        guardsAccess: true,
+    },
+});
+
+;// CONCATENATED MODULE: ./packages/configs/lib/print/sudoers.js
+
+
+/**
+ * A name of a user. Others that a system may have can be taken for something else by sudo (an alias, a group, a uid,
+ * `ALL`), so they are refused.
+ *
+ * @throws UserError
+ */
+function userName(name) {
+    if (/^[a-z_][a-z0-9_.-]{0,31}$/.test(name))
+        return { sudoers: name };
+    throw new errors_UserError(`sudoers: the user ${JSON.stringify(name)} may only have small letters, digits and _ . -, and begins with a letter`);
+}
+/** What stands for something else in a command, and what separates commands. */
+const SPECIAL = /[,:=*?[\]!#^ ]/g;
+/**
+ * A command that sudo lets through, with exactly these arguments; `'anything'` after them stands for any more.
+ *
+ * @throws UserError when the program is no absolute path or a word can't be written
+ */
+function sudoers_command(argv, more) {
+    if (!argv[0].startsWith('/'))
+        throw new errors_UserError(`sudoers: ${JSON.stringify(argv[0])} is no absolute path`);
+    const words = argv.map((word) => {
+        if (word === '' || word.includes('\\')) {
+            throw new errors_UserError(`sudoers: an argument of a command is empty or has a backslash: ${JSON.stringify(word)}`);
+        }
+        return refuse_oneLine(word, 'sudoers').replaceAll(SPECIAL, (character) => `\\${character}`);
+    });
+    // Without arguments, a command stands for all of them; "" says that there are none.
+    const rest = more === 'anything' ? ['*'] : argv.length === 1 ? ['""'] : [];
+    return { sudoers: [...words, ...rest].join(' ') };
+}
+/** Tag for a line: the text in the source is sudoers', what is put into it was printed above. */
+function sudoersLine(text, ...values) {
+    return { sudoers: String.raw({ raw: text }, ...values.map(({ sudoers }) => sudoers)) };
+}
+/** A comment. With a blank after the `#` it can be neither a directive nor a uid. */
+function sudoers_comment(text) {
+    const line = refuse_oneLine(text, 'sudoers');
+    if (line.endsWith('\\'))
+        throw new errors_UserError(`sudoers: the value "${line}" ends with a backslash; remove it`);
+    return { sudoers: `# ${line}` };
+}
+/** The text of a file in /etc/sudoers.d. */
+function printSudoers(lines) {
+    return lines.map(({ sudoers }) => `${sudoers}\n`).join('');
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/access/sudo.js
+
+
+
+const sudo_ROOT = '/etc/sudoers.d';
+const sudo_FILE = `${sudo_ROOT}/90-perlstack`;
+/**
+ * What the user of the workflow may do as root on a Linode of ours: run scripts, the one form in which every command
+ * of ours comes, as root and as nobody else. That is all that root can do, on purpose: whoever makes a host what it is
+ * to be has to be root. What is gone is cloud-init's rule for any command as any user, and with it what somebody does
+ * by habit or mistake rather than on purpose.
+ *
+ * A server that existed before keeps its own rules; its user was given sudo by somebody else.
+ */
+const sudo = ({ stack }, host) => {
+    const ours = schema_TIERS.some((tier) => tier === host.tier && place_isProvisioned(stack, tier));
+    if (!ours || host.ssh.user === 'root')
+        return null;
+    const user = userName(host.ssh.user);
+    const content = printSudoers([
+        sudoers_comment(headingOf(stack, host)),
+        sudoers_comment('A script may do anything: this user is root by way of it, because it makes this host what it is to be.'),
+        sudoersLine `Defaults:${user} env_reset, !setenv, !lecture, secure_path="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"`,
+        sudoers_comment('Every script is written to the journal, with its arguments; no secret is among them.'),
+        sudoersLine `Defaults:${user} syslog=authpriv, log_allowed, log_denied`,
+        sudoersLine `${user} ALL=(root) NOPASSWD: ${sudoers_command(['/usr/bin/sh', '-c'], 'anything')}`,
+    ]);
+    return {
+        service: {
+            name: 'sudo',
+            packages: ['sudo'],
+            directories: [],
+            files: [{ ...textFile(sudo_FILE, content), mode: 0o440 }],
+            // Only once ours is in force: files come before removals.
+            removes: [`${sudo_ROOT}/90-cloud-init-users`],
+            roots: [sudo_ROOT],
+            validate: [['visudo', '-cqf', '/etc/sudoers'], asUser(host.ssh.user)],
+            unit: null,
+            daemonReload: false,
+            probe: [asUser(host.ssh.user)],
+            guardsAccess: true,
+        },
+    };
+};
+/** Runs nothing the way everything is run. */
+const asUser = (user) => ['runuser', '-u', user, '--', 'sudo', '-n', '--', 'sh', '-c', ':'];
+
+;// CONCATENATED MODULE: ./packages/configs/lib/addresses.js
+
+/**
+ * The address by which the other tiers reach a host.
+ *
+ * @throws UserError when the host has none.
+ */
+function privateAddressOf(host) {
+    if (host.privateAddress !== null)
+        return host.privateAddress;
+    throw new errors_UserError(`${host.name} has no private address, by which the other tiers reach it; name it in tiers.${host.tier}.hosts[].privateAddress`);
+}
+/** Address and port as one word; IPv6 addresses stand in brackets. */
+function socketAddress(address, port) {
+    return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/layout.js
+/** The port on which every app host's nginx answers the web tier. */
+const APP_PORT = 5_000;
+/** Where PostgreSQL, Redis and its Sentinels listen. */
+const POSTGRESQL_PORT = 5_432;
+const REDIS_PORT = 6_379;
+const SENTINEL_PORT = 26_379;
+/** Where nginx answers the host itself: its health and counters, for the monitoring; nothing outside can reach it. */
+const STATUS_ADDRESS = '127.0.0.1:8080';
+/** The layout of the application `app`. */
+function appLayout(app) {
+    const home = `/srv/${app}`;
+    const releases = `${home}/releases`;
+    const runDirectory = `/run/${app}`;
+    const runDirectoryOf = (unit) => unit === 1 ? runDirectory : `${runDirectory}/unit${unit}`;
+    return {
+        user: app,
+        home,
+        releases,
+        current: `${home}/current`,
+        socketLink: `${home}/current.sock`,
+        socketLinkOf: (unit) => (unit === 1 ? `${home}/current.sock` : `${home}/current-unit${unit}.sock`),
+        runDirectory,
+        environmentFile: `/etc/${app}/env`,
+        serviceFile: `/etc/${app}/pg_service.conf`,
+        template: `${app}@.service`,
+        templateOf: (unit) => (unit === 1 ? `${app}@.service` : `${app}-unit${unit}@.service`),
+        runDirectoryOf,
+        release: (id) => `${releases}/${id}`,
+        socket: (id, unit = 1) => `${runDirectoryOf(unit)}/${id}.sock`,
+        instance: (id) => `${app}@${id}.service`,
+    };
+}
+/** Name of an application's database and of the role that owns it: its own, as SQL takes it without quotes. */
+const databaseName = (app) => app.replaceAll('-', '_');
+/** Numbers of an application's Starman units on each host: `[1]`, or more where the stack file says so. */
+const unitsOf = ({ units }) => Array.from({ length: units }, (_, at) => at + 1);
+
+;// CONCATENATED MODULE: ./packages/configs/lib/timeouts.js
+/** The limits of a stack, all from its `app.drainTimeout`. */
+function cutAfter({ app: { drainTimeout } }) {
+    return {
+        local: drainTimeout,
+        web: drainTimeout + 5_000,
+        nginxWorkers: drainTimeout + 10_000,
+        stop: drainTimeout + 10_000,
+    };
+}
+
 ;// CONCATENATED MODULE: ./packages/configs/lib/nginx/log.js
 
 /** Fields of the access log and the nginx variables that fill them: strings, then numbers. */
@@ -78888,6 +79964,7 @@ const FIELDS = [
     ['host', expression `$host`],
     ['method', expression `$request_method`],
     ['uri', expression `$request_uri`],
+    ['scheme', expression `$scheme`],
     ['protocol', expression `$server_protocol`],
     ['referer', expression `$http_referer`],
     ['agent', expression `$http_user_agent`],
@@ -78919,6 +79996,8 @@ function surrounded(before, value, after) {
 
 
 
+/** nginx itself, whatever it serves. */
+const STATUS_PROBE = { url: `http://${STATUS_ADDRESS}/nginx_health` };
 const CONNECTIONS = 8_192;
 /** Answers as long as nginx runs, for load balancers and for the check after a reload; says nothing of the app. */
 function healthLocation() {
@@ -78928,6 +80007,7 @@ function statusServer() {
     return block('server', [], [
         directive('listen', STATUS_ADDRESS),
         directive('access_log', 'off'),
+        healthLocation(),
         block('location', ['=', '/stub_status'], [directive('stub_status')]),
         block('location', ['/'], [directive('return', 404)]),
     ]);
@@ -78940,7 +80020,9 @@ function httpBlock(role) {
         directive('tcp_nopush', 'on'),
         directive('server_tokens', 'off'),
         directive('types_hash_max_size', 2_048),
-        directive('server_names_hash_bucket_size', 128),
+        comment('Room for long names, and for many.'),
+        directive('server_names_hash_bucket_size', 512),
+        directive('server_names_hash_max_size', 4_096),
         accessLogFormat(role.requestId),
         directive('access_log', '/var/log/nginx/access.log', 'perlstack'),
         comment('A connection that is slow to speak is given up; a request itself may take its time.'),
@@ -78984,32 +80066,25 @@ function restartDropIn(stack, host) {
         },
     ]);
 }
-const probe = (url) => [
-    'curl',
-    '--fail',
-    '--silent',
-    '--show-error',
-    '--noproxy',
-    '*',
-    '--max-time',
-    '5',
-    '--output',
-    '/dev/null',
-    url,
+const probe = ({ url, options = [] }) => [
+    ...['curl', '--fail', '--silent', '--show-error', '--noproxy', '*', '--max-time', '5'],
+    ...['--output', '/dev/null', ...options, url],
 ];
+const folder = (path) => ({ path, owner: 'root', group: 'root', mode: 0o755 });
 /** nginx as a service of one host: the frame, the tier's own part, and how they are checked. */
 function nginxService(stack, host, role) {
-    const site = printNginx([comment(headingOf(stack, host)), ...role.site]);
+    const site = printNginx([comment(headingOf(stack, host))]) + role.site;
     return {
         name: 'nginx',
         packages: ['nginx', 'curl'],
-        directories: [{ path: '/etc/nginx/server.d', owner: 'root', group: 'root', mode: 0o755 }],
+        directories: ['/etc/nginx/server.d', ...(role.folders ?? [])].map(folder),
         files: [
             textFile('/etc/nginx/nginx.conf', printNginx(mainStatements(stack, host, role))),
             textFile(`/etc/nginx/conf.d/${stack.app.name}.conf`, site),
+            ...(role.files ?? []),
             textFile('/etc/systemd/system/nginx.service.d/perlstack.conf', restartDropIn(stack, host)),
         ],
-        removes: ['/etc/nginx/sites-enabled/default'],
+        removes: ['/etc/nginx/sites-enabled/default', ...(role.removes ?? [])],
         roots: ['/etc/nginx'],
         validate: [['nginx', '-t', '-q']],
         unit: { name: 'nginx.service', enabled: true, state: 'running', onChange: 'reload' },
@@ -79027,15 +80102,15 @@ const FORWARDED_SCHEME = block('map', [expression `$http_x_forwarded_proto`, exp
  * because a Starman worker serves one connection: an idle kept one would hold a worker, and with HTTP/1.1 newer
  * versions of nginx keep connections unless told not to.
  */
-function forwardHeaders(scheme, requestId) {
+function forwardHeaders(scheme, requestId, host = expression `$host`) {
     return [
         directive('proxy_http_version', '1.1'),
         directive('proxy_set_header', 'Connection', 'close'),
-        directive('proxy_set_header', 'Host', expression `$host`),
+        directive('proxy_set_header', 'Host', host),
         directive('proxy_set_header', 'X-Real-IP', expression `$remote_addr`),
         directive('proxy_set_header', 'X-Forwarded-For', expression `$remote_addr`),
         directive('proxy_set_header', 'X-Forwarded-Proto', scheme),
-        directive('proxy_set_header', 'X-Forwarded-Host', expression `$host`),
+        directive('proxy_set_header', 'X-Forwarded-Host', host),
         directive('proxy_set_header', 'X-Forwarded-Port', ''),
         directive('proxy_set_header', 'X-Request-Id', requestId),
     ];
@@ -79072,15 +80147,19 @@ function staticPaths({ app }) {
 
 
 
-const groupOf = (stack) => `${stack.app.name}_current`;
-function upstream(stack) {
-    return block('upstream', [groupOf(stack)], [
+const groupOf = (app) => `${app}_current`;
+function upstream({ app }) {
+    const { socketLinkOf } = appLayout(app.name);
+    return block('upstream', [groupOf(app.name)], [
+        ...(app.units > 1 ? [directive('zone', groupOf(app.name), '64k'), directive('least_conn')] : []),
         comment('A symbolic link to the socket of the active release: activating another one needs no reload.'),
-        directive('server', `unix:${appLayout(stack.app.name).socketLink}`, 'max_fails=0'),
+        ...unitsOf(app).map((unit) => directive('server', `unix:${socketLinkOf(unit)}`, 'max_fails=0')),
     ]);
 }
+/** A unit that is not there, or was lost, is left to the others where there are any; no POST is sent twice. */
+const nextUnit = ({ app }) => directive('proxy_next_upstream', app.units > 1 ? 'error' : 'off');
 function locations(stack) {
-    const pass = directive('proxy_pass', `http://${groupOf(stack)}`);
+    const pass = directive('proxy_pass', `http://${groupOf(stack.app.name)}`);
     const files = staticPaths(stack);
     return [
         ...files.map((path) => block('location', [path], [
@@ -79107,7 +80186,7 @@ function server(stack, inventory, host) {
         ...forwardHeaders(expression `$forwarded_scheme`, expression `$http_x_request_id`),
         ...buffering(),
         ...proxyTimeouts(cutAfter(stack).local),
-        directive('proxy_next_upstream', 'off'),
+        nextUnit(stack),
         healthLocation(),
         ...locations(stack),
         comment('For settings of your own; perlstack never writes there.'),
@@ -79118,14 +80197,362 @@ function server(stack, inventory, host) {
  * nginx of an app host: serves the static files of the active release and passes the rest to its socket. Its
  * workers have the application's group, to which the sockets belong.
  */
-function appNginx(stack, inventory, host) {
-    return nginxService(stack, host, {
+const appServer = ({ stack, inventory }, host) => ({
+    service: nginxService(stack, host, {
         group: appLayout(stack.app.name).user,
         requestId: expression `$http_x_request_id`,
         http: [],
-        site: [FORWARDED_SCHEME, upstream(stack), server(stack, inventory, host)],
-        probes: [`http://${socketAddress(privateAddressOf(host), APP_PORT)}/nginx_health`],
-    });
+        site: printNginx([FORWARDED_SCHEME, upstream(stack), server(stack, inventory, host)]),
+        probes: [STATUS_PROBE, { url: `http://${socketAddress(privateAddressOf(host), APP_PORT)}/nginx_health` }],
+    }),
+});
+
+;// CONCATENATED MODULE: ./packages/configs/lib/nginx/entry.js
+
+
+
+const behindBalancer = ({ tiers: { web } }) => web.entry === 'nodebalancer';
+/** Where a server of the web tier listens. Behind a NodeBalancer every connection begins with the client's address. */
+function listen(stack, { nginx }, { ports, standard }) {
+    const secure = ports.includes(443);
+    const http2 = hasHttp2Directive(nginx);
+    const optionsOf = (port) => [
+        ...(standard ? ['default_server'] : []),
+        ...(port === 443 ? ['ssl', ...(http2 ? [] : ['http2'])] : []),
+        ...(behindBalancer(stack) ? ['proxy_protocol'] : []),
+    ];
+    return [
+        ...ports.flatMap((port) => [
+            directive('listen', port, ...optionsOf(port)),
+            directive('listen', `[::]:${port}`, ...optionsOf(port)),
+        ]),
+        ...(secure && http2 ? [directive('http2', 'on')] : []),
+    ];
+}
+/** From nginx 1.25.1 on HTTP/2 is a directive of its own, and a warning as an option of `listen`. */
+function hasHttp2Directive(version) {
+    const [major = 0, minor = 0, patch = Infinity] = version.split('.').map(Number);
+    return major > 1 || minor > 25 || (minor === 25 && patch >= 1);
+}
+/** Who the client is, behind a NodeBalancer: it names him, and a client that names itself is not believed. */
+function realClient(stack) {
+    if (!behindBalancer(stack))
+        return [];
+    return [
+        comment('The NodeBalancer names the client; a client that names itself is not believed.'),
+        directive('set_real_ip_from', entrySubnet(stack)),
+        directive('real_ip_header', 'proxy_protocol'),
+    ];
+}
+/** Asks every port after a reload, the way the entry does: nginx says nothing when it could not open one. */
+function entryProbes(stack) {
+    const options = behindBalancer(stack) ? ['--haproxy-protocol'] : [];
+    const plain = { url: 'http://127.0.0.1/nginx_health', options };
+    // The certificate is for other names, and was looked at before.
+    const secure = { url: 'https://127.0.0.1/nginx_health', options: [...options, '--insecure'] };
+    return servesTls(stack) ? [plain, secure] : [plain];
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/nginx/limits.js
+
+const RATE_ZONE = 'perlstack_rate';
+const CONNECTION_ZONE = 'perlstack_connections';
+/** What is remembered of clients: 16 bytes of address and some state, about 80,000 clients; the oldest are forgotten. */
+const ZONE_SIZE = '10m';
+/** What must stand outside the server blocks: where requests and connections of a client address are counted. */
+function limitZones({ app: { limits } }) {
+    const client = expression `$binary_remote_addr`;
+    return [
+        ...(limits.rate === undefined
+            ? []
+            : [directive('limit_req_zone', client, `zone=${RATE_ZONE}:${ZONE_SIZE}`, `rate=${limits.rate}r/s`)]),
+        ...(limits.connections === undefined
+            ? []
+            : [directive('limit_conn_zone', client, `zone=${CONNECTION_ZONE}:${ZONE_SIZE}`)]),
+    ];
+}
+/** The limits of a server block. What is above them is answered with 429 at once: nothing waits inside nginx. */
+function limits({ app: { limits } }) {
+    const { rate, connections } = limits;
+    const burst = limits.burst ?? rate ?? 0;
+    return [
+        directive('client_max_body_size', nginxSize(limits.body)),
+        ...(rate === undefined && connections === undefined
+            ? []
+            : [comment('Of one client address; above it, 429.')]),
+        ...(rate === undefined
+            ? []
+            : [
+                directive('limit_req', `zone=${RATE_ZONE}`, ...(burst > 0 ? [`burst=${burst}`, 'nodelay'] : [])),
+                directive('limit_req_status', 429),
+                directive('limit_req_log_level', 'warn'),
+            ]),
+        ...(connections === undefined
+            ? []
+            : [
+                directive('limit_conn', CONNECTION_ZONE, connections),
+                directive('limit_conn_status', 429),
+                directive('limit_conn_log_level', 'warn'),
+            ]),
+    ];
+}
+/** Mebibytes as nginx writes a size: `20m`, `512k`. */
+function nginxSize(mebibytes) {
+    return Number.isInteger(mebibytes) ? `${mebibytes}m` : `${Math.ceil(mebibytes * 1_024)}k`;
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/redis/memory.js
+
+/** Memory that is not Redis's, in MiB: the system, Sentinel, and the replication backlog of 64 MiB. */
+const RESERVE_MIB = 256;
+/** What a cache takes of a host that has other work too: the rest is theirs. */
+const SHARED = { automatic: 1 / 4, declared: 1 / 2 };
+/**
+ * The part of it for data. Redis forks to save, to rewrite its file and to feed a new replica, and every page that is
+ * written meanwhile is there twice; buffers of clients come on top. ElastiCache, too, reserves a quarter by default.
+ */
+const DATA = 3 / 4;
+/** Less than this is no cache, and 0 would mean no limit to Redis. */
+const LEAST_MIB = 16;
+/** For hosts of which nobody said how large they are. */
+const UNKNOWN_MIB = 256;
+/**
+ * The memory for data. It is the same on all cache hosts, after the smallest, since each may become primary.
+ *
+ * @throws UserError when the stack file asks for more than a host can give.
+ */
+function cacheMemory(world) {
+    const declared = world.stack.tiers.cache?.memory;
+    const sizes = world.role('cache').flatMap(({ memoryMiB }) => memoryMiB ?? []);
+    const known = sizes.length === world.role('cache').length;
+    if (declared !== undefined) {
+        for (const host of world.role('cache'))
+            assertRoom(declared, host, isShared(world));
+        return { mebibytes: declared, known: true };
+    }
+    const automatic = sizes.map((size) => Math.floor(shareOf(size, isShared(world), 'automatic') * DATA));
+    const mebibytes = Math.min(...automatic, ...(known ? [] : [UNKNOWN_MIB]));
+    if (mebibytes >= LEAST_MIB)
+        return { mebibytes, known };
+    throw new errors_UserError(`tiers.cache: a host of ${Math.min(...sizes)} MiB leaves no memory for data beside what it needs itself; take a larger type`);
+}
+function isShared({ stack }) {
+    const place = placeOf(stack, 'cache');
+    return schema_TIERS.filter((role) => placeOf(stack, role) === place).length > 1;
+}
+function shareOf(memoryMiB, shared, by) {
+    return shared ? memoryMiB * SHARED[by] : memoryMiB - RESERVE_MIB;
+}
+function assertRoom(declared, { name, memoryMiB }, shared) {
+    if (memoryMiB === null)
+        return;
+    const most = Math.floor(shareOf(memoryMiB, shared, 'declared') * DATA);
+    if (declared <= most)
+        return;
+    const why = shared ? 'shares with other roles' : 'has';
+    throw new errors_UserError(`tiers.cache.memory: ${declared} MiB are too much for ${name}: of the ${memoryMiB} MiB that it ${why}, ${most} MiB ` +
+        'are left for data (the rest is for the system and for what Redis copies while it saves); lower it, or take a larger type');
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/postgres/connections.js
+/** Where nobody said how large the hosts are: PostgreSQL's own default. */
+const UNKNOWN = 100;
+/**
+ * `max_connections` of the database: as the stack file says, else from the memory of its smallest host, since a standby
+ * refuses to start with fewer than its primary has. Every connection is a process; PGTune takes 200 for a web
+ * application, of which a small host can keep half.
+ *
+ * @returns `null` where the stack has no database.
+ */
+function maxConnections({ stack, role }) {
+    const { database } = stack.tiers;
+    if (!database)
+        return null;
+    return database.connections ?? connectionsFor(role('database').map(({ memoryMiB }) => memoryMiB));
+}
+function connectionsFor(memories) {
+    const known = memories.filter((memory) => memory !== null);
+    if (known.length === 0 || known.length < memories.length)
+        return UNKNOWN;
+    const smallest = Math.min(...known);
+    if (smallest < 4_096)
+        return 100;
+    return smallest < 16_384 ? 200 : 300;
+}
+/** Connections that no worker may count on: for a superuser's repair, for replicas, the monitoring and a migration. */
+const RESERVED_CONNECTIONS = 3;
+
+;// CONCATENATED MODULE: ./packages/configs/lib/starman/budget.js
+
+
+/** During a deploy the old and the new release run side by side. */
+const RELEASES = 2;
+/** Connections besides the workers': a migration, the monitoring, somebody at psql. */
+const OTHERS = 5;
+/**
+ * The connections that the database can spare, shared equally among all app hosts that there may be and the two
+ * releases that run on each during a deploy. Without it the deploy that first reaches `max_connections` is an outage.
+ *
+ * @returns `null` where the stack has no database.
+ */
+function connectionBudget({ stack, role }) {
+    const maximum = maxConnections({ stack, role });
+    if (maximum === null)
+        return null;
+    const reserved = RESERVED_CONNECTIONS + OTHERS;
+    const hosts = Math.max(1, role('app').length, stack.tiers.app.autoscale?.max ?? 0);
+    return { maximum, reserved, hosts, workers: Math.floor((maximum - reserved) / hosts / RELEASES) };
+}
+/**
+ * Checks a number of workers on every host against the budget.
+ *
+ * @throws UserError naming what they need, what there is, and what to change.
+ */
+function requireConnections(budget, workers) {
+    if (workers <= budget.workers)
+        return;
+    const { maximum, reserved, hosts } = budget;
+    const needed = workers * hosts * RELEASES;
+    const fewer = budget.workers > 0 ? `set app.workers to at most ${budget.workers}, or ` : '';
+    throw new errors_UserError(`app.workers: ${workers} workers × ${hosts} app hosts × ${RELEASES} releases during a deploy need ${needed} ` +
+        `database connections, but ${maximum - reserved} are to be had (max_connections ${maximum} less ${reserved} ` +
+        `reserved); ${fewer}set tiers.database.connections to at least ${needed + reserved}`);
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/starman/workers.js
+
+
+
+/** Memory in MiB that is not the application's: system, nginx, page cache of the static files. */
+const workers_RESERVE_MIB = 256;
+/** Workers a vCPU: a worker whose requests are an eighth CPU and else wait for the database keeps one busy. */
+const WORKERS_PER_CPU = 8;
+/** Starman's own default, for a host of which nobody said how large it is. */
+const workers_UNKNOWN = 5;
+/** The memory in MiB of a host that Redis takes where it is placed there too: its data, and a third for copies. */
+function neighbourMemory(world, host) {
+    if (host.memoryMiB === null || !world.role('cache').includes(host))
+        return 0;
+    return Math.ceil((cacheMemory(world).mebibytes * 4) / 3);
+}
+/** How many workers a host's memory and vCPUs are good for. */
+function automaticWorkers({ memoryMiB, vcpus }, workerMemory, neighbours = 0) {
+    if (memoryMiB === null)
+        return workers_UNKNOWN;
+    const fitting = Math.floor((memoryMiB - workers_RESERVE_MIB - neighbours) / RELEASES / workerMemory);
+    const useful = vcpus === null ? fitting : vcpus * WORKERS_PER_CPU;
+    return Math.max(2, Math.min(fitting, useful));
+}
+/**
+ * How many workers each release runs on a host: as the stack file says, or as many as memory, CPU and the database's
+ * connections allow.
+ *
+ * @throws UserError when they can't fit into the host's memory or the database's connections.
+ */
+function workersOf(world, host) {
+    const { app } = world.stack;
+    const budget = connectionBudget(world);
+    const wanted = wantedWorkers(world, host);
+    requireMemory(app, host, wanted, neighbourMemory(world, host));
+    if (!budget)
+        return wanted;
+    requireConnections(budget, app.workers === 'auto' ? 1 : wanted);
+    return Math.min(wanted, budget.workers);
+}
+/** Without regard to the database. */
+function wantedWorkers(world, host) {
+    const { workers, workerMemory } = world.stack.app;
+    if (workers !== 'auto')
+        return workers;
+    return automaticWorkers(host, workerMemory, neighbourMemory(world, host));
+}
+/** What the user should know of `workers: auto`. */
+function workerNotes(world) {
+    if (world.stack.app.workers !== 'auto')
+        return [];
+    return [...unknownMemory(world), ...fewConnections(world)];
+}
+function unknownMemory({ role }) {
+    const unknown = role('app').filter(({ memoryMiB }) => memoryMiB === null);
+    if (unknown.length === 0)
+        return [];
+    const names = unknown.map(({ name }) => name).join(', ');
+    return [`app: the memory of ${names} is not known: ${workers_UNKNOWN} workers each; set app.workers to choose`];
+}
+function fewConnections(world) {
+    const budget = connectionBudget(world);
+    if (!budget)
+        return [];
+    const most = Math.max(...world.role('app').map((host) => wantedWorkers(world, host)));
+    if (most <= budget.workers)
+        return [];
+    return [
+        `app: ${budget.workers} workers a host, where memory and CPU allow ${most}: the ${budget.maximum} connections of the ` +
+            'database are shared out among them; set tiers.database.connections for more',
+    ];
+}
+/**
+ * The workers of each of a host's Starman units, which share them out.
+ *
+ * @throws UserError when there are fewer workers than units
+ */
+function workersOfUnits(world, host) {
+    const { units } = world.stack.app;
+    const workers = workersOf(world, host);
+    if (workers < units) {
+        throw new errors_UserError(`app.units: ${units} units share ${workers} workers on ${host.name}, and each needs one; set fewer units, or more app.workers`);
+    }
+    return Array.from({ length: units }, (_, at) => Math.floor((workers + units - 1 - at) / units));
+}
+function requireMemory(app, host, workers, neighbours) {
+    if (host.memoryMiB === null)
+        return;
+    const needed = workers * app.workerMemory * RELEASES;
+    const room = host.memoryMiB - neighbours;
+    if (needed <= room)
+        return;
+    const most = Math.floor(room / RELEASES / app.workerMemory);
+    const beside = neighbours > 0 ? ` less ${neighbours} MiB for Redis` : '';
+    const fewer = app.workers === 'auto' || most < 1 ? '' : `set app.workers to at most ${most}, or `;
+    throw new errors_UserError(`${host.name}: the memory is too small: ${workers} workers × ${app.workerMemory} MiB (app.workerMemory) × ${RELEASES} ` +
+        `releases during a deploy need ${needed} MiB, and the host has ${host.memoryMiB} MiB${beside}; ${fewer}` +
+        'set app.workerMemory to what a worker was measured at, or choose a larger tiers.app.type');
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/nginx/upstream.js
+
+
+
+
+
+/** What is tried again on the next app host. POST and the like are never repeated once they were sent. */
+const RETRIED = ['error', 'timeout', 'http_502'];
+/** URL of all app hosts as one. */
+const appHosts = ({ stack }) => `http://${upstream_groupOf(stack.app.name)}`;
+const upstream_groupOf = (app) => `${app}_app`;
+/** The app hosts of a stack; a host gets requests in proportion to its workers. */
+function upstream_upstream(world) {
+    const { stack } = world;
+    const hosts = world.role('app');
+    if (hosts.length === 0) {
+        throw new errors_UserError(`the inventory of ${stack.stack} has no app host; provision the app tier first`);
+    }
+    const weights = weightsOf(hosts.map((host) => workersOf(world, host)));
+    return block('upstream', [upstream_groupOf(stack.app.name)], [
+        comment('Shared by all workers: one count of connections and failures for each host.'),
+        directive('zone', upstream_groupOf(stack.app.name), '512k'),
+        directive('least_conn'),
+        comment('A dead host is left out; single failures, and a host that was just restarted, are not.'),
+        ...hosts.map((host, at) => directive('server', socketAddress(privateAddressOf(host), APP_PORT), ...(weights[at] === 1 ? [] : [`weight=${weights[at]}`]), 'max_fails=10', 'fail_timeout=3s')),
+    ]);
+}
+/** The smallest whole numbers that stand to each other as these do. */
+function weightsOf(workers) {
+    const common = workers.reduce(greatestCommonDivisor, 0);
+    return workers.map((count) => count / common);
+}
+function greatestCommonDivisor(a, b) {
+    return b === 0 ? a : greatestCommonDivisor(b, a % b);
 }
 
 ;// CONCATENATED MODULE: ./packages/configs/lib/nginx/web.js
@@ -79136,38 +80563,31 @@ function appNginx(stack, inventory, host) {
 
 
 
-/** NodeBalancers reach hosts outside a VPC from this network. */
-const NODEBALANCERS = '192.168.255.0/24';
-/** What is tried again on the next app host. POST and the like are never repeated once they were sent. */
-const RETRIED = ['error', 'timeout', 'http_502'];
-const web_groupOf = (stack) => `${stack.app.name}_app`;
-function web_upstream(stack, inventory) {
-    const hosts = hostsOf(inventory, 'app');
-    if (hosts.length === 0) {
-        throw new UserError(`the inventory of ${stack.stack} has no app host; provision the app tier first`);
-    }
-    return block('upstream', [web_groupOf(stack)], [
-        comment('Shared by all workers: one count of connections and failures for each host.'),
-        directive('zone', web_groupOf(stack), '512k'),
-        directive('least_conn'),
-        comment('A dead host is left out; single failures, and a host that was just restarted, are not.'),
-        ...hosts.map((host) => directive('server', socketAddress(privateAddressOf(host), APP_PORT), 'max_fails=10', 'fail_timeout=3s')),
-    ]);
-}
-/** Behind a NodeBalancer the client's address and scheme stand in the headers that it sets. */
-function realClient(stack) {
-    if (stack.tiers.web.entry !== 'nodebalancer')
-        return [];
+
+function head({ stack, platform }, listener, names) {
     return [
-        comment('The NodeBalancer names the client; a client that names itself is not believed.'),
-        ...[NODEBALANCERS, stack.network.vpc].map((network) => directive('set_real_ip_from', network)),
-        directive('real_ip_header', 'X-Forwarded-For'),
-        directive('real_ip_recursive', 'on'),
+        ...listen(stack, platform, listener),
+        directive('server_name', ...names),
+        ...(listener.ports.includes(443) ? tlsSettings(stack) : []),
+        ...realClient(stack),
     ];
 }
-function web_locations(stack) {
-    const pass = directive('proxy_pass', `http://${web_groupOf(stack)}`);
-    const files = staticPaths(stack);
+/** How requests go to the app hosts; `host` is the name by which they are told the site is visited. */
+function web_forwarding(stack, host = expression `$host`) {
+    return [
+        comment('To the app hosts.'),
+        ...forwardHeaders(expression `$scheme`, expression `$request_id`, host),
+        ...buffering(),
+        ...proxyTimeouts(cutAfter(stack).web),
+        comment('Only what can safely be repeated goes to another host, and never for long.'),
+        directive('proxy_next_upstream', ...RETRIED),
+        directive('proxy_next_upstream_tries', 3),
+        directive('proxy_next_upstream_timeout', '10s'),
+    ];
+}
+function web_locations(world) {
+    const pass = directive('proxy_pass', appHosts(world));
+    const files = staticPaths(world.stack);
     return [
         ...files.map((path) => block('location', [path], [
             comment('While a release rolls out, a new page may need a file that this app host does not have yet.'),
@@ -79177,26 +80597,55 @@ function web_locations(stack) {
         ...(files.includes('/') ? [] : [block('location', ['/'], [pass])]),
     ];
 }
-function web_server(stack) {
-    const scheme = stack.tiers.web.entry === 'nodebalancer' ? expression `$forwarded_scheme` : expression `$scheme`;
+/** The site itself. */
+function site(world, listener) {
+    const { stack } = world;
+    const names = listener.standard ? [...stack.app.domains, '_'] : stack.app.domains;
     return block('server', [], [
-        directive('listen', 80, 'default_server'),
-        directive('listen', '[::]:80', 'default_server'),
-        directive('server_name', ...stack.app.domains, '_'),
-        ...realClient(stack),
-        comment('To the app hosts.'),
-        ...forwardHeaders(scheme, expression `$request_id`),
-        ...buffering(),
-        ...proxyTimeouts(cutAfter(stack).web),
-        comment('Only what can safely be repeated goes to another host, and never for long.'),
-        directive('proxy_next_upstream', ...RETRIED),
-        directive('proxy_next_upstream_tries', 3),
-        directive('proxy_next_upstream_timeout', '10s'),
+        ...head(world, listener, names),
+        ...(listener.ports.includes(443) ? hsts(stack) : []),
+        ...limits(stack),
+        ...web_forwarding(stack),
         healthLocation(),
-        ...web_locations(stack),
+        ...web_locations(world),
         comment('For settings of your own; perlstack never writes there.'),
         directive('include', '/etc/nginx/server.d/*.conf'),
     ]);
+}
+/** Sends visitors to HTTPS. 308 and not 301, with which browsers make a GET of a POST and drop what was sent. */
+function redirect(world) {
+    return block('server', [], [
+        ...head(world, { ports: [80], standard: false }, world.stack.app.domains),
+        healthLocation(),
+        block('location', ['/'], [directive('return', 308, expression `https://$host$request_uri`)]),
+    ]);
+}
+/**
+ * Answers those who call the site by a name that is not its own, or by an address. Pages are refused: applications
+ * make links from the name, in mails too, so whoever may choose the name chooses where they lead. Health is told to
+ * anybody: load balancers, gates and monitoring know addresses only.
+ */
+function stranger(world) {
+    const { app } = world.stack;
+    const ports = servesTls(world.stack) ? [80, 443] : [80];
+    const paths = new Set([app.health.path, app.health.release]);
+    paths.delete('/nginx_health');
+    const pass = directive('proxy_pass', appHosts(world));
+    return block('server', [], [
+        ...head(world, { ports, standard: true }, ['_']),
+        ...web_forwarding(world.stack, expression `${app.domains[0] ?? ''}`),
+        healthLocation(),
+        ...[...paths].map((path) => block('location', ['=', path], [pass])),
+        block('location', ['/'], [directive('return', 421)]),
+    ]);
+}
+function servers(world) {
+    const { stack } = world;
+    if (stack.app.domains.length === 0)
+        return [site(world, { ports: [80], standard: true })];
+    if (!servesTls(stack))
+        return [site(world, { ports: [80], standard: false }), stranger(world)];
+    return [site(world, { ports: [443], standard: false }), redirect(world), stranger(world)];
 }
 const COMPRESSION = [
     comment('Compression is done here, once.'),
@@ -79207,72 +80656,1679 @@ const COMPRESSION = [
     directive('gzip_vary', 'on'),
     directive('gzip_types', 'application/javascript', 'application/json', 'application/xml', 'image/svg+xml', 'text/css', 'text/javascript', 'text/plain'),
 ];
+const printed = new WeakMap();
+/** The same text for all web hosts, with a line for each app host: of a large stack it is the most that is printed. */
+function siteText(world) {
+    const known = printed.get(world);
+    if (known !== undefined)
+        return known;
+    const text = printNginx([...limitZones(world.stack), upstream_upstream(world), ...servers(world)]);
+    printed.set(world, text);
+    return text;
+}
 /** nginx of a web host: takes requests from the internet and spreads them over all app hosts. */
-function webNginx(stack, inventory, host) {
-    const map = stack.tiers.web.entry === 'nodebalancer' ? [FORWARDED_SCHEME] : [];
-    return nginxService(stack, host, {
-        group: null,
-        requestId: expression `$request_id`,
-        http: [directive('client_max_body_size', '20m'), ...COMPRESSION],
-        site: [...map, web_upstream(stack, inventory), web_server(stack)],
-        probes: ['http://127.0.0.1/nginx_health'],
+const webServer = (world, host) => {
+    const { stack } = world;
+    const files = tlsFiles(world);
+    return {
+        service: nginxService(stack, host, {
+            group: null,
+            requestId: expression `$request_id`,
+            http: COMPRESSION,
+            site: siteText(world),
+            files,
+            folders: files.length > 0 ? [TLS_FOLDER] : [],
+            // A key that is not used any more is not left lying about.
+            removes: files.length > 0 ? [] : tlsPaths(stack),
+            probes: [STATUS_PROBE, ...entryProbes(stack)],
+        }),
+    };
+};
+/** What the user should know of the way into the site. */
+function webNotes({ stack }) {
+    if (stack.app.domains.length === 0 || servesTls(stack))
+        return [];
+    return ['web: the site is served without TLS, for everybody on the way to read; set tiers.web.tls.files'];
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/print/pghba.js
+
+
+/** In quotes a name loses every meaning but that of a leading slash, which PostgreSQL 16 takes for a pattern. */
+function printName(name) {
+    if (typeof name === 'object')
+        return name.keyword;
+    const text = refuse_oneLine(name, 'pg_hba');
+    if (text === '' || text.startsWith('/')) {
+        throw new errors_UserError(`pg_hba: the name ${JSON.stringify(text)} is empty or begins with a slash; choose another`);
+    }
+    return `"${text.replaceAll('"', '""')}"`;
+}
+function printNetwork(network) {
+    if (/^[0-9a-fA-F:.]+\/\d+$/.test(network))
+        return network;
+    throw new errors_UserError(`pg_hba: "${network}" is no network such as 10.10.1.2/32`);
+}
+function printRule({ database, user, network, method }) {
+    const words = [
+        network === undefined ? 'local' : 'host',
+        ...[database, user].map(printName),
+        ...(network === undefined ? [] : [printNetwork(network)]),
+    ];
+    return `${words.map((word) => word.padEnd(16)).join(' ')} ${method}\n`;
+}
+/**
+ * The text of a pg_hba.conf: the first rule that fits decides, and what none fits is refused.
+ *
+ * @throws UserError when a name or network can't be written.
+ */
+function printHba(heading, rules) {
+    return `# ${refuse_oneLine(heading, 'pg_hba')}\n\n${rules.map(printRule).join('')}`;
+}
+/**
+ * A line of a password file of libpq. Fields are taken literally, `*` for any.
+ *
+ * @throws UserError when a field holds a line end. The password is not in the message.
+ */
+function printPassword(password, address, port, user) {
+    const fields = [address, String(port), '*', user, password];
+    if (fields.some((field) => /[\r\n\0]/.test(field))) {
+        throw new errors_UserError(`pgpass: the password of ${user} holds a line end; remove it`);
+    }
+    return `${fields.map((field) => (field === '*' ? field : field.replaceAll(/[\\:]/g, '\\$&'))).join(':')}\n`;
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/print/postgresql.js
+
+
+const NAME = /^[a-z_][a-z0-9_]*(?:\.[a-z_][a-z0-9_]*)?$/;
+/** A string as postgresql.conf reads it: in single quotes, with C escapes. */
+function quote(name, text) {
+    if (text.includes('\0'))
+        throw new errors_UserError(`postgresql: the value of ${name} holds a NUL; remove it`);
+    const escaped = text.replaceAll(/[\\'\u0001-\u001f\u007f]/g, (character) => {
+        if (character === "'")
+            return "''";
+        return character === '\\' ? '\\\\' : `\\${character.charCodeAt(0).toString(8).padStart(3, '0')}`;
     });
+    return `'${escaped}'`;
+}
+function postgresql_printValue(name, value) {
+    if (typeof value === 'boolean')
+        return value ? 'on' : 'off';
+    if (typeof value === 'number')
+        return String(value);
+    return quote(name, value);
+}
+function printLine([name, value]) {
+    if (value === null)
+        return `\n# ${refuse_oneLine(name, 'postgresql')}\n`;
+    // The only statement of this dialect that is no setting takes its value without an equals sign.
+    if (name === 'include_dir')
+        return `\n${name} ${postgresql_printValue(name, value)}\n`;
+    if (!NAME.test(name))
+        throw new errors_UserError(`postgresql: "${name}" is no name of a setting`);
+    return `${name} = ${postgresql_printValue(name, value)}\n`;
+}
+/**
+ * The text of a postgresql.conf. Debian's own tools read it too, and stop at a line that they don't understand, so
+ * strings are always quoted.
+ *
+ * @throws UserError when a name is none, or a value can't be written.
+ */
+function printPostgresql(heading, lines) {
+    return `# ${refuse_oneLine(heading, 'postgresql')}\n${lines.map(printLine).join('')}`;
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/postgres/names.js
+
+
+/** The role with which a replica follows its primary. */
+const REPLICATION_ROLE = 'replicator';
+/** Names that PostgreSQL, or this stack, has given away already. */
+const TAKEN = ['postgres', 'template0', 'template1', 'public', 'none', REPLICATION_ROLE];
+/**
+ * Database of an application, and the role that owns it.
+ *
+ * @throws UserError when PostgreSQL has another use for the name.
+ */
+function databaseOf(app) {
+    const name = databaseName(app);
+    if (!TAKEN.includes(name))
+        return name;
+    throw new errors_UserError(`app.name: "${app}" names the database and its role too, and PostgreSQL uses "${name}" otherwise; choose another`);
+}
+/** Folder of the server's socket. */
+const SOCKET_FOLDER = '/run/postgresql';
+function postgresLayout(version) {
+    const config = `/etc/postgresql/${version}/main`;
+    const versionFolder = `/var/lib/postgresql/${version}`;
+    return {
+        config,
+        versionFolder,
+        data: `${versionFolder}/main`,
+        unit: `postgresql@${version}-main.service`,
+        passfile: `${config}/replication.pgpass`,
+        pidFile: `${SOCKET_FOLDER}/${version}-main.pid`,
+        programs: `/usr/lib/postgresql/${version}/bin`,
+    };
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/secrets.js
+/** Password of the role with which the application uses PostgreSQL. */
+const DATABASE_PASSWORD = 'DATABASE_PASSWORD';
+/** Password with which PostgreSQL's replicas follow their primary. */
+const REPLICATION_PASSWORD = 'REPLICATION_PASSWORD';
+/** Password of Redis and its Sentinels. */
+const REDIS_PASSWORD = 'REDIS_PASSWORD';
+/** The secrets without which a stack can't be rendered, sorted by name. */
+function requiredSecrets({ app, tiers }) {
+    const own = [
+        ...(tiers.database ? [DATABASE_PASSWORD, REPLICATION_PASSWORD] : []).map((name) => ({
+            name,
+            why: 'tiers.database needs',
+        })),
+        ...(tiers.cache ? [{ name: REDIS_PASSWORD, why: 'tiers.cache needs' }] : []),
+    ];
+    const named = app.secrets.map((name) => ({ name, why: 'app.secrets names' }));
+    return [...own, ...named.filter(({ name }) => !own.some((other) => other.name === name))].sort((a, b) => a.name < b.name ? -1 : 1);
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/postgres/access.js
+
+
+
+
+
+const single = (address) => `${address}/${address.includes(':') ? 128 : 32}`;
+/**
+ * Who is let in: the administrator on the host itself, the application from the app hosts into its own database, and
+ * the members for replication. Nobody else, from nowhere else.
+ */
+function accessRules({ stack, role }) {
+    const app = databaseOf(stack.app.name);
+    const method = 'scram-sha-256';
+    return [
+        { database: { keyword: 'all' }, user: 'postgres', method: 'peer' },
+        ...role('app').map((host) => ({
+            ...{ database: app, user: app, network: single(privateAddressOf(host)), method },
+        })),
+        ...role('database').map((host) => ({
+            ...{ database: { keyword: 'replication' }, user: REPLICATION_ROLE, method },
+            network: single(privateAddressOf(host)),
+        })),
+    ];
+}
+/** The password file with which a member follows any other. */
+function replicationPasswords({ role, secrets }) {
+    const password = secrets[REPLICATION_PASSWORD] ?? '';
+    return role('database')
+        .map((host) => printPassword(password, privateAddressOf(host), POSTGRESQL_PORT, REPLICATION_ROLE))
+        .join('');
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/postgres/contexts.js
+/** The settings that are read at the start of the server only, of PostgreSQL 15 to 17 and of the extensions loaded here. */
+const AT_START = new Set([
+    'archive_mode',
+    'autovacuum_freeze_max_age',
+    'autovacuum_max_workers',
+    'autovacuum_multixact_freeze_max_age',
+    'bonjour',
+    'bonjour_name',
+    'cluster_name',
+    'commit_timestamp_buffers',
+    'config_file',
+    'data_directory',
+    'data_sync_retry',
+    'debug_io_direct',
+    'dynamic_shared_memory_type',
+    'event_source',
+    'external_pid_file',
+    'hba_file',
+    'hot_standby',
+    'huge_page_size',
+    'huge_pages',
+    'ident_file',
+    'ignore_invalid_pages',
+    'jit_provider',
+    'listen_addresses',
+    'logging_collector',
+    'max_connections',
+    'max_files_per_process',
+    'max_locks_per_transaction',
+    'max_logical_replication_workers',
+    'max_notify_queue_pages',
+    'max_pred_locks_per_transaction',
+    'max_prepared_transactions',
+    'max_replication_slots',
+    'max_wal_senders',
+    'max_worker_processes',
+    'min_dynamic_shared_memory',
+    'multixact_member_buffers',
+    'multixact_offset_buffers',
+    'notify_buffers',
+    'old_snapshot_threshold',
+    'pg_stat_statements.max',
+    'port',
+    'recovery_target',
+    'recovery_target_action',
+    'recovery_target_inclusive',
+    'recovery_target_lsn',
+    'recovery_target_name',
+    'recovery_target_time',
+    'recovery_target_timeline',
+    'recovery_target_xid',
+    'reserved_connections',
+    'serializable_buffers',
+    'shared_buffers',
+    'shared_memory_type',
+    'shared_preload_libraries',
+    'subtransaction_buffers',
+    'superuser_reserved_connections',
+    'trace_connection_negotiation',
+    'track_activity_query_size',
+    'track_commit_timestamp',
+    'transaction_buffers',
+    'unix_socket_directories',
+    'unix_socket_group',
+    'unix_socket_permissions',
+    'wal_buffers',
+    'wal_decode_buffer_size',
+    'wal_level',
+    'wal_log_hints',
+]);
+/** Extensions whose settings are all listed above where they take a restart. */
+const KNOWN_EXTENSIONS = ['pg_stat_statements'];
+/**
+ * Whether a changed setting is in force only after a restart. Nothing is known of other extensions' settings: they are
+ * taken for such, because asking once too often is the lesser fault.
+ */
+function takesRestart(name) {
+    const [extension, ...rest] = name.split('.');
+    if (rest.length > 0 && !KNOWN_EXTENSIONS.includes(extension ?? ''))
+        return true;
+    return AT_START.has(name);
+}
+/** For the test that compares the list with a server's own. */
+const restartSettings = () => [...AT_START];
+
+;// CONCATENATED MODULE: ./packages/configs/lib/postgres/durability.js
+
+/**
+ * Who has to have a transaction before its commit is answered. All members are named on all hosts: whoever is primary
+ * is not its own standby, so that the list needs no change after a failover.
+ *
+ * @throws UserError when there is nobody to wait for.
+ */
+function durabilitySettings(durability, members) {
+    return [
+        ['Durability', null],
+        ['synchronous_commit', 'on'],
+        ['synchronous_standby_names', standbyNames(durability, members)],
+    ];
+}
+function standbyNames(durability, members) {
+    if (durability === 'async')
+        return '';
+    if (members.length < 2) {
+        throw new errors_UserError(`tiers.database.durability: ${durability} waits for a replica at every commit, and there is none with ` +
+            `${members.length} host; give tiers.database a count of 2 or more, or write durability: async`);
+    }
+    const names = members.map((name) => `"${name}"`).join(', ');
+    return durability === 'sync' ? `FIRST 1 (${names})` : `ANY ${majority(members) - 1} (${names})`;
+}
+const majority = (members) => Math.floor(members.length / 2) + 1;
+/** What a durability loses, and when it makes the application wait, as a sentence for the plan. */
+function durabilityNote(durability, members) {
+    const [first = 'the database'] = members;
+    if (members.length < 2) {
+        return `database: one host, no replica: if ${first} is lost, all since the last backup is lost with it`;
+    }
+    const copies = majority(members);
+    return {
+        async: 'database: durability async: no commit waits for a replica; if the primary is lost, commits that no replica ' +
+            'had received yet are lost, though they were answered',
+        sync: 'database: durability sync: an answered commit is on the primary and on one replica, and is lost only with ' +
+            'both; while no replica follows, every commit waits',
+        quorum: `database: durability quorum: an answered commit is on ${copies} of ${members.length} hosts; while fewer than ` +
+            `${copies} of them run, every commit waits`,
+    }[durability];
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/postgres/memory.js
+/** Bytes of the units that postgresql.conf knows. */
+const memory_UNITS = {
+    B: 1,
+    kB: 1_024,
+    MB: 1_024 ** 2,
+    GB: 1_024 ** 3,
+    TB: 1_024 ** 4,
+};
+/**
+ * Mebibytes of a size as postgresql.conf has it: `128MB`, `1.5GB`, or a bare number in the setting's own unit.
+ *
+ * @param unit bytes of that unit: 8,192 for `shared_buffers`, 1,024 for `work_mem`.
+ * @returns `null` for what is no size; the server's own check says so better.
+ */
+function mebibytes(value, unit) {
+    const [, amount, suffix] = /^\s*(\d+(?:\.\d+)?)\s*([kMGT]?B)?\s*$/.exec(String(value)) ?? [];
+    if (amount === undefined)
+        return null;
+    return (Number(amount) * (suffix === undefined ? unit : (memory_UNITS[suffix] ?? 1))) / 1_024 ** 2;
+}
+/** Mebibytes as a value of postgresql.conf, rounded down. */
+const megabytes = (size) => `${Math.floor(size)}MB`;
+
+;// CONCATENATED MODULE: ./packages/configs/lib/postgres/override.js
+
+
+/** Settings that the stack file may not name, and where to say what they are about instead. */
+const RESERVED = {
+    max_connections: 'use tiers.database.connections',
+    synchronous_standby_names: 'use tiers.database.durability',
+    synchronous_commit: 'use tiers.database.durability, or set it for a role or a transaction',
+    listen_addresses: 'the server answers on its private address',
+    port: 'firewalls and the application know it as 5432',
+    cluster_name: 'replicas are known by it',
+    password_encryption: 'roles are made with SCRAM-SHA-256',
+    hot_standby: 'replicas are asked how they are',
+    fsync: 'without it a power loss destroys the data',
+    full_page_writes: 'without it a power loss destroys the data',
+    ...Object.fromEntries([
+        'data_directory',
+        'config_file',
+        'hba_file',
+        'ident_file',
+        'external_pid_file',
+        'unix_socket_directories',
+    ].map((name) => [name, "Debian's own units know where it is"])),
+    ...Object.fromEntries(['primary_conninfo', 'primary_slot_name', 'promote_trigger_file'].map((name) => [
+        name,
+        'it changes at a failover, and belongs to the server',
+    ])),
+};
+/**
+ * The computed settings with those of the stack file in their places; others follow in a group of their own.
+ *
+ * @throws UserError for a setting that is not the user's to choose.
+ */
+function overridden(computed, settings) {
+    const reserved = Object.keys(settings).find((name) => Object.hasOwn(RESERVED, name));
+    if (reserved !== undefined) {
+        throw new errors_UserError(`tiers.database.settings: ${reserved} can't be set there: ${RESERVED[reserved] ?? ''}; remove it`);
+    }
+    const known = new Set(computed.map(([name]) => name));
+    const further = Object.entries(settings).filter(([name]) => !known.has(name));
+    const replaced = computed.map(([name, value]) => [
+        name,
+        value !== null && Object.hasOwn(settings, name) ? (settings[name] ?? value) : value,
+    ]);
+    return [...replaced, ...(further.length > 0 ? [['From the stack file', null]] : []), ...further];
+}
+/** Bytes of the units of the settings below, where a value has none. */
+const PAGE = 8_192;
+const KIB = 1_024;
+/**
+ * That a host has the memory for what is declared: PostgreSQL's own cache, one maintenance, and one sort in every
+ * connection. What falls short of that can only swap or be killed.
+ *
+ * @throws UserError naming the figures.
+ */
+function assertFits(host, memoryMiB, lines) {
+    if (memoryMiB === null)
+        return;
+    const values = new Map(lines);
+    const size = (name, unit) => mebibytes(values.get(name) ?? 0, unit) ?? 0;
+    const parts = {
+        shared_buffers: size('shared_buffers', PAGE),
+        maintenance_work_mem: size('maintenance_work_mem', KIB),
+        work_mem: size('work_mem', KIB),
+    };
+    const connections = Number(values.get('max_connections') ?? 0);
+    const needed = parts.shared_buffers + parts.maintenance_work_mem + connections * parts.work_mem;
+    if (needed <= memoryMiB)
+        return;
+    const figures = Object.entries(parts).map(([name, mib]) => `${name} ${inWords(mib)}`);
+    throw new errors_UserError(`tiers.database: ${host} has ${inWords(memoryMiB)} of memory for PostgreSQL, but the settings declare ` +
+        `${inWords(needed)}: ${figures.join(', ')} in each of ${connections} connections; lower these in ` +
+        'tiers.database.settings or tiers.database.connections, or choose a larger tiers.database.type');
+}
+const inWords = (mib) => `${Math.round(mib).toLocaleString('en')} MiB`;
+
+;// CONCATENATED MODULE: ./packages/configs/lib/postgres/settings.js
+
+
+const clamp = (value, lowest, highest) => Math.min(highest, Math.max(lowest, value));
+/**
+ * Memory, by the rules of PGTune for a web application (https://github.com/le0pard/pgtune): a quarter of the memory for
+ * PostgreSQL's own cache, three quarters taken for granted as cache of both; for each sort a third of what the rest is
+ * per process, since a query may sort several times, and not less than PostgreSQL's own 4 MB; a sixteenth for
+ * maintenance, of which three autovacuum workers may run.
+ */
+function memorySettings({ memoryMiB, connections, workers }) {
+    const cache = memoryMiB / 4;
+    const sort = (memoryMiB - cache) / ((connections + workers) * 3);
+    return [
+        ['Memory', null],
+        ['shared_buffers', megabytes(cache)],
+        ['effective_cache_size', megabytes((memoryMiB * 3) / 4)],
+        ['work_mem', megabytes(Math.max(4, sort))],
+        ['maintenance_work_mem', megabytes(clamp(memoryMiB / 16, 64, 2_048))],
+    ];
+}
+/** Linodes have solid state disks, where a random page costs little more than the next one. */
+function plannerSettings() {
+    return [
+        ['Planner, for solid state disks and short queries', null],
+        ['random_page_cost', 1.1],
+        ['effective_io_concurrency', 200],
+        ['jit', false],
+    ];
+}
+/** As on a standby, the least that a server that follows or leads can do with. */
+function connectionSettings({ connections }) {
+    return [
+        ['Connections', null],
+        ['max_connections', connections],
+        ['superuser_reserved_connections', RESERVED_CONNECTIONS],
+        ['password_encryption', 'scram-sha-256'],
+        // Between hosts of one private network; a host that is gone is noticed within two minutes.
+        ['ssl', false],
+        ['tcp_keepalives_idle', 60],
+        ['tcp_keepalives_interval', 10],
+        ['tcp_keepalives_count', 6],
+        ['idle_in_transaction_session_timeout', '5min'],
+    ];
+}
+function processSettings({ workers, vcpus }) {
+    const parallel = Math.max(1, Math.floor(vcpus / 2));
+    return [
+        ['Processes', null],
+        ['max_worker_processes', workers],
+        ['max_parallel_workers', Math.min(workers, Math.max(2, vcpus))],
+        ['max_parallel_workers_per_gather', Math.min(4, parallel)],
+        ['max_parallel_maintenance_workers', Math.min(4, parallel)],
+        ['max_prepared_transactions', 0],
+        ['max_locks_per_transaction', 64],
+    ];
+}
+const GIB = 1_024;
+/** Where nobody said how large the disk is. */
+const UNKNOWN_DISK_MIB = 16 * GIB;
+/**
+ * The write-ahead log: PGTune's 1 to 4 GiB between checkpoints, less on a small disk. A replica that is away holds no
+ * more than a quarter of the disk; without a slot, what a short absence or pg_rewind needs stays (pg_rewind failed
+ * where nothing was kept).
+ */
+function walSettings({ diskMiB }) {
+    const disk = diskMiB ?? UNKNOWN_DISK_MIB;
+    const largest = clamp(disk / 10, 256, 4 * GIB);
+    return [
+        ['Write-ahead log and replication', null],
+        ['wal_level', 'replica'],
+        ['wal_log_hints', true],
+        ['wal_compression', 'lz4'],
+        ['checkpoint_timeout', '15min'],
+        ['min_wal_size', megabytes(Math.min(GIB, largest / 4))],
+        ['max_wal_size', megabytes(largest)],
+        ['wal_keep_size', megabytes(clamp(disk / 16, 128, GIB))],
+        ['max_slot_wal_keep_size', megabytes(disk / 4)],
+        ['max_wal_senders', 10],
+        ['max_replication_slots', 10],
+        ['hot_standby', true],
+        ['hot_standby_feedback', true],
+        ['wal_sender_timeout', '30s'],
+        ['wal_receiver_timeout', '30s'],
+    ];
+}
+/** A week of logs, a file a day; what is slow, waits, or spills to the disk is in them. */
+function logSettings(version) {
+    return [
+        ['Logging and statistics', null],
+        ['logging_collector', true],
+        ['log_destination', 'stderr'],
+        ['log_directory', '/var/log/postgresql'],
+        ['log_filename', `postgresql-${version}-main-%a.log`],
+        ['log_file_mode', '0640'],
+        ['log_rotation_age', '1d'],
+        ['log_rotation_size', 0],
+        ['log_truncate_on_rotation', true],
+        ['log_line_prefix', '%m [%p] %q%u@%d %a %h '],
+        ['log_timezone', 'Etc/UTC'],
+        ['log_checkpoints', true],
+        ['log_lock_waits', true],
+        ['log_temp_files', '10MB'],
+        ['log_autovacuum_min_duration', '10s'],
+        ['log_min_duration_statement', '1s'],
+        ['shared_preload_libraries', 'pg_stat_statements'],
+        ['pg_stat_statements.max', 5_000],
+        ['pg_stat_statements.track', 'top'],
+        ['track_io_timing', true],
+    ];
+}
+/** What initdb would have written: otherwise they follow the environment in which the server happens to start. */
+function localeSettings() {
+    return [
+        ['Locale', null],
+        ['timezone', 'Etc/UTC'],
+        ['lc_messages', 'C'],
+        ['default_text_search_config', 'pg_catalog.english'],
+    ];
+}
+/** Every computed setting of a server, with a comment line before each group. */
+function computedSettings(version, sizes) {
+    return [
+        ...connectionSettings(sizes),
+        ...memorySettings(sizes),
+        ...plannerSettings(),
+        ...processSettings(sizes),
+        ...walSettings(sizes),
+        ...logSettings(version),
+        ...localeSettings(),
+    ];
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/postgres/sizing.js
+
+/** Where nobody said how large a host is, it gets what the smallest Linode takes. */
+const UNKNOWN_MEMORY_MIB = 1_024;
+/** PostgreSQL's own default of `max_worker_processes`. */
+const WORKERS = 8;
+/** What is PostgreSQL's of a host's memory: half where Redis, or anything else with a memory of its own, is there too. */
+function memoryFor(world, host) {
+    const memory = host.memoryMiB ?? UNKNOWN_MEMORY_MIB;
+    return world.role('cache').includes(host) || world.role('app').includes(host) ? memory / 2 : memory;
+}
+/**
+ * The sizes of a host. What a standby must not have less of than its primary comes from the smallest host and is the
+ * same on all, so that any of them can take over from any other.
+ */
+function sizesOf(world, host) {
+    const cpus = world.role('database').map(({ vcpus }) => vcpus ?? 1);
+    return {
+        memoryMiB: memoryFor(world, host),
+        diskMiB: host.diskMiB,
+        vcpus: host.vcpus ?? 1,
+        connections: maxConnections(world) ?? 0,
+        workers: Math.max(WORKERS, Math.min(...cpus)),
+    };
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/postgres/scram.js
+
+
+/** PostgreSQL's own number; more would slow every login down. */
+const ITERATIONS = 4_096;
+/**
+ * The salt is told to everybody who begins to log in. It is derived from the password, so it must not be a quicker way
+ * to try passwords than the verifier itself is.
+ */
+const SALT_ITERATIONS = 16 * ITERATIONS;
+const SALT_BYTES = 16;
+const HASH_BYTES = 32;
+/**
+ * The characters for which SASLprep (RFC 4013) changes nothing. Others would have to be normalised as the server and
+ * every client library do it, and not all of these agree.
+ */
+const PRINTABLE_ASCII = /^[ -~]+$/;
+/**
+ * What PostgreSQL keeps of a password for SCRAM-SHA-256 (RFC 5802, RFC 7677), in the form of `pg_authid.rolpassword`.
+ * Given to `ALTER ROLE` in place of a password, the server and its logs never see that. The same input gives the same
+ * verifier, because its salt is derived from it.
+ *
+ * @param name of the secret, for the message.
+ * @param place what sets this password apart from the same one elsewhere: the stack and the role.
+ * @throws UserError when the password holds other than printable ASCII characters. It is not in the message.
+ */
+function scramVerifier(name, password, place) {
+    if (!PRINTABLE_ASCII.test(password)) {
+        throw new errors_UserError(`${name}: use printable ASCII characters only; client libraries disagree on how others are normalised`);
+    }
+    const salt = (0,external_node_crypto_.pbkdf2Sync)(password, `perlstack/${place}`, SALT_ITERATIONS, SALT_BYTES, 'sha256');
+    return verifierWith(password, salt, ITERATIONS);
+}
+/** The verifier of a password for a given salt. */
+function verifierWith(password, salt, iterations) {
+    const salted = (0,external_node_crypto_.pbkdf2Sync)(password, salt, iterations, HASH_BYTES, 'sha256');
+    const keyed = (text) => (0,external_node_crypto_.createHmac)('sha256', salted).update(text).digest();
+    const stored = (0,external_node_crypto_.createHash)('sha256').update(keyed('Client Key')).digest();
+    const parts = [stored, keyed('Server Key')].map((key) => key.toString('base64'));
+    return `SCRAM-SHA-256$${iterations}:${salt.toString('base64')}$${parts.join(':')}`;
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/postgres/spec.js
+
+
+
+
+
+/** Deriving a verifier takes some hundredths of a second by design; all hosts of a world have the same. */
+const specs = new WeakMap();
+/** The cluster of a stack, as each of its hosts is told of it. */
+function specOf(world) {
+    const spec = specs.get(world) ?? makeSpec(world);
+    specs.set(world, spec);
+    return spec;
+}
+function makeSpec({ stack, secrets, platform, role }) {
+    const { data, unit, passfile } = postgresLayout(platform.postgresql);
+    const app = databaseOf(stack.app.name);
+    const verifier = (secret, name) => scramVerifier(secret, secrets[secret] ?? '', `${stack.stack}/${name}`);
+    return {
+        ...{ kind: 'postgresql', version: platform.postgresql, dataDirectory: data, unit, port: POSTGRESQL_PORT },
+        members: role('database').map((host) => ({ host: host.name, address: privateAddressOf(host) })),
+        roles: [
+            { name: app, attributes: ['LOGIN'], memberOf: [], verifier: verifier(DATABASE_PASSWORD, app) },
+            {
+                ...{ name: REPLICATION_ROLE, attributes: ['LOGIN', 'REPLICATION'], memberOf: [] },
+                verifier: verifier(REPLICATION_PASSWORD, REPLICATION_ROLE),
+            },
+        ],
+        databases: [
+            { name: 'postgres', owner: 'postgres', extensions: ['pg_stat_statements'] },
+            { name: app, owner: app, extensions: [] },
+        ],
+        replication: { role: REPLICATION_ROLE, passfile },
+    };
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/postgres/validate.js
+
+/** What a server says of its files, as one text per fault; nothing where all is well. */
+const FAULTS = `
+SELECT format('%s:%s: %s: %s', sourcefile, sourceline, name, error) AS fault
+  FROM pg_file_settings WHERE error IS NOT NULL AND error <> 'setting could not be applied'
+UNION ALL
+SELECT format('%s:%s: %s', current_setting('hba_file'), line_number, error)
+  FROM pg_hba_file_rules WHERE error IS NOT NULL`;
+/** SQL that fails with the faults of a server's files in its message, if there are any. */
+const ASSERT_NO_FAULTS = `DO $$
+DECLARE faults text;
+BEGIN
+  SELECT string_agg(fault, '; ') INTO faults FROM (${FAULTS}) AS found;
+  IF faults IS NOT NULL THEN RAISE EXCEPTION '%', faults; END IF;
+END $$`;
+/**
+ * Asks PostgreSQL itself: its parser for the settings, then a server of its own that starts with these very files, in
+ * a new and empty data folder, reachable through a socket in it alone. Its memory is kept small, so that it fits beside
+ * the real one. Arguments: folder of the programs, configuration file, SQL.
+ */
+const VALIDATE = `
+set -eu
+bin=$1 config=$2 sql=$3
+cd /
+scratch=$(mktemp -d /tmp/postgresql-check.XXXXXX)
+chown postgres: "$scratch"
+as() { runuser -u postgres -- "$@"; }
+finish() {
+  code=$?
+  [ ! -e "$scratch/data/postmaster.pid" ] || as "$bin/pg_ctl" stop -D "$scratch/data" -m immediate -s || :
+  rm -rf -- "$scratch"
+  exit $code
+}
+trap finish EXIT
+trap 'exit 143' TERM INT HUP
+
+as touch "$scratch/postgresql.auto.conf"
+as "$bin/postgres" -C data_directory -c "config_file=$config" -c "data_directory=$scratch" > /dev/null
+as "$bin/initdb" -D "$scratch/data" -A peer -E UTF8 --locale=C.UTF-8 --no-sync --no-instructions > "$scratch/initdb" 2>&1 || {
+  cat "$scratch/initdb"
+  exit 1
+}
+options="-c config_file=$config -c data_directory=$scratch/data -c unix_socket_directories=$scratch -c external_pid_file=$scratch/pid"
+options="$options -c listen_addresses= -c shared_buffers=16MB -c huge_pages=off -c logging_collector=off"
+options="$options -c log_destination=stderr -c archive_mode=off -c ssl=off -c fsync=off -c log_min_messages=warning"
+as "$bin/pg_ctl" start -w -s -D "$scratch/data" -l "$scratch/log" -o "$options" > /dev/null 2>&1 || {
+  grep -vE 'LOG:  (starting|listening|database system) ' "$scratch/log"
+  exit 1
+}
+as "$bin/psql" -X -q -v ON_ERROR_STOP=1 -h "$scratch" -d postgres -c "$sql"
+`;
+/** The check of a cluster's files, where they lie over the real ones. */
+function validateCommand({ programs, config }) {
+    return ['sh', '-c', VALIDATE, 'postgresql-check', programs, `${config}/postgresql.conf`, ASSERT_NO_FAULTS];
+}
+/** That the running server answers, and has taken its files without a fault: a reload itself never says so. */
+function probeCommand({ programs }, port) {
+    const psql = [
+        `${programs}/psql`,
+        '-X',
+        '-q',
+        '-v',
+        'ON_ERROR_STOP=1',
+        '-h',
+        SOCKET_FOLDER,
+        '-p',
+        String(port),
+    ];
+    return [
+        'env',
+        '--chdir=/',
+        'runuser',
+        '-u',
+        'postgres',
+        '--',
+        ...psql,
+        '-d',
+        'postgres',
+        '-c',
+        ASSERT_NO_FAULTS,
+    ];
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/postgres/service.js
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+/** The cluster's settings of one host, as the stack file and the host's size have them. */
+function service_settingsOf(world, host) {
+    const { stack, platform, role } = world;
+    const sizes = sizesOf(world, host);
+    const members = role('database').map(({ name }) => name);
+    const { settings = {}, durability = 'async' } = stack.tiers.database ?? {};
+    const lines = overridden([...computedSettings(platform.postgresql, sizes), ...durabilitySettings(durability, members)], settings);
+    assertFits(host.name, host.memoryMiB === null ? null : sizes.memoryMiB, lines);
+    return lines;
+}
+/** What makes it this host's server, and where its parts lie. */
+function placeSettings(host, { data, config, pidFile }) {
+    return [
+        ['Place', null],
+        ['data_directory', data],
+        ['hba_file', `${config}/pg_hba.conf`],
+        ['ident_file', `${config}/pg_ident.conf`],
+        ['external_pid_file', pidFile],
+        ['unix_socket_directories', SOCKET_FOLDER],
+        ['listen_addresses', `localhost,${privateAddressOf(host)}`],
+        ['port', POSTGRESQL_PORT],
+        ['cluster_name', host.name],
+        ['include_dir', 'conf.d'],
+    ];
+}
+/** The lines that `wanted` picks, with the comments of those groups of which any is left. */
+function part(lines, wanted) {
+    const kept = lines.filter(([name, value]) => value === null || wanted(name));
+    return kept.filter(([, value], at) => value !== null || (kept[at + 1]?.[1] ?? null) !== null);
+}
+function serverFile(path, content, effect) {
+    return { ...textFile(path, content), group: 'postgres', mode: 0o640, effect };
+}
+function files(world, host, layout) {
+    const heading = headingOf(world.stack, host);
+    const lines = service_settingsOf(world, host);
+    const conf = (name, content, effect) => serverFile(`${layout.config}/${name}`, printPostgresql(heading, content), effect);
+    return [
+        conf('postgresql.conf', placeSettings(host, layout), 'restart'),
+        conf('conf.d/10-restart.conf', part(lines, takesRestart), 'restart'),
+        conf('conf.d/20-reload.conf', part(lines, (name) => !takesRestart(name)), 'reload'),
+        serverFile(`${layout.config}/pg_hba.conf`, printHba(heading, accessRules(world)), 'reload'),
+        serverFile(`${layout.config}/pg_ident.conf`, `# ${heading}\n`, 'reload'),
+        // Debian's units start a cluster at boot, and after an upgrade of its package, when this says so.
+        serverFile(`${layout.config}/start.conf`, 'auto\n', 'none'),
+        {
+            ...serverFile(layout.passfile, replicationPasswords(world), 'none'),
+            ...{ owner: 'postgres', mode: 0o600, secret: true },
+        },
+    ];
+}
+function directories({ config, versionFolder }) {
+    const etc = config.replace(/\/[^/]*$/, '');
+    return [
+        { path: etc, owner: 'root', group: 'root', mode: 0o755 },
+        { path: config, owner: 'root', group: 'postgres', mode: 0o750 },
+        { path: `${config}/conf.d`, owner: 'root', group: 'postgres', mode: 0o750 },
+        { path: versionFolder, owner: 'postgres', group: 'postgres', mode: 0o750 },
+    ];
+}
+/** The packages would make a cluster of their own, with their own settings and without data checksums. */
+const PRESET = textFile('/etc/postgresql-common/createcluster.d/perlstack.conf', 'create_main_cluster = false\n');
+function serviceOf(world, host) {
+    const version = world.platform.postgresql;
+    const layout = postgresLayout(version);
+    return {
+        name: 'postgresql',
+        presets: [PRESET],
+        packages: [`postgresql-${version}`],
+        directories: directories(layout),
+        files: files(world, host, layout),
+        removes: [],
+        roots: [layout.config],
+        validate: [validateCommand(layout)],
+        unit: { name: layout.unit, enabled: true, state: 'running', onChange: 'reload', restartAsks: true },
+        daemonReload: false,
+        probe: [probeCommand(layout, POSTGRESQL_PORT)],
+        engine: specOf(world),
+    };
+}
+/** @throws UserError when the hosts' distribution has another version than the stack file wants. */
+function assertVersion({ stack, platform }) {
+    const wanted = stack.tiers.database?.version ?? platform.postgresql;
+    if (wanted === platform.postgresql)
+        return;
+    const image = { 15: 'linode/debian12', 16: 'linode/ubuntu24.04', 17: 'linode/debian13' }[wanted];
+    throw new errors_UserError(`tiers.database.version: ${stack.image} has PostgreSQL ${platform.postgresql} and not ${wanted}; ` +
+        `remove the version, or write image: ${image}, which has it`);
+}
+/** PostgreSQL as a service of a database host: everything but its data, which `engine` describes. */
+const postgres = (world, host) => {
+    assertVersion(world);
+    return { service: serviceOf(world, host) };
+};
+/** What the declared durability loses, and what is taken for granted. */
+function postgresNotes({ stack, role }) {
+    const { database } = stack.tiers;
+    if (!database)
+        return [];
+    const hosts = role('database');
+    const unknown = hosts.filter(({ memoryMiB }) => memoryMiB === null).map(({ name }) => name);
+    return [
+        durabilityNote(database.durability, hosts.map(({ name }) => name)),
+        ...(database.failover === 'patroni'
+            ? ['database: failover patroni: this version does not configure it; a failover is yours to start']
+            : []),
+        ...(unknown.length === 0
+            ? []
+            : [
+                `database: the memory of ${unknown.join(', ')} is not known: set up as for 1 GiB; see tiers.database.settings`,
+            ]),
+    ];
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/print/redis.js
+
+
+const redis_NAME = /^[a-z][a-z0-9-]*( [a-z][a-z0-9-]*)*$/;
+const redis_ESCAPES = {
+    '\\': '\\\\',
+    '"': '\\"',
+    '\n': '\\n',
+    '\r': '\\r',
+    '\t': '\\t',
+    '\u0007': '\\a',
+    '\b': '\\b',
+};
+function escapeByte(byte) {
+    const character = String.fromCharCode(byte);
+    const printable = byte >= 0x20 && byte < 0x7f;
+    return redis_ESCAPES[character] ?? (printable ? character : `\\x${byte.toString(16).padStart(2, '0')}`);
+}
+/**
+ * One word as Redis quotes it itself, so that a line of a file, the same word in a command, and what `redis-cli
+ * --no-raw` answers can be compared as text.
+ *
+ * @throws UserError for a NUL, at which Redis would cut it, and for half a surrogate pair. The value is not in it.
+ */
+function redisWord(value, name) {
+    if (value.includes('\0'))
+        throw new errors_UserError(`redis: ${name}: the value holds a NUL; remove it`);
+    if (/\p{Surrogate}/u.test(value))
+        throw new errors_UserError(`redis: ${name}: the value is no sound Unicode text`);
+    return `"${[...Buffer.from(value)].map(escapeByte).join('')}"`;
+}
+function redis_textOf(value) {
+    if (typeof value === 'boolean')
+        return value ? 'yes' : 'no';
+    return String(value);
+}
+/** The text of a file in Redis's dialect: one setting a line, its value one quoted word. */
+function printRedis(heading, settings) {
+    const lines = settings.map(([name, value]) => {
+        if (!redis_NAME.test(name))
+            throw new Error(`No name of a Redis setting: ${JSON.stringify(name)}`);
+        return `${name} ${redisWord(redis_textOf(value), name)}\n`;
+    });
+    return `# ${refuse_oneLine(heading, 'redis')}\n${lines.join('')}`;
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/redis/layout.js
+/** Where Redis and Sentinel have their files on a host, and how they are reached. */
+const layout_REDIS_PORT = 6_379;
+const layout_SENTINEL_PORT = 26_379;
+/** Redis's data; its own configuration lies there too, as it writes it anew. */
+const layout_DATA = '/var/lib/redis';
+const SCRIPTS = '/usr/local/lib/perlstack';
+const layout_UNITS = '/etc/systemd/system';
+const SYSCTL = '/etc/sysctl.d/60-perlstack-redis.conf';
+function layout(name, unit, port) {
+    const folder = `/etc/perlstack/${name}`;
+    return {
+        port,
+        unit,
+        folder,
+        liveFile: `${layout_DATA}/${name}.conf`,
+        script: `${SCRIPTS}/${name}-settings`,
+        passwordFile: `${folder}/auth`,
+    };
+}
+const REDIS = layout('redis', 'redis-server.service', layout_REDIS_PORT);
+const SENTINEL = layout('sentinel', 'redis-sentinel.service', layout_SENTINEL_PORT);
+
+;// CONCATENATED MODULE: ./packages/configs/lib/redis/scripts.js
+
+/** Longest a background save or rewrite may take before the change that waits for it is given up, in seconds. */
+const SAVE_SECONDS = 90;
+/**
+ * What both scripts begin with. Passwords and settings reach redis-cli through its standard input, in the words of
+ * the files themselves: Redis quotes alike in both.
+ */
+function preamble(heading, folder, liveFile, port) {
+    return `#!/bin/sh
+# ${heading}
+set -u
+folder=${folder}
+live=${liveFile}
+server='-h 127.0.0.1 -p ${port}'
+auth=$(cat -- "$folder/auth")
+
+# The answer to one command.
+ask() {
+  # $server is several words.
+  printf '%s\\n%s\\n' "$auth" "$1" | redis-cli --no-raw $server 2>&1 | tail -n +2
+}
+die() { printf '%s\\n' "$1" >&2; exit 1; }
+must() { # what command
+  said=$(ask "$2")
+  [ "$said" = OK ] || die "$1: $said"
+}
+# Logs in with the rendered password, or else with the one that the running server wrote down: it may be yet to hear
+# of a new one.
+log_in() {
+  [ "$(ask 'ACL WHOAMI')" != '"default"' ] || return 0
+  rendered=$auth
+  auth=$(earlier)
+  [ "$(ask 'ACL WHOAMI')" = '"default"' ] || die "neither the rendered nor the earlier password is taken: $(ask 'ACL WHOAMI')"
+  must 'the new password' 'ACL LOAD'
+  auth=$rendered
+}
+# Settings of files, one a line, as Redis quotes them.
+settings() { for file; do sed -n '/^[a-z]/p' "$folder/$file"; done; }
+# Names of those whose wanted value is not the actual one; both as lines of name and value.
+differing() { # actual wanted
+  printf '%s\\n--\\n%s\\n' "$1" "$2" | awk '
+    $0 == "--" { wanted = 1; next }
+    { name = $0; sub(/ ".*/, "", name) }
+    !wanted { actual[name] = $0; next }
+    actual[name] != $0 { print name }'
+}
+same() { # actual wanted program
+  [ "$(ask 'ACL WHOAMI')" = '"default"' ] || die "$3 does not answer, or not to the rendered password"
+  names=$(differing "$1" "$2")
+  [ -z "$names" ] || die "$3 does not hold the rendered value of: $(echo $names)"
+}
+# Starts the program on a scratch folder and asks it there; it leaves nothing behind.
+scratch() { # program live-content, further arguments
+  program=$1
+  scratch=$(mktemp -d) || exit 1
+  trap 'end_scratch' EXIT
+  trap 'exit 143' TERM INT HUP
+  printf '%s\\n' "$2" > "$scratch/live"
+  chown -R redis:redis -- "$scratch"
+  shift 2
+  server="-s $scratch/socket"
+  setpriv --reuid=redis --regid=redis --clear-groups "$program" "$scratch/live" --include "$folder/start.conf" "$@" \\
+    --port 0 --unixsocket "$scratch/socket" --dir "$scratch" --logfile '' --daemonize no > "$scratch/log" 2>&1 &
+  pid=$!
+  until [ "$(ask 'ACL WHOAMI')" = '"default"' ]; do
+    kill -0 $pid 2> /dev/null || die "$(grep -v ' [*] ' "$scratch/log")"
+    tries=$((\${tries:-0} + 1))
+    [ $tries -lt 100 ] || die "$program does not answer: $(ask 'ACL WHOAMI') $(tail -n 5 "$scratch/log")"
+    sleep 0.1
+  done
+}
+end_scratch() {
+  [ -z "\${pid:-}" ] || { kill $pid 2> /dev/null; wait $pid 2> /dev/null; }
+  rm -rf -- "$scratch"
+}
+`;
+}
+const CASES = `
+case \${1:-} in
+  apply) apply ;;
+  verify) verify ;;
+  check) check ;;
+  *) die "usage: $0 apply|verify|check" ;;
+esac
+`;
+/** Brings Redis's rendered settings into force (\`apply\`), compares them (\`verify\`), tries them out (\`check\`). */
+function redisScript(heading) {
+    return `${preamble(heading, REDIS.folder, REDIS.liveFile, REDIS.port)}
+earlier() { sed -n 's/^masterauth /AUTH /p' "$live"; }
+
+apply() {
+  # A container may not; Redis runs without.
+  sysctl -q -p ${SYSCTL} 2> /dev/null || :
+  log_in
+  must 'users.acl' 'ACL LOAD'
+  # All of them or, when one is refused, none.
+  must 'settings.conf' "CONFIG SET $(settings settings.conf secrets.conf | tr '\\n' ' ')"
+  persist
+  must 'writing down the settings' 'CONFIG REWRITE'
+}
+
+# The data must at every moment be in a form that the next start would read, so the new form is written before the
+# old one is given up, and the file that says which is read comes last.
+persist() {
+  now=$(values appendonly)
+  wanted=$(settings persistence.conf | grep '^appendonly ')
+  save=$(settings persistence.conf | grep '^save ')
+  case $now:$wanted in
+    'appendonly "no":appendonly "yes"')
+      must 'switching the append-only file on' 'CONFIG SET appendonly yes'
+      await rewritten
+      must 'setting save' "CONFIG SET $save" ;;
+    'appendonly "yes":appendonly "no"')
+      must 'setting save' "CONFIG SET $save"
+      if [ "$save" != 'save ""' ]; then
+        saves=$(saves)
+        ask 'BGSAVE SCHEDULE' > /dev/null
+        await saved
+      fi
+      must 'switching the append-only file off' 'CONFIG SET appendonly no' ;;
+    *) must 'setting save' "CONFIG SET $save" ;;
+  esac
+}
+await() {
+  tries=0
+  until "$1"; do
+    tries=$((tries + 1))
+    [ $tries -lt ${SAVE_SECONDS * 5} ] || die 'the data could not be written in its new form in ${SAVE_SECONDS} s: see the log of ${REDIS.unit}'
+    sleep 0.2
+  done
+}
+persistence() { ask 'INFO persistence' | tr -d '\\r' | sed -n "s/^$1://p"; }
+rewritten() {
+  [ "$(persistence aof_rewrite_in_progress)$(persistence aof_rewrite_scheduled)$(persistence aof_last_bgrewrite_status)" = 00ok ]
+}
+saves() { persistence rdb_saves; }
+saved() { [ "$(saves)" -gt "$saves" ] && [ "$(persistence rdb_last_bgsave_status)" = ok ]; }
+
+# The values that Redis has, as lines of a file.
+values() {
+  ask "CONFIG GET $*" | sed -n 's/^ *[0-9]*) //p' | paste -d ' ' - - | sed 's/^"\\([a-z-]*\\)"/\\1/'
+}
+compare() { # files
+  wanted=$(settings "$@")
+  same "$(values $(printf '%s\\n' "$wanted" | cut -d ' ' -f 1))" "$wanted" 'Redis'
+}
+verify() { compare start.conf settings.conf secrets.conf persistence.conf; }
+
+check() {
+  scratch redis-server "$(settings persistence.conf)" --include "$folder/settings.conf" --include "$folder/secrets.conf"
+  compare settings.conf secrets.conf persistence.conf
+  wanted=$(settings start.conf | grep -Ev '^(port|dir|logfile) ')
+  same "$(values $(printf '%s\\n' "$wanted" | cut -d ' ' -f 1))" "$wanted" 'Redis'
+  # What can't be changed at run time has no place in these files.
+  must 'settings.conf' "CONFIG SET $(settings settings.conf secrets.conf | tr '\\n' ' ')"
+}
+${CASES}`;
+}
+/** The same for a Sentinel that watches \`master\`. */
+function sentinelScript(heading, master, quorum) {
+    return `${preamble(heading, SENTINEL.folder, SENTINEL.liveFile, SENTINEL.port)}
+master=${master}
+quorum=${quorum}
+earlier() { sed -n "s/^sentinel auth-pass $master /AUTH /p" "$live" | tail -n 1; }
+
+apply() {
+  log_in
+  must 'users.acl' 'ACL LOAD'
+  must 'quorum' "SENTINEL SET $master quorum $quorum"
+  commands=$(settings settings.conf secrets.conf |
+    sed -E "s/^sentinel ([a-z-]+) $master /SENTINEL SET $master \\\\1 /; s/^sentinel /SENTINEL CONFIG SET /")
+  # Each is one line.
+  while read -r command; do
+    must "$(printf %s "$command" | cut -d ' ' -f 3-4)" "$command"
+  done <<COMMANDS
+$commands
+COMMANDS
+}
+
+# What Sentinel has, in the words of the files; it tells no one the password of the primary.
+values() {
+  ask 'SENTINEL CONFIG GET *' | sed -n 's/^ *[0-9]*) //p' | paste -d ' ' - - | sed -n 's/^"\\([a-z-]*\\)"/sentinel \\1/p'
+  ask "SENTINEL MASTER $master" | sed -n 's/^ *[0-9]*) //p' | paste -d ' ' - - | sed -n "s/^\\"\\([a-z-]*\\)\\"/sentinel \\1 $master/p"
+}
+verify() { compare; }
+compare() {
+  same "$(values)" "$(settings settings.conf; settings secrets.conf | grep -v "^sentinel auth-pass "; echo "sentinel quorum $master \\"$quorum\\"")" 'Sentinel'
+}
+
+check() {
+  # It watches a port on which nothing listens.
+  scratch redis-sentinel "sentinel monitor $master 127.0.0.1 1 1" --include "$folder/settings.conf" --include "$folder/secrets.conf"
+  apply
+  compare
+}
+${CASES}`;
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/redis/settings.js
+
+
+
+
+
+const MIB = 1_048_576;
+/** How long a primary may be silent before a Sentinel takes it for down, in milliseconds. */
+const DOWN_AFTER_MS = 5_000;
+/**
+ * The password of Redis and Sentinel.
+ *
+ * @throws UserError for one that Sentinel, which writes it without quotes, could not read back.
+ */
+function redisPassword({ secrets }) {
+    const password = secrets[REDIS_PASSWORD] ?? '';
+    if (/^[\x21\x23-\x26\x28-\x7e]+$/.test(password))
+        return password;
+    throw new errors_UserError(`${REDIS_PASSWORD}: Sentinel could not read it back from its own file: take printable ASCII characters other than ` +
+        'blanks and quotes, at least one');
+}
+/** What a restart needs to change. */
+function redisStart(host) {
+    return [
+        ['port', layout_REDIS_PORT],
+        ['bind', listenOn(host)],
+        ['dir', layout_DATA],
+        // To the journal.
+        ['logfile', ''],
+        ['aclfile', `${REDIS.folder}/users.acl`],
+        ['databases', 16],
+        ['tcp-backlog', 511],
+    ];
+}
+const listenOn = (host) => `127.0.0.1 -::1 ${privateAddressOf(host)}`;
+/** What a running Redis takes. The values are written as CONFIG GET answers them, so that they can be compared. */
+function redisSettings(world, host) {
+    const { mebibytes } = cacheMemory(world);
+    const copies = copiesNeeded(world);
+    return [
+        ['protected-mode', true],
+        ['timeout', 0],
+        ['tcp-keepalive', 60],
+        ['maxmemory', Math.floor(mebibytes * MIB)],
+        ['maxmemory-policy', world.stack.tiers.cache?.eviction ?? 'noeviction'],
+        ['appendfsync', 'everysec'],
+        ['auto-aof-rewrite-percentage', 100],
+        ['auto-aof-rewrite-min-size', 64 * MIB],
+        ['replica-announce-ip', privateAddressOf(host)],
+        ['replica-read-only', true],
+        ['min-replicas-to-write', copies],
+        ['min-replicas-max-lag', 10],
+        ['repl-backlog-size', 64 * MIB],
+        ['repl-diskless-sync', true],
+        ['repl-diskless-sync-delay', 1],
+        ['client-output-buffer-limit', bufferLimits()],
+    ];
+}
+/**
+ * How many replicas must be near for a write to be taken. With a Sentinel that may make another primary, one that was
+ * cut off must not go on taking writes that will be thrown away; with fewer than two replicas a host that is down
+ * would stop all writes.
+ */
+function copiesNeeded(world) {
+    return world.stack.tiers.cache?.failover === 'sentinel' && world.role('cache').length >= 3 ? 1 : 0;
+}
+function bufferLimits() {
+    const limits = [
+        ['normal', 0, 0, 0],
+        // A replica may be as far behind as this while it gets its first copy.
+        ['slave', 256 * MIB, 64 * MIB, 60],
+        ['pubsub', 32 * MIB, 8 * MIB, 60],
+    ];
+    return limits.flat().join(' ');
+}
+const SAVE_POINTS = '3600 1 300 100 60 10000';
+/** How the data outlives a restart. Changing it takes several steps, so it is kept apart. */
+function persistence({ stack }) {
+    const kind = stack.tiers.cache?.persistence ?? 'aof';
+    return [
+        ['save', kind === 'rdb' || kind === 'both' ? SAVE_POINTS : ''],
+        ['appendonly', kind === 'aof' || kind === 'both'],
+    ];
+}
+function redisSecrets(password) {
+    return [['masterauth', password]];
+}
+function sentinelStart(host) {
+    return [
+        ['port', layout_SENTINEL_PORT],
+        ['bind', listenOn(host)],
+        ['protected-mode', true],
+        ['dir', layout_DATA],
+        ['logfile', ''],
+        ['aclfile', `${SENTINEL.folder}/users.acl`],
+        ['sentinel deny-scripts-reconfig', true],
+    ];
+}
+function sentinelSettings({ stack }, host) {
+    const { name } = stack.app;
+    return [
+        ['sentinel resolve-hostnames', false],
+        ['sentinel announce-hostnames', false],
+        ['sentinel announce-ip', privateAddressOf(host)],
+        [`sentinel down-after-milliseconds ${name}`, DOWN_AFTER_MS],
+        [`sentinel failover-timeout ${name}`, 60_000],
+        [`sentinel parallel-syncs ${name}`, 1],
+    ];
+}
+function sentinelSecrets({ stack }, password) {
+    return [
+        [`sentinel auth-pass ${stack.app.name}`, password],
+        ['sentinel sentinel-pass', password],
+    ];
+}
+/**
+ * How many Sentinels have to agree that the primary is down; `null` without Sentinels.
+ *
+ * @throws UserError where so many can't be had.
+ */
+function quorumOf(world) {
+    const { cache } = world.stack.tiers;
+    if (cache?.failover !== 'sentinel')
+        return null;
+    const sentinels = world.role('cache').length;
+    const majority = Math.floor(sentinels / 2) + 1;
+    const fail = (why) => {
+        throw new errors_UserError(`tiers.cache: a Sentinel quorum that can't be reached: ${why}`);
+    };
+    if (sentinels < 3) {
+        const have = `${sentinels} ${sentinels === 1 ? 'host' : 'hosts'}`;
+        return fail(`${have}, and a failover needs the votes of more than half of at least 3; set count: 3, or failover: manual`);
+    }
+    if (sentinels % 2 === 0) {
+        return fail(`${sentinels} hosts can be split into two halves of ${sentinels / 2}, neither of which has the ${majority} votes for a failover; ` +
+            `set count: ${sentinels - 1} or ${sentinels + 1}`);
+    }
+    const quorum = cache.quorum ?? majority;
+    if (quorum > sentinels)
+        fail(`quorum: ${quorum}, but there are ${sentinels} Sentinels; set ${majority}`);
+    return quorum;
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/redis/units.js
+
+
+
+
+/** A restart must not outrun the Sentinels where it would bring back an empty primary, in seconds. */
+const AFTER_FAILOVER_SEC = (3 * DOWN_AFTER_MS) / 1_000;
+function serviceEntries(program, { liveFile, folder, script }, files) {
+    const includes = files.flatMap((file) => ['--include', `${folder}/${file}`]);
+    return [
+        // A list of commands is emptied by an empty one. What is included comes after the live file, and wins.
+        ['ExecStart', ''],
+        ['ExecStart', command([program, liveFile, ...includes, '--supervised', 'systemd', '--daemonize', 'no'])],
+        ['ExecStartPost', `+${script} apply`],
+        ['ExecReload', `+${script} apply`],
+        // Debian's names a file that is not written: the program itself says that it is ready.
+        ['PIDFile', ''],
+        // Loading the data is part of it.
+        ['TimeoutStartSec', '15min'],
+    ];
+}
+const INCLUDED = ['start.conf', 'settings.conf', 'secrets.conf'];
+/** What is added to Debian's redis-server.service. */
+function redisUnit(stack, host) {
+    const cache = stack.tiers.cache;
+    const holdBack = cache?.persistence === 'none' && cache.failover === 'sentinel';
+    return printUnit([headingOf(stack, host)], [
+        {
+            name: 'Unit',
+            entries: [
+                // The private address has to be there to listen on.
+                ['Wants', 'network-online.target'],
+                ['After', 'network-online.target'],
+                ['StartLimitIntervalSec', 0],
+            ],
+        },
+        {
+            name: 'Service',
+            entries: [
+                ...serviceEntries('/usr/bin/redis-server', REDIS, INCLUDED),
+                ['RestartSec', holdBack ? AFTER_FAILOVER_SEC : 1],
+            ],
+        },
+    ]);
+}
+/** What is added to Debian's redis-sentinel.service. */
+function sentinelUnit(stack, host) {
+    return printUnit([headingOf(stack, host)], [
+        {
+            name: 'Unit',
+            entries: [
+                ['Wants', 'network-online.target'],
+                ['After', 'network-online.target redis-server.service'],
+                ['StartLimitIntervalSec', 0],
+            ],
+        },
+        {
+            name: 'Service',
+            entries: [...serviceEntries('/usr/bin/redis-sentinel', SENTINEL, INCLUDED), ['RestartSec', 1]],
+        },
+    ]);
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/redis/service.js
+
+
+
+
+
+
+
+
+
+/** Only root, and where it says so the program too, may read it. */
+function secretFile(path, content, group) {
+    return {
+        path,
+        content,
+        owner: 'root',
+        group,
+        mode: group === 'root' ? 0o600 : 0o640,
+        secret: true,
+        effect: 'reload',
+    };
+}
+/** The user as whom everybody logs in. Redis keeps no password but its SHA-256, and so do we. */
+function usersFile(password) {
+    const hash = (0,external_node_crypto_.createHash)('sha256').update(password).digest('hex');
+    return `user default on #${hash} ~* &* +@all\n`;
+}
+function filesOf({ layout, start, settings, secrets, script, dropIn }, heading, password) {
+    const inFolder = (name, list) => textFile(`${layout.folder}/${name}`, printRedis(heading, list));
+    return [
+        { ...textFile(`${layout_UNITS}/${layout.unit}.d/perlstack.conf`, dropIn), effect: 'restart' },
+        { ...textFile(layout.script, script), mode: 0o755, effect: 'reload' },
+        { ...inFolder('start.conf', start), effect: 'restart' },
+        { ...inFolder('settings.conf', settings), effect: 'reload' },
+        secretFile(`${layout.folder}/secrets.conf`, printRedis(heading, secrets), 'redis'),
+        secretFile(`${layout.folder}/users.acl`, usersFile(password), 'redis'),
+        secretFile(layout.passwordFile, `AUTH ${redisWord(password, 'the password')}\n`, 'root'),
+    ];
+}
+function service_serviceOf(layout) {
+    const folder = (path) => ({ path, owner: 'root', group: 'root', mode: 0o755 });
+    return {
+        directories: [folder('/etc/perlstack'), folder(layout.folder)],
+        removes: [],
+        roots: [layout.folder, SCRIPTS, layout_UNITS],
+        validate: [
+            ['systemd-analyze', 'verify', '--man=no', `/usr/lib/systemd/system/${layout.unit}`],
+            [layout.script, 'check'],
+        ],
+        daemonReload: true,
+        probe: [[layout.script, 'verify']],
+    };
+}
+const membersOf = (world) => world.role('cache').map((host) => ({ host: host.name, address: privateAddressOf(host) }));
+/** Redis on a cache host. Who is primary stands in no rendered file: that is for Redis and its Sentinels to say. */
+const redis = (world, host) => {
+    const { stack, platform } = world;
+    const password = redisPassword(world);
+    const heading = headingOf(stack, host);
+    const quorum = quorumOf(world);
+    const files = filesOf({
+        layout: REDIS,
+        start: redisStart(host),
+        settings: redisSettings(world, host),
+        secrets: redisSecrets(password),
+        script: redisScript(heading),
+        dropIn: redisUnit(stack, host),
+    }, heading, password);
+    const persistenceFile = textFile(`${REDIS.folder}/persistence.conf`, printRedis(heading, persistence(world)));
+    return {
+        service: {
+            name: 'redis',
+            packages: ['redis-server'],
+            ...service_serviceOf(REDIS),
+            files: [...files, { ...persistenceFile, effect: 'reload' }, sysctlFile(heading)],
+            unit: { name: REDIS.unit, enabled: true, state: 'running', onChange: 'reload', restartAsks: true },
+            engine: {
+                kind: 'redis',
+                version: platform.redis,
+                port: layout_REDIS_PORT,
+                liveFile: REDIS.liveFile,
+                passwordFile: REDIS.passwordFile,
+                members: membersOf(world),
+                sentinels: quorum === null ? [] : membersOf(world),
+                service: stack.app.name,
+            },
+        },
+    };
+};
+/** A fork of a large Redis is refused by a kernel that wants to have its memory twice. */
+function sysctlFile(heading) {
+    return { ...textFile(SYSCTL, `# ${heading}\nvm.overcommit_memory = 1\n`), effect: 'reload' };
+}
+/** A Sentinel on a cache host, where failover is theirs. */
+const sentinel = (world, host) => {
+    const quorum = quorumOf(world);
+    if (quorum === null)
+        return null;
+    const { stack, platform } = world;
+    const password = redisPassword(world);
+    const heading = headingOf(stack, host);
+    return {
+        service: {
+            name: 'sentinel',
+            after: world.role('cache').map(({ name }) => ({ host: name, service: 'redis' })),
+            packages: ['redis-sentinel'],
+            ...service_serviceOf(SENTINEL),
+            files: filesOf({
+                layout: SENTINEL,
+                start: sentinelStart(host),
+                settings: sentinelSettings(world, host),
+                secrets: sentinelSecrets(world, password),
+                script: sentinelScript(heading, stack.app.name, quorum),
+                dropIn: sentinelUnit(stack, host),
+            }, heading, password),
+            // The others go on watching while one restarts.
+            unit: { name: SENTINEL.unit, enabled: true, state: 'running', onChange: 'reload' },
+            engine: {
+                kind: 'sentinel',
+                version: platform.redis,
+                port: layout_SENTINEL_PORT,
+                liveFile: SENTINEL.liveFile,
+                passwordFile: SENTINEL.passwordFile,
+                members: membersOf(world),
+                watched: membersOf(world),
+                watchedPort: layout_REDIS_PORT,
+                service: stack.app.name,
+                quorum,
+            },
+        },
+    };
+};
+
+;// CONCATENATED MODULE: ./packages/configs/lib/redis/notes.js
+
+/** What the bundle takes for granted of Redis. */
+function redisNotes(world) {
+    const cache = world.stack.tiers.cache;
+    if (!cache)
+        return [];
+    const { mebibytes, known } = cacheMemory(world);
+    const single = world.role('cache').length === 1;
+    return [
+        ...(known
+            ? []
+            : [
+                `cache: the memory of its hosts is not known: maxmemory is ${mebibytes} MiB; set cache.memory to choose`,
+            ]),
+        ...(cache.persistence === 'none' ? [forgetful(cache.failover)] : []),
+        ...(single ? ['cache: one host has no replica: when it is down, so is the cache'] : []),
+        ...(cache.failover === 'manual' && !single
+            ? [
+                'cache: failover is manual: when the primary is down, writes fail until a person makes a replica primary',
+            ]
+            : []),
+    ];
+}
+function forgetful(failover) {
+    return failover === 'manual'
+        ? 'cache: persistence is none: a restart of the primary empties it, and its replicas with it'
+        : 'cache: persistence is none: a primary that stops waits 15 s before it starts again, so that a replica with the data has taken its place';
 }
 
 ;// CONCATENATED MODULE: ./packages/configs/lib/print/environment.js
+
 
 /**
  * The text of a file for systemd's `EnvironmentFile=`. Values may have line ends (keys in PEM form); nothing in
  * them is expanded.
  *
- * @throws UserError when a value holds a NUL, which no environment variable can. The value is not in the message.
+ * @throws UserError when a value holds a NUL, which no environment variable can, or is no sound Unicode. The value is
+ *   not in the message.
  */
 function printEnvironmentFile(variables) {
     return Object.entries(variables)
-        .map(([name, value]) => `${name}=${quote(name, value)}\n`)
+        .map(([name, value]) => `${name}=${environment_quote(name, value)}\n`)
         .join('');
 }
-function quote(name, value) {
+function environment_quote(name, value) {
     if (value.includes('\0'))
-        throw new UserError(`${name}: the value holds a NUL; remove it`);
+        throw new errors_UserError(`${name}: the value holds a NUL; remove it`);
+    if (!isSound(value))
+        throw new errors_UserError(`${name}: the value is no sound Unicode text; hand it over anew`);
     return `"${value.replaceAll(/[\\"`$]/g, (character) => `\\${character}`)}"`;
 }
 
 ;// CONCATENATED MODULE: ./packages/configs/lib/print/tmpfiles.js
 
-/** The text of a tmpfiles.d file that makes directories at every boot. */
+
+/**
+ * The text of a tmpfiles.d file that makes directories at every boot.
+ *
+ * @throws UserError when a path holds a control character, whose escapes systemd 252 does not know here.
+ */
 function printTmpfiles(heading, directories) {
     const lines = directories.map(({ path, mode, owner, group }) => {
-        return `d ${words(path, mode.toString(8).padStart(4, '0'), owner, group).unitText} -\n`;
+        return `d ${words(refuse_oneLine(path, 'tmpfiles.d'), mode.toString(8).padStart(4, '0'), owner, group).unitText} -\n`;
     });
-    return `# ${heading}\n${lines.join('')}`;
+    return `# ${refuse_oneLine(heading, 'tmpfiles.d')}\n${lines.join('')}`;
 }
 
-;// CONCATENATED MODULE: ./packages/configs/lib/starman/workers.js
-/** Memory that is not the application's: system, nginx, page cache of the static files. */
-const RESERVE_MIB = 256;
+;// CONCATENATED MODULE: ./packages/configs/lib/print/pg-service.js
+
+
+/** libpq 15 and older read lines of up to 1,023 bytes, with their end. */
+const pg_service_LONGEST = 1_000;
 /**
- * What a worker may take. A small framework application was measured at 20 to 30 MiB a worker (shared pages counted
- * once); this is twice that, since a worker grows until `maxRequests` replaces it.
+ * The text of a connection service file for libpq. It has no quoting: a value is all that follows the first equals sign,
+ * without the white space at its end.
+ *
+ * @throws UserError when a value could not be read back as it is.
  */
-const WORKER_MIB = 64;
-/** During a deploy the old and the new release run side by side. */
-const RELEASES = 2;
-/** Workers a vCPU: a worker whose requests are an eighth CPU and else wait for the database keeps one busy. */
-const WORKERS_PER_CPU = 8;
-/** Starman's own default, for a host of which nobody said how large it is. */
-const UNKNOWN = 5;
-/** How many workers a host gets when the stack file leaves it open. */
-function automaticWorkers({ memoryMiB, vcpus }) {
-    if (memoryMiB === null)
-        return UNKNOWN;
-    const fitting = Math.floor((memoryMiB - RESERVE_MIB) / RELEASES / WORKER_MIB);
-    const useful = vcpus === null ? fitting : vcpus * WORKERS_PER_CPU;
-    return Math.max(2, Math.min(fitting, useful));
+function printServiceFile(heading, service, settings) {
+    if (!/^[\w-]+$/.test(service))
+        throw new Error(`"${service}" is no name of a service`);
+    const lines = Object.entries(settings).map(([name, value]) => `${printSetting(name, String(value))}\n`);
+    return `# ${refuse_oneLine(heading, DIALECT)}\n[${service}]\n${lines.join('')}`;
 }
-/** How many workers a host's releases run. */
-function workersOf({ app }, host) {
-    return app.workers === 'auto' ? automaticWorkers(host) : app.workers;
+const DIALECT = 'pg_service.conf';
+function printSetting(name, value) {
+    if (!/^[a-z_]+$/.test(name))
+        throw new Error(`"${name}" is no setting of libpq`);
+    const line = `${name}=${refuse_oneLine(value, DIALECT)}`;
+    if (/\s$/.test(value))
+        throw refused(name, value, 'ends with white space, which libpq drops; remove it');
+    if (Buffer.byteLength(line) > pg_service_LONGEST)
+        throw refused(name, value, `makes a line of more than ${pg_service_LONGEST} bytes`);
+    return line;
+}
+const refused = (name, value, why) => new errors_UserError(`${DIALECT}: ${name}: the value ${JSON.stringify(value.slice(0, 80))} ${why}`);
+
+;// CONCATENATED MODULE: ./packages/configs/lib/starman/connections.js
+
+
+
+
+
+/**
+ * How the application finds PostgreSQL and Redis: what libpq reads by itself, and for Redis, which has no such
+ * convention, addresses.
+ */
+function connections({ stack, role, secrets }) {
+    const { database, cache } = stack.tiers;
+    const { user, serviceFile } = appLayout(stack.app.name);
+    const toRedis = cache?.failover === 'sentinel' ? sentinels : primary;
+    return {
+        open: {
+            ...(database ? { PGSERVICE: user, PGSERVICEFILE: serviceFile } : {}),
+            ...(cache ? toRedis(stack.app.name, role('cache')) : {}),
+        },
+        secret: {
+            ...(database ? { PGPASSWORD: secrets[DATABASE_PASSWORD] ?? '' } : {}),
+            ...(cache ? { REDIS_PASSWORD: secrets[REDIS_PASSWORD] ?? '' } : {}),
+        },
+    };
+}
+function sentinels(app, hosts) {
+    const addresses = hosts.map((host) => socketAddress(privateAddressOf(host), SENTINEL_PORT));
+    return { REDIS_SENTINELS: addresses.join(','), REDIS_SERVICE: app };
+}
+/** Without Sentinels nobody can be asked who the primary is: it is the first host. */
+function primary(_app, hosts) {
+    const [first] = hosts;
+    return first ? { REDIS_SERVER: socketAddress(privateAddressOf(first), REDIS_PORT) } : {};
+}
+/**
+ * The application's whole environment but for `RELEASE`, which the unit knows.
+ *
+ * @throws UserError when the stack file sets a variable twice, or one that is ours.
+ */
+function environmentOf(world) {
+    const { app } = world.stack;
+    const ours = connections(world);
+    const reserved = ['RELEASE', ...Object.keys(ours.open), ...Object.keys(ours.secret)];
+    // A secret that the stack needs anyway may be named once more.
+    const named = app.secrets.filter((name) => name !== REDIS_PASSWORD || !reserved.includes(name));
+    const taken = [...Object.keys(app.env), ...named].find((name) => reserved.includes(name));
+    if (taken)
+        throw new errors_UserError(`app: perlstack sets the variable ${taken} itself; choose another name`);
+    const twice = named.find((name) => Object.hasOwn(app.env, name));
+    if (twice)
+        throw new errors_UserError(`app: ${twice} stands in both env and secrets; remove one of them`);
+    const values = named.map((name) => [name, world.secrets[name] ?? '']);
+    return {
+        open: { ...app.env, ...ours.open },
+        secret: { ...Object.fromEntries(values), ...ours.secret },
+    };
+}
+/**
+ * The service file for libpq: all database hosts, of which it takes the one that can be written to, whoever that is
+ * just now. The limits are for a host that is gone without a word: it is given up after 2 s when connecting, and within
+ * 10 s in the middle of a query, instead of after the kernel's 15 minutes.
+ */
+function serviceFile({ stack, role }, heading) {
+    const { name } = stack.app;
+    return printServiceFile(heading, name, {
+        host: role('database').map(privateAddressOf).join(','),
+        port: POSTGRESQL_PORT,
+        dbname: databaseName(name),
+        user: databaseName(name),
+        application_name: name,
+        target_session_attrs: 'read-write',
+        connect_timeout: 2,
+        keepalives_idle: 5,
+        keepalives_interval: 2,
+        keepalives_count: 3,
+        tcp_user_timeout: 10_000,
+    });
 }
 
 ;// CONCATENATED MODULE: ./packages/configs/lib/starman/unit.js
@@ -79281,9 +82337,6 @@ function workersOf({ app }, host) {
 
 
 
-
-/** Variables that the unit sets itself. */
-const OWN_VARIABLES = ['RELEASE'];
 /** Folders of Perl modules, those of the release's own dependencies last. */
 function libraries({ app }) {
     return app.build.with === 'none' ? app.lib : [...app.lib, 'local/lib/perl5'];
@@ -79292,14 +82345,14 @@ function libraries({ app }) {
  * The instance's command line. All paths are absolute and name the release, so that a worker that starts late never
  * loads another release's code; without keep-alive, because an idle connection would hold a worker.
  */
-function startCommand(stack, host) {
-    const { runDirectory, releases } = appLayout(stack.app.name);
+function startCommand(stack, unit, workers) {
+    const { runDirectoryOf, releases } = appLayout(stack.app.name);
     return command([
         '/usr/bin/starman',
         '--listen',
-        specified `${runDirectory}/%i.sock`,
+        specified `${runDirectoryOf(unit)}/%i.sock`,
         '--workers',
-        String(workersOf(stack, host)),
+        String(workers),
         '--max-requests',
         String(stack.app.maxRequests),
         '--disable-keepalive',
@@ -79308,15 +82361,9 @@ function startCommand(stack, host) {
         specified `${releases}/%i/${stack.app.psgi}`,
     ]);
 }
-function environment({ app }) {
-    const taken = [...Object.keys(app.env), ...app.secrets].find((name) => OWN_VARIABLES.includes(name));
-    if (taken)
-        throw new UserError(`app: perlstack sets the variable ${taken} itself; choose another name`);
-    const twice = app.secrets.find((name) => Object.hasOwn(app.env, name));
-    if (twice)
-        throw new UserError(`app: ${twice} stands in both env and secrets; remove one of them`);
+function environmentEntries({ app }, open) {
     return [
-        ...Object.entries(app.env).map(([name, value]) => ['Environment', assignment(name, value)]),
+        ...Object.entries(open).map(([name, value]) => ['Environment', assignment(name, value)]),
         ['Environment', assignment('RELEASE', specified `%i`)],
         ['EnvironmentFile', words(specified `-${appLayout(app.name).environmentFile}`)],
     ];
@@ -79327,10 +82374,35 @@ function stopping(stack) {
         ['KillMode', 'mixed'],
         ['KillSignal', 'SIGQUIT'],
         ['TimeoutStopSec', Math.ceil(cutAfter(stack).stop / 1_000)],
-        ['Restart', 'on-failure'],
+        // A master that ends by itself is a fault whatever its exit code: systemd takes SIGTERM and SIGPIPE for clean ends.
+        ['Restart', 'always'],
         ['RestartSec', 2],
-        // One worker that runs out of memory is replaced; the others go on.
+    ];
+}
+/**
+ * Bounds within which a fault of the application leaves the rest of the host alone. No MemoryHigh: it would slow all
+ * workers down for one that leaks, where the limit ends that one and the master replaces it.
+ */
+function unit_limits(world, host, workers) {
+    const room = host.memoryMiB && host.memoryMiB - workers_RESERVE_MIB - neighbourMemory(world, host);
+    const memory = room && Math.floor(room / world.stack.app.units);
+    return [
+        ['LimitNOFILE', 8_192],
+        ['TasksMax', Math.max(256, workers * 8)],
+        ...(memory && memory > 0 ? [['MemoryMax', `${memory}M`]] : []),
         ['OOMPolicy', 'continue'],
+        // When the whole host runs short, a worker goes before a database does, or sshd.
+        ['OOMScoreAdjust', 200],
+    ];
+}
+/** What the application prints goes to the journal; one that prints without end can't push out all else. */
+function journal({ app }) {
+    return [
+        ['StandardOutput', 'journal'],
+        ['StandardError', 'journal'],
+        ['SyslogIdentifier', app.name],
+        ['LogRateLimitIntervalSec', '30s'],
+        ['LogRateLimitBurst', 5_000],
     ];
 }
 /** What is left of the system for the application: its release to read, its own folders to write. */
@@ -79370,39 +82442,67 @@ function sandbox({ app }) {
         ['SystemCallErrorNumber', 'EPERM'],
     ];
 }
-function serviceEntries(stack, host) {
+function unit_serviceEntries(world, host, open, unit) {
+    const { stack } = world;
     const { user, releases } = appLayout(stack.app.name);
+    const workers = workersOfUnits(world, host)[unit - 1] ?? 0;
     return [
         ['Type', 'exec'],
         ['User', user],
         ['Group', user],
         ['WorkingDirectory', specified `${releases}/%i`],
-        ...environment(stack),
-        ['ExecStart', startCommand(stack, host)],
-        ['SyslogIdentifier', stack.app.name],
+        ...environmentEntries(stack, open),
+        ['ExecStart', startCommand(stack, unit, workers)],
+        ...journal(stack),
         ...stopping(stack),
+        ...unit_limits(world, host, workers),
         ...sandbox(stack),
     ];
 }
-/** The systemd template of an application: one instance for each release that runs. */
-function starmanUnit(stack, host) {
+/** The first unit is the release; the others come and go with it. */
+function unitEntries({ app }, unit) {
+    const { templateOf } = appLayout(app.name);
+    // Names of applications and units need no quoting.
+    const instance = (of) => ({ unitText: templateOf(of).replace('@.', '@%i.') });
+    if (unit > 1) {
+        return [
+            ['Description', specified `${app.name}, release %i, unit ${String(unit)}`],
+            ['PartOf', instance(1)],
+            ['After', instance(1)],
+        ];
+    }
+    const others = unitsOf(app).slice(1).map(instance);
+    return [
+        ['Description', specified `${app.name}, release %i`],
+        ['Wants', words('network-online.target', ...others)],
+        ['After', 'network-online.target'],
+    ];
+}
+/**
+ * The systemd template of an application: one instance for each release that runs.
+ *
+ * @param open variables that are no secret
+ * @param unit number of the unit, where a host has several
+ */
+function starmanUnit(world, host, open, unit) {
+    const { stack } = world;
     return printUnit([headingOf(stack, host)], [
         {
             name: 'Unit',
             entries: [
-                ['Description', specified `${stack.app.name}, release %i`],
-                ['Wants', 'network-online.target'],
-                ['After', 'network-online.target'],
+                ...unitEntries(stack, unit),
                 // However long a database is away at start: the host comes back by itself.
                 ['StartLimitIntervalSec', 0],
             ],
         },
-        { name: 'Service', entries: serviceEntries(stack, host) },
-        { name: 'Install', entries: [['WantedBy', 'multi-user.target']] },
+        { name: 'Service', entries: unit_serviceEntries(world, host, open, unit) },
+        ...(unit === 1 ? [INSTALL] : []),
     ]);
 }
+const INSTALL = { name: 'Install', entries: [['WantedBy', 'multi-user.target']] };
 
 ;// CONCATENATED MODULE: ./packages/configs/lib/starman/service.js
+
 
 
 
@@ -79419,54 +82519,89 @@ function service_packages({ app }) {
     const building = tool === 'none' || on === 'runner' ? [] : ['build-essential', 'carton', 'cpanminus'];
     return [...new Set(['starman', 'curl', ...building, ...app.packages])].sort();
 }
+/** Where the sockets are, a folder for each unit. */
+function runDirectories({ app }) {
+    const { runDirectoryOf, user } = appLayout(app.name);
+    return unitsOf(app).map((unit) => ({ path: runDirectoryOf(unit), owner: user, group: user, mode: 0o755 }));
+}
+const templates = ({ app }) => unitsOf(app).map((unit) => `${service_UNITS}/${appLayout(app.name).templateOf(unit)}`);
+function service_files(world, host) {
+    const { stack } = world;
+    const heading = headingOf(stack, host);
+    const layout = appLayout(stack.app.name);
+    const environment = environmentOf(world);
+    return [
+        textFile(`/etc/tmpfiles.d/${stack.app.name}.conf`, printTmpfiles(heading, runDirectories(stack))),
+        {
+            ...textFile(layout.environmentFile, printEnvironmentFile(environment.secret)),
+            mode: 0o600,
+            secret: true,
+        },
+        ...(stack.tiers.database ? [textFile(layout.serviceFile, serviceFile(world, heading))] : []),
+        ...templates(stack).map((path, at) => textFile(path, starmanUnit(world, host, environment.open, at + 1))),
+    ];
+}
+/** The stores come first: the application is told of them by its environment. */
+function storesOf({ role }) {
+    return [
+        ...role('database').map(({ name }) => ({ host: name, service: 'postgresql' })),
+        ...role('cache').map(({ name }) => ({ host: name, service: 'redis' })),
+    ];
+}
 /**
  * Starman as a service of an app host: everything but a running release. Which instances run is the deploy's
  * business, so no unit is started or restarted here.
  */
-function starmanService(stack, host, secrets) {
-    const { home, releases, runDirectory, environmentFile, template, user } = appLayout(stack.app.name);
-    const run = { path: runDirectory, owner: user, group: user, mode: 0o755 };
+function starmanService(world, host) {
+    const { stack } = world;
+    const { home, releases } = appLayout(stack.app.name);
+    const stores = storesOf(world);
     return {
         name: 'starman',
+        ...(stores.length > 0 ? { after: stores } : {}),
         packages: service_packages(stack),
-        directories: [rootOwned(home), rootOwned(releases), rootOwned(`/etc/${stack.app.name}`), run],
-        files: [
-            textFile(`/etc/tmpfiles.d/${stack.app.name}.conf`, printTmpfiles(headingOf(stack, host), [run])),
-            {
-                ...textFile(environmentFile, printEnvironmentFile(secrets)),
-                mode: 0o600,
-                secret: true,
-            },
-            textFile(`${service_UNITS}/${template}`, starmanUnit(stack, host)),
+        directories: [
+            rootOwned(home),
+            rootOwned(releases),
+            rootOwned(`/etc/${stack.app.name}`),
+            ...runDirectories(stack),
         ],
+        files: service_files(world, host),
         removes: [],
         roots: [service_UNITS],
-        validate: [['systemd-analyze', 'verify', `${service_UNITS}/${template}`]],
+        validate: [['systemd-analyze', 'verify', ...templates(stack)]],
         unit: null,
         daemonReload: true,
         probe: [],
     };
 }
+const starman = (world, host) => ({
+    users: [appUser(world.stack)],
+    service: starmanService(world, host),
+});
 
 ;// CONCATENATED MODULE: ./packages/configs/lib/render.js
 
 
 
 
-const starman = ({ stack, secrets }, host) => ({
-    users: [appUser(stack)],
-    service: starmanService(stack, host, secrets),
-});
-const webServer = ({ stack, inventory }, host) => ({ service: webNginx(stack, inventory, host) });
-const appServer = ({ stack, inventory }, host) => ({ service: appNginx(stack, inventory, host) });
-/** The services of each tier, in the order in which a host gets them. A further service is one more entry here. */
+
+
+
+
+
+
+
+/** The services of each role, in the order in which a host gets them. A further service is one more entry here. */
 const RENDERERS = {
     web: [webServer],
     app: [starman, appServer],
-    database: [],
-    cache: [],
+    database: [postgres],
+    cache: [redis, sentinel],
     monitor: [],
 };
+/** What every host gets first, whatever its roles are. */
+const EVERYWHERE = [sshd, sudo, firewall];
 /**
  * The configuration of every host. Pure: the same stack, inventory and secrets give the same bundle.
  *
@@ -79474,654 +82609,57 @@ const RENDERERS = {
  */
 function render(stack, inventory, options = {}) {
     if (inventory.stack !== stack.stack) {
-        throw new UserError(`the inventory is of the stack ${inventory.stack}, the stack file of ${stack.stack}; give both of one stack`);
+        throw new errors_UserError(`the inventory is of the stack ${inventory.stack}, the stack file of ${stack.stack}; give both of one stack`);
     }
-    const world = { stack, inventory, secrets: secretValues(stack, options.secrets ?? {}) };
-    const hosts = TIERS.flatMap((tier) => hostsOf(inventory, tier).map((host) => renderHost(world, host, RENDERERS[tier])));
+    const world = worldOf(stack, inventory, options);
     return {
         stack: stack.stack,
-        hosts: hosts.filter(({ services }) => services.length > 0),
-        notes: notesOf(stack, inventory),
+        hosts: inventory.hosts.map((host) => renderHost(world, host)),
+        notes: notesOf(world),
     };
 }
-function renderHost(world, host, renderers) {
-    const rendered = renderers.map((renderer) => renderer(world, host));
+function renderHost(world, host) {
+    const roles = schema_TIERS.filter((role) => world.role(role).includes(host));
+    const renderers = [...EVERYWHERE, ...roles.flatMap((role) => RENDERERS[role])];
+    const rendered = renderers.flatMap((renderer) => renderer(world, host) ?? []);
     return {
         host: host.name,
         users: rendered.flatMap(({ users }) => users ?? []),
         services: rendered.map(({ service }) => service),
     };
 }
-function secretValues({ app }, given) {
-    const entries = [...app.secrets].sort().map((name) => {
+function worldOf(stack, inventory, { secrets = {}, tls }) {
+    const roles = new Map(schema_TIERS.map((role) => [role, hostsOfRole(stack, inventory, role)]));
+    return {
+        ...{ stack, inventory, tls: tls ?? null, platform: platformOf(stack) },
+        secrets: secretValues(stack, secrets),
+        role: (role) => roles.get(role) ?? [],
+    };
+}
+function secretValues(stack, given) {
+    const entries = requiredSecrets(stack).map(({ name, why }) => {
         const value = Object.hasOwn(given, name) ? given[name] : undefined;
         if (value !== undefined)
             return [name, value];
-        throw new UserError(`app.secrets names ${name}, but it has no value; pass it to the step as a secret`);
+        throw new errors_UserError(`${why} ${name}, but it has no value; pass it to the step as a secret`);
     });
     return Object.fromEntries(entries);
 }
-function notesOf(stack, inventory) {
-    const unconfigured = TIERS.filter((tier) => stack.tiers[tier] && RENDERERS[tier].length === 0).map((tier) => `${tier}: its servers are provisioned; this version does not configure them`);
-    return [...unconfigured, ...webNotes(stack), ...appNotes(stack, inventory)];
-}
-function webNotes({ tiers: { web } }) {
-    return web.tls?.files ? ['web: tls.files: this version serves port 80 only'] : [];
-}
-function appNotes({ app }, inventory) {
-    const unknown = hostsOf(inventory, 'app').filter(({ memoryMiB }) => memoryMiB === null);
-    if (app.workers !== 'auto' || unknown.length === 0)
-        return [];
-    const names = unknown.map(({ name }) => name).join(', ');
-    return [`app: the memory of ${names} is not known: 5 workers each; set app.workers to choose`];
+function notesOf(world) {
+    const { tiers } = world.stack;
+    return [
+        ...(tiers.monitor ? ['monitor: its servers are provisioned; this version does not configure them'] : []),
+        ...webNotes(world),
+        ...accessNotes(world),
+        ...workerNotes(world),
+        ...postgresNotes(world),
+        ...redisNotes(world),
+    ];
 }
 
-;// CONCATENATED MODULE: ./packages/remote/lib/errors.js
-
-/** A command that was run on a host and failed. The message names host and program, never arguments or input. */
-class RemoteError extends Error {
-    name = 'RemoteError';
-    host;
-    /** The program's name, or the name given to the script. */
-    command;
-    reason;
-    /** Exit code; `null` when the command did not come to its own end. */
-    code;
-    /** The end of what it wrote to standard output and standard error. */
-    stdout;
-    stderr;
-    constructor(details) {
-        const tail = lastLines(details.stderr ?? '');
-        super(`${details.host}: ${details.command} ${details.why}${tail ? `: ${tail}` : ''}`);
-        this.host = details.host;
-        this.command = details.command;
-        this.reason = details.reason;
-        this.code = details.code ?? null;
-        this.stdout = details.stdout ?? '';
-        this.stderr = details.stderr ?? '';
-    }
-}
-const MESSAGE_LINES = 5;
-const MESSAGE_LENGTH = 1000;
-/** The last lines of an output on one line, short enough for a message. */
-function lastLines(text) {
-    const lines = text.split('\n').map((line) => line.trim());
-    const joined = lines
-        .filter((line) => line !== '')
-        .slice(-MESSAGE_LINES)
-        .join(' | ');
-    return joined.length > MESSAGE_LENGTH ? `…${joined.slice(-MESSAGE_LENGTH)}` : joined;
-}
-/** No connection to a host: the user's to mend. */
-class ConnectError extends UserError {
-    host;
-    reason;
-    constructor(host, reason, message) {
-        super(message);
-        this.host = host;
-        this.reason = reason;
-    }
-}
-function wrongHostKey(host, offered) {
-    const accepted = host.ssh.hostKeys.join(' or ');
-    return new ConnectError(host.name, 'wrong-host-key', `${place(host)} shows the wrong host key: it offered ${offered.type} ${offered.fingerprint}, but the inventory ` +
-        `accepts only ${accepted}. Nothing was sent to it. If the host was rebuilt, put its new fingerprint into ` +
-        'ssh.hostKeys of the inventory; otherwise somebody may be answering in its place.');
-}
-function keyRefused(host, key) {
-    return new ConnectError(host.name, 'refused', `the SSH key does not fit: ${place(host)} refused ${key.type} ${key.fingerprint} for user "${host.ssh.user}". ` +
-        `Give the private key of this stack, or add its public key to ~${host.ssh.user}/.ssh/authorized_keys there.`);
-}
-function unreachable(host, cause, waitedMs) {
-    const waited = waitedMs >= 1000 ? ` for ${Math.round(waitedMs / 1000)} s` : '';
-    return new ConnectError(host.name, 'unreachable', `${place(host)} cannot be reached${waited}: ${cause}. Check that it runs, and that its firewall lets ` +
-        `${host.ssh.via ? `"${host.ssh.via}"` : 'this machine'} in on port ${host.ssh.port}.`);
-}
-function incompatible(host, cause) {
-    return new ConnectError(host.name, 'incompatible', `${place(host)}: the SSH handshake failed: ${cause}. Compare the algorithms that its sshd allows (sshd -T) ` +
-        'with curve25519-sha256, ssh-ed25519 and aes-gcm or aes-ctr.');
-}
-function place(host) {
-    const via = host.ssh.via ? ` through ${host.ssh.via}` : '';
-    return `${host.name} (${host.ssh.address} port ${host.ssh.port}${via})`;
-}
-
-;// CONCATENATED MODULE: ./packages/converge/lib/layout.js
-/** Where converge keeps its own things on a host; only root may look into it. */
-const STATE_FOLDER = '/var/lib/perlstack/converge';
-/** Exit code of a script that found another at work on its host. */
-const BUSY = 76;
-const SAY_BUSY = `{ echo 'another run of converge is at work' >&2; exit ${BUSY}; }`;
-/**
- * Waits for another of our scripts on the host to end: one whose runner was killed goes on by itself, because half a
- * change is worse than a whole one. Expects `$base`.
- */
-const TAKE_LOCK = `
-exec 9>"$base/lock"
-flock -w 60 9 || ${SAY_BUSY}
-`;
-/** The same for one that only looks, which makes no lock where there is none. */
-const SHARE_LOCK = `
-if [ -e "$base/lock" ]; then
-  exec 9<"$base/lock"
-  flock -s -w 60 9 || ${SAY_BUSY}
-fi
-`;
-/** Reads the whole input into `$records` before anything is done. */
-const READ_RECORDS = `
-tab=$(printf '\\t')
-records=$(cat)
-[ "$(printf '%s\\n' "$records" | tail -n 1)" = end ] || { echo 'the input broke off' >&2; exit 75; }
-`;
-
-;// CONCATENATED MODULE: ./packages/converge/lib/apply-script.js
-
-/** Exit codes of the scripts below: the old state is back; it could not be brought back. */
-const ROLLED_BACK = 70;
-const ROLLBACK_FAILED = 71;
-/** How long a probe may take to succeed after a reload, in seconds. */
-const PROBE_SECONDS = 10;
-/** For as long after a reload, a daemon may still answer by its old configuration: a probe would tell nothing. */
-const SETTLE_SECONDS = 0.5;
-/**
- * Keeping and restoring what was there before. Expects `$base`, `$service`.
- *
- * A backup holds `files/<path>` of what was there, `absent/<path>` for what was not, `unit` with how the unit stood,
- * `digest` of what was in force, and `complete` once the change is in force. As long as it is not complete, a rerun
- * keeps to what was saved first: that is the state in which the service last worked.
- */
-const BACKUP = `
-backup=$base/backup/$service
-digest_file=$base/$service.digest
-
-put() {
-  mkdir -p -- "$(dirname -- "$2")" || return 1
-  new=$(dirname -- "$2")/.$(basename -- "$2").perlstack-new
-  rm -rf -- "$new" && cp -a -- "$1" "$new" || return 1
-  [ -L "$new" ] || sync -- "$new" || return 1
-  mv -fT -- "$new" "$2"
-}
-save() {
-  if [ -e "$backup/files$1" ] || [ -L "$backup/files$1" ] || [ -e "$backup/absent$1" ]; then return 0; fi
-  if [ -d "$1" ] && [ ! -L "$1" ]; then echo "$1 is a folder: move it away" >&2; return 1; fi
-  if [ -e "$1" ] || [ -L "$1" ]; then
-    mkdir -p -- "$(dirname -- "$backup/files$1")" && rm -f -- "$backup/saving" &&
-      cp -a -- "$1" "$backup/saving" && mv -fT -- "$backup/saving" "$backup/files$1"
-  else
-    mkdir -p -- "$(dirname -- "$backup/absent$1")" && : > "$backup/absent$1"
-  fi
-}
-save_unit() { # unit onChange daemonReload
-  [ ! -e "$backup/unit" ] || return 0
-  was=none
-  if [ "$1" != - ]; then was="$(state "$1") $(enabled "$1")"; fi
-  printf '%s %s %s %s\\n' "$1" "$2" "$3" "$was" > "$backup/unit.new" && mv -f -- "$backup/unit.new" "$backup/unit"
-}
-state() { if systemctl is-active --quiet "$1"; then echo active; else echo inactive; fi; }
-enabled() { case $(systemctl is-enabled "$1" 2> /dev/null) in enabled) echo enabled ;; disabled) echo disabled ;; *) echo fixed ;; esac; }
-bring_in() { # unit onChange
-  case $2 in
-    none) : ;;
-    *) systemctl "$2" "$1" || { journal "$1"; return 1; } ;;
-  esac
-}
-start() { systemctl reset-failed "$1" 2> /dev/null; systemctl start "$1" || { journal "$1"; return 1; }; }
-journal() { journalctl -u "$1" -n 8 --no-pager -o cat >&2; }
-
-restore() {
-  [ -d "$backup" ] || return 0
-  rm -f -- "$digest_file"
-  restored=yes
-  list=$(cd -- "$backup/files" && find . '(' -type f -o -type l ')' -printf '/%P\\n')
-  while read -r path; do
-    [ -z "$path" ] || put "$backup/files$path" "$path" || restored=no
-  done <<LIST
-$list
-LIST
-  list=$(cd -- "$backup/absent" && find . -type f -printf '/%P\\n')
-  while read -r path; do
-    [ -z "$path" ] || rm -f -- "$path" || restored=no
-  done <<LIST
-$list
-LIST
-  if [ -e "$backup/unit" ]; then
-    read -r unit on_change daemon_reload was_active was_enabled < "$backup/unit"
-    [ "$daemon_reload" = no ] || systemctl daemon-reload || restored=no
-    if [ "$unit" != - ]; then restore_unit || restored=no; fi
-  fi
-  [ $restored = yes ] || return 1
-  if [ -e "$backup/digest" ]; then put "$backup/digest" "$digest_file"; fi
-  rm -rf -- "$backup"
-  rmdir --ignore-fail-on-non-empty -- "$base/backup"
-}
-restore_unit() {
-  case $was_enabled$(enabled "$unit") in
-    enableddisabled) systemctl enable --quiet "$unit" ;;
-    disabledenabled) systemctl disable --quiet "$unit" ;;
-  esac
-  if [ "$was_active" = inactive ]; then
-    systemctl stop "$unit" 2> /dev/null || :
-  elif systemctl is-active --quiet "$unit"; then
-    bring_in "$unit" "$on_change"
-  else
-    start "$unit"
-  fi
-}
-`;
-/**
- * Puts a service's staged files in place, one rename each, and brings them into force. Whatever fails on the way, and
- * a cancel too, takes everything back. It says nothing until it is through: when nobody listens any more, it still
- * goes to one end or the other.
- *
- * Arguments: folder, service. Input: `file` path; `remove` path; `unit` name onChange enabled state reloadDue;
- * `daemon-reload`; `probe` command in base64; `digest` value.
- */
-const APPLY_SCRIPT = `
-set -u
-base=$1 service=$2
-stage=$base/stage
-${TAKE_LOCK}
-${READ_RECORDS}
-${BACKUP}
-trap '' PIPE
-trap 'code=143; go_back' TERM INT HUP
-
-each() {
-  function=$2
-  while IFS="$tab" read -r kind a b c d e; do
-    if [ "$kind" = "$1" ]; then "$function" "$a" "$b" "$c" "$d" "$e" || return 1; fi
-  done <<RECORDS
-$records
-RECORDS
-}
-has() { printf '%s\\n' "$records" | grep -q "^$1"; }
-remember_unit() { save_unit "$1" "$2" "$daemon_reload"; }
-prepare() {
-  [ ! -e "$backup/complete" ] || rm -rf -- "$backup"
-  mkdir -p -- "$backup/files" "$backup/absent" || return 1
-  each file save && each remove save || return 1
-  if has "unit$tab"; then each unit remember_unit; else save_unit - none "$daemon_reload"; fi || return 1
-  # From here on nobody knows what the service runs with, until the end says so.
-  if [ -e "$digest_file" ] && [ ! -e "$backup/digest" ]; then cp -- "$digest_file" "$backup/digest" || return 1; fi
-  rm -f -- "$digest_file"
-}
-swap() { put "$stage/files$1" "$1"; }
-remove() { rm -f -- "$1"; }
-bring_up() { # unit onChange enabled state reloadDue
-  # Not asked without need: on a unit with an init script it takes seconds.
-  case $3$(enabled "$1") in
-    yesdisabled) systemctl enable --quiet "$1" || return 1 ;;
-    noenabled) systemctl disable --quiet "$1" || return 1 ;;
-  esac
-  if systemctl is-active --quiet "$1"; then
-    if [ "$4" = stopped ]; then
-      systemctl stop "$1" && did=stopped
-    elif [ "$5" = yes ] && [ "$2" != none ]; then
-      bring_in "$1" "$2" && did=\${2}ed
-    fi
-  elif [ "$4" = running ]; then
-    start "$1" && did=started
-  fi || return 1
-  [ "$did" = "$unchanged" ] || sleep ${SETTLE_SECONDS}
-}
-stays_up() { [ "$4" != running ] || systemctl is-active --quiet "$1" || { echo "$1 does not stay up" >&2; journal "$1"; return 1; }; }
-probe() {
-  deadline=$(($(date +%s) + ${PROBE_SECONDS}))
-  command=$(printf %s "$1" | base64 -d)
-  until said=$(sh -c "$command" 2>&1 < /dev/null); do
-    if [ "$(date +%s)" -ge "$deadline" ]; then printf 'the probe failed: %s: %s\\n' "$command" "$said" >&2; return 1; fi
-    sleep 0.2
-  done
-}
-record() { printf '%s\\n' "$1" > "$digest_file.new" && mv -f -- "$digest_file.new" "$digest_file" && : > "$backup/complete"; }
-go_back() {
-  trap '' TERM INT HUP
-  if restore; then exit "$code"; fi
-  echo 'and the old state could not be brought back' >&2
-  exit ${ROLLBACK_FAILED}
-}
-
-umask 077
-unchanged='in force'
-did=$unchanged
-daemon_reload=no
-! has daemon-reload || daemon_reload=yes
-prepare || { code=${ROLLED_BACK}; go_back; }
-umask 022
-{
-  each file swap && each remove remove &&
-    { [ $daemon_reload = no ] || systemctl daemon-reload; } &&
-    each unit bring_up && each probe probe && each unit stays_up && each digest record
-} || { code=${ROLLED_BACK}; go_back; }
-printf '%s\\n' "$did" 2> /dev/null || :
-`;
-/** Takes a change of one service back, as far as it was made. Arguments: folder, service. */
-const RESTORE_SCRIPT = `
-set -u
-base=$1 service=$2
-[ -d "$base/backup/$service" ] || exit 0
-${TAKE_LOCK}
-${BACKUP}
-trap '' PIPE
-restore || exit ${ROLLBACK_FAILED}
-echo restored
-`;
-/** Removes what was staged, and the backups unless `$2` says `staged`. Arguments: folder, what. */
-const CLEAN_SCRIPT = `
-set -eu
-base=$1
-[ -d "$base" ] || exit 0
-${TAKE_LOCK}
-rm -rf -- "$base/stage"
-[ "$2" = staged ] || rm -rf -- "$base/backup"
-`;
-
-;// CONCATENATED MODULE: ./packages/converge/lib/stage-script.js
-
-/** Exit code of the stage script when a service's checker says no. */
-const INVALID = 65;
-/**
- * Lays new files beside the live ones, and lets the services' own checkers see the whole as it would be: copies of the
- * configuration folders with the new files in them are mounted over the real ones, in a mount namespace that only the
- * checkers see.
- *
- * Input: `file` path owner group mode content; `remove` path; `root` path; `check` service command. Command and content
- * are base64. When a checker says no, standard error is the service's name and then what the checker wrote.
- */
-const STAGE_SCRIPT = `
-set -eu
-base=$1
-stage=$base/stage
-install -d -m 0700 -- "$base"
-${TAKE_LOCK}
-${READ_RECORDS}
-rm -rf -- "$stage"
-umask 077
-mkdir -- "$stage" "$stage/files" "$stage/roots"
-trap 'code=$?; trap "" TERM INT HUP; rm -rf -- "$stage/roots"; [ $code = 0 ] || rm -rf -- "$stage"' EXIT
-trap 'exit 143' TERM INT HUP
-
-decode() { if [ "$1" != - ]; then printf %s "$1" | base64 -d; fi; }
-each() {
-  printf '%s\\n' "$records" | while IFS="$tab" read -r kind a b c d e; do
-    if [ "$kind" = "$1" ]; then "$2" "$a" "$b" "$c" "$d" "$e"; fi
-  done
-}
-stage_file() {
-  mkdir -p -- "$(dirname -- "$stage/files$1")"
-  decode "$5" > "$stage/files$1"
-  chown -- "$2:$3" "$stage/files$1"
-  chmod -- "$4" "$stage/files$1"
-}
-copy_root() {
-  mkdir -p -m 0755 -- "$1"
-  (umask 022; mkdir -p -- "$stage/roots$1")
-  cp -a -- "$1/." "$stage/roots$1/"
-}
-overlay_file() {
-  [ -n "$(root_of "$1")" ] || return 0
-  (umask 022; mkdir -p -- "$(dirname -- "$stage/roots$1")")
-  rm -rf -- "$stage/roots$1"
-  cp -a -- "$stage/files$1" "$stage/roots$1"
-}
-overlay_remove() { [ -z "$(root_of "$1")" ] || rm -rf -- "$stage/roots$1"; }
-root_of() {
-  printf '%s\\n' "$records" | while IFS="$tab" read -r kind root; do
-    if [ "$kind" = root ]; then case $1 in "$root"/*) echo "$root" ;; esac; fi
-  done
-}
-
-each file stage_file
-each root copy_root
-each file overlay_file
-each remove overlay_remove
-
-check='
-stage=$1 tab=$2
-while IFS="$tab" read -r kind a b; do
-  case $kind in
-    root) mount --bind -- "$stage/roots$a" "$a" || exit 74 ;;
-    check)
-      if ! said=$(sh -c "$(printf %s "$b" | base64 -d)" 2>&1 < /dev/null); then
-        printf "%s\\\\n%s\\\\n" "$a" "$said" >&2
-        exit ${INVALID}
-      fi ;;
-  esac
-done
-'
-printf '%s\\n' "$records" | { grep "^root$tab" || :; } | sort -u > "$stage/roots.list"
-printf '%s\\n' "$records" | { grep "^check$tab" || :; } > "$stage/checks.list"
-cat -- "$stage/roots.list" "$stage/checks.list" | unshare --mount sh -c "$check" validate "$stage" "$tab"
-`;
-
-;// CONCATENATED MODULE: ./packages/converge/lib/explain.js
-
-
-
-
-
-const said = (error) => error.stderr
-    .split('\n')
-    .map((line) => line.trim())
-    .filter((line, index, all) => line !== '' && all.indexOf(line) === index)
-    .slice(-8)
-    .join(' | ');
-function explainInstall(host) {
-    return (error) => {
-        if (!(error instanceof RemoteError) || error.reason !== 'exit')
-            throw error;
-        throw new UserError(`${host}: packages could not be installed: ${said(error)}. Its services are as they were.`);
-    };
-}
-function explainInvalid(host) {
-    return (error) => {
-        if (!(error instanceof RemoteError) || error.code !== INVALID)
-            throw error;
-        const [service = '', ...lines] = error.stderr.split('\n').filter((line) => line.trim() !== '');
-        const why = lines.slice(-8).join(' | ');
-        throw new UserError(`${host}: ${service}: the new configuration is not valid, and the old one stays in force: ${why}`);
-    };
-}
-function explainApply({ host, service }) {
-    return (error) => {
-        if (!(error instanceof RemoteError) || (error.code !== ROLLED_BACK && error.code !== ROLLBACK_FAILED))
-            throw error;
-        const state = error.code === ROLLED_BACK
-            ? 'and the old one is back in force'
-            : `AND THE OLD ONE COULD NOT BE BROUGHT BACK (its files are in ${STATE_FOLDER}/backup/${service} there)`;
-        throw new UserError(`${host}: ${service}: the new configuration did not come into force, ${state}: ${said(error) || messageOf(error)}`);
-    };
-}
-/** Two runs on one host would stage over each other. */
-const explainBusy = (error) => {
-    if (!(error instanceof RemoteError) || error.code !== BUSY)
-        throw error;
-    throw new UserError(`${error.host}: another run has been applying configurations there for a minute: wait until it is through, ` +
-        'and let only one run at a time by `concurrency:` of the workflow.');
-};
-
-;// CONCATENATED MODULE: ./packages/converge/lib/observe-script.js
-
-/** Contents longer than this are not fetched for the diff, in bytes. */
-const LONGEST_CONTENT = 256 * 1024;
-/** Answers each line of its input with what is there. Changes nothing. */
-const OBSERVE_SCRIPT = `
-set -u
-base=$1
-tab=$(printf '\\t')
-${SHARE_LOCK}
-answer() { printf '%s' "$1"; shift; for field; do printf '\\t%s' "$field"; done; printf '\\n'; }
-there() { [ -e "$1" ] || [ -L "$1" ]; }
-ownership() { stat -c "%U$tab%G$tab%a" -- "$1"; }
-
-package() {
-  status=$(dpkg-query -W -f '\${db:Status-Status}' "$1" 2>/dev/null) || return 0
-  [ "$status" != installed ] || answer package "$1"
-}
-user() {
-  entry=$(getent passwd "$1") || return 0
-  answer user "$1" "$(printf %s "$entry" | cut -d : -f 6)" "$(printf %s "$entry" | cut -d : -f 7)" "$(id -nG "$1")"
-}
-directory() {
-  there "$1" || return 0
-  if [ -d "$1" ] && [ ! -L "$1" ]; then answer directory "$1" "$(ownership "$1")"; else answer other-directory "$1"; fi
-}
-file() {
-  there "$1" || return 0
-  if [ ! -f "$1" ] || [ -L "$1" ]; then answer other-file "$1"; return; fi
-  sum=$(sha256sum < "$1" | cut -c 1-64)
-  content='?'
-  if [ "$2" != secret ] && [ "$2" != "$sum" ] && [ "$(stat -c %s -- "$1")" -le ${LONGEST_CONTENT} ]; then
-    content=$(base64 -w 0 < "$1")
-  fi
-  answer file "$1" "$(ownership "$1")" "$sum" "\${content:--}"
-}
-unit() {
-  answer unit "$1" "$(systemctl show -p UnitFileState --value -- "$1" | grep . || echo none)" \\
-    "$(systemctl show -p ActiveState --value -- "$1")"
-}
-
-while IFS="$tab" read -r kind name more; do
-  case $kind in
-    package) package "$name" ;;
-    user) user "$name" ;;
-    directory) directory "$name" ;;
-    file) file "$name" "$more" ;;
-    unwanted) ! there "$name" || answer unwanted "$name" ;;
-    unit) unit "$name" ;;
-    service) [ ! -e "$base/$name.digest" ] || answer in-force "$name" "$(cat "$base/$name.digest")" ;;
-  esac
-done
-{ [ ! -e "$base/stage" ] && [ ! -e "$base/backup" ]; } || answer leftovers
-answer end
-`;
-
-;// CONCATENATED MODULE: ./packages/converge/lib/records.js
-/** The last line of every input: a script that does not find it was cut off, and changes nothing. */
-const END = 'end';
-/** @throws Error for a field that would break the form; configuration paths never hold such characters. */
-function encodeRecords(records) {
-    const lines = [...records, [END]].map((fields) => {
-        for (const field of fields) {
-            // An empty field would be lost: `read` takes several tabs for one.
-            if (field === '' || /[\t\n\0]/.test(field))
-                throw new Error(`Not a field of a record: ${JSON.stringify(field)}`);
-        }
-        return fields.join('\t');
-    });
-    return `${lines.join('\n')}\n`;
-}
-/** @throws Error when the output is not complete. */
-function decodeRecords(output) {
-    const lines = output.split('\n');
-    if (lines.at(-1) !== '' || lines.at(-2) !== END)
-        throw new Error('The output of a script on a host is not complete');
-    return lines.slice(0, -2).map((line) => line.split('\t'));
-}
-/** Text for a field; `-` stands for none, and is not in base64's alphabet. */
-function encodeContent(content) {
-    return Buffer.from(content).toString('base64') || '-';
-}
-function decodeContent(field) {
-    return field === '-' ? '' : Buffer.from(field, 'base64').toString('utf8');
-}
-/** Permission bits as `chmod` takes them. */
-function encodeMode(mode) {
-    return mode.toString(8).padStart(4, '0');
-}
-
-;// CONCATENATED MODULE: ./packages/converge/lib/observe.js
-
-
-
-
-
-/** A host whose disk or login hangs must not hang the run. */
-const OBSERVE_TIMEOUT_MS = 120_000;
-/** Looks at every host of the bundle, all at once, each with one script. Writes nothing. */
-async function observe(remote, bundle, options = {}) {
-    const entries = await Promise.all(bundle.hosts.map(async (host) => {
-        const { stdout } = await remote
-            .script(host.host, OBSERVE_SCRIPT, [STATE_FOLDER], {
-            name: 'observing',
-            sudo: true,
-            input: encodeRecords(questions(host)),
-            timeoutMs: OBSERVE_TIMEOUT_MS,
-            ...options,
-        })
-            .catch(explainBusy);
-        return [host.host, readAnswers(stdout)];
-    }));
-    return { hosts: Object.fromEntries(entries) };
-}
-/** What the script is asked about a host. */
-function questions({ users, services }) {
-    const records = users.map(({ name }) => ['user', name]);
-    for (const { name, packages, directories, files, removes, unit } of services) {
-        records.push(['service', name], ...packages.map((item) => ['package', item]), ...directories.map(({ path }) => ['directory', path]), ...files.map(({ path, content, secret }) => [
-            'file',
-            path,
-            secret ? 'secret' : sha256(content),
-        ]), ...removes.map((path) => ['unwanted', path]), ...(unit ? [['unit', unit.name]] : []));
-    }
-    return records;
-}
-function sha256(text) {
-    return (0,external_node_crypto_.createHash)('sha256').update(text).digest('hex');
-}
-/** States of a unit file in which it needs no `systemctl enable`, or cannot have one. */
-const ENABLED = new Set(['enabled', 'static', 'indirect', 'alias', 'generated']);
-/** @throws Error when the script's output is not complete or not its own. */
-function readAnswers(output) {
-    const packages = [];
-    const users = {};
-    const directories = {};
-    const files = {};
-    const unwanted = [];
-    const units = {};
-    const inForce = {};
-    let leftovers = false;
-    for (const [kind = '', name = '', a = '', b = '', c = '', d = '', e = ''] of decodeRecords(output)) {
-        switch (kind) {
-            case 'package':
-                packages.push(name);
-                break;
-            case 'user':
-                users[name] = { home: a, shell: b, groups: c.split(' ') };
-                break;
-            case 'directory':
-                directories[name] = { owner: a, group: b, mode: parseInt(c, 8) };
-                break;
-            case 'other-directory':
-                directories[name] = 'not-a-directory';
-                break;
-            case 'file':
-                files[name] = {
-                    ...{ owner: a, group: b, mode: parseInt(c, 8), sha256: d },
-                    ...(e === '?' ? {} : { content: decodeContent(e) }),
-                };
-                break;
-            case 'other-file':
-                files[name] = 'not-a-file';
-                break;
-            case 'unwanted':
-                unwanted.push(name);
-                break;
-            case 'unit':
-                units[name] = { enabled: ENABLED.has(a), active: b === 'active' || b === 'reloading' };
-                break;
-            case 'in-force':
-                inForce[name] = a;
-                break;
-            case 'leftovers':
-                leftovers = true;
-                break;
-            default:
-                throw new Error(`Unknown answer of the observing script: ${kind}`);
-        }
-    }
-    return { packages, users, directories, files, unwanted, units, inForce, leftovers };
-}
+;// CONCATENATED MODULE: ./packages/engine/lib/consent.js
+/** Only what is always safe. */
+const NO_CONSENT = { restart: false, rebuild: [], drift: 'keep' };
 
 ;// CONCATENATED MODULE: ./node_modules/.pnpm/diff@9.0.0/node_modules/diff/libesm/diff/base.js
 class Diff {
@@ -80808,15 +83346,15 @@ function splitLines(text) {
 
 
 const compare_MASK = '(secret)\n';
-const compare_sha256 = (text) => createHash('sha256').update(text).digest('hex');
+const sha256 = (text) => createHash('sha256').update(text).digest('hex');
 /** SHA-256 of a bundle in hex: the same for the same bundle, whatever the order of its keys. Secrets go in as hashes. */
 function bundleDigest(bundle) {
     const text = JSON.stringify(bundle, (_key, value) => {
         if (isSecretFile(value))
-            return sorted({ ...value, content: compare_sha256(value.content) });
+            return sorted({ ...value, content: sha256(value.content) });
         return typeof value === 'object' && value !== null && !Array.isArray(value) ? sorted(value) : value;
     });
-    return compare_sha256(text);
+    return sha256(text);
 }
 function sorted(value) {
     return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
@@ -80827,7 +83365,7 @@ function isSecretFile(value) {
 /** A bundle's files as a folder tree; secrets are masked. */
 function tree(bundle) {
     return bundle.hosts.flatMap(({ host, services }) => services
-        .flatMap(({ files }) => files)
+        .flatMap(({ presets = [], files }) => [...presets, ...files])
         .map(({ path, content, secret }) => ({ path: `${host}${path}`, content: secret ? compare_MASK : content })));
 }
 /**
@@ -80853,17 +83391,18 @@ function partsOf(host) {
     parts.set('users', { content: lines({ users: host.users }), secret: false });
     for (const service of host.services) {
         parts.set(service.name, { content: describeService(service), secret: false });
-        for (const { path, content, secret } of service.files)
+        for (const { path, content, secret } of [...(service.presets ?? []), ...service.files])
             parts.set(path, { content, secret });
     }
     return parts;
 }
 /** What a service is besides the content of its files. */
-function describeService({ files, ...service }) {
-    const modes = files.map(({ content: _content, ...file }) => file);
-    return lines({ ...service, files: modes });
+function describeService({ presets = [], files, ...service }) {
+    const modes = (of) => of.map(({ content: _content, ...file }) => file);
+    return lines({ ...service, presets: modes(presets), files: modes(files) });
 }
-const lines = (value) => `${JSON.stringify(value, null, 2)}\n`;
+/** JSON for people: a role's verifier is as good as its password to some. */
+const lines = (value) => `${JSON.stringify(value, (key, part) => (key === 'verifier' ? compare_MASK.trim() : part), 2)}\n`;
 /** Everything in which two bundles differ, host by host, as unified diffs. */
 function diffBundles(before, after) {
     const names = new Set([...before.hosts, ...after.hosts].map(({ host }) => host));
@@ -80881,18 +83420,312 @@ function diffHost(host, before, after) {
     });
 }
 
+;// CONCATENATED MODULE: ./packages/converge/lib/records.js
+
+/** The last line of every input: a script that does not find it was cut off, and changes nothing. */
+const END = 'end';
+/** @throws Error for a field that would break the form; configuration paths never hold such characters. */
+function encodeRecords(records) {
+    const lines = [...records, [END]].map((fields) => {
+        for (const field of fields) {
+            // An empty field would be lost: `read` takes several tabs for one.
+            if (field === '' || /[\t\n\0]/.test(field))
+                throw new Error(`Not a field of a record: ${JSON.stringify(field)}`);
+        }
+        return fields.join('\t');
+    });
+    return `${lines.join('\n')}\n`;
+}
+/** @throws Error when the output is not complete. */
+function decodeRecords(output) {
+    const lines = output.split('\n');
+    if (lines.at(-1) !== '' || lines.at(-2) !== END)
+        throw new Error('The output of a script on a host is not complete');
+    return lines.slice(0, -2).map((line) => line.split('\t'));
+}
+/** Text for a field; `-` stands for none, and is not in base64's alphabet. */
+function encodeContent(content) {
+    return Buffer.from(content).toString('base64') || '-';
+}
+function decodeContent(field) {
+    return field === '-' ? '' : Buffer.from(field, 'base64').toString('utf8');
+}
+/** Permission bits as `chmod` takes them. */
+function encodeMode(mode) {
+    return mode.toString(8).padStart(4, '0');
+}
+function records_sha256(text) {
+    return (0,external_node_crypto_.createHash)('sha256').update(text).digest('hex');
+}
+
+;// CONCATENATED MODULE: ./packages/converge/lib/standing.js
+
+/** Pure. `remembered` is undefined where it is not known, and then nothing is held to be anybody else's work. */
+function standingOf(desired, live, remembered) {
+    if (same(desired, live))
+        return 'right';
+    if (remembered === undefined || same(live, remembered))
+        return 'due';
+    return same(desired, remembered) ? 'drifted' : 'contested';
+}
+function versionOf({ content, owner, group, mode }) {
+    return { sha256: records_sha256(content), owner, group, mode };
+}
+function standing_stateOf(observed) {
+    if (observed === undefined)
+        return 'absent';
+    return observed === 'not-a-file' ? 'other' : observed;
+}
+function same(one, other) {
+    if (typeof one === 'string' || typeof other === 'string')
+        return one === other;
+    return (one.sha256 === other.sha256 &&
+        one.owner === other.owner &&
+        one.group === other.group &&
+        one.mode === other.mode);
+}
+
+;// CONCATENATED MODULE: ./packages/converge/lib/compare-files.js
+
+
+
+/** Pure. */
+function compareFiles(host, service, observed, consent) {
+    const complete = service.packages.every((name) => observed.packages.includes(name));
+    const differing = itemsOf(service)
+        .map((item) => lookAt(item, observed, complete))
+        .filter(({ standing }) => standing !== 'right');
+    const changing = differing.filter(({ standing }) => standing === 'due' || consent.drift === 'restore');
+    const contested = differing.filter((found) => found.standing === 'contested' && !changing.includes(found));
+    const paths = (kind) => changing.filter((found) => found.kind === kind).map(({ path }) => path);
+    return {
+        changes: differing.map((found) => ({
+            host,
+            service: service.name,
+            target: found.path,
+            ...(changing.includes(found) ? changeOf(found) : driftOf(found)),
+        })),
+        presets: paths('preset'),
+        files: paths('file'),
+        removes: paths('remove'),
+        changed: [...changing, ...contested].flatMap(changedFile),
+        refusals: contested.map((found) => refusalOf(host, service.name, found)),
+    };
+}
+function itemsOf({ presets = [], files, removes }) {
+    const item = (kind, path, file) => ({ kind, path, file });
+    return [
+        ...presets.map((file) => item('preset', file.path, file)),
+        ...files.map((file) => item('file', file.path, file)),
+        ...removes.map((path) => item('remove', path, null)),
+    ];
+}
+/** @param complete all packages of the service are installed */
+function lookAt(item, observed, complete) {
+    const { path, file } = item;
+    const there = observed.files[path];
+    const desired = file ? versionOf(file) : 'absent';
+    // What a package will bring is not there to be seen yet.
+    const unwanted = !complete || observed.unwanted.includes(path) ? 'other' : 'absent';
+    const live = file ? standing_stateOf(there) : unwanted;
+    // What went with a removed package, or was in the hands of a run that ended, is nobody's edit.
+    const known = complete && !observed.underWay.includes(path) ? observed.remembered[path] : undefined;
+    // Of what must go, only that it is there was looked at.
+    const remembered = file || known === 'absent' ? known : undefined;
+    const standing = standingOf(desired, live, remembered);
+    return {
+        ...item,
+        ...{ desired, live, standing },
+        drift: difference(standing === 'contested' ? (remembered ?? desired) : desired, live),
+        content: contentOf(there),
+    };
+}
+const contentOf = (there) => there === undefined || there === 'not-a-file' ? undefined : there.content;
+/** A path that becomes what it should be. */
+function changeOf(found) {
+    const { kind, standing, live, desired, drift } = found;
+    const plain = kind === 'remove' ? 'to be removed' : difference(live, desired);
+    const what = { right: plain, due: plain, drifted: `drift, to be put back: ${drift}` };
+    return {
+        kind,
+        what: standing === 'contested' ? `${plain}, over drift: ${drift}` : what[standing],
+        ...diffOf(found, 'to-desired'),
+    };
+}
+/** A path that somebody changed, and that stays so. */
+function driftOf(found) {
+    const contested = found.standing === 'contested';
+    return {
+        kind: 'drift',
+        what: `drift, ${contested ? 'in the way of a change' : 'left as it is'}: ${found.drift}`,
+        ...diffOf(found, contested ? 'to-desired' : 'to-live'),
+    };
+}
+function refusalOf(host, service, { path, drift }) {
+    return (`${host}: ${service}: ${path} is to change, but it is not as it was last brought into force (${drift}); ` +
+        'undo that edit, or run again with drift: restore to overwrite it');
+}
+function changedFile({ file, live, desired, content }) {
+    if (!file || file.secret)
+        return [];
+    const before = sameContent(live, desired) ? file.content : (content ?? null);
+    return [{ path: file.path, before, after: file.content }];
+}
+const sameContent = (one, other) => typeof one !== 'string' && typeof other !== 'string' && one.sha256 === other.sha256;
+function diffOf({ path, file, live, desired, content }, direction) {
+    if (!file || sameContent(live, desired))
+        return {};
+    if (file.secret)
+        return { diff: '(secret changed)\n' };
+    const there = live !== 'absent' && live !== 'other';
+    if (there && content === undefined)
+        return { diff: '(too long to show)\n' };
+    const diff = direction === 'to-desired'
+        ? unifiedDiff(path, content ?? null, file.content, false)
+        : unifiedDiff(path, file.content, content ?? '', false);
+    return diff ? { diff } : {};
+}
+/** `new`, `removed`, `content; mode 0644 → 0600`. */
+function difference(from, to) {
+    if (from === 'other' || to === 'other')
+        return from === 'absent' ? 'new' : 'is no plain file';
+    if (from === 'absent')
+        return 'new';
+    if (to === 'absent')
+        return 'removed';
+    const ownership = ownershipDifference(from, to);
+    return [...(from.sha256 === to.sha256 ? [] : ['content']), ...(ownership ? [ownership] : [])].join('; ');
+}
+/** `owner root:root → shop:shop; mode 0644 → 0600`; empty when there is none. */
+function ownershipDifference(actual, desired) {
+    const [from, to] = [`${actual.owner}:${actual.group}`, `${desired.owner}:${desired.group}`];
+    return [
+        ...(from === to ? [] : [`owner ${from} → ${to}`]),
+        ...(actual.mode === desired.mode
+            ? []
+            : [`mode ${encodeMode(actual.mode)} → ${encodeMode(desired.mode)}`]),
+    ].join('; ');
+}
+
+;// CONCATENATED MODULE: ./packages/converge/lib/digest.js
+
+/**
+ * Digest of all that a service has to be told of when it changes. A host keeps the digest that was last brought into
+ * force, so that a change of files whose reload was never done is noticed.
+ */
+function serviceDigest({ presets = [], files, removes, unit }) {
+    const parts = (list) => list.map(({ path, content, owner, group, mode }) => [path, records_sha256(content), owner, group, mode]);
+    const all = [parts(files), removes, unit?.name ?? null, ...(presets.length > 0 ? [parts(presets)] : [])];
+    return records_sha256(JSON.stringify(all));
+}
+
+;// CONCATENATED MODULE: ./packages/converge/lib/compare-unit.js
+
+
+const RANK = ['none', 'reload', 'restart'];
+const strongest = (effects) => RANK[Math.max(0, ...effects.map((effect) => RANK.indexOf(effect)))] ?? 'none';
+/** Pure: what has to be done with a service besides changing its files. */
+function compareUnit(host, service, observed, differences, consent) {
+    const { unit, name } = service;
+    const touched = touchedPaths(service, differences);
+    const current = observed.inForce[name] === serviceDigest(service);
+    const unknown = !current && touched.length === 0;
+    if (!unit) {
+        return { whats: unknown ? ['not known to be in force'] : [], action: 'none', due: null, refusals: [] };
+    }
+    const actual = observed.units[unit.name] ?? { enabled: false, active: false };
+    const { action, causes } = actionOf(service, unit, observed, touched);
+    const due = dueOf(unit, actual.active, action);
+    const refused = due === 'restart' && unit.restartAsks === true && !consent.restart;
+    return {
+        whats: [
+            ...(actual.enabled === unit.enabled ? [] : [unit.enabled ? 'to be enabled' : 'to be disabled']),
+            ...(due === 'start' ? ['to be started'] : []),
+            ...(unit.state === 'stopped' && actual.active ? ['to be stopped'] : []),
+            ...(due === 'reload' || due === 'restart' ? [unknown ? `${due} due` : due] : []),
+            ...(due === null && unknown ? ['not known to be in force'] : []),
+        ],
+        ...{ action, due },
+        refusals: refused ? [restartRefusal(host, name, causes, differences)] : [],
+    };
+}
+/** Those that change, and those that would if no drift were in the way. */
+function touchedPaths(service, differences) {
+    const { presets = [], files, removes } = service;
+    const { changed } = differences;
+    const touched = [...differences.presets, ...differences.files, ...differences.removes];
+    const own = [...presets, ...files].map(({ path }) => path);
+    return [...own, ...removes].filter((path) => touched.includes(path) || changed.some((file) => file.path === path));
+}
+function dueOf({ state }, active, action) {
+    if (state === 'stopped')
+        return null;
+    if (!active)
+        return state === 'running' ? 'start' : null;
+    return action === 'none' ? null : action;
+}
+/** @returns what a running unit is told, and the paths because of which. */
+function actionOf(service, unit, observed, touched) {
+    const paths = [...new Set([...touched, ...untold(service, observed, touched)])];
+    const effectOf = (path) => {
+        const preset = service.presets?.find((file) => file.path === path);
+        // What a preset is for happened when the packages were installed.
+        if (preset)
+            return preset.effect ?? 'none';
+        return service.files.find((file) => file.path === path)?.effect ?? unit.onChange;
+    };
+    const current = observed.inForce[service.name] === serviceDigest(service);
+    // Something is not in force, and no file says what: the unit's own way brings in everything.
+    const action = strongest(paths.length === 0 && !current ? [unit.onChange] : paths.map(effectOf));
+    return { action, causes: paths.filter((path) => effectOf(path) === action) };
+}
+/** Files which lie as they should, and of which the running service may not know. */
+function untold(service, observed, touched) {
+    const { files, name } = service;
+    const inForce = observed.inForce[name];
+    if (inForce === serviceDigest(service))
+        return [];
+    const known = files.some(({ path }) => observed.remembered[path] !== undefined);
+    // A host of an older version remembers only that the whole was in force.
+    if (!known && inForce !== undefined && touched.length > 0)
+        return [];
+    return files
+        .filter((file) => {
+        const remembered = observed.remembered[file.path];
+        return (remembered === undefined ||
+            observed.underWay.includes(file.path) ||
+            !same(versionOf(file), remembered));
+    })
+        .map(({ path }) => path);
+}
+const SHOWN_LINES = 3;
+function restartRefusal(host, service, causes, { changes }) {
+    const lines = changes
+        .filter(({ target }) => causes.includes(target))
+        .flatMap(({ diff = '' }) => diff.split('\n'))
+        .filter((line) => /^\+(?!\+|\s*#|\s*$)/.test(line))
+        .map((line) => line.slice(1).trim());
+    const shown = lines.slice(0, SHOWN_LINES).join(', ') + (lines.length > SHOWN_LINES ? ', …' : '');
+    const where = causes.join(', ') || 'a change that was made earlier';
+    return `${host}: ${service}: ${where}${shown ? ` (${shown})` : ''} takes a restart; run again with allow-restart: true`;
+}
+
 ;// CONCATENATED MODULE: ./packages/converge/lib/compare.js
 
 
-
-/** All in which a host differs from its bundle. */
-function compareHost(desired, observed) {
-    const host = desired.host;
-    return [
-        ...desired.users.flatMap((user) => compareUser(host, user, observed)),
-        ...desired.services.flatMap((service) => compareService(host, service, observed)),
-        ...(observed.leftovers ? [leftoversOf(host)] : []),
-    ];
+/** Pure. */
+function compareHost(desired, observed, consent) {
+    const { host } = desired;
+    const services = desired.services.map((service) => compareService(host, service, observed, consent));
+    return {
+        changes: [
+            ...desired.users.flatMap((user) => compareUser(host, user, observed)),
+            ...services.flatMap(({ changes }) => changes),
+            ...(observed.leftovers ? [leftoversOf(host)] : []),
+        ],
+        services,
+        refusals: services.flatMap(({ refusals }) => refusals),
+    };
 }
 function leftoversOf(host) {
     return { host, service: null, kind: 'leftovers', target: 'earlier run', what: 'to be cleaned up' };
@@ -80910,254 +83743,567 @@ function compareUser(host, { name, home, shell, groups }, observed) {
     ];
     return differences.length === 0 ? [] : [change(differences.join('; '))];
 }
-function compareService(host, service, observed) {
-    const { name, packages, directories, files } = service;
-    const make = (kind, target, what, diff) => ({
+function compareService(host, service, observed, consent) {
+    const { name, packages, directories } = service;
+    const make = (kind, target, what) => ({
         ...{ host, service: name, kind, target, what },
-        ...(diff ? { diff } : {}),
     });
     const missing = packages.filter((item) => !observed.packages.includes(item));
-    // What a package will bring is not there to be seen yet.
-    const unwanted = service.removes.filter((path) => missing.length > 0 || observed.unwanted.includes(path));
-    const found = [
-        ...missing.map((item) => make('package', item, 'to be installed')),
-        ...directories.flatMap((item) => differenceOf(item, observed).map((what) => make('directory', item.path, what))),
-        ...files.flatMap((file) => compareFile(file, observed.files[file.path], make)),
-        ...unwanted.map((path) => make('remove', path, 'to be removed')),
-    ];
-    const touched = found.some(({ kind }) => kind === 'file' || kind === 'remove');
-    return [
-        ...found,
-        ...compareUnit(service, observed, touched).map((what) => make('unit', unitName(service), what)),
-    ];
+    const files = compareFiles(host, service, observed, consent);
+    const unit = compareUnit(host, service, observed, files, consent);
+    return {
+        service,
+        changes: [
+            ...missing.map((item) => make('package', item, 'to be installed')),
+            ...directories.flatMap((item) => directoryDifference(item, observed).map((what) => make('directory', item.path, what))),
+            ...files.changes,
+            ...unit.whats.map((what) => make('unit', service.unit?.name ?? name, what)),
+        ],
+        ...{ presets: files.presets, files: files.files, removes: files.removes },
+        apply: files.presets.length + files.files.length + files.removes.length + unit.whats.length > 0,
+        action: unit.action,
+        intent: { due: unit.due, files: files.changed },
+        refusals: [...files.refusals, ...unit.refusals],
+    };
 }
-const unitName = ({ unit, name }) => unit?.name ?? name;
-function differenceOf(desired, observed) {
+function directoryDifference(desired, observed) {
     const actual = observed.directories[desired.path];
     if (!actual)
         return ['new'];
     if (actual === 'not-a-directory')
         return ['is no folder'];
-    const difference = ownershipDifference(desired, actual);
+    const difference = ownershipDifference(actual, desired);
     return difference ? [difference] : [];
 }
-function ownershipDifference(desired, actual) {
-    const [from, to] = [`${actual.owner}:${actual.group}`, `${desired.owner}:${desired.group}`];
+
+;// CONCATENATED MODULE: external "node:timers/promises"
+const promises_namespaceObject = require("node:timers/promises");
+;// CONCATENATED MODULE: ./packages/remote/lib/errors.js
+
+/** A command that was run on a host and failed. The message names host and program, never arguments or input. */
+class RemoteError extends Error {
+    name = 'RemoteError';
+    host;
+    /** The program's name, or the name given to the script. */
+    command;
+    reason;
+    /** Exit code; `null` when the command did not come to its own end. */
+    code;
+    /** The end of what it wrote to standard output and standard error. */
+    stdout;
+    stderr;
+    constructor(details) {
+        const tail = lastLines(details.stderr ?? '');
+        super(`${details.host}: ${details.command} ${details.why}${tail ? `: ${tail}` : ''}`);
+        this.host = details.host;
+        this.command = details.command;
+        this.reason = details.reason;
+        this.code = details.code ?? null;
+        this.stdout = details.stdout ?? '';
+        this.stderr = details.stderr ?? '';
+    }
+}
+const MESSAGE_LINES = 5;
+const MESSAGE_LENGTH = 1000;
+/** The last lines of an output on one line, short enough for a message. */
+function lastLines(text) {
+    const lines = text.split('\n').map((line) => line.trim());
+    const joined = lines
+        .filter((line) => line !== '')
+        .slice(-MESSAGE_LINES)
+        .join(' | ');
+    return joined.length > MESSAGE_LENGTH ? `…${joined.slice(-MESSAGE_LENGTH)}` : joined;
+}
+/** No connection to a host: the user's to mend. */
+class ConnectError extends errors_UserError {
+    host;
+    reason;
+    constructor(host, reason, message) {
+        super(message);
+        this.host = host;
+        this.reason = reason;
+    }
+}
+function wrongHostKey(host, offered) {
+    const accepted = host.ssh.hostKeys.join(' or ');
+    return new ConnectError(host.name, 'wrong-host-key', `${place(host)} shows the wrong host key: it offered ${offered.type} ${offered.fingerprint}, but the inventory ` +
+        `accepts only ${accepted}. Nothing was sent to it. If the host was rebuilt, put its new fingerprint into ` +
+        'ssh.hostKeys of the inventory; otherwise somebody may be answering in its place.');
+}
+function keyRefused(host, key) {
+    return new ConnectError(host.name, 'refused', `the SSH key does not fit: ${place(host)} refused ${key.type} ${key.fingerprint} for user "${host.ssh.user}". ` +
+        `Give the private key of this stack, or add its public key to ~${host.ssh.user}/.ssh/authorized_keys there.`);
+}
+function unreachable(host, cause, waitedMs) {
+    const waited = waitedMs >= 1000 ? ` for ${Math.round(waitedMs / 1000)} s` : '';
+    return new ConnectError(host.name, 'unreachable', `${place(host)} cannot be reached${waited}: ${cause}. Check that it runs, and that its firewall lets ` +
+        `${host.ssh.via ? `"${host.ssh.via}"` : 'this machine'} in on port ${host.ssh.port}.`);
+}
+function incompatible(host, cause) {
+    return new ConnectError(host.name, 'incompatible', `${place(host)}: the SSH handshake failed: ${cause}. Compare the algorithms that its sshd allows (sshd -T) ` +
+        'with curve25519-sha256, ssh-ed25519 and aes-gcm or aes-ctr.');
+}
+function place(host) {
+    const via = host.ssh.via ? ` through ${host.ssh.via}` : '';
+    return `${host.name} (${host.ssh.address} port ${host.ssh.port}${via})`;
+}
+
+;// CONCATENATED MODULE: ./packages/postgres/lib/sql.js
+
+/** A name in SQL, whatever it holds. */
+const sql_identifier = (name) => `"${name.replaceAll('"', '""')}"`;
+/** A text in SQL, whatever it holds. */
+const sql_literal = (text) => `'${text.replaceAll("'", "''")}'`;
+/** The slot that keeps the WAL for a member; slots know no dashes. */
+const slotOf = (host) => host.replaceAll('-', '_');
+/**
+ * Settings of our own sessions. Nothing of them is logged or counted, since statements hold verifiers; no commit waits
+ * for a replica, because a cluster that is to wait for one has none at first.
+ */
+const SESSION = [
+    'synchronous_commit=local',
+    'log_statement=none',
+    'log_min_duration_statement=-1',
+    'log_min_error_statement=panic',
+    'pg_stat_statements.track=none',
+    'pg_stat_statements.track_utility=off',
+    'statement_timeout=60s',
+    'lock_timeout=30s',
+];
+const OPTIONS = SESSION.map((setting) => `-c ${setting}`).join(' ');
+/** An argv that runs a program of PostgreSQL as its administrator. */
+function asPostgres(argv) {
+    const environment = [`PGOPTIONS=${OPTIONS}`, 'PGCONNECT_TIMEOUT=10', 'LC_ALL=C.UTF-8'];
+    return ['env', '--chdir=/', ...environment, 'runuser', '-u', 'postgres', '--', ...argv];
+}
+/** An argv for psql on the member's own host, which reads SQL from its standard input and prints bare values. */
+function psql({ version, port }, database = 'postgres') {
+    const { programs } = postgresLayout(version);
+    // Terse, because an error would quote the statement, which may hold a verifier.
+    const quiet = ['-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', '-v', 'VERBOSITY=terse'];
+    const server = ['-h', SOCKET_FOLDER, '-p', String(port), '-d', database];
+    return asPostgres([`${programs}/psql`, ...quiet, ...server]);
+}
+
+;// CONCATENATED MODULE: ./packages/postgres/lib/make-sql.js
+
+/** Words that psql runs only where a query finds nothing. */
+const unless = (exists, statement) => `SELECT ${sql_literal(statement)} WHERE NOT EXISTS (${exists}) \\gexec\n`;
+function roleSql({ name, attributes, memberOf, verifier }) {
+    const rights = ['LOGIN', 'REPLICATION'].map((right) => attributes.includes(right) ? right : `NO${right}`);
     return [
-        ...(from === to ? [] : [`owner ${from} → ${to}`]),
-        ...(actual.mode === desired.mode
-            ? []
-            : [`mode ${encodeMode(actual.mode)} → ${encodeMode(desired.mode)}`]),
-    ].join('; ');
+        unless(`SELECT FROM pg_roles WHERE rolname = ${sql_literal(name)}`, `CREATE ROLE ${sql_identifier(name)}`),
+        `ALTER ROLE ${sql_identifier(name)} NOSUPERUSER ${rights.join(' ')} PASSWORD ${sql_literal(verifier)};\n`,
+        ...memberOf.map((group) => `GRANT ${sql_identifier(group)} TO ${sql_identifier(name)};\n`),
+    ].join('');
 }
-function compareFile(desired, actual, make) {
-    const { path, content, secret } = desired;
-    if (!actual)
-        return [make('file', path, 'new', diffOf(desired, null))];
-    if (actual === 'not-a-file')
-        return [make('file', path, 'is no plain file', diffOf(desired, null))];
-    const ownership = ownershipDifference(desired, actual);
-    if (actual.sha256 === sha256(content))
-        return ownership ? [make('file', path, ownership)] : [];
-    const what = ['content', ...(ownership ? [ownership] : [])].join('; ');
-    if (secret)
-        return [make('file', path, what, '(secret changed)\n')];
-    return [
-        make('file', path, what, actual.content === undefined ? '(too long to show)\n' : diffOf(desired, actual.content)),
-    ];
+function databaseSql({ name, owner }) {
+    return unless(`SELECT FROM pg_database WHERE datname = ${sql_literal(name)}`, `CREATE DATABASE ${sql_identifier(name)} OWNER ${sql_identifier(owner)}`);
 }
-function diffOf({ path, content, secret }, before) {
-    return secret ? '(secret changed)\n' : unifiedDiff(path, before, content, false);
+function extensionSql({ name, extensions }) {
+    if (extensions.length === 0)
+        return '';
+    const statements = extensions.map((extension) => `CREATE EXTENSION IF NOT EXISTS ${sql_identifier(extension)};\n`);
+    return `\\connect ${sql_identifier(name)}\n${statements.join('')}`;
 }
-/** What has to be done with a service besides changing its files. */
-function compareUnit(service, observed, touched) {
-    const { unit } = service;
-    const current = observed.inForce[service.name] === serviceDigest(service);
-    if (!unit)
-        return touched || current ? [] : ['not known to be in force'];
-    const actual = observed.units[unit.name] ?? { enabled: false, active: false };
-    return [
-        ...(actual.enabled === unit.enabled ? [] : [unit.enabled ? 'to be enabled' : 'to be disabled']),
-        ...stateDifference(unit, actual.active),
-        ...(touched || current
-            ? []
-            : [`${unit.onChange === 'none' ? 'not known to be in force' : `${unit.onChange} due`}`]),
-    ];
+/** SQL that makes a member's slot on its primary, from which on WAL is kept for it, where there is none. */
+function slotSql(host) {
+    const slot = sql_literal(slotOf(host));
+    return (`SELECT FROM pg_create_physical_replication_slot(${slot}, true) ` +
+        `WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = ${slot});\n`);
 }
-function stateDifference({ state }, active) {
-    if (state === 'running' && !active)
-        return ['to be started'];
-    if (state === 'stopped' && active)
-        return ['to be stopped'];
-    return [];
+/** SQL that removes a member's slot when its WAL is lost: such a slot is of no use any more. */
+function dropLostSlotSql(host) {
+    return (`SELECT FROM (SELECT slot_name FROM pg_replication_slots WHERE slot_name = ${sql_literal(slotOf(host))} ` +
+        `AND wal_status = 'lost') AS lost, pg_drop_replication_slot(lost.slot_name);\n`);
 }
 /**
- * Digest of all that a service has to be told of when it changes. A host keeps the digest that was last brought into
- * force, so that a change of files whose reload was never done is noticed.
+ * Input for psql on the primary that makes what the cluster is to have; what is there stays. It holds verifiers, and no
+ * password.
  */
-function serviceDigest({ files, removes, unit }) {
-    const parts = files.map(({ path, content, owner, group, mode }) => [
-        path,
-        sha256(content),
-        owner,
-        group,
-        mode,
-    ]);
-    return sha256(JSON.stringify([parts, removes, unit?.name ?? null]));
+function makeSql({ roles, databases, members }, primary) {
+    return [
+        ...roles.map(roleSql),
+        ...databases.map(databaseSql),
+        ...members.filter(({ host }) => host !== primary).map(({ host }) => slotSql(host)),
+        ...databases.map(extensionSql),
+    ].join('');
 }
 
-;// CONCATENATED MODULE: ./packages/converge/lib/plan.js
-
+;// CONCATENATED MODULE: ./packages/postgres/lib/progress.js
 /**
- * The steps that make the hosts what the bundle says; none when they already are. Files are named by their paths, so
- * that no content gets into a step.
+ * Reads what pg_basebackup writes and says, at every tenth of the way, how much of the data has come.
  *
- * Every host's new configuration is validated before the first host's is changed.
- *
- * @throws Error when a host of the bundle was not observed, or the bundle is not sound.
+ * @returns takes the lines of its output
  */
-function plan(bundle, observed) {
-    assertSound(bundle);
-    const hosts = bundle.hosts.map((host) => {
-        const seen = observed.hosts[host.host];
-        if (!seen)
-            throw new Error(`${host.host} was not observed`);
-        const changes = compareHost(host, seen);
-        return { host, seen, changes, prepared: prepareSteps(host, changes) };
-    });
-    const validated = idsOf(hosts.flatMap(({ prepared }) => prepared.filter(({ kind }) => kind === 'validate')));
-    const applying = hosts.map(({ host, seen, changes }) => applySteps(host, seen, changes, validated));
-    const applied = idsOf(applying.flat());
-    const steps = hosts.flatMap(({ host, changes, prepared }, index) => {
-        const applies = applying[index] ?? [];
-        const clean = applies.length > 0 || changes.some(({ kind }) => kind === 'leftovers');
-        return [...prepared, ...applies, ...(clean ? [cleanStep(host.host, applied)] : [])];
-    });
-    return { steps, changes: hosts.flatMap(({ changes }) => changes) };
-}
-const idsOf = (steps) => steps.map(({ id }) => id);
-/** What comes before the first change of a live file, one after the other. */
-function prepareSteps(host, changes) {
-    const name = host.host;
-    const targets = (kind) => [
-        ...new Set(changes.filter((change) => change.kind === kind).map(({ target }) => target)),
-    ];
-    const steps = [];
-    const add = (step) => {
-        const previous = steps.at(-1);
-        steps.push(previous ? { ...step, after: [previous.id] } : step);
+function cloneProgress(tell) {
+    let tenths = 0;
+    return (line) => {
+        const [, done, total, percent] = /(\d+)\/(\d+) kB \((\d+)%\)/.exec(line) ?? [];
+        if (done === undefined || total === undefined)
+            return;
+        const reached = Math.floor(Number(percent) / 10);
+        if (reached <= tenths)
+            return;
+        tenths = reached;
+        tell(`${progress_mebibytes(done)} of ${progress_mebibytes(total)} MiB`);
     };
-    const packages = targets('package');
-    const users = targets('user');
-    const paths = targets('directory');
-    const base = (kind, title) => ({ id: `${name}/${kind}`, title, host: name });
-    if (packages.length > 0) {
-        add({ ...base('packages', `install ${packages.join(', ')}`), kind: 'packages', packages });
-    }
-    if (users.length > 0)
-        add({ ...base('users', `accounts: ${users.join(', ')}`), kind: 'users', users });
-    if (paths.length > 0)
-        add({ ...base('directories', `folders: ${paths.join(', ')}`), kind: 'directories', paths });
-    const services = dueServices(host, changes);
-    if (services.length > 0) {
-        const title = `${services.map(({ service }) => service).join(', ')}: stage and validate`;
-        add({ ...base('validate', title), kind: 'validate', services });
-    }
-    return steps;
 }
-/** The services of a host with a change of files or unit, with their files. */
-function dueServices(host, changes) {
-    return host.services.flatMap(({ name: service }) => {
-        const own = changes.filter((change) => change.service === service);
-        const targets = (kind) => own.filter((change) => change.kind === kind).map(({ target }) => target);
-        const due = own.some(({ kind }) => kind === 'file' || kind === 'remove' || kind === 'unit');
-        return due ? [{ service, files: targets('file'), removes: targets('remove') }] : [];
-    });
-}
-function applySteps(host, { inForce }, changes, validated) {
-    const steps = [];
-    for (const { service, files, removes } of dueServices(host, changes)) {
-        const config = host.services.find(({ name }) => name === service);
-        if (!config)
-            continue;
-        const digest = serviceDigest(config);
-        const units = changes.filter((change) => change.service === service && change.kind === 'unit');
-        const previous = steps.at(-1);
-        steps.push({
-            id: `${host.host}/${service}/apply`,
-            kind: 'apply',
-            title: titleOf(service, files.length + removes.length, units),
-            host: host.host,
-            after: [...validated, ...(previous ? [previous.id] : [])],
-            service,
-            files,
-            removes,
-            reloadDue: files.length + removes.length > 0 || inForce[service] !== digest,
-            digest,
-        });
-    }
-    return steps;
-}
-function titleOf(service, files, units) {
-    const parts = [
-        ...(files > 0 ? [`${files} ${files === 1 ? 'file' : 'files'} into force`] : []),
-        ...units.map(({ what }) => what),
-    ];
-    return `${service}: ${parts.join(', ')}`;
-}
-function cleanStep(host, applied) {
-    // What was changed can be put back until the whole run has held, so backups go last, everywhere.
+const progress_mebibytes = (kibibytes) => Math.ceil(Number(kibibytes) / 1_024).toLocaleString('en');
+
+;// CONCATENATED MODULE: ./packages/postgres/lib/scripts.js
+/** Exit codes of the scripts below. */
+const OCCUPIED = 66;
+const NO_ROOM = 67;
+/**
+ * Beside a data directory may stand: `.new`, which is being made; `.made`, notes of a step that made one, until it has
+ * proved itself; `.behind`, a copy that was replaced and has nothing of its own; `.diverged…`, one that may have.
+ */
+const NAMES = `
+new=$data.new made=$data.made
+as() { env --chdir=/ runuser -u postgres -- "$@"; }
+empty() { [ ! -e "$1" ] || [ -z "$(ls -A -- "$1")" ]; }
+occupied() { echo "$data is not empty: look what it is, and move it away" >&2; exit ${OCCUPIED}; }
+`;
+/**
+ * Makes a cluster with data checksums, in a folder of its own until it is whole. Its configuration lies elsewhere.
+ * Arguments: folder of the programs, data directory.
+ */
+const INIT_SCRIPT = `
+set -eu
+programs=$1 data=$2
+${NAMES}
+empty "$data" || occupied
+rm -rf -- "$new"
+as "$programs/initdb" -D "$new" --auth-local=peer --auth-host=scram-sha-256 --data-checksums \\
+  --encoding=UTF8 --locale=C.UTF-8 --no-instructions > /dev/null
+rm -f -- "$new/postgresql.conf" "$new/pg_hba.conf" "$new/pg_ident.conf"
+[ ! -e "$data" ] || rmdir -- "$data"
+echo placed > "$made"
+mv -T -- "$new" "$data"
+`;
+/**
+ * Makes a replica: a base backup beside the old copy, which gives way when the new one is whole. Where the disk is too
+ * small for both, an old copy that has nothing of its own goes first; no other is ever removed.
+ * Arguments: folder of the programs, data directory, unit, connection, slot, what is replaced, KiB that are needed,
+ * whether to start it again, the password file for good. Input: the passwords. The files of this service are not in
+ * force yet, so they stand in a file of their own as long as the copy takes.
+ */
+const CLONE_SCRIPT = `
+set -eu
+programs=$1 data=$2 unit=$3 connection=$4 slot=$5 replaces=$6 needed=$7 starts=$8 passfile=$9
+${NAMES}
+was=stopped
+if ! systemctl is-active --quiet "$unit"; then :; elif [ "$replaces" = nothing ]; then occupied; else was=running; fi
+[ "$replaces" != nothing ] || empty "$data" || occupied
+aside=$data.$replaces
+if [ "$replaces" = diverged ] && [ -e "$aside" ]; then aside=$aside-$(date -u +%Y%m%dT%H%M%SZ); fi
+printf '%s\\n' "was=$was" > "$made"
+systemctl stop "$unit"
+rm -rf -- "$new"
+free() { df --output=avail -k -- "$(dirname -- "$data")" | tail -n 1 | tr -d ' '; }
+if [ "$replaces" = behind ] && [ "$(free)" -lt "$needed" ]; then rm -rf -- "$data" "$aside"; fi
+if [ "$(free)" -lt "$needed" ]; then
+  echo "there are $(free) KiB free for a copy of $needed KiB" >&2
+  [ $was = stopped ] || systemctl start "$unit" || :
+  rm -f -- "$made"
+  exit ${NO_ROOM}
+fi
+umask 077
+passwords=$data.pgpass
+trap 'rm -f -- "$passwords"' EXIT
+trap 'exit 143' TERM INT HUP
+rm -f -- "$passwords"
+cat > "$passwords"
+chown postgres: "$passwords"
+as "$programs/pg_basebackup" -d "$connection passfile=$passwords" -D "$new" --no-password --write-recovery-conf --wal-method=stream --slot="$slot" \\
+  --checkpoint=fast --progress
+as sed -i "s|$passwords|$passfile|" "$new/postgresql.auto.conf"
+as grep -q "$passfile" "$new/postgresql.auto.conf"
+if empty "$data"; then
+  [ ! -e "$data" ] || rmdir -- "$data"
+else
+  [ "$replaces" != behind ] || rm -rf -- "$aside"
+  printf '%s\\n' "aside=$aside" >> "$made"
+  mv -T -- "$data" "$aside"
+fi
+echo placed >> "$made"
+mv -T -- "$new" "$data"
+if [ $was = running ] && [ "$starts" = yes ]; then systemctl start "$unit"; fi
+`;
+/**
+ * Takes back what a step made that has not proved itself: what stood there before stands there again. Arguments: data
+ * directory, unit.
+ */
+const UNDO_SCRIPT = `
+set -eu
+data=$1 unit=$2
+${NAMES}
+[ -e "$made" ] || { rm -rf -- "$new"; exit 0; }
+aside=$(sed -n 's/^aside=//p' "$made")
+was=$(sed -n 's/^was=//p' "$made")
+systemctl stop "$unit" 2> /dev/null || :
+rm -rf -- "$new"
+if grep -qx placed "$made"; then rm -rf -- "$data"; fi
+if [ -n "$aside" ] && [ -e "$aside" ] && [ ! -e "$data" ]; then mv -T -- "$aside" "$data"; fi
+if [ "$was" = running ]; then systemctl start "$unit"; fi
+rm -f -- "$made"
+`;
+/**
+ * A copy that has proved itself needs no way back: removes the notes, and an old copy that has nothing of its own.
+ * Prints the old copies that stay. Arguments: data directory.
+ */
+const SETTLE_SCRIPT = `
+set -eu
+data=$1
+${NAMES}
+rm -rf -- "$data.behind" "$made"
+for kept in "$data".diverged*; do [ ! -e "$kept" ] || printf '%s\\n' "$kept"; done
+`;
+/** Succeeds when nothing is left beside a data directory that SETTLE_SCRIPT would remove. */
+const SETTLED_SCRIPT = `
+[ ! -e "$1.behind" ] && [ ! -e "$1.made" ]
+`;
+
+;// CONCATENATED MODULE: ./packages/postgres/lib/clone.js
+
+
+
+
+
+
+
+const HOURS = 3_600_000;
+/** What a copy takes: the databases, and the WAL that is written meanwhile. */
+const SIZE_SQL = `SELECT (sum(pg_database_size(oid)) * 1.1 / 1024)::bigint + 262144 FROM pg_database;\n`;
+/** Makes a replica by a base backup over the primary's replication role; the password stands in a file only. */
+function cloneHandler(hands) {
     return {
-        id: `${host}/clean`,
-        kind: 'clean',
-        title: 'remove staged files and backups',
-        host,
-        after: applied,
+        run: async (step, context) => {
+            await hands.primary(step.from, context);
+            await hands.query(step.from, dropLostSlotSql(step.host) + slotSql(step.host), context);
+            const needed = await hands.query(step.from, SIZE_SQL, context);
+            await copy(hands, step, needed, context).catch(clone_explain(step));
+            return `copied from ${step.from}`;
+        },
+        undo: async ({ host }, { signal }) => {
+            const { spec } = hands.member(host);
+            const args = [spec.dataDirectory, spec.unit];
+            await hands.script(host, UNDO_SCRIPT, args, { name: 'taking the copy back', signal });
+        },
     };
 }
-const PATH = /^(\/[^/\t\n\0]+)+$/;
-function assertSound({ hosts }) {
-    for (const { host, services } of hosts) {
-        const paths = services.flatMap((service) => [
-            ...service.files.map(({ path }) => path),
-            ...service.removes,
-            ...service.directories.map(({ path }) => path),
-            ...service.roots,
-        ]);
-        const odd = paths.find((path) => !PATH.test(path) || path.split('/').some((part) => part === '.' || part === '..'));
-        if (odd)
-            throw new Error(`The bundle of ${host} names the path ${JSON.stringify(odd)}`);
-        const files = services.flatMap((service) => [
-            ...service.files.map(({ path }) => path),
-            ...service.removes,
-        ]);
-        const twice = files.find((path, index) => files.indexOf(path) !== index);
-        if (twice)
-            throw new Error(`The bundle of ${host} names ${twice} twice`);
-        const unnamed = services.find(({ name }) => !/^[a-z0-9][a-z0-9._-]*$/.test(name));
-        if (unnamed)
-            throw new Error(`The bundle of ${host} names the service ${JSON.stringify(unnamed.name)}`);
-    }
+async function copy(hands, { host, from, replaces, starts }, needed, context) {
+    const { spec } = hands.member(host);
+    const { role, passfile } = spec.replication;
+    const connection = connectionTo(hands.address(from), spec.port, role);
+    const input = await hands.passwords(from, context);
+    const { programs } = postgresLayout(spec.version);
+    const onLine = cloneProgress((message) => context.progress(message));
+    await hands.script(host, CLONE_SCRIPT, [
+        ...[programs, spec.dataDirectory, spec.unit, connection, slotOf(host), replaces, needed],
+        starts ? 'yes' : 'no',
+        passfile,
+    ], { name: 'copying the data', input, signal: context.signal, timeoutMs: 24 * HOURS, onLine });
+}
+/** How a member reaches its primary, as libpq reads it; without the file in which the password stands. */
+function connectionTo(address, port, role) {
+    const fields = { host: address, port: String(port), user: role, connect_timeout: '10' };
+    return Object.entries(fields)
+        .map(([name, value]) => `${name}=${/^[\w./:-]+$/.test(value) ? value : clone_quoted(value)}`)
+        .join(' ');
+}
+const clone_quoted = (value) => `'${value.replaceAll(/[\\']/g, '\\$&')}'`;
+function clone_explain({ host, from }) {
+    return (error) => {
+        if (!(error instanceof RemoteError) || error.code !== NO_ROOM)
+            throw error;
+        throw new errors_UserError(`${host}: the disk is too small for a copy of ${from} beside the old one, which is kept because it may hold ` +
+            `what ${from} has not: ${error.stderr.trim()}; move the old copy away, or choose a larger disk`);
+    };
 }
 
-;// CONCATENATED MODULE: ./packages/converge/lib/describe.js
-/** A plan as data for tables and folded diffs. */
-function describe_describe({ changes }) {
-    const hosts = new Set(changes.map(({ host }) => host)).size;
+;// CONCATENATED MODULE: ./packages/postgres/lib/lsn.js
+/**
+ * A position in the write-ahead log as a number, from PostgreSQL's own form `16/B374D848`.
+ *
+ * @throws RangeError for any other text.
+ */
+function parseLsn(text) {
+    const [, high, low] = /^([0-9A-Fa-f]{1,8})\/([0-9A-Fa-f]{1,8})$/.exec(text) ?? [];
+    if (high === undefined || low === undefined)
+        throw new RangeError(`"${text}" is no position in a WAL`);
+    return (BigInt(`0x${high}`) << 32n) + BigInt(`0x${low}`);
+}
+/** Number of the segment that holds a position, timelines apart. */
+function segmentAt(lsn, segmentBytes) {
+    return parseLsn(lsn) / BigInt(segmentBytes);
+}
+/**
+ * Number of a segment from the name of its file, timelines apart.
+ *
+ * @throws RangeError when it is no such name.
+ */
+function segmentOf(file, segmentBytes) {
+    const [, log, segment] = /^[0-9A-F]{8}([0-9A-F]{8})([0-9A-F]{8})$/.exec(file) ?? [];
+    if (log === undefined || segment === undefined)
+        throw new RangeError(`"${file}" is no file of a WAL`);
+    return BigInt(`0x${log}`) * (2n ** 32n / BigInt(segmentBytes)) + BigInt(`0x${segment}`);
+}
+
+;// CONCATENATED MODULE: ./packages/postgres/lib/standing.js
+
+/** Tells a replica that only lags from one that has fallen behind or diverged. */
+function standing_standingOf(follower, leader) {
+    const { data, server } = follower.seen;
+    if (!data)
+        return { kind: 'missing' };
+    const other = leader.server?.systemIdentifier ?? leader.data?.systemIdentifier;
+    if (other !== undefined && data.systemIdentifier !== other) {
+        return { kind: 'diverged', why: `its data are of another cluster than those of ${leader.host}` };
+    }
+    if (!data.standby && server?.inRecovery !== true) {
+        return {
+            kind: 'diverged',
+            why: `it was the primary before ${leader.host}, and may hold what that has not`,
+        };
+    }
+    if (!leader.server)
+        return { kind: 'waiting' };
+    // From the primary, or from another replica of it.
+    if (server?.receiver?.status === 'streaming' && server.timeline === leader.server.timeline) {
+        return { kind: 'streaming' };
+    }
+    return (forked(follower.seen, leader.host, leader.server) ??
+        starved(follower, leader.server) ?? { kind: 'waiting' });
+}
+/** Beyond the point at which the primary's history left the replica's timeline. */
+function forked(seen, leader, primary) {
+    const place = seen.server ?? seen.data;
+    if (!place || place.timeline === primary.timeline)
+        return null;
+    const end = primary.history.find(({ timeline }) => timeline === place.timeline);
+    if (end && parseLsn(place.lsn) <= parseLsn(end.lsn))
+        return null;
+    const why = end
+        ? `it went on to ${place.lsn} on timeline ${place.timeline}, which ${leader} left at ${end.lsn}`
+        : `its timeline ${place.timeline} is none of which ${leader} came`;
+    return { kind: 'diverged', why };
+}
+/** The primary no longer has the WAL that comes next. */
+function starved({ slot: name, seen: { server, data } }, primary) {
+    const slot = primary.slots.find((candidate) => candidate.name === name);
+    if (slot?.walStatus === 'lost') {
+        return {
+            kind: 'behind',
+            why: `its slot ${name} is lost: more than max_slot_wal_keep_size was written since`,
+        };
+    }
+    // Until it has replayed all that it has, its position tells nothing of what it needs.
+    if (server)
+        return server.atEnd ? gone(server.lsn, primary) : null;
+    const kept = slot?.restartLsn ?? null;
+    if (!data || kept === null || parseLsn(kept) <= parseLsn(data.lsn))
+        return null;
     return {
-        summary: changes.length === 0
-            ? 'Every host is as it should be; nothing to do.'
-            : `${changes.length} ${changes.length === 1 ? 'change' : 'changes'} on ${hosts} ${hosts === 1 ? 'host' : 'hosts'}`,
-        rows: changes.map(({ host, service, kind, target, what }) => ({
-            ...{
-                host,
-                service: service ?? '',
-                target: kind === 'file' || kind === 'unit' ? target : `${kind} ${target}`,
-            },
-            change: what,
-        })),
-        diffs: changes.flatMap(({ host, target, diff }) => (diff ? [{ host, path: target, diff }] : [])),
+        kind: 'waiting',
+        doubt: `it has all up to ${data.lsn} at least, and its slot keeps what is after ${kept}`,
     };
+}
+function gone(lsn, { segmentBytes, oldestWal }) {
+    if (oldestWal === null || segmentAt(lsn, segmentBytes) >= segmentOf(oldestWal, segmentBytes))
+        return null;
+    return { kind: 'behind', why: `it needs WAL from ${lsn} on, and the oldest that is left is ${oldestWal}` };
+}
+
+;// CONCATENATED MODULE: ./packages/postgres/lib/follow.js
+
+
+
+
+
+
+/** A replica first replays what it has; after a crash that is what was written since its last checkpoint. */
+const ROUNDS = 120;
+const ROUND_MS = 1_000;
+/** Waits until a replica streams and its primary sees it, and then removes what it replaced. */
+function followHandler(hands) {
+    return {
+        check: async (step, context) => (await streams(hands, step, context)) !== null && settled(hands, step, context),
+        run: async (step, context) => {
+            const replica = await untilItStreams(hands, step, context);
+            const { spec } = hands.member(step.host);
+            const options = { name: 'settling', signal: context.signal };
+            const kept = await hands.script(step.host, SETTLE_SCRIPT, [spec.dataDirectory], options);
+            return [
+                lagOf(step.from, replica),
+                ...(kept ? [`its old copy stays in ${kept.split('\n').join(', ')}`] : []),
+            ].join('; ');
+        },
+    };
+}
+const lagOf = (from, { lagBytes }) => `streams from ${from}, ${lagBytes === null ? 'lag not known yet' : `${lagBytes.toLocaleString('en')} bytes behind`}`;
+async function settled(hands, { host }, { signal }) {
+    const args = ['-c', SETTLED_SCRIPT, 'settled', hands.member(host).spec.dataDirectory];
+    const { code } = await hands.remote.run(host, ['sh', ...args], { sudo: true, signal, okCodes: [0, 1] });
+    return code === 0;
+}
+/** The replica as its primary sees it; `null` while one of the two says that it doesn't stream. */
+async function streams(hands, step, context) {
+    const [own, primary] = await Promise.all([hands.look(step.host, context), hands.look(step.from, context)]);
+    return streaming(step, own, primary);
+}
+function streaming({ host }, own, primary) {
+    if (own.server?.receiver?.status !== 'streaming')
+        return null;
+    return primary.server?.replicas.find(({ name, state }) => name === host && state === 'streaming') ?? null;
+}
+async function untilItStreams(hands, step, context) {
+    let last = null;
+    let told = '';
+    for (let round = 0; round < ROUNDS; round += 1) {
+        const [own, server] = await Promise.all([
+            hands.look(step.host, context),
+            hands.primary(step.from, context),
+        ]);
+        const replica = streaming(step, own, { ...own, server });
+        if (replica)
+            return replica;
+        assertCanFollow(step, own, server);
+        await repoint(hands, step, own, context);
+        const state = follow_stateOf(step, own, server);
+        if (state !== told)
+            context.progress(state);
+        told = state;
+        last = own;
+        await (0,promises_namespaceObject.setTimeout)(ROUND_MS, undefined, { signal: context.signal });
+    }
+    throw new errors_UserError(`${step.host}: PostgreSQL does not stream from ${step.from} after ${(ROUNDS * ROUND_MS) / 1_000} s ` +
+        `(${last?.silence ?? told}); what it waits for stands in its log in /var/log/postgresql`);
+}
+function follow_stateOf({ host, from }, own, { replicas }) {
+    if (!own.server)
+        return own.running ? 'recovering' : 'not running';
+    const state = replicas.find(({ name }) => name === host)?.state;
+    return state === undefined ? `not connected to ${from} yet` : `${state} from ${from}`;
+}
+/** @throws UserError when waiting is in vain. */
+function assertCanFollow({ host, from }, own, server) {
+    const follower = { host, slot: slotOf(host), seen: own };
+    const standing = standing_standingOf(follower, { host: from, server, data: null });
+    if (standing.kind !== 'behind' && standing.kind !== 'diverged')
+        return;
+    throw new errors_UserError(`${host}: can't follow ${from} any more: ${standing.why}. Allow it to be made anew (allow-rebuild: ${host})`);
+}
+/** Points a replica of a former primary at the one that leads now; a reload takes that in. */
+async function repoint(hands, { host, from }, own, context) {
+    const address = hands.address(from);
+    if (!own.server?.inRecovery || own.server.follows === address)
+        return;
+    const { role, passfile } = hands.member(host).spec.replication;
+    const connection = `${connectionTo(address, hands.member(host).spec.port, role)} passfile=${passfile}`;
+    await hands.query(host, `ALTER SYSTEM SET primary_conninfo = ${sql_literal(connection)};\n` +
+        `ALTER SYSTEM SET primary_slot_name = ${sql_literal(slotOf(host))};\nSELECT FROM pg_reload_conf();\n`, context);
 }
 
 ;// CONCATENATED MODULE: ./packages/remote/lib/quote.js
@@ -81178,6 +84324,2431 @@ function quote_quote(word) {
 /** The line that makes a POSIX shell run exactly these arguments. */
 function commandLine(argv) {
     return argv.map(quote_quote).join(' ');
+}
+
+;// CONCATENATED MODULE: ./packages/postgres/lib/seen.js
+/** Settings of which a replica must have at least as much as its primary. */
+const LIMITS = [
+    'max_connections',
+    'max_locks_per_transaction',
+    'max_prepared_transactions',
+    'max_wal_senders',
+    'max_worker_processes',
+];
+
+;// CONCATENATED MODULE: ./packages/postgres/lib/observe-sql.js
+
+
+const LIMIT_LIST = LIMITS.map(sql_literal).join(', ');
+/** Timeline and position, which a primary and a replica keep in different places. */
+const PLACE = `
+  'timeline', CASE WHEN pg_is_in_recovery()
+    THEN coalesce((SELECT received_tli FROM pg_stat_wal_receiver),
+      (SELECT nullif(min_recovery_end_timeline, 0) FROM pg_control_recovery()),
+      (SELECT timeline_id FROM pg_control_checkpoint()))
+    ELSE ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int END,
+  'lsn', CASE WHEN pg_is_in_recovery()
+    THEN greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn())
+    ELSE pg_current_wal_lsn() END::text,
+  'atEnd', EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'startup'
+    AND wait_event IN ('RecoveryWalStream', 'RecoveryRetrieveRetryInterval')),
+  'segmentBytes', (SELECT setting::bigint FROM pg_settings WHERE name = 'wal_segment_size'),
+  'oldestWal', (SELECT min(name) FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$'),
+  'history', CASE WHEN pg_is_in_recovery() THEN '[]'::json ELSE (
+    SELECT coalesce(json_agg(json_build_object('timeline', words[1]::int, 'lsn', words[2])), '[]')
+      FROM regexp_matches(
+        coalesce(pg_read_file('pg_wal/' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) || '.history', 0, 1048576, true), ''),
+        '^([0-9]+)\\s+([0-9A-F]+/[0-9A-F]+)', 'gn') AS words) END`;
+const REPLICATION = `
+  'receiver', (SELECT json_build_object('status', status, 'sender', sender_host, 'slot', slot_name)
+    FROM pg_stat_wal_receiver WHERE pid IS NOT NULL),
+  'follows', CASE WHEN pg_is_in_recovery()
+    THEN substring(current_setting('primary_conninfo') FROM 'host=(\\S+)') END,
+  'replicas', (SELECT coalesce(json_agg(json_build_object('name', application_name, 'address', host(client_addr),
+      'state', state, 'syncState', sync_state, 'lagBytes', CASE WHEN NOT pg_is_in_recovery()
+        THEN pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn) END,
+      'lagSeconds', extract(epoch FROM replay_lag)) ORDER BY application_name), '[]') FROM pg_stat_replication),
+  'slots', (SELECT coalesce(json_agg(json_build_object('name', slot_name, 'active', active, 'walStatus', wal_status, 'restartLsn', restart_lsn::text)
+      ORDER BY slot_name), '[]') FROM pg_replication_slots WHERE slot_type = 'physical')`;
+const SETTINGS = `
+  'pendingRestart', (SELECT coalesce(json_agg(name ORDER BY name), '[]') FROM pg_settings WHERE pending_restart),
+  'limits', (SELECT json_object_agg(name, setting::int) FROM pg_settings WHERE name IN (${LIMIT_LIST})),
+  'declaredLimits', (SELECT coalesce(json_object_agg(name, setting::int), '{}') FROM (
+    SELECT DISTINCT ON (name) name, setting FROM pg_file_settings
+      WHERE name IN (${LIMIT_LIST}) AND setting ~ '^[0-9]+$' ORDER BY name, seqno DESC) AS declared),
+  'checksums', current_setting('data_checksums') = 'on'`;
+/**
+ * What a server says of itself, as one line of JSON. The verifiers are compared there, so that they need not be
+ * fetched.
+ */
+function observeSql({ roles }) {
+    const wanted = roles.map(({ name, verifier, attributes }) => `(${sql_literal(name)}, ${sql_literal(verifier)}, ${attributes.includes('LOGIN')}, ${attributes.includes('REPLICATION')})`);
+    return `SELECT json_build_object(
+  'inRecovery', pg_is_in_recovery(),
+  'startedAt', pg_postmaster_start_time()::text,
+  'systemIdentifier', (SELECT system_identifier::text FROM pg_control_system()),${PLACE},${REPLICATION},
+  'roles', (SELECT coalesce(json_object_agg(name, CASE
+      WHEN rolname IS NULL THEN 'missing'
+      WHEN (rolpassword, rolcanlogin, rolreplication, rolsuper) IS DISTINCT FROM (verifier, login, replication, false)
+        THEN 'differs'
+      ELSE 'current' END), '{}')
+    FROM (VALUES ${wanted.join(', ')}) AS wanted (name, verifier, login, replication)
+    LEFT JOIN pg_authid ON rolname = name),
+  'databases', (SELECT json_agg(datname ORDER BY datname) FROM pg_database),${SETTINGS});
+`.replaceAll(/\n\s*/g, ' ');
+}
+
+;// CONCATENATED MODULE: ./packages/postgres/lib/observe.js
+
+
+
+
+const TIMEOUT_MS = 120_000;
+/**
+ * Answers with lines of fields between tabs, the last of them `end`. Changes nothing. Arguments: folder of the programs,
+ * data directory, unit, then databases; the input is SQL.
+ */
+function script(spec) {
+    const server = psql(spec).map(quote_quote).join(' ');
+    const other = psql(spec).slice(0, -1).map(quote_quote).join(' ');
+    const control = asPostgres(['env', 'LC_ALL=C', `${postgresLayout(spec.version).programs}/pg_controldata`]);
+    return `
+set -u
+programs=$1 data=$2 unit=$3
+shift 3
+sql=$(cat)
+if [ -x "$programs/postgres" ]; then printf 'installed\\n'; fi
+for version in "$(dirname "$(dirname "$data")")"/*/main/PG_VERSION; do
+  if [ -e "$version" ]; then printf 'version\\t%s\\n' "$(cat "$version")"; fi
+done
+if [ -x "$programs/postgres" ] && [ -e "$data/PG_VERSION" ]; then
+  printf 'data\\t%s\\t%s\\n' "$(cat "$data/PG_VERSION")" "$([ -e "$data/standby.signal" ] && echo standby || echo primary)"
+  ${control.map(quote_quote).join(' ')} "$data" | sed 's/^/control\\t/'
+fi
+if systemctl is-active --quiet "$unit"; then
+  printf 'running\\n'
+  if answer=$(printf '%s\\n' "$sql" | ${server} 2>&1); then
+    printf 'server\\t%s\\n' "$answer"
+    for database; do
+      names=$(echo "SELECT string_agg(extname, ' ') FROM pg_extension" | ${other} "$database" 2> /dev/null) || continue
+      printf 'extensions\\t%s\\t%s\\n' "$database" "$names"
+    done
+  else
+    printf 'silence\\t%s\\n' "$(printf %s "$answer" | tr '\\n\\t' '  ')"
+  fi
+fi
+printf 'end\\n'
+`;
+}
+/** Looks at every member, all at once, each with one script. Writes nothing. */
+async function observe(remote, members, { signal } = {}) {
+    const entries = members.map(async ({ host, spec }) => {
+        const { programs } = postgresLayout(spec.version);
+        const databases = spec.databases.filter(({ extensions }) => extensions.length > 0);
+        const args = [programs, spec.dataDirectory, spec.unit, ...databases.map(({ name }) => name)];
+        const { stdout } = await remote.script(host, script(spec), args, {
+            ...{ name: 'observing postgresql', sudo: true, input: observeSql(spec), timeoutMs: TIMEOUT_MS },
+            ...(signal ? { signal } : {}),
+        });
+        return [host, readSeen(stdout, spec.version)];
+    });
+    return Object.fromEntries(await Promise.all(entries));
+}
+/** @throws Error when the output is not complete. */
+function readSeen(output, version) {
+    const lines = output.split('\n').map((line) => line.split('\t'));
+    if (!/(?:^|\n)end\n$/.test(output))
+        throw new Error('The output of observing PostgreSQL is not complete');
+    const all = (kind) => lines.filter(([first]) => first === kind).map((line) => line.slice(1));
+    const has = (kind) => all(kind).length > 0;
+    const [data] = all('data');
+    const [server] = all('server');
+    return {
+        installed: has('installed'),
+        running: has('running'),
+        data: data ? readData(data, all('control')) : null,
+        otherVersions: all('version')
+            .map(([text]) => Number(text))
+            .filter((other) => other !== version),
+        server: server ? readServer(server.join('\t'), all('extensions')) : null,
+        silence: all('silence')[0]?.join(' ').trim() ?? null,
+    };
+}
+function readServer(text, extensions) {
+    const names = extensions.map(([database = '', list = '']) => [database, list.split(' ').filter(Boolean)]);
+    return {
+        ...JSON.parse(text),
+        extensions: Object.fromEntries(names),
+    };
+}
+const NOWHERE = '0/0';
+/** What `pg_controldata` prints, of which a replica's own end stands elsewhere than a primary's. */
+function readData([version = '', role = ''], control) {
+    const values = new Map(control.map(([line = '']) => {
+        const at = line.indexOf(':');
+        return [line.slice(0, at), line.slice(at + 1).trim()];
+    }));
+    const value = (name) => {
+        const found = values.get(name);
+        if (found === undefined)
+            throw new Error(`pg_controldata prints no "${name}"`);
+        return found;
+    };
+    const end = value('Minimum recovery ending location');
+    const recovered = end !== NOWHERE;
+    return {
+        version: Number(version),
+        standby: role === 'standby',
+        systemIdentifier: value('Database system identifier'),
+        state: value('Database cluster state'),
+        timeline: Number(value(recovered ? "Min recovery ending loc's timeline" : "Latest checkpoint's TimeLineID")),
+        lsn: recovered ? end : value('Latest checkpoint location'),
+        checksums: value('Data page checksum version') !== '0',
+    };
+}
+
+;// CONCATENATED MODULE: ./packages/postgres/lib/hands.js
+
+
+const QUERY_TIMEOUT_MS = 120_000;
+function handsOf(remote, members) {
+    const member = (host) => {
+        const found = members.find((candidate) => candidate.host === host);
+        if (!found)
+            throw new Error(`${host} is no member of this cluster: the plan belongs to another bundle`);
+        return found;
+    };
+    const look = async (host, { signal }) => {
+        const seen = (await observe(remote, [member(host)], { signal }))[host];
+        if (!seen)
+            throw new Error(`${host} was not observed`);
+        return seen;
+    };
+    return {
+        remote,
+        member,
+        look,
+        address: (host) => {
+            const own = member(host).spec.members.find((candidate) => candidate.host === host);
+            if (!own)
+                throw new Error(`${host} is not among the members that it is told of`);
+            return own.address;
+        },
+        query: async (host, sql, { signal }) => {
+            const options = { name: 'psql', sudo: true, input: sql, signal, timeoutMs: QUERY_TIMEOUT_MS };
+            return (await remote.run(host, psql(member(host).spec), options)).stdout.trim();
+        },
+        primary: async (host, context) => {
+            const { server, silence } = await look(host, context);
+            if (server && !server.inRecovery)
+                return server;
+            throw new Error(`${host} was to be the primary, and ${server ? 'is a replica now' : (silence ?? 'does not run')}`);
+        },
+        passwords: async (host, { signal }) => {
+            const argv = ['cat', '--', member(host).spec.replication.passfile];
+            const options = { name: 'reading the password file', sudo: true, signal, timeoutMs: QUERY_TIMEOUT_MS };
+            return (await remote.run(host, argv, options)).stdout;
+        },
+        script: async (host, text, args, options) => (await remote.script(host, text, args, { sudo: true, ...options })).stdout.trim(),
+    };
+}
+
+;// CONCATENATED MODULE: ./packages/postgres/lib/lacking.js
+
+/** What a primary lacks of its roles, databases, extensions and of the slots for the other members. */
+function lacking(spec, host, server) {
+    const roles = spec.roles.flatMap(({ name }) => {
+        const state = server.roles[name] ?? 'missing';
+        if (state === 'current')
+            return [];
+        return [{ target: `role ${name}`, what: state === 'missing' ? 'new' : 'password or rights differ' }];
+    });
+    const databases = spec.databases.flatMap(({ name, extensions }) => {
+        const there = server.databases.includes(name);
+        const missing = extensions.filter((extension) => !server.extensions[name]?.includes(extension));
+        return [
+            ...(there ? [] : [{ target: `database ${name}`, what: 'new' }]),
+            ...missing.map((extension) => ({ target: `extension ${extension} in ${name}`, what: 'new' })),
+        ];
+    });
+    const slots = spec.members
+        .filter((member) => member.host !== host)
+        .map((member) => slotOf(member.host))
+        .filter((slot) => !server.slots.some(({ name }) => name === slot))
+        .map((slot) => ({ target: `slot ${slot}`, what: 'new' }));
+    return [...roles, ...databases, ...slots];
+}
+
+;// CONCATENATED MODULE: ./packages/postgres/lib/handlers.js
+
+
+
+
+
+
+
+
+
+
+const MINUTES = 60_000;
+/** What each kind of step does to its host. */
+function handlers(remote, members) {
+    const hands = handsOf(remote, members);
+    return {
+        'postgresql-init': initHandler(hands),
+        'postgresql-roles': rolesHandler(hands),
+        'postgresql-clone': cloneHandler(hands),
+        'postgresql-follow': followHandler(hands),
+        'postgresql-settle': settleHandler(hands),
+        'postgresql-restart': restartHandler(hands),
+    };
+}
+function initHandler(hands) {
+    return {
+        run: async ({ host }, { signal }) => {
+            const { spec } = hands.member(host);
+            const args = [postgresLayout(spec.version).programs, spec.dataDirectory];
+            await hands.script(host, INIT_SCRIPT, args, { name: 'initdb', signal, timeoutMs: 10 * MINUTES });
+            return 'made, with data checksums';
+        },
+        undo: async ({ host }, { signal }) => {
+            const { spec } = hands.member(host);
+            const args = [spec.dataDirectory, spec.unit];
+            await hands.script(host, UNDO_SCRIPT, args, { name: 'taking the cluster back', signal });
+        },
+    };
+}
+function rolesHandler(hands) {
+    const what = async (step, signal) => lacking(hands.member(step.host).spec, step.host, await hands.primary(step.host, { signal }));
+    return {
+        check: async (step, { signal }) => {
+            const { spec } = hands.member(step.host);
+            const argv = ['sh', '-c', SETTLED_SCRIPT, 'settled', spec.dataDirectory];
+            const { code } = await hands.remote.run(step.host, argv, { sudo: true, signal, okCodes: [0, 1] });
+            return code === 0 && (await what(step, signal)).length === 0;
+        },
+        run: async (step, context) => {
+            const { spec } = hands.member(step.host);
+            const missing = await what(step, context.signal);
+            if (missing.length > 0)
+                await hands.query(step.host, makeSql(spec, step.host), context);
+            const left = await what(step, context.signal);
+            if (left.length > 0)
+                throw new Error(`${step.host}: still missing: ${left.map(({ target }) => target).join(', ')}`);
+            const options = { name: 'settling', signal: context.signal };
+            await hands.script(step.host, SETTLE_SCRIPT, [spec.dataDirectory], options);
+            return missing.map(({ target }) => target).join(', ');
+        },
+    };
+}
+const handlers_ROUNDS = 120;
+/** So that a replica is restarted only when it knows its primary's new limits, and a run ends with all following. */
+function settleHandler(hands) {
+    const waiting = async (step, lsn, signal) => {
+        const sql = `SELECT application_name FROM pg_stat_replication WHERE replay_lsn >= ${sql_literal(lsn)};\n`;
+        const there = (await hands.query(step.host, sql, { signal })).split('\n');
+        return step.replicas.filter((replica) => !there.includes(replica));
+    };
+    return {
+        run: async (step, { signal }) => {
+            const { lsn } = await hands.primary(step.host, { signal });
+            let left = await waiting(step, lsn, signal);
+            for (let round = 0; round < handlers_ROUNDS && left.length > 0; round += 1) {
+                await (0,promises_namespaceObject.setTimeout)(1_000, undefined, { signal });
+                left = await waiting(step, lsn, signal);
+            }
+            if (left.length === 0)
+                return;
+            throw new errors_UserError(`${left.join(', ')}: did not replay what ${step.host} wrote within ${handlers_ROUNDS} s after its restart; run this ` +
+                'again when replication has caught up');
+        },
+    };
+}
+/** Restarts a server, and waits until it answers. */
+function restartHandler(hands) {
+    return {
+        check: async ({ host }, context) => (await hands.look(host, context)).server?.pendingRestart.length === 0,
+        run: async ({ host }, { signal }) => {
+            const { spec } = hands.member(host);
+            const options = { name: 'restarting postgresql', sudo: true, signal, timeoutMs: 10 * MINUTES };
+            await hands.remote.run(host, ['systemctl', 'restart', spec.unit], options);
+            for (let round = 0; round < handlers_ROUNDS; round += 1) {
+                const { server } = await hands.look(host, { signal });
+                if (server)
+                    return 'restarted';
+                await (0,promises_namespaceObject.setTimeout)(1_000, undefined, { signal });
+            }
+            throw new errors_UserError(`${host}: PostgreSQL does not answer ${handlers_ROUNDS} s after its restart; see /var/log/postgresql`);
+        },
+    };
+}
+
+;// CONCATENATED MODULE: ./packages/postgres/lib/lead.js
+const names = (hosts) => hosts.join(' and ');
+const lead_unknown = (...refusals) => ({ kind: 'unknown', refusals });
+/**
+ * Finds the primary by what the members are, never by their places in the list: whoever took over keeps the lead.
+ * With no member that takes writes, it is the only one that would if it were started.
+ *
+ * @param rebuild hosts whose data may be thrown away, and which therefore can't lead where another does.
+ */
+function findLead(members, seen, rebuild) {
+    const hosts = members.map(({ host }) => host);
+    const writable = hosts.filter((host) => seen[host]?.server?.inRecovery === false);
+    if (writable.length > 1)
+        return lead_unknown(twoPrimaries(writable));
+    const silent = hosts.filter((host) => seen[host]?.silence != null && seen[host]?.data?.standby !== true);
+    if (silent.length > 0)
+        return lead_unknown(...silent.map((host) => silentMember(host, seen[host]?.silence ?? '')));
+    const [leader] = writable;
+    return leader === undefined ? findStopped(hosts, seen, rebuild) : { kind: 'running', host: leader };
+}
+/** Nobody takes writes: who would, if it were started? */
+function findStopped(hosts, seen, rebuild) {
+    const withData = hosts.filter((host) => seen[host]?.data);
+    const [first] = hosts;
+    if (withData.length === 0 && first !== undefined)
+        return newCluster(first, hosts, seen);
+    const primaries = withData.filter((host) => seen[host]?.data?.standby === false);
+    const candidates = primaries.filter((host) => !rebuild.includes(host));
+    const [candidate] = candidates;
+    if (candidate === undefined)
+        return lead_unknown(noPrimary(withData));
+    if (candidates.length > 1)
+        return lead_unknown(manyStopped(candidates));
+    const ahead = withData.filter((host) => timelineOf(seen[host]) > timelineOf(seen[candidate]));
+    if (ahead.length > 0)
+        return lead_unknown(staleCandidate(candidate, ahead));
+    return { kind: 'stopped', host: candidate };
+}
+function newCluster(first, hosts, seen) {
+    const others = hosts.flatMap((host) => (seen[host]?.otherVersions ?? []).map((version) => otherVersion(host, version)));
+    return others.length > 0 ? { kind: 'unknown', refusals: others } : { kind: 'new', host: first };
+}
+const timelineOf = (member) => Math.max(member?.server?.timeline ?? 0, member?.data?.timeline ?? 0);
+const twoPrimaries = (hosts) => `${names(hosts)} both take writes: two primaries, whose data grow apart. Find out which one the application uses, ` +
+    'stop PostgreSQL on the other, and allow that one to be made anew (allow-rebuild)';
+const silentMember = (host, why) => `${host}: PostgreSQL runs and does not answer: ${why || 'no reason given'}. Look at its log in ` +
+    '/var/log/postgresql, wait until it has recovered, and run this again';
+const noPrimary = (hosts) => `${names(hosts)}: no member would take writes, all are replicas: start the old primary again, or promote the ` +
+    'replica that is to lead (pg_ctl promote)';
+const manyStopped = (hosts) => `${names(hosts)} were primaries once and are stopped: start the one that took writes last, and allow the others to ` +
+    'be made anew (allow-rebuild)';
+const staleCandidate = (host, ahead) => `${host} was the primary before ${names(ahead)} took over, and is the only one that would take writes: starting it ` +
+    `would undo the failover. Promote ${names(ahead)}, and allow ${host} to be made anew (allow-rebuild)`;
+const otherVersion = (host, version) => `${host} holds a cluster of PostgreSQL ${version}; this version makes no upgrade between major versions: dump and ` +
+    'restore it, or write that version into the stack file';
+
+;// CONCATENATED MODULE: ./packages/postgres/lib/restarts.js
+
+/**
+ * The order of restarts. A replica must not have less of a limit than its primary, which writes the change into the
+ * WAL: a limit that sinks does so on the primary first. All else goes through the replicas first, so that a fault
+ * shows where it does no harm.
+ *
+ * @param primary its own limits tell which of them change; `null` while it does not answer.
+ * @param due every member that will be restarted.
+ */
+function orderRestarts(due, primary, seen, intents) {
+    const replicas = due.filter((host) => host !== primary);
+    const now = seen[primary]?.server?.limits ?? {};
+    const next = { ...(seen[primary]?.server?.declaredLimits ?? {}), ...limitsIn(intents[primary]) };
+    const changing = (more) => LIMITS.filter((name) => more(next[name] ?? now[name] ?? 0, now[name] ?? 0));
+    const rising = due.includes(primary) ? changing((a, b) => a > b) : [];
+    const sinking = due.includes(primary) ? changing((a, b) => a < b) : [];
+    const own = due.includes(primary) ? [primary] : [];
+    return {
+        hosts: sinking.length > 0 ? [...own, ...replicas] : [...replicas, ...own],
+        contrary: rising.length > 0 && sinking.length > 0 ? { rising, sinking } : null,
+    };
+}
+/** The limits that the new files of a member set. */
+function limitsIn(intent) {
+    const text = (intent?.files ?? []).map(({ after }) => after).join('\n');
+    return Object.fromEntries(LIMITS.flatMap((name) => {
+        const value = new RegExp(`^${name} *= *'?(\\d+)'?`, 'm').exec(text)?.[1];
+        return value === undefined ? [] : [[name, Number(value)]];
+    }));
+}
+
+;// CONCATENATED MODULE: ./packages/postgres/lib/plan.js
+
+
+
+
+
+const NOTHING = { changes: [], before: [], after: [], order: [], refusals: [] };
+const join = (plans) => ({
+    changes: plans.flatMap(({ changes }) => changes),
+    before: plans.flatMap(({ before }) => before),
+    after: plans.flatMap(({ after }) => after),
+    order: plans.flatMap(({ order }) => order),
+    refusals: plans.flatMap(({ refusals }) => refusals),
+});
+/**
+ * What makes the members one cluster: a primary, and replicas of it. Pure. It never changes who leads, and throws no
+ * data away that was not named in the consent.
+ */
+function plan(members, seen, intents, consent) {
+    const unseen = members.find(({ host }) => !seen[host]);
+    if (unseen)
+        throw new Error(`${unseen.host}: PostgreSQL was not observed`);
+    const lead = findLead(members, seen, consent.rebuild);
+    if (lead.kind === 'unknown')
+        return { ...NOTHING, refusals: lead.refusals };
+    const leader = members.find(({ host }) => host === lead.host);
+    if (!leader)
+        throw new Error(`${lead.host} is no member`);
+    const situation = { members, seen, intents, consent, lead, leader };
+    const followers = members
+        .filter((member) => member !== leader)
+        .map((follower) => planFollower(situation, follower));
+    const remade = followers.flatMap(({ before }) => before.map(({ host }) => host));
+    return join([planLeader(situation), ...followers, planRestarts(situation, remade)]);
+}
+const idOf = ({ host, service }, what) => `${host}/${service}/${what}`;
+function stepOf(member, what, kind, title) {
+    const { host, service } = member;
+    return { id: idOf(member, what), kind, title: `${service}: ${title}`, host, service };
+}
+function plan_changeOf({ host, service }, target, what) {
+    return { host, service, kind: 'data', target, what };
+}
+/** A new cluster where there is none, and on the primary what the cluster lacks. */
+function planLeader({ members, seen, lead, leader }) {
+    const { spec, host } = leader;
+    const roles = { ...stepOf(leader, 'roles', 'postgresql-roles', 'roles, databases and slots') };
+    if (lead.kind === 'new') {
+        const what = `new cluster of PostgreSQL ${spec.version}`;
+        return {
+            ...NOTHING,
+            changes: [plan_changeOf(leader, spec.dataDirectory, what)],
+            before: [stepOf(leader, 'init', 'postgresql-init', what)],
+            after: [roles],
+            order: firstOf(leader, members),
+        };
+    }
+    const server = seen[host]?.server;
+    // What a stopped primary lacks shows when it runs.
+    if (!server)
+        return { ...NOTHING, after: [roles], order: firstOf(leader, members) };
+    const missing = lacking(spec, host, server);
+    return {
+        ...NOTHING,
+        changes: missing.map(({ target, what }) => plan_changeOf(leader, target, what)),
+        after: missing.length > 0 ? [roles] : [],
+    };
+}
+/** A primary that is made or started goes before all that follow it. */
+const firstOf = (leader, members) => members.filter((member) => member !== leader).map(({ host }) => ({ first: leader.host, then: host }));
+function standingIn({ seen, lead, leader }, { host }) {
+    const own = seen[host];
+    const leading = seen[leader.host];
+    if (lead.kind === 'new' || !own)
+        return { kind: 'missing' };
+    return standing_standingOf({ host, slot: slotOf(host), seen: own }, { host: leader.host, server: leading?.server ?? null, data: leading?.data ?? null });
+}
+function planFollower(situation, member) {
+    const standing = standingIn(situation, member);
+    switch (standing.kind) {
+        case 'missing':
+            return planClone(situation, member);
+        case 'behind':
+        case 'diverged':
+            return planRebuild(situation, member, standing);
+        case 'waiting':
+            // Whoever allows it means this: found out by a start, it would be stopped again, and be in doubt as before.
+            if (standing.doubt !== undefined && situation.consent.rebuild.includes(member.host)) {
+                return planRebuild(situation, member, { kind: 'behind', why: standing.doubt });
+            }
+            return planFollow(situation, member, 'waiting');
+        case 'streaming':
+            return planFollow(situation, member, 'streaming');
+    }
+}
+function cloneStep(member, { leader, intents }, replaces) {
+    const title = replaces === 'nothing' ? `copy from ${leader.host}` : `make anew from ${leader.host}`;
+    return {
+        ...stepOf(member, 'clone', 'postgresql-clone', title),
+        from: leader.host,
+        replaces,
+        starts: (intents[member.host]?.due ?? null) === null,
+    };
+}
+const restartStep = (member) => stepOf(member, 'restart', 'postgresql-restart', 'restart, for settings that were changed before');
+/** Settings of a running member that an earlier change of its files left waiting for a restart. */
+function pendingOf({ seen, intents }, { host }) {
+    return intents[host]?.due === 'restart' ? [] : (seen[host]?.server?.pendingRestart ?? []);
+}
+function followStep(member, { leader }) {
+    return { ...stepOf(member, 'follow', 'postgresql-follow', `follow ${leader.host}`), from: leader.host };
+}
+function planClone(situation, member) {
+    const { leader, seen } = situation;
+    const others = seen[member.host]?.otherVersions ?? [];
+    if (others.length > 0) {
+        const why = `${member.host} holds a cluster of PostgreSQL ${others.join(', ')}: move it away first`;
+        return { ...NOTHING, refusals: [why] };
+    }
+    return {
+        ...NOTHING,
+        changes: [plan_changeOf(member, 'replica', `to be made from ${leader.host}`)],
+        before: [cloneStep(member, situation, 'nothing')],
+        after: [followStep(member, situation)],
+        order: [{ first: leader.host, then: member.host }],
+    };
+}
+function planRebuild(situation, member, { kind, why }) {
+    const { leader, consent } = situation;
+    const { host } = member;
+    const what = kind === 'behind' ? 'fell behind' : 'diverged';
+    const changes = [plan_changeOf(member, 'replica', `${what}, to be made anew from ${leader.host}: ${why}`)];
+    if (!consent.rebuild.includes(host)) {
+        const refusal = `${host}: its copy of the data ${what} and can't follow ${leader.host} any more: ${why}. ` +
+            `Allow it to be made anew from ${leader.host} (allow-rebuild: ${host})`;
+        return { ...NOTHING, changes, refusals: [refusal] };
+    }
+    return {
+        ...NOTHING,
+        changes,
+        before: [cloneStep(member, situation, kind)],
+        after: [followStep(member, situation)],
+        order: [{ first: leader.host, then: host }],
+    };
+}
+/** One that can follow by itself is at the most restarted, and waited for. */
+function planFollow(situation, member, standing) {
+    const { leader, seen, intents } = situation;
+    const due = intents[member.host]?.due ?? null;
+    const pending = pendingOf(situation, member);
+    const restart = pending.length > 0 && situation.consent.restart;
+    if (standing === 'streaming' && due !== 'restart' && !restart) {
+        return { ...NOTHING, changes: pendingChanges(member, pending) };
+    }
+    const idle = standing === 'waiting' && due === null && seen[leader.host]?.server;
+    return {
+        ...NOTHING,
+        changes: [
+            ...pendingChanges(member, pending),
+            ...(idle ? [plan_changeOf(member, 'replica', `does not stream from ${leader.host}: to be waited for`)] : []),
+        ],
+        after: [...(restart ? [restartStep(member)] : []), followStep(member, situation)],
+        order: due === 'start' ? [{ first: leader.host, then: member.host }] : [],
+    };
+}
+/** Restarts one after the other, and the primary's own that an earlier change of files has left due. */
+function planRestarts(situation, remade) {
+    const { members, seen, intents, consent, leader, lead } = situation;
+    if (lead.kind !== 'running')
+        return NOTHING;
+    const due = members.filter((member) => {
+        if (remade.includes(member.host))
+            return false;
+        const pending = consent.restart && pendingOf(situation, member).length > 0;
+        return pending || intents[member.host]?.due === 'restart';
+    });
+    const dueHosts = due.map(({ host }) => host);
+    const { hosts, contrary } = orderRestarts(dueHosts, leader.host, seen, intents);
+    if (contrary)
+        return { ...NOTHING, refusals: [contraryLimits(contrary)] };
+    const pending = pendingOf(situation, leader);
+    // Those that follow now lose their connection when the primary restarts, and take a while to come back.
+    const settling = dueHosts.includes(leader.host)
+        ? members.filter((member) => member !== leader && standingIn(situation, member).kind === 'streaming')
+        : [];
+    return {
+        ...NOTHING,
+        changes: pendingChanges(leader, pending),
+        after: [
+            ...(pending.length > 0 && consent.restart ? [restartStep(leader)] : []),
+            ...(settling.length > 0
+                ? [
+                    settleStep(leader, settling.map(({ host }) => host)),
+                ]
+                : []),
+        ],
+        order: hosts.slice(1).map((then, at) => ({ first: hosts[at] ?? then, then })),
+    };
+}
+function settleStep(leader, replicas) {
+    const title = `wait until ${replicas.join(' and ')} follow again`;
+    return { ...stepOf(leader, 'settle', 'postgresql-settle', title), replicas };
+}
+function pendingChanges(member, settings) {
+    if (settings.length === 0)
+        return [];
+    return [plan_changeOf(member, member.spec.unit, `restart due for ${settings.join(', ')}`)];
+}
+const contraryLimits = ({ rising, sinking, }) => `PostgreSQL: ${rising.join(', ')} rises while ${sinking.join(', ')} sinks, and there is no order of restarts in ` +
+    'which the replicas keep running: change them in two runs, those that rise first';
+
+;// CONCATENATED MODULE: ./packages/postgres/lib/index.js
+
+
+
+/** PostgreSQL's part in a converge: who leads, who follows, and how both are made. */
+const postgresEngine = {
+    kind: 'postgresql',
+    observe: observe,
+    plan: plan,
+    handlers: handlers,
+};
+
+
+
+
+
+;// CONCATENATED MODULE: ./packages/redis/lib/hands.js
+
+
+
+const PAUSE_MS = 500;
+/** The member that a step is about. */
+function memberOf(members, step) {
+    const member = members.find(({ host, service }) => host === step.host && service === step.service);
+    if (!member)
+        throw new Error(`${step.host} has no service ${step.service}: the plan belongs to another bundle`);
+    return member;
+}
+/** Runs a script on the step's host as root; what it says when it fails is the user's to read. */
+async function runOn(remote, step, { signal }, call) {
+    const { text, args, name, input } = call;
+    const options = { name, sudo: true, signal, timeoutMs: 60_000, ...(input === undefined ? {} : { input }) };
+    try {
+        return (await remote.script(step.host, text, args, options)).stdout.trim();
+    }
+    catch (error) {
+        if (!(error instanceof RemoteError) || error.reason !== 'exit')
+            throw error;
+        throw new errors_UserError(`${step.host}: ${name}: ${error.stderr.trim() || error.message}`);
+    }
+}
+/**
+ * Asks until the answer is good.
+ *
+ * @param ask gives `true`, or how far it is.
+ * @throws UserError with the last answer after `limitMs`.
+ */
+async function until(step, context, limitMs, ask) {
+    const deadline = Date.now() + limitMs;
+    let said = '';
+    for (;;) {
+        const answer = await ask();
+        if (answer === true)
+            return;
+        if (answer !== said)
+            context.progress(answer);
+        said = answer;
+        if (Date.now() > deadline)
+            throw new errors_UserError(`${step.host}: ${step.title}: not after ${limitMs / 1_000} s: ${said}`);
+        await (0,promises_namespaceObject.setTimeout)(PAUSE_MS, undefined, { signal: context.signal });
+    }
+}
+
+;// CONCATENATED MODULE: ./packages/redis/lib/link.js
+/** What a Redis says of its replication (`INFO replication`): `true` when nothing is left to wait for. */
+function linkState(info) {
+    const values = new Map(info.split('\n').map((line) => {
+        const at = line.indexOf(':');
+        return [line.slice(0, at), line.slice(at + 1).trim()];
+    }));
+    const role = values.get('role');
+    if (role === undefined)
+        return info.trim().split('\n').at(-1) || 'no answer';
+    if (role === 'master' || values.get('master_link_status') === 'up')
+        return true;
+    const primary = values.get('master_host') ?? '';
+    const total = Number(values.get('master_sync_total_bytes') ?? 0);
+    const read = Number(values.get('master_sync_read_bytes') ?? 0);
+    if (values.get('master_sync_in_progress') !== '1')
+        return `no link to ${primary} yet`;
+    return total > 0
+        ? `copies from ${primary}: ${Math.floor((read / total) * 100)} %`
+        : `copies from ${primary}`;
+}
+
+;// CONCATENATED MODULE: ./packages/redis/lib/primary.js
+/**
+ * Asks the Sentinels first, then the running members, then what they wrote down, and only where nobody knows of any
+ * primary takes the first member.
+ */
+function findPrimary(members, seen) {
+    const named = namedBySentinels(members, seen);
+    if (named.length > 1)
+        return unclear(`the Sentinels name different primaries: ${named.map(describeVote).join('; ')}`);
+    const [vote] = named;
+    const finding = vote ? byVote(members, seen, vote.address) : byMembers(members, seen);
+    return finding.kind === 'known' ? doubted(members, seen, finding.primary) : finding;
+}
+const unclear = (why) => ({ kind: 'unclear', why });
+const known = (primary) => ({ kind: 'known', primary });
+const describeVote = ({ name, voters }) => `${voters.join(', ')} ${voters.length === 1 ? 'names' : 'name'} ${name}`;
+function namedBySentinels(members, seen) {
+    const votes = new Map();
+    for (const { host } of members) {
+        const address = seen[host]?.sentinel?.names;
+        if (address)
+            votes.set(address, [...(votes.get(address) ?? []), host]);
+    }
+    return [...votes].map(([address, voters]) => ({ address, voters, name: nameOf(members, address) }));
+}
+/** A host's name for a message, or the address where no host has it. */
+function nameOf(members, address) {
+    return members.find((member) => member.address === address)?.host ?? address;
+}
+function byVote(members, seen, address) {
+    if (members.some((member) => member.address === address))
+        return byMemory(members, seen, address);
+    return unclear(`the Sentinels name ${address} as the primary, which is no cache host of this stack`);
+}
+function byMembers(members, seen) {
+    const running = members.filter(({ host }) => seen[host]?.redis?.role === 'primary');
+    if (running[0])
+        return known(running[0].address);
+    const leading = members.filter(({ host }) => seen[host]?.liveFile?.follows === null);
+    if (leading.length > 1)
+        return unclear(`${listed(leading)} were each primary when they stopped; none of them runs`);
+    if (leading[0])
+        return known(leading[0].address);
+    const followed = [...new Set(members.flatMap(({ host }) => seen[host]?.liveFile?.follows ?? []))];
+    if (followed.length > 1)
+        return unclear(`the replicas follow different primaries: ${followed.map((one) => nameOf(members, one)).join(', ')}`);
+    const [first] = members;
+    if (!first)
+        return unclear('no cache host is known');
+    return followed[0] === undefined
+        ? { kind: 'fresh', primary: first.address }
+        : byMemory(members, seen, followed[0]);
+}
+/** The primary is known by name; it may be that it has nothing of what it was. */
+function byMemory(members, seen, address) {
+    const own = members.find((member) => member.address === address);
+    if (!own)
+        return unclear(`the replicas follow ${address}, which is no cache host of this stack`);
+    if (seen[own.host]?.liveFile)
+        return known(address);
+    const others = members.filter(({ host }) => host !== own.host && seen[host]?.hasData && seen[host].liveFile);
+    if (others.length === 0)
+        return { kind: 'fresh', primary: address };
+    return unclear(`${own.host} is the primary but has lost its files, and made anew it would empty its replicas, which have the data (${listed(others)}): ` +
+        'make one of them primary first (REPLICAOF NO ONE)');
+}
+/** Whether the members themselves agree that it is the primary. */
+function doubted(members, seen, primary) {
+    const name = nameOf(members, primary);
+    const own = seen[name]?.redis;
+    if (own?.role === 'replica') {
+        return unclear(`${name} is named as the primary, but is itself a replica of ${nameOf(members, own.follows ?? 'nobody')}`);
+    }
+    const more = members.filter(({ host, address }) => address !== primary && seen[host]?.redis?.role === 'primary');
+    if (more.length === 0)
+        return known(primary);
+    return unclear(`${name} and ${listed(more)} all take themselves for the primary`);
+}
+const listed = (members) => members.map(({ host }) => host).join(' and ');
+/** Whether a failover is under way, or what is seen may still become clear by one. */
+function isSettling(members, seen) {
+    const sentinels = members.flatMap(({ host }) => seen[host]?.sentinel ?? []);
+    // Without a majority of Sentinels none will come.
+    if (sentinels.length * 2 <= members.length)
+        return false;
+    return findPrimary(members, seen).kind === 'unclear' || sentinels.some(({ failingOver }) => failingOver);
+}
+
+;// CONCATENATED MODULE: ./packages/redis/lib/scripts.js
+/** What all scripts begin with: the password goes to redis-cli through its standard input. */
+const ASK = `
+set -u
+say() { printf '%s\\n%s\\n' "$1" "$3" | redis-cli -h 127.0.0.1 -p "$2" 2>&1 | tail -n +2 | tr -d '\\r'; }
+# Asks a server on this host: file with the password, port, command.
+ask() { say "$(cat -- "$1")" "$2" "$3"; }
+is_up() { systemctl is-active --quiet "$1"; }
+`;
+/**
+ * Says what is there, a line each, and changes nothing.
+ *
+ * Arguments: of Redis the live file, password file, port and unit; the same of Sentinel; the primary's name.
+ */
+const OBSERVE_SCRIPT = `${ASK}
+live=$1 auth=$2 port=$3 unit=$4 sentinel_live=$5 sentinel_auth=$6 sentinel_port=$7 sentinel_unit=$8 service=$9
+if [ -e "$live" ]; then
+  echo live
+  sed -n 's/^replicaof "\\{0,1\\}\\([^" ]*\\).*/follows \\1/p' "$live" | tail -n 1
+fi
+# A run that was killed may have left a password that the server has yet to hear of: its own file has the one it knows.
+ask_any() { # password-file port command live-file
+  said=$(ask "$1" "$2" "$3")
+  case $said in
+    *'NOAUTH '*) say "$(sed -n 's/^\\(masterauth\\|sentinel auth-pass [^ ]*\\) /AUTH /p' "$4" | tail -n 1)" "$2" "$3" ;;
+    *) printf '%s\\n' "$said" ;;
+  esac
+}
+folder=$(dirname -- "$live")
+for data in "$folder"/dump.rdb "$folder"/appendonlydir; do if [ -e "$data" ]; then echo data; fi; done
+if [ -e "$live" ] && [ -e "$auth" ] && is_up "$unit"; then
+  said=$(ask_any "$auth" "$port" 'INFO replication' "$live")
+  case $said in
+    *role:*) printf '%s\\n' "$said" | sed -n 's/^\\(role\\|master_host\\|master_link_status\\|[a-z]*_repl_offset\\):/\\1 /p' ;;
+    *) printf 'error %s\\n' "$(printf %s "$said" | tail -n 1)" ;;
+  esac
+fi
+if [ -e "$sentinel_live" ]; then echo sentinel-live; fi
+if [ -e "$sentinel_live" ] && [ -e "$sentinel_auth" ] && is_up "$sentinel_unit"; then
+  said=$(ask_any "$sentinel_auth" "$sentinel_port" "SENTINEL GET-MASTER-ADDR-BY-NAME $service" "$sentinel_live" | head -n 1)
+  case $said in
+    *' '*) printf 'error %s\\n' "$said" ;;
+    *) printf 'sentinel-runs\\nsentinel-names %s\\nsentinel-flags %s\\n' "$said" \\
+         "$(ask_any "$sentinel_auth" "$sentinel_port" "SENTINEL MASTER $service" "$sentinel_live" | sed -n '/^flags$/{n;p;}')" ;;
+  esac
+fi
+echo end
+`;
+/** Where it is kept that a live file was made by us, and whether a copy of the primary's data would be its only data. */
+const MARKS = '/var/lib/perlstack/redis';
+/**
+ * Makes a live file where there is none; one that is there belongs to its program. What it is to hold is the input.
+ *
+ * Data that is there already is taken up as it is: a Redis that is told of a file it does not have would begin empty.
+ *
+ * Arguments: live file, service, `redis` or `sentinel`.
+ */
+const SEED_SCRIPT = `
+set -eu
+live=$1 service=$2 program=$3
+content=$(cat)
+if [ -e "$live" ]; then echo 'is there already'; exit 0; fi
+umask 077
+folder=$(dirname -- "$live")
+had=data
+if [ "$program" = redis ]; then
+  aof=yes
+  if [ ! -e "$folder/appendonlydir" ] && [ ! -e "$folder/dump.rdb" ]; then had=nothing
+  elif [ ! -e "$folder/appendonlydir" ]; then aof=no
+  fi
+  content="$content
+appendonly $aof"
+fi
+mkdir -p -- ${MARKS}
+new=$(mktemp "$folder/.seed.XXXXXX")
+trap 'rm -f -- "$new"' EXIT
+printf '%s\\n' "$content" > "$new"
+chown redis:redis -- "$new"
+chmod 0640 -- "$new"
+sync -- "$new"
+printf '%s\\n' "$had" > "${MARKS}/$service"
+# Unlike a rename it takes nobody's file away.
+ln -- "$new" "$live"
+`;
+/**
+ * Takes away what the seeding made, if it did: the live file, and of a replica the copy of data that came after it.
+ *
+ * Arguments: live file, service, unit, `replica` or another word.
+ */
+const UNSEED_SCRIPT = `
+set -eu
+live=$1 service=$2 unit=$3 role=$4
+mark=${MARKS}/$service
+[ -e "$mark" ] || exit 0
+if systemctl is-active --quiet "$unit"; then echo "$unit runs: its file stays" >&2; exit 1; fi
+had=$(cat -- "$mark")
+rm -f -- "$live"
+if [ "$role" = replica ] && [ "$had" = nothing ]; then
+  folder=$(dirname -- "$live")
+  rm -rf -- "$folder/appendonlydir" "$folder/dump.rdb"
+fi
+rm -f -- "$mark"
+echo removed
+`;
+/** What a replica says of its link. Arguments: password file, port. */
+const LINK_SCRIPT = `${ASK}
+ask "$1" "$2" 'INFO replication'
+`;
+/** Whether the Sentinels can agree. Arguments: password file, port, the primary's name. */
+const QUORUM_SCRIPT = `${ASK}
+ask "$1" "$2" "SENTINEL CKQUORUM $3"
+`;
+/**
+ * Gives the primary's role to a replica that has all of its writes: writes wait, for some seconds at the most, until a
+ * replica has caught up. A plain SENTINEL FAILOVER loses those that are on their way.
+ *
+ * Arguments: password file, Redis's port, Sentinel's port, the primary's name.
+ */
+const HANDOVER_SCRIPT = `${ASK}
+auth=$1 port=$2 sentinel_port=$3 service=$4
+redis() { ask "$auth" "$port" "$1"; }
+primary() { ask "$auth" "$sentinel_port" "SENTINEL GET-MASTER-ADDR-BY-NAME $service" | head -n 1; }
+give_up() { redis 'CLIENT UNPAUSE' > /dev/null; printf '%s\\n' "$1" >&2; exit 1; }
+is_replica() { redis 'INFO replication' | grep -q '^role:slave'; }
+caught_up() {
+  info=$(redis 'INFO replication')
+  offset=$(printf '%s\\n' "$info" | sed -n 's/^master_repl_offset://p')
+  printf '%s\\n' "$info" | grep -q "^slave[0-9]*:.*,state=online,offset=$offset,"
+}
+has_changed() { case $(primary) in "$before" | '' | *' '*) return 1 ;; esac; }
+within() { # seconds condition
+  tries=$(($1 * 10))
+  until "$2"; do tries=$((tries - 1)); [ $tries -gt 0 ] || return 1; sleep 0.1; done
+}
+if is_replica; then echo 'is a replica already'; exit 0; fi
+before=$(primary)
+trap 'give_up "stopped"' TERM INT HUP
+[ "$(redis 'CLIENT PAUSE 15000 WRITE')" = OK ] || give_up 'writes could not be held'
+within 5 caught_up || give_up 'no replica caught up while writes were held; try again when there is less to write'
+said=$(ask "$auth" "$sentinel_port" "SENTINEL FAILOVER $service")
+[ "$said" = OK ] || give_up "Sentinel does not make another primary: $said"
+within 12 has_changed || give_up 'Sentinel made no other primary'
+# Sentinel would say so too, but only some 10 s later, and the restart that comes next goes by what is written down.
+redis "REPLICAOF $(primary) $port" > /dev/null
+within 5 is_replica || give_up 'it did not become a replica'
+[ "$(redis 'CONFIG REWRITE')" = OK ] || give_up 'it could not write down that it is a replica'
+redis 'CLIENT UNPAUSE' > /dev/null
+echo 'handed over'
+`;
+
+;// CONCATENATED MODULE: ./packages/redis/lib/seen.js
+
+/** @throws UserError when a program runs there that did not answer; Error when the output is not complete. */
+function seen_readSeen(host, output) {
+    const answers = new Map();
+    for (const line of output.split('\n')) {
+        const [name = '', ...words] = line.trim().split(' ');
+        answers.set(name, words.join(' '));
+    }
+    if (!answers.has('end'))
+        throw new Error(`${host}: the output of the observing script is not complete`);
+    const error = answers.get('error');
+    if (error !== undefined) {
+        throw new errors_UserError(`${host}: Redis or Sentinel runs there but does not answer as it should (${error}); look into its journal, and ` +
+            'whether its password is the one of this stack');
+    }
+    return {
+        liveFile: answers.has('live') ? { follows: answers.get('follows') ?? null } : null,
+        hasData: answers.has('data'),
+        redis: readRedis(answers),
+        sentinelFile: answers.has('sentinel-live'),
+        sentinel: answers.has('sentinel-runs') ? readSentinel(answers) : null,
+    };
+}
+function readRedis(answers) {
+    const role = answers.get('role');
+    if (role === undefined)
+        return null;
+    if (role === 'master') {
+        return { role: 'primary', follows: null, link: null, offset: Number(answers.get('master_repl_offset')) };
+    }
+    return {
+        role: 'replica',
+        follows: answers.get('master_host') ?? null,
+        link: answers.get('master_link_status') === 'up' ? 'up' : 'down',
+        offset: Number(answers.get('slave_repl_offset')),
+    };
+}
+function readSentinel(answers) {
+    const flags = (answers.get('sentinel-flags') ?? '').split(',');
+    return {
+        names: answers.get('sentinel-names') || null,
+        failingOver: ['s_down', 'o_down', 'failover_in_progress'].some((flag) => flags.includes(flag)),
+    };
+}
+
+;// CONCATENATED MODULE: ./packages/redis/lib/look.js
+
+
+
+
+
+/** A failover takes 6 to 12 s, and its old primary some more to become a replica; twice that, in milliseconds. */
+const SETTLE_MS = 40_000;
+const look_PAUSE_MS = 1_000;
+/** What is there on all hosts of a cluster. A failover that is under way is waited for. Writes nothing. */
+async function look(remote, cluster, signal) {
+    const deadline = Date.now() + SETTLE_MS;
+    for (;;) {
+        const seen = await lookOnce(remote, cluster, signal);
+        if (!isSettling(cluster.members, seen) || Date.now() > deadline)
+            return seen;
+        await (0,promises_namespaceObject.setTimeout)(look_PAUSE_MS, undefined, signal ? { signal } : {});
+    }
+}
+async function lookOnce(remote, { members, service }, signal) {
+    const servers = [REDIS, SENTINEL].flatMap(({ liveFile, passwordFile, port, unit }) => [
+        liveFile,
+        passwordFile,
+        String(port),
+        unit,
+    ]);
+    const options = { name: 'asking Redis', sudo: true, timeoutMs: 60_000, ...(signal ? { signal } : {}) };
+    const entries = members.map(async ({ host }) => {
+        const { stdout } = await remote.script(host, OBSERVE_SCRIPT, [...servers, service], options);
+        return [host, seen_readSeen(host, stdout)];
+    });
+    return Object.fromEntries(await Promise.all(entries));
+}
+
+;// CONCATENATED MODULE: ./packages/redis/lib/plan-redis.js
+
+const plan_redis_NOTHING = { changes: [], before: [], after: [], order: [], refusals: [] };
+/** What it takes to make the members that are missing, and in which order those that change may be touched. Pure. */
+function planRedis(members, seen, intents, consent) {
+    const [first] = members;
+    if (!first)
+        return plan_redis_NOTHING;
+    const all = first.spec.members;
+    const finding = findPrimary(all, seen);
+    if (finding.kind === 'unclear')
+        return { ...plan_redis_NOTHING, refusals: [plan_redis_refusalOf(finding.why)] };
+    const leader = nameOf(all, finding.primary);
+    const due = (host) => intents[host]?.due ?? null;
+    const missing = members.filter(({ host }) => !seen[host]?.liveFile);
+    const refusals = missing.flatMap((member) => refuseLoss(member, seen, leader, consent));
+    if (refusals.length > 0)
+        return { ...plan_redis_NOTHING, refusals };
+    const handsOver = due(leader) === 'restart' && canHandOver(first, seen, leader);
+    const follows = members.filter(({ host }) => {
+        const touched = due(host) === 'start' || due(host) === 'restart' || !seen[host]?.liveFile;
+        return touched && (host !== leader || handsOver);
+    });
+    const replicas = follows.filter(({ host }) => host !== leader).map(plan_redis_followStep);
+    const handovers = members.filter(({ host }) => handsOver && host === leader);
+    return {
+        changes: missing.map((member) => plan_redis_changeOf(member, leader)),
+        before: [
+            ...missing.map((member) => seedStep(member, finding, leader)),
+            ...handovers.map((member) => handoverStep(member, replicas)),
+        ],
+        after: follows.map(plan_redis_followStep),
+        order: orderOf(members, leader, due),
+        refusals: [],
+    };
+}
+function plan_redis_refusalOf(why) {
+    return `cache: nobody can say which host is the primary: ${why}. Nothing was changed; bring the hosts to agree, then run again`;
+}
+function refuseLoss({ host }, seen, leader, consent) {
+    if (host === leader || !seen[host]?.hasData || consent.rebuild.includes(host))
+        return [];
+    return [
+        `${host}: /var/lib/redis holds data of an earlier Redis, which as a replica of ${leader} it would throw away; move it away, ` +
+            `or name ${host} in allow-rebuild`,
+    ];
+}
+function plan_redis_changeOf({ host, service }, leader) {
+    const what = host === leader ? 'to be made primary' : `to be made a replica of ${leader}`;
+    return { host, service, kind: 'data', target: 'Redis', what };
+}
+function seedStep({ host, service }, { primary, kind }, leader) {
+    const own = host === leader;
+    return {
+        id: `${host}/${service}/seed`,
+        kind: 'redis-seed',
+        title: own ? `${service}: make the primary` : `${service}: make a replica of ${leader}`,
+        ...{ host, service, primary: own ? null : primary, fresh: kind === 'fresh' },
+    };
+}
+function plan_redis_followStep({ host, service }) {
+    return {
+        id: `${host}/${service}/follow`,
+        kind: 'redis-follow',
+        title: `${service}: follow the primary`,
+        host,
+        service,
+    };
+}
+/** Not before the replicas are through with what they have to do: one of them takes over. */
+function handoverStep({ host, service }, replicas) {
+    return {
+        id: `${host}/${service}/handover`,
+        kind: 'redis-handover',
+        title: `${service}: hand the primary's role over`,
+        ...{ host, service, after: replicas.map(({ id }) => id) },
+    };
+}
+/** With Sentinels, and a replica that could take over. */
+function canHandOver({ spec }, seen, leader) {
+    if (spec.sentinels.length === 0 || seen[leader]?.redis?.role !== 'primary')
+        return false;
+    return spec.members.some(({ host }) => seen[host]?.redis?.role === 'replica' && seen[host].redis.link === 'up');
+}
+/** A replica finds its primary there; but where all restart, the primary is last, and the replicas go one by one. */
+function orderOf(members, leader, due) {
+    const replicas = members.map(({ host }) => host).filter((host) => host !== leader && due(host) !== null);
+    const hasToGo = due(leader) !== null;
+    if (due(leader) !== 'restart') {
+        const restarting = replicas.filter((host) => due(host) === 'restart');
+        return [...(hasToGo ? replicas.map((then) => ({ first: leader, then })) : []), ...chain(restarting)];
+    }
+    return chain([...replicas, leader]);
+}
+/** Each before the next. */
+function chain(hosts) {
+    return hosts.slice(1).map((then, at) => ({ first: hosts[at] ?? then, then }));
+}
+
+;// CONCATENATED MODULE: ./packages/redis/lib/redis-engine.js
+
+
+
+
+
+
+
+
+/** The first copy of much data takes its time, in milliseconds. */
+const FOLLOW_MS = 15 * 60_000;
+/** A Redis primary and its replicas: who leads is never decided here, but asked. */
+const redisEngine = {
+    kind: 'redis',
+    observe: async (remote, members, { signal }) => {
+        const [first] = members;
+        return first ? look(remote, first.spec, signal) : {};
+    },
+    plan: planRedis,
+    handlers: handlersOf,
+};
+function handlersOf(remote, members) {
+    const link = (step, context) => {
+        const { spec } = memberOf(members, step);
+        const args = [spec.passwordFile, String(spec.port)];
+        return runOn(remote, step, context, { text: LINK_SCRIPT, args, name: 'asking Redis' });
+    };
+    return {
+        'redis-seed': {
+            run: async (step, context) => {
+                const { spec } = memberOf(members, step);
+                if (!step.fresh)
+                    await assertStillPrimary(remote, spec, step.primary, context);
+                const call = {
+                    text: SEED_SCRIPT,
+                    args: [spec.liveFile, 'redis', 'redis'],
+                    name: 'making the live file',
+                };
+                return runOn(remote, step, context, { ...call, input: seedOf(spec, step) });
+            },
+            undo: (step, context) => {
+                const args = [
+                    memberOf(members, step).spec.liveFile,
+                    'redis',
+                    REDIS.unit,
+                    step.primary === null ? 'primary' : 'replica',
+                ];
+                return runOn(remote, step, context, { text: UNSEED_SCRIPT, args, name: 'removing the live file' });
+            },
+        },
+        'redis-follow': {
+            run: async (step, context) => {
+                await until(step, context, FOLLOW_MS, async () => linkState(await link(step, context)));
+            },
+        },
+        'redis-handover': {
+            run: (step, context) => {
+                const { spec } = memberOf(members, step);
+                const args = [spec.passwordFile, String(spec.port), String(SENTINEL.port), spec.service];
+                return runOn(remote, step, context, { text: HANDOVER_SCRIPT, args, name: 'handing over' });
+            },
+        },
+    };
+}
+/** The first lines of a file that Redis goes on with. */
+function seedOf({ port }, { primary }) {
+    return primary === null ? '' : `replicaof ${primary} ${port}\n`;
+}
+/** Between the plan and its execution a failover may have come. */
+async function assertStillPrimary(remote, cluster, primary, { signal }) {
+    const finding = findPrimary(cluster.members, await look(remote, cluster, signal));
+    if (primary === null || (finding.kind !== 'unclear' && finding.primary === primary))
+        return;
+    throw new errors_UserError(`cache: ${nameOf(cluster.members, primary)} is not the primary any more: run again`);
+}
+
+;// CONCATENATED MODULE: ./packages/redis/lib/plan-sentinel.js
+
+
+const plan_sentinel_NOTHING = { changes: [], before: [], after: [], order: [], refusals: [] };
+/** What it takes to make the Sentinels that are missing; those that restart do so one by one. Pure. */
+function planSentinel(members, seen, intents) {
+    const [first] = members;
+    if (!first)
+        return plan_sentinel_NOTHING;
+    const watched = first.spec.watched;
+    const missing = members.filter(({ host }) => !seen[host]?.sentinelFile);
+    const finding = findPrimary(watched, seen);
+    if (finding.kind === 'unclear') {
+        return { ...plan_sentinel_NOTHING, refusals: missing.length > 0 ? [plan_redis_refusalOf(finding.why)] : [] };
+    }
+    const leader = nameOf(watched, finding.primary);
+    const due = (host) => intents[host]?.due ?? null;
+    const restarting = members.filter(({ host }) => due(host) === 'restart').map(({ host }) => host);
+    const touched = members.filter((member) => due(member.host) === 'start' || due(member.host) === 'restart' || missing.includes(member));
+    return {
+        changes: missing.map(({ host, service }) => {
+            return { host, service, kind: 'data', target: 'Sentinel', what: `to be made, watching ${leader}` };
+        }),
+        before: missing.map((member) => plan_sentinel_seedStep(member, finding.primary, finding.kind === 'fresh', leader)),
+        after: touched.map(quorumStep),
+        order: chain(restarting),
+        refusals: [],
+    };
+}
+function plan_sentinel_seedStep({ host, service }, primary, fresh, leader) {
+    return {
+        id: `${host}/${service}/seed`,
+        kind: 'sentinel-seed',
+        title: `${service}: watch ${leader}`,
+        ...{ host, service, primary, fresh },
+    };
+}
+function quorumStep({ host, service }) {
+    return {
+        id: `${host}/${service}/quorum`,
+        kind: 'sentinel-quorum',
+        title: `${service}: find the others`,
+        host,
+        service,
+    };
+}
+
+;// CONCATENATED MODULE: ./packages/redis/lib/sentinel-engine.js
+
+
+
+
+
+
+/** Sentinels hear of each other every 2 s, by way of the primary; in milliseconds. */
+const QUORUM_MS = 60_000;
+const clusterOf = ({ watched, service }) => ({ members: watched, service });
+/** The Sentinels that watch a Redis primary. */
+const sentinelEngine = {
+    kind: 'sentinel',
+    observe: async (remote, members, { signal }) => {
+        const [first] = members;
+        return first ? look(remote, clusterOf(first.spec), signal) : {};
+    },
+    plan: planSentinel,
+    handlers: sentinel_engine_handlersOf,
+};
+function sentinel_engine_handlersOf(remote, members) {
+    return {
+        'sentinel-seed': {
+            run: async (step, context) => {
+                const { spec } = memberOf(members, step);
+                if (!step.fresh)
+                    await assertStillPrimary(remote, clusterOf(spec), step.primary, context);
+                const input = `sentinel monitor ${spec.service} ${step.primary} ${spec.watchedPort} ${spec.quorum}\n`;
+                const args = [spec.liveFile, 'sentinel', 'sentinel'];
+                return runOn(remote, step, context, { text: SEED_SCRIPT, args, input, name: 'making the live file' });
+            },
+            undo: (step, context) => {
+                const args = [memberOf(members, step).spec.liveFile, 'sentinel', SENTINEL.unit, 'sentinel'];
+                return runOn(remote, step, context, { text: UNSEED_SCRIPT, args, name: 'removing the live file' });
+            },
+        },
+        'sentinel-quorum': {
+            run: async (step, context) => {
+                const { spec } = memberOf(members, step);
+                const args = [spec.passwordFile, String(spec.port), spec.service];
+                await until(step, context, QUORUM_MS, async () => {
+                    const said = await runOn(remote, step, context, {
+                        text: QUORUM_SCRIPT,
+                        args,
+                        name: 'asking Sentinel',
+                    });
+                    return said.startsWith('OK') || said || 'no answer';
+                });
+            },
+        },
+    };
+}
+
+;// CONCATENATED MODULE: ./packages/converge/lib/engines.js
+
+
+/** A further kind of engine is one more entry. */
+const BY_KIND = {
+    postgresql: postgresEngine,
+    redis: redisEngine,
+    sentinel: sentinelEngine,
+};
+const ENGINES = Object.values(BY_KIND);
+/** The hosts on which an engine has something to look after. */
+function engines_membersOf(bundle, kind) {
+    return bundle.hosts.flatMap(({ host, services }) => services.flatMap(({ name, engine }) => engine?.kind === kind ? [{ host, service: name, spec: engine }] : []));
+}
+/**
+ * Asks each engine about its members.
+ *
+ * @param looked by host: resolves when the host itself was looked at
+ */
+async function observeEngines(remote, bundle, engines, looked, options) {
+    const entries = engines.map(async (engine) => {
+        const members = engines_membersOf(bundle, engine.kind);
+        for (const { host } of members)
+            await looked.get(host);
+        return [engine.kind, members.length > 0 ? await engine.observe(remote, members, options) : {}];
+    });
+    return Object.fromEntries(await Promise.all(entries));
+}
+const engines_keyOf = (host, service) => `${host}/${service}`;
+/** Pure. @param intents by key of the service */
+function planEngines(bundle, observed, intents, consent, engines) {
+    const plans = engines.map((engine) => {
+        const members = engines_membersOf(bundle, engine.kind);
+        const own = Object.fromEntries(members.map(({ host, service }) => [
+            host,
+            intents.get(engines_keyOf(host, service)) ?? { due: null, files: [] },
+        ]));
+        const keys = new Map(members.map(({ host, service }) => [host, engines_keyOf(host, service)]));
+        const plan = members.length > 0 ? engine.plan(members, seenBy(engine, observed, members), own, consent) : engines_NOTHING;
+        const order = plan.order.map(({ first, then }) => ({
+            first: keys.get(first) ?? first,
+            then: keys.get(then) ?? then,
+        }));
+        return { ...plan, order };
+    });
+    return {
+        changes: plans.flatMap(({ changes }) => changes),
+        before: plans.flatMap(({ before }) => before),
+        after: plans.flatMap(({ after }) => after),
+        order: plans.flatMap(({ order }) => order),
+        refusals: plans.flatMap(({ refusals }) => refusals),
+    };
+}
+const engines_NOTHING = { changes: [], before: [], after: [], order: [], refusals: [] };
+function seenBy({ kind }, observed, members) {
+    const seen = observed.engines[kind] ?? {};
+    const unseen = members.find(({ host }) => !Object.hasOwn(seen, host));
+    if (unseen)
+        throw new Error(`${unseen.host} was not observed by the engine ${kind}`);
+    return seen;
+}
+/** The handlers of all engines' steps, by kind. */
+function engineHandlers(remote, bundle, engines) {
+    return Object.assign({}, ...engines.map((engine) => engine.handlers(remote, engines_membersOf(bundle, engine.kind))));
+}
+
+;// CONCATENATED MODULE: ./packages/converge/lib/order.js
+
+/**
+ * Who goes before whom by the bundle; among members that an engine puts in an order, that one alone counts.
+ *
+ * @throws Error when the order goes round in a circle
+ */
+function precedences({ hosts }, engines) {
+    const ordered = new Set(engines.flatMap(({ first, then }) => [first, then]));
+    const declared = hosts.flatMap(({ host, services }) => services.flatMap(({ name, after = [] }) => after
+        .map((other) => ({ first: engines_keyOf(other.host, other.service), then: engines_keyOf(host, name), other, name }))
+        .filter(({ first, then, other }) => other.service !== name || !ordered.has(first) || !ordered.has(then))
+        .map(({ first, then }) => ({ first, then }))));
+    const order = [...declared, ...engines];
+    walk(new Set(order.map(({ then }) => then)), predecessorsIn(order));
+    return order;
+}
+function predecessorsIn(order) {
+    const direct = new Map();
+    for (const { first, then } of order)
+        direct.set(then, [...(direct.get(then) ?? []), first]);
+    return (key) => direct.get(key) ?? [];
+}
+/** Visits what comes before first. @throws Error when that goes round in a circle */
+function walk(keys, before) {
+    const done = new Set();
+    const visit = (key, path) => {
+        if (done.has(key))
+            return;
+        if (path.includes(key))
+            throw circle([...path.slice(path.indexOf(key)), key].reverse());
+        for (const other of before(key))
+            visit(other, [...path, key]);
+        done.add(key);
+    };
+    for (const key of keys)
+        visit(key, []);
+    return [...done];
+}
+const circle = (path) => new Error(`The order of the services goes round in a circle: ${path.join(' → ')}`);
+/**
+ * The steps of all services in an order in which they can be done: each after everything of the services that go
+ * before its own, also where what lies between them has nothing to do. Hosts run side by side but for that; on one host
+ * one service at a time comes into force.
+ *
+ * @param works in the order of the bundle
+ * @throws Error when the order goes round in a circle
+ */
+function arrange(works, order) {
+    const predecessors = predecessorsOf(works, order);
+    const linked = works.flatMap((work) => {
+        const ends = (predecessors.get(work.key) ?? []).flatMap(lastSteps);
+        return linkSteps(work, [...work.prepared, ...ends]);
+    });
+    return chainApplies(sortSteps(inListedOrder(linked), new Set(works.flatMap(({ prepared }) => prepared))));
+}
+function stepsOf({ before, apply, after }) {
+    return [...before, ...(apply ? [apply] : []), ...after];
+}
+const lastSteps = (work) => stepsOf(work)
+    .slice(-1)
+    .map(({ id }) => id);
+/** One after the other; the first after what comes before all of it. */
+function linkSteps(work, first) {
+    return stepsOf(work).map((step, index, all) => {
+        const previous = all[index - 1];
+        const after = [...(previous ? [previous.id] : first), ...(step.after ?? [])];
+        return { ...step, after: [...new Set(after)] };
+    });
+}
+/** For each service the nearest ones before it that have something to do. */
+function predecessorsOf(works, order) {
+    const busy = new Map(works.filter((work) => stepsOf(work).length > 0).map((work) => [work.key, work]));
+    const direct = predecessorsIn(order);
+    const nearest = (key) => direct(key).flatMap((other) => {
+        const work = busy.get(other);
+        return work ? [work] : nearest(other);
+    });
+    return new Map(works.map(({ key }) => [key, [...new Set(nearest(key))]]));
+}
+/** Puts the applies of a host in the order of the bundle, as far as nothing else puts them in another. */
+function inListedOrder(steps) {
+    const after = new Map(steps.map((step) => [step.id, [...(step.after ?? [])]]));
+    const before = (id) => after.get(id) ?? [];
+    const comesAfter = (id, other, seen = new Set()) => before(id).some((one) => {
+        if (one === other)
+            return true;
+        if (seen.has(one))
+            return false;
+        return comesAfter(one, other, seen.add(one));
+    });
+    for (const applies of appliesByHost(steps)) {
+        applies.forEach((id, index) => {
+            for (const earlier of applies.slice(0, index).reverse()) {
+                if (!comesAfter(id, earlier) && !comesAfter(earlier, id))
+                    after.get(id)?.push(earlier);
+            }
+        });
+    }
+    return steps.map((step) => ({ ...step, after: before(step.id) }));
+}
+function appliesByHost(steps) {
+    const applies = new Map();
+    for (const { kind, host, id } of steps)
+        if (kind === 'apply')
+            applies.set(host, [...(applies.get(host) ?? []), id]);
+    return applies.values();
+}
+/** Each step behind those it comes after, else as they were. */
+function sortSteps(steps, outside) {
+    const byId = new Map(steps.map((step) => [step.id, step]));
+    const before = (id) => {
+        const after = (byId.get(id)?.after ?? []).filter((other) => !outside.has(other));
+        const missing = after.find((other) => !byId.has(other));
+        if (missing !== undefined)
+            throw new Error(`${id} comes after ${missing}, which is not in the plan`);
+        return after;
+    };
+    return walk(byId.keys(), before).flatMap((id) => byId.get(id) ?? []);
+}
+/** Two scripts that change one host would wait for each other anyway, and the second could give up. */
+function chainApplies(sorted) {
+    const last = new Map();
+    return sorted.map((step) => {
+        if (step.kind !== 'apply' || step.host === undefined)
+            return step;
+        const previous = last.get(step.host);
+        last.set(step.host, step.id);
+        return previous && !step.after?.includes(previous)
+            ? { ...step, after: [...(step.after ?? []), previous] }
+            : step;
+    });
+}
+
+;// CONCATENATED MODULE: ./packages/converge/lib/sound.js
+const PATH = /^(\/[^/\t\n\0]+)+$/;
+/** @throws Error when a bundle is not sound: that is a fault of its renderer. */
+function assertSound({ hosts }) {
+    const known = new Set(hosts.flatMap(({ host, services }) => services.map(({ name }) => `${host}/${name}`)));
+    for (const host of hosts) {
+        assertPaths(host);
+        assertNames(host);
+        assertKnown(host, known);
+    }
+}
+function assertPaths({ host, services }) {
+    const files = services.flatMap((service) => [
+        ...(service.presets ?? []).map(({ path }) => path),
+        ...service.files.map(({ path }) => path),
+        ...service.removes,
+    ]);
+    const paths = [
+        ...files,
+        ...services.flatMap((service) => [...service.directories.map(({ path }) => path), ...service.roots]),
+    ];
+    const odd = paths.find((path) => !PATH.test(path) || path.split('/').some((part) => part === '.' || part === '..'));
+    if (odd)
+        throw new Error(`The bundle of ${host} names the path ${JSON.stringify(odd)}`);
+    const twice = files.find((path, index) => files.indexOf(path) !== index);
+    if (twice)
+        throw new Error(`The bundle of ${host} names ${twice} twice`);
+}
+function assertNames({ host, services }) {
+    const names = services.map(({ name }) => name);
+    const odd = names.find((name, index) => !/^[a-z0-9][a-z0-9._-]*$/.test(name) || names.indexOf(name) !== index);
+    if (odd !== undefined)
+        throw new Error(`The bundle of ${host} names the service ${JSON.stringify(odd)}`);
+}
+function assertKnown({ host, services }, known) {
+    for (const { name, after = [] } of services) {
+        const missing = after.find((other) => !known.has(`${other.host}/${other.service}`));
+        if (!missing)
+            continue;
+        throw new Error(`The bundle of ${host} names ${missing.host}/${missing.service} before ${name}, and has no such service`);
+    }
+}
+
+;// CONCATENATED MODULE: ./packages/converge/lib/plan.js
+
+
+
+
+
+
+
+/**
+ * The steps that make the hosts what the bundle says; none when they already are, or when something is refused. Files
+ * are named by their paths, so that no content gets into a step.
+ *
+ * Every host's new configuration is validated before the first host's is changed.
+ *
+ * @throws Error when a host of the bundle was not observed, or the bundle is not sound.
+ */
+function plan_plan(bundle, observed, consent = NO_CONSENT, engines = ENGINES) {
+    assertSound(bundle);
+    const hosts = bundle.hosts.map((host) => {
+        const seen = observed.hosts[host.host];
+        if (!seen)
+            throw new Error(`${host.host} was not observed`);
+        const difference = compareHost(host, seen, consent);
+        return { host, difference, prepared: prepareSteps(host.host, difference) };
+    });
+    const intents = new Map(hosts.flatMap(intentsOf));
+    const engineWork = planEngines(bundle, observed, intents, consent, engines);
+    const refusals = [...hosts.flatMap(({ difference }) => difference.refusals), ...engineWork.refusals];
+    const steps = plan_stepsOf(bundle, hosts, engineWork);
+    return {
+        steps: refusals.length > 0 ? [] : steps,
+        changes: changesByHost(hosts, engineWork.changes),
+        refusals,
+    };
+}
+/**
+ * To be called before a plan is carried out.
+ *
+ * @throws UserError with all that is refused, and what would allow it
+ */
+function assertAllowed({ refusals }) {
+    if (refusals.length === 0)
+        return;
+    throw new UserError(`${refusals.join('\n')}\nNothing was changed.`);
+}
+const intentsOf = ({ host, difference }) => difference.services.map(({ service, intent }) => [engines_keyOf(host.host, service.name), intent]);
+function changesByHost(hosts, engines) {
+    const names = new Set(hosts.map(({ host }) => host.host));
+    return [
+        ...hosts.flatMap(({ host, difference }) => [
+            ...difference.changes,
+            ...engines.filter((change) => change.host === host.host),
+        ]),
+        ...engines.filter((change) => !names.has(change.host)),
+    ];
+}
+function plan_stepsOf(bundle, hosts, engines) {
+    const prepared = hosts.flatMap((host) => host.prepared);
+    const validated = prepared.filter(({ kind }) => kind === 'validate').map(({ id }) => id);
+    const works = hosts.flatMap(({ host, difference, prepared: own }) => {
+        const before = [...new Set([...validated, ...own.slice(-1).map(({ id }) => id)])];
+        return difference.services.map((service) => workOf(host.host, service, engines, before));
+    });
+    const working = arrange(works, precedences(bundle, engines.order));
+    const applied = working.map(({ id }) => id);
+    const cleaning = hosts.filter(({ host, difference }) => working.some((step) => step.kind === 'apply' && step.host === host.host) ||
+        difference.changes.some(({ kind }) => kind === 'leftovers'));
+    return [...prepared, ...working, ...cleaning.map(({ host }) => cleanStep(host.host, applied))];
+}
+function workOf(host, difference, engines, prepared) {
+    const service = difference.service.name;
+    const own = (step) => step.host === host && step.service === service;
+    return {
+        key: engines_keyOf(host, service),
+        prepared,
+        before: engines.before.filter(own),
+        apply: difference.apply ? applyStep(host, difference) : null,
+        after: engines.after.filter(own),
+    };
+}
+/** What comes before the first change of a live file of a running service, one after the other. */
+function prepareSteps(host, { changes, services }) {
+    const targets = (kind) => [
+        ...new Set(changes.filter((change) => change.kind === kind).map(({ target }) => target)),
+    ];
+    const base = (kind, title) => ({ id: `${host}/${kind}`, title, host });
+    const packages = targets('package');
+    const users = targets('user');
+    const paths = targets('directory');
+    const presets = services.filter((service) => service.presets.length > 0);
+    const due = services.filter(({ apply }) => apply);
+    const names = due.map(({ service }) => service.name).join(', ');
+    const steps = [
+        presets.length > 0 && {
+            ...base('presets', `before packages: ${presets.flatMap((service) => service.presets).join(', ')}`),
+            kind: 'presets',
+            services: presets.map((service) => ({ service: service.service.name, files: service.presets })),
+        },
+        packages.length > 0 && {
+            ...base('packages', `install ${packages.join(', ')}`),
+            kind: 'packages',
+            packages,
+        },
+        users.length > 0 && { ...base('users', `accounts: ${users.join(', ')}`), kind: 'users', users },
+        paths.length > 0 && {
+            ...base('directories', `folders: ${paths.join(', ')}`),
+            kind: 'directories',
+            paths,
+        },
+        due.length > 0 && {
+            ...base('validate', `${names}: stage and validate`),
+            kind: 'validate',
+            services: due.map(({ service, files, removes }) => ({ service: service.name, files, removes })),
+        },
+    ];
+    return steps
+        .filter((step) => step !== false)
+        .map((step, index, all) => {
+        const previous = all[index - 1];
+        return previous ? { ...step, after: [previous.id] } : step;
+    });
+}
+function applyStep(host, difference) {
+    const { service, files, removes, action, changes } = difference;
+    const units = changes.filter(({ kind }) => kind === 'unit');
+    return {
+        id: `${host}/${service.name}/apply`,
+        kind: 'apply',
+        title: titleOf(service.name, files.length + removes.length, units),
+        host,
+        service: service.name,
+        ...{ files, removes, action },
+        digest: serviceDigest(service),
+    };
+}
+function titleOf(service, files, units) {
+    const parts = [
+        ...(files > 0 ? [`${files} ${files === 1 ? 'file' : 'files'} into force`] : []),
+        ...units.map(({ what }) => what),
+    ];
+    return `${service}: ${parts.join(', ') || 'into force'}`;
+}
+function cleanStep(host, applied) {
+    // What was changed can be put back until the whole run has held, so backups go last, everywhere.
+    return {
+        id: `${host}/clean`,
+        kind: 'clean',
+        title: 'remove staged files and backups',
+        host,
+        after: applied,
+    };
+}
+
+;// CONCATENATED MODULE: ./packages/converge/lib/layout.js
+/** Where converge keeps its own things on a host; only root may look into it. */
+const STATE_FOLDER = '/var/lib/perlstack/converge';
+/** Exit code of a script that found another at work on its host. */
+const BUSY = 76;
+const SAY_BUSY = `{ echo 'another run of converge is at work' >&2; exit ${BUSY}; }`;
+/**
+ * Waits for another of our scripts on the host to end: one whose runner was killed goes on by itself, because half a
+ * change is worse than a whole one. Expects `$base`.
+ */
+const TAKE_LOCK = `
+exec 9>"$base/lock"
+flock -w 60 9 || ${SAY_BUSY}
+`;
+/** The unit of the timer that takes a change back which nobody confirmed, but for the service's name. */
+const GUARD_UNIT = 'perlstack-guard-';
+/**
+ * Waits until no change of a run that is gone can be taken back any more: what is seen would not last. Expects `$base`.
+ */
+const AWAIT_GUARDS = `
+armed() { systemctl is-active --quiet "${GUARD_UNIT}$1.timer" "${GUARD_UNIT}$1.service"; }
+for guard in "$base"/guard/*; do
+  [ -e "$guard" ] || continue
+  # Between the timer's end and the start of what it starts, neither is active.
+  while [ -e "$guard" ] && { armed "\${guard##*/}" || { sleep 1; armed "\${guard##*/}"; }; }; do sleep 0.5; done
+done
+`;
+/** Like TAKE_LOCK for one that only looks, which makes no lock where there is none. */
+const SHARE_LOCK = `
+if [ -e "$base/lock" ]; then
+  exec 9<"$base/lock"
+  flock -s -w 60 9 || ${SAY_BUSY}
+fi
+`;
+/** Reads the whole input into `$records` before anything is done. */
+const READ_RECORDS = `
+tab=$(printf '\\t')
+records=$(cat)
+[ "$(printf '%s\\n' "$records" | tail -n 1)" = end ] || { echo 'the input broke off' >&2; exit 75; }
+`;
+/**
+ * Keeps how the service's files were last left, for the next run to see what others changed: `remember` lines of path,
+ * sha256 (or `-`: nothing may be there), owner, group, mode. Expects `$records` and `$tab`; writes to its argument.
+ */
+const REMEMBER = `
+remember_in() {
+  printf '%s\\n' "$records" | sed -n "s/^remember$tab//p" > "$1.new" && mv -f -- "$1.new" "$1"
+}
+`;
+
+;// CONCATENATED MODULE: ./packages/converge/lib/apply-script.js
+
+/** Exit codes of the scripts below: the old state is back; it could not be brought back. */
+const ROLLED_BACK = 70;
+const ROLLBACK_FAILED = 71;
+/** Exit code when nobody confirmed in time that the host can still be reached, and it went back by itself. */
+const WENT_BACK = 72;
+/** How long a host waits for that, in seconds. */
+const GUARD_SECONDS = 60;
+/** How long a probe may take to succeed after a reload, in seconds. */
+const PROBE_SECONDS = 10;
+/** For as long after a reload, a daemon may still answer by its old configuration: a probe would tell nothing. */
+const SETTLE_SECONDS = 0.5;
+/**
+ * Keeping and restoring what was there before. Expects `$base`, `$service`.
+ *
+ * A backup holds `files/<path>` of what was there, `absent/<path>` for what was not, `unit` with how the unit stood,
+ * `digest` of what was in force, `list` of how its files were last left, and `complete` once the change is in force. As long as it is not complete, a rerun
+ * keeps to what was saved first: that is the state in which the service last worked.
+ */
+const BACKUP = `
+backup=$base/backup/$service
+digest_file=$base/$service.digest
+list_file=$base/$service.files
+guard=$base/guard/$service
+guard_unit=${GUARD_UNIT}$service
+
+put() {
+  mkdir -p -- "$(dirname -- "$2")" || return 1
+  new=$(dirname -- "$2")/.$(basename -- "$2").perlstack-new
+  rm -rf -- "$new" && cp -a -- "$1" "$new" || return 1
+  [ -L "$new" ] || sync -- "$new" || return 1
+  mv -fT -- "$new" "$2"
+}
+save() {
+  if [ -e "$backup/files$1" ] || [ -L "$backup/files$1" ] || [ -e "$backup/absent$1" ]; then return 0; fi
+  if [ -d "$1" ] && [ ! -L "$1" ]; then echo "$1 is a folder: move it away" >&2; return 1; fi
+  if [ -e "$1" ] || [ -L "$1" ]; then
+    mkdir -p -- "$(dirname -- "$backup/files$1")" && rm -f -- "$backup/saving" &&
+      cp -a -- "$1" "$backup/saving" && mv -fT -- "$backup/saving" "$backup/files$1"
+  else
+    mkdir -p -- "$(dirname -- "$backup/absent$1")" && : > "$backup/absent$1"
+  fi
+}
+save_unit() { # unit action daemonReload
+  if [ -e "$backup/unit" ]; then
+    read -r _ before rest < "$backup/unit" || return 1
+    # What a rerun restarts has to be restarted on the way back too, even if the first run only reloaded it.
+    if [ "$2" != restart ] || [ "$before" = restart ]; then return 0; fi
+    set -- "$1" restart "$rest"
+  elif [ "$1" = - ]; then
+    set -- - none "$3 none"
+  else
+    set -- "$1" "$2" "$3 $(state "$1") $(enabled "$1")"
+  fi
+  printf '%s %s %s\\n' "$1" "$2" "$3" > "$backup/unit.new" && mv -f -- "$backup/unit.new" "$backup/unit"
+}
+state() { if systemctl is-active --quiet "$1"; then echo active; else echo inactive; fi; }
+enabled() { case $(systemctl is-enabled "$1" 2> /dev/null) in enabled) echo enabled ;; disabled) echo disabled ;; *) echo fixed ;; esac; }
+bring_in() { # unit action
+  case $2 in
+    none) : ;;
+    *) systemctl "$2" "$1" || { journal "$1"; return 1; } ;;
+  esac
+}
+start() { systemctl reset-failed "$1" 2> /dev/null; systemctl start "$1" || { journal "$1"; return 1; }; }
+journal() { journalctl -u "$1" -n 8 --no-pager -o cat >&2; }
+
+disarm() {
+  [ -e "$guard" ] || return 0
+  rm -f -- "$guard"
+  rmdir --ignore-fail-on-non-empty -- "$base/guard"
+  systemctl stop "$guard_unit.timer" 2> /dev/null || :
+}
+
+restore() {
+  [ -d "$backup" ] || return 0
+  rm -f -- "$digest_file"
+  restored=yes
+  list=$(cd -- "$backup/files" && find . '(' -type f -o -type l ')' -printf '/%P\\n')
+  while read -r path; do
+    [ -z "$path" ] || put "$backup/files$path" "$path" || restored=no
+  done <<LIST
+$list
+LIST
+  list=$(cd -- "$backup/absent" && find . -type f -printf '/%P\\n')
+  while read -r path; do
+    [ -z "$path" ] || rm -f -- "$path" || restored=no
+  done <<LIST
+$list
+LIST
+  if [ -e "$backup/unit" ]; then
+    read -r unit action daemon_reload was_active was_enabled < "$backup/unit"
+    [ "$daemon_reload" = no ] || systemctl daemon-reload || restored=no
+    if [ "$unit" != - ]; then restore_unit || restored=no; fi
+  fi
+  [ $restored = yes ] || return 1
+  if [ -e "$backup/list" ]; then put "$backup/list" "$list_file"; else rm -f -- "$list_file"; fi
+  if [ -e "$backup/digest" ]; then put "$backup/digest" "$digest_file"; fi
+  disarm
+  rm -rf -- "$backup"
+  rmdir --ignore-fail-on-non-empty -- "$base/backup"
+}
+restore_unit() {
+  case $was_enabled$(enabled "$unit") in
+    enableddisabled) systemctl enable --quiet "$unit" ;;
+    disabledenabled) systemctl disable --quiet "$unit" ;;
+  esac
+  if [ "$was_active" = inactive ]; then
+    systemctl stop "$unit" 2> /dev/null || :
+  elif systemctl is-active --quiet "$unit"; then
+    bring_in "$unit" "$action"
+  else
+    start "$unit"
+  fi
+}
+`;
+/**
+ * Goes back unless somebody confirmed: run by a timer of the host. Arguments: folder, service.
+ */
+const GUARD_SCRIPT = `
+set -u
+base=$1 service=$2
+${TAKE_LOCK}
+${BACKUP}
+[ -e "$guard" ] || exit 0
+restore || exit ${ROLLBACK_FAILED}
+`;
+/** Calls the timer off. Arguments: folder, service. */
+const CONFIRM_SCRIPT = `
+set -u
+base=$1 service=$2
+${TAKE_LOCK}
+${BACKUP}
+[ -e "$guard" ] || exit ${WENT_BACK}
+disarm
+`;
+/**
+ * Puts a service's staged files in place, one rename each, and brings them into force. Whatever fails on the way, and
+ * a cancel too, takes everything back. It says nothing until it is through: when nobody listens any more, it still
+ * goes to one end or the other.
+ *
+ * Arguments: folder, service. Input: `file` path; `remove` path; `unit` name action enabled state; `daemon-reload`;
+ * `probe` command in base64; `remember` as in REMEMBER; `guard` script in base64; `digest` value.
+ */
+const APPLY_SCRIPT = `
+set -u
+base=$1 service=$2
+stage=$base/stage
+${TAKE_LOCK}
+${READ_RECORDS}
+${BACKUP}
+${REMEMBER}
+trap '' PIPE
+trap 'code=143; go_back' TERM INT HUP
+
+each() {
+  function=$2
+  while IFS="$tab" read -r kind a b c d e; do
+    if [ "$kind" = "$1" ]; then "$function" "$a" "$b" "$c" "$d" "$e" || return 1; fi
+  done <<RECORDS
+$records
+RECORDS
+}
+has() { printf '%s\\n' "$records" | grep -q "^$1"; }
+remember_unit() { save_unit "$1" "$2" "$daemon_reload"; }
+prepare() {
+  [ ! -e "$backup/complete" ] || rm -rf -- "$backup"
+  mkdir -p -- "$backup/files" "$backup/absent" || return 1
+  if [ -e "$list_file" ] && [ ! -e "$backup/list" ]; then cp -- "$list_file" "$backup/list" || return 1; fi
+  each file save && each remove save || return 1
+  if has "unit$tab"; then each unit remember_unit; else save_unit - none "$daemon_reload"; fi || return 1
+  # From here on nobody knows what the service runs with, until the end says so.
+  if [ -e "$digest_file" ] && [ ! -e "$backup/digest" ]; then cp -- "$digest_file" "$backup/digest" || return 1; fi
+  rm -f -- "$digest_file"
+}
+swap() { put "$stage/files$1" "$1"; }
+remove() { rm -f -- "$1"; }
+arm() { # script
+  mkdir -p -- "$base/guard" && printf %s "$1" | base64 -d > "$base/guard.new" && mv -f -- "$base/guard.new" "$guard" || return 1
+  systemctl stop "$guard_unit.timer" 2> /dev/null || :
+  systemd-run --quiet --collect --unit="$guard_unit" --on-active=${GUARD_SECONDS} --timer-property=AccuracySec=1s \\
+    sh "$guard" "$base" "$service"
+}
+bring_up() { # unit action enabled state
+  # Not asked without need: on a unit with an init script it takes seconds.
+  case $3$(enabled "$1") in
+    yesdisabled) systemctl enable --quiet "$1" || return 1 ;;
+    noenabled) systemctl disable --quiet "$1" || return 1 ;;
+  esac
+  if systemctl is-active --quiet "$1"; then
+    if [ "$4" = stopped ]; then
+      systemctl stop "$1" && did=stopped
+    elif [ "$2" != none ]; then
+      bring_in "$1" "$2" && did=\${2}ed
+    fi
+  elif [ "$4" = running ]; then
+    start "$1" && did=started
+  fi || return 1
+  [ "$did" = "$unchanged" ] || sleep ${SETTLE_SECONDS}
+}
+stays_up() { [ "$4" != running ] || systemctl is-active --quiet "$1" || { echo "$1 does not stay up" >&2; journal "$1"; return 1; }; }
+probe() {
+  deadline=$(($(date +%s) + ${PROBE_SECONDS}))
+  command=$(printf %s "$1" | base64 -d)
+  until said=$(sh -c "$command" 2>&1 < /dev/null); do
+    if [ "$(date +%s)" -ge "$deadline" ]; then printf 'the probe failed: %s: %s\\n' "$command" "$said" >&2; return 1; fi
+    sleep 0.2
+  done
+}
+record() { remember_in "$list_file" && printf '%s\\n' "$1" > "$digest_file.new" && mv -f -- "$digest_file.new" "$digest_file" && : > "$backup/complete"; }
+go_back() {
+  trap '' TERM INT HUP
+  if restore; then exit "$code"; fi
+  echo 'and the old state could not be brought back' >&2
+  exit ${ROLLBACK_FAILED}
+}
+
+umask 077
+unchanged='in force'
+did=$unchanged
+daemon_reload=no
+! has daemon-reload || daemon_reload=yes
+prepare || { code=${ROLLED_BACK}; go_back; }
+umask 022
+{
+  each guard arm && each file swap && each remove remove &&
+    { [ $daemon_reload = no ] || systemctl daemon-reload; } &&
+    each unit bring_up && each probe probe && each unit stays_up && each digest record
+} || { code=${ROLLED_BACK}; go_back; }
+printf '%s\\n' "$did" 2> /dev/null || :
+`;
+/** Takes a change of one service back, as far as it was made. Arguments: folder, service. */
+const RESTORE_SCRIPT = `
+set -u
+base=$1 service=$2
+[ -d "$base/backup/$service" ] || exit 0
+${TAKE_LOCK}
+${BACKUP}
+trap '' PIPE
+restore || exit ${ROLLBACK_FAILED}
+echo restored
+`;
+/** Removes what was staged, and the backups unless `$2` says `staged`. Arguments: folder, what. */
+const CLEAN_SCRIPT = `
+set -eu
+base=$1
+[ -d "$base" ] || exit 0
+${TAKE_LOCK}
+rm -rf -- "$base/stage"
+[ "$2" = staged ] || rm -rf -- "$base/backup" "$base/guard"
+`;
+
+;// CONCATENATED MODULE: ./packages/converge/lib/stage-script.js
+
+/** Exit code of the stage script when a service's checker says no. */
+const INVALID = 65;
+/**
+ * Lays new files beside the live ones, and lets the services' own checkers see the whole as it would be: copies of the
+ * configuration folders with the new files in them are mounted over the real ones, in a mount namespace that only the
+ * checkers see.
+ *
+ * Input: `file` path owner group mode content; `remove` path; `root` path; `check` service command. Command and content
+ * are base64. When a checker says no, standard error is the service's name and then what the checker wrote.
+ */
+const STAGE_SCRIPT = `
+set -eu
+base=$1
+stage=$base/stage
+install -d -m 0700 -- "$base"
+${TAKE_LOCK}
+${READ_RECORDS}
+rm -rf -- "$stage"
+umask 077
+mkdir -- "$stage" "$stage/files" "$stage/roots"
+trap 'code=$?; trap "" TERM INT HUP; rm -rf -- "$stage/roots"; [ $code = 0 ] || rm -rf -- "$stage"' EXIT
+trap 'exit 143' TERM INT HUP
+
+decode() { if [ "$1" != - ]; then printf %s "$1" | base64 -d; fi; }
+each() {
+  printf '%s\\n' "$records" | while IFS="$tab" read -r kind a b c d e; do
+    if [ "$kind" = "$1" ]; then "$2" "$a" "$b" "$c" "$d" "$e"; fi
+  done
+}
+stage_file() {
+  mkdir -p -- "$(dirname -- "$stage/files$1")"
+  decode "$5" > "$stage/files$1"
+  chown -- "$2:$3" "$stage/files$1"
+  chmod -- "$4" "$stage/files$1"
+}
+copy_root() {
+  mkdir -p -m 0755 -- "$1"
+  (umask 022; mkdir -p -- "$stage/roots$1")
+  cp -a -- "$1/." "$stage/roots$1/"
+}
+overlay_file() {
+  [ -n "$(root_of "$1")" ] || return 0
+  (umask 022; mkdir -p -- "$(dirname -- "$stage/roots$1")")
+  rm -rf -- "$stage/roots$1"
+  cp -a -- "$stage/files$1" "$stage/roots$1"
+}
+overlay_remove() { [ -z "$(root_of "$1")" ] || rm -rf -- "$stage/roots$1"; }
+root_of() {
+  printf '%s\\n' "$records" | while IFS="$tab" read -r kind root; do
+    if [ "$kind" = root ]; then case $1 in "$root"/*) echo "$root" ;; esac; fi
+  done
+}
+
+each file stage_file
+each root copy_root
+each file overlay_file
+each remove overlay_remove
+
+check='
+stage=$1 tab=$2
+while IFS="$tab" read -r kind a b; do
+  case $kind in
+    root) mount --bind -- "$stage/roots$a" "$a" || exit 74 ;;
+    check)
+      if ! said=$(sh -c "$(printf %s "$b" | base64 -d)" 2>&1 < /dev/null); then
+        printf "%s\\\\n%s\\\\n" "$a" "$said" >&2
+        exit ${INVALID}
+      fi ;;
+  esac
+done
+'
+printf '%s\\n' "$records" | { grep "^root$tab" || :; } | sort -u > "$stage/roots.list"
+printf '%s\\n' "$records" | { grep "^check$tab" || :; } > "$stage/checks.list"
+cat -- "$stage/roots.list" "$stage/checks.list" | unshare --mount sh -c "$check" validate "$stage" "$tab"
+`;
+
+;// CONCATENATED MODULE: ./packages/converge/lib/explain.js
+
+
+
+
+
+const said = (error) => error.stderr
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line, index, all) => line !== '' && all.indexOf(line) === index)
+    .slice(-8)
+    .join(' | ');
+function explainInstall(host) {
+    return (error) => {
+        if (!(error instanceof RemoteError) || error.reason !== 'exit')
+            throw error;
+        throw new errors_UserError(`${host}: packages could not be installed: ${said(error)}. Its services are as they were.`);
+    };
+}
+function explainInvalid(host) {
+    return (error) => {
+        if (!(error instanceof RemoteError) || error.code !== INVALID)
+            throw error;
+        const [service = '', ...lines] = error.stderr.split('\n').filter((line) => line.trim() !== '');
+        const why = lines.slice(-8).join(' | ');
+        throw new errors_UserError(`${host}: ${service}: the new configuration is not valid, and the old one stays in force: ${why}`);
+    };
+}
+function explainApply({ host, service }) {
+    return (error) => {
+        if (!(error instanceof RemoteError) || (error.code !== ROLLED_BACK && error.code !== ROLLBACK_FAILED))
+            throw error;
+        const state = error.code === ROLLED_BACK
+            ? 'and the old one is back in force'
+            : `AND THE OLD ONE COULD NOT BE BROUGHT BACK (its files are in ${STATE_FOLDER}/backup/${service} there)`;
+        throw new errors_UserError(`${host}: ${service}: the new configuration did not come into force, ${state}: ${said(error) || messageOf(error)}`);
+    };
+}
+/** Two runs on one host would stage over each other. */
+const explainBusy = (error) => {
+    if (!(error instanceof RemoteError) || error.code !== BUSY)
+        throw error;
+    throw new errors_UserError(`${error.host}: another run has been applying configurations there for a minute: wait until it is through, ` +
+        'and let only one run at a time by `concurrency:` of the workflow.');
+};
+
+;// CONCATENATED MODULE: ./packages/converge/lib/observe-script.js
+
+/** Contents longer than this are not fetched for the diff, in bytes. */
+const LONGEST_CONTENT = 256 * 1024;
+/** Answers each line of its input with what is there. Changes nothing. */
+const observe_script_OBSERVE_SCRIPT = `
+set -u
+base=$1
+tab=$(printf '\\t')
+${AWAIT_GUARDS}
+${SHARE_LOCK}
+answer() { printf '%s' "$1"; shift; for field; do printf '\\t%s' "$field"; done; printf '\\n'; }
+there() { [ -e "$1" ] || [ -L "$1" ]; }
+ownership() { stat -c "%U$tab%G$tab%a" -- "$1"; }
+
+# Those two programs take their time to start, so each is asked once for all.
+packages() {
+  [ $# = 0 ] || dpkg-query -W -f '\${db:Status-Status}\\t\${Package}\\n' "$@" 2>/dev/null | sed -n "s/^installed$tab/package$tab/p"
+}
+units() {
+  [ $# != 0 ] || return 0
+  # One block a unit, in the order of the question; a name may be another's alias.
+  systemctl show -p UnitFileState -p ActiveState -- "$@" | awk -v names="$*" '
+    BEGIN { split(names, name, " "); file = "none"; block = 1 }
+    /^UnitFileState=./ { file = substr($0, 15) }
+    /^ActiveState=/ { active = substr($0, 13) }
+    /^$/ { say() }
+    END { say() }
+    function say() {
+      if (active != "") printf "unit\\t%s\\t%s\\t%s\\n", name[block++], file, active
+      file = "none"; active = ""
+    }'
+}
+user() {
+  entry=$(getent passwd "$1") || return 0
+  answer user "$1" "$(printf %s "$entry" | cut -d : -f 6)" "$(printf %s "$entry" | cut -d : -f 7)" "$(id -nG "$1")"
+}
+directory() {
+  there "$1" || return 0
+  if [ -d "$1" ] && [ ! -L "$1" ]; then answer directory "$1" "$(ownership "$1")"; else answer other-directory "$1"; fi
+}
+file() {
+  there "$1" || return 0
+  if [ ! -f "$1" ] || [ -L "$1" ]; then answer other-file "$1"; return; fi
+  sum=$(sha256sum < "$1" | cut -c 1-64)
+  content='?'
+  if [ "$2" != secret ] && [ "$2" != "$sum" ] && [ "$(stat -c %s -- "$1")" -le ${LONGEST_CONTENT} ]; then
+    content=$(base64 -w 0 < "$1")
+  fi
+  answer file "$1" "$(ownership "$1")" "$sum" "\${content:--}"
+}
+# What we last left there, and what a run that did not come to its end had in its hands.
+service() {
+  [ ! -e "$base/$1.digest" ] || answer in-force "$1" "$(cat "$base/$1.digest")"
+  for list in "$base/$1.presets" "$base/$1.files"; do [ ! -e "$list" ] || sed "s/^/remembered$tab/" "$list"; done
+  backup=$base/backup/$1
+  if [ ! -d "$backup" ] || [ -e "$backup/complete" ]; then return; fi
+  find "$backup/files" "$backup/absent" ! -type d -printf "under-way$tab/%P\\n" 2> /dev/null
+}
+
+asked_packages=
+asked_units=
+while IFS="$tab" read -r kind name more; do
+  case $kind in
+    package) asked_packages="$asked_packages $name" ;;
+    user) user "$name" ;;
+    directory) directory "$name" ;;
+    file) file "$name" "$more" ;;
+    unwanted) ! there "$name" || answer unwanted "$name" ;;
+    unit) asked_units="$asked_units $name" ;;
+    service) service "$name" ;;
+  esac
+done
+# Names of packages and units hold nothing that a shell would split or expand.
+set -f
+packages $asked_packages
+units $asked_units
+{ [ ! -e "$base/stage" ] && [ ! -e "$base/backup" ] && [ ! -e "$base/guard" ]; } || answer leftovers
+answer end
+`;
+
+;// CONCATENATED MODULE: ./packages/converge/lib/observe.js
+
+
+
+
+
+/** A host whose disk or login hangs must not hang the run. */
+const OBSERVE_TIMEOUT_MS = 120_000;
+/** Looks at every host of the bundle, all at once, each with one script; then each engine at its own. Writes nothing. */
+async function observe_observe(remote, bundle, options = {}, engines = ENGINES) {
+    const looking = new Map(bundle.hosts.map((host) => [host.host, observeHost(remote, host, options)]));
+    const [hosts, seen] = await Promise.all([
+        Promise.all([...looking].map(async ([name, host]) => [name, await host])),
+        observeEngines(remote, bundle, engines, looking, options),
+    ]);
+    return { hosts: Object.fromEntries(hosts), engines: seen };
+}
+async function observeHost(remote, host, options) {
+    const settings = { name: 'observing', sudo: true, timeoutMs: OBSERVE_TIMEOUT_MS, ...options };
+    const input = encodeRecords(questions(host));
+    const looking = remote.script(host.host, observe_script_OBSERVE_SCRIPT, [STATE_FOLDER], { ...settings, input });
+    return readAnswers((await looking.catch(explainBusy)).stdout);
+}
+/** What the script is asked about a host. */
+function questions({ users, services }) {
+    const records = users.map(({ name }) => ['user', name]);
+    for (const { name, packages, directories, presets = [], files, removes, unit } of services) {
+        records.push(['service', name], ...packages.map((item) => ['package', item]), ...directories.map(({ path }) => ['directory', path]), ...[...presets, ...files].map(({ path, content, secret }) => [
+            'file',
+            path,
+            secret ? 'secret' : records_sha256(content),
+        ]), ...removes.map((path) => ['unwanted', path]), ...(unit ? [['unit', unit.name]] : []));
+    }
+    return records;
+}
+/** States of a unit file in which it needs no `systemctl enable`, or cannot have one. */
+const ENABLED = new Set(['enabled', 'static', 'indirect', 'alias', 'generated']);
+/** @throws Error when the script's output is not complete or not its own. */
+function readAnswers(output) {
+    const packages = [];
+    const users = {};
+    const directories = {};
+    const files = {};
+    const unwanted = [];
+    const units = {};
+    const inForce = {};
+    const remembered = {};
+    const underWay = [];
+    let leftovers = false;
+    for (const [kind = '', name = '', a = '', b = '', c = '', d = '', e = ''] of decodeRecords(output)) {
+        switch (kind) {
+            case 'package':
+                packages.push(name);
+                break;
+            case 'user':
+                users[name] = { home: a, shell: b, groups: c.split(' ') };
+                break;
+            case 'directory':
+                directories[name] = { owner: a, group: b, mode: parseInt(c, 8) };
+                break;
+            case 'other-directory':
+                directories[name] = 'not-a-directory';
+                break;
+            case 'file':
+                files[name] = {
+                    ...{ owner: a, group: b, mode: parseInt(c, 8), sha256: d },
+                    ...(e === '?' ? {} : { content: decodeContent(e) }),
+                };
+                break;
+            case 'other-file':
+                files[name] = 'not-a-file';
+                break;
+            case 'unwanted':
+                unwanted.push(name);
+                break;
+            case 'unit':
+                units[name] = { enabled: ENABLED.has(a), active: b === 'active' || b === 'reloading' };
+                break;
+            case 'in-force':
+                inForce[name] = a;
+                break;
+            case 'remembered':
+                remembered[name] = a === '-' ? 'absent' : { owner: b, group: c, mode: parseInt(d, 8), sha256: a };
+                break;
+            case 'under-way':
+                underWay.push(name);
+                break;
+            case 'leftovers':
+                leftovers = true;
+                break;
+            default:
+                throw new Error(`Unknown answer of the observing script: ${kind}`);
+        }
+    }
+    return { packages, users, directories, files, unwanted, units, inForce, remembered, underWay, leftovers };
+}
+
+;// CONCATENATED MODULE: ./packages/converge/lib/describe.js
+/** A plan as data for tables and folded diffs. */
+function describe_describe({ changes, refusals }) {
+    return {
+        summary: summaryOf(changes, refusals),
+        rows: changes.map(({ host, service, kind, target, what }) => ({
+            ...{ host, service: service ?? '' },
+            target: OWN_NAME.has(kind) ? target : `${kind} ${target}`,
+            change: what,
+        })),
+        diffs: changes.flatMap(({ host, target, diff }) => (diff ? [{ host, path: target, diff }] : [])),
+        refusals,
+    };
+}
+/** Kinds whose targets say what they are. */
+const OWN_NAME = new Set(['file', 'preset', 'drift', 'unit', 'data']);
+function summaryOf(changes, refusals) {
+    const drifted = changes.filter(({ kind }) => kind === 'drift').length;
+    const made = changes.filter(({ kind }) => kind !== 'drift');
+    const restarts = made.filter(({ kind, what }) => kind === 'unit' && what.startsWith('restart')).length;
+    const hosts = new Set(made.map(({ host }) => host)).size;
+    const parts = [
+        made.length > 0 ? `${describe_count(made.length, 'change')} on ${describe_count(hosts, 'host')}` : '',
+        restarts > 0 ? describe_count(restarts, 'restart') : '',
+        drifted > 0 ? `drift in ${describe_count(drifted, 'file')}` : '',
+        refusals.length > 0 ? `${refusals.length} refused` : '',
+    ].filter(Boolean);
+    if (parts.length === 0)
+        return 'Every host is as it should be; nothing to do.';
+    return made.length > 0 ? parts.join(', ') : `Nothing to do; ${parts.join(', ')}`;
+}
+const describe_count = (number, noun) => `${number} ${noun}${number === 1 ? '' : 's'}`;
+
+;// CONCATENATED MODULE: ./packages/converge/lib/guard.js
+
+
+
+
+
+/** One attempt at taking a change back over a connection that may be dead. */
+const ATTEMPT_MS = 15_000;
+/** How long after the host's own time is up it must be back, in seconds. */
+const LATE_SECONDS = 60;
+const guard_PAUSE_MS = 1000;
+/**
+ * Brings a change into force on which it hangs whether anybody can still log in: when a new connection is not let in, it
+ * is taken back over the one that is still open; when that is gone too, the host's own timer takes it back.
+ *
+ * @throws UserError when the change was taken back
+ */
+async function keepAccess(remote, step, apply) {
+    const start = Date.now();
+    try {
+        const said = await apply();
+        await remote.reach(step.host, { sudo: true });
+        await guard_confirm(remote, step);
+        return said;
+    }
+    catch (error) {
+        if (!lockedOut(error))
+            throw error;
+        const end = (await takeBack(remote, step, start)) ? 'the old one is back in force' : 'AND IT STAYS SO';
+        throw new errors_UserError(`${step.host}: ${step.service}: with the new configuration nobody could log in any more; ${end}: ${messageOf(error)}`);
+    }
+}
+/** A script that ended, with whatever code, was heard to its end. */
+function lockedOut(error) {
+    if (!(error instanceof RemoteError))
+        return error instanceof errors_UserError;
+    return error.reason === 'lost' || error.reason === 'timeout' || error.code === WENT_BACK;
+}
+async function guard_confirm(remote, { host, service }) {
+    const options = { name: `${service}: confirming access`, sudo: true, timeoutMs: ATTEMPT_MS };
+    await remote.script(host, CONFIRM_SCRIPT, [STATE_FOLDER, service], options);
+}
+/** @returns whether the host is as it was */
+async function takeBack(remote, { host, service }, start) {
+    const options = { name: `${service}: taking back`, sudo: true, timeoutMs: ATTEMPT_MS };
+    while (Date.now() < start + (GUARD_SECONDS + LATE_SECONDS) * 1000) {
+        try {
+            await remote.script(host, RESTORE_SCRIPT, [STATE_FOLDER, service], options);
+            return true;
+        }
+        catch {
+            await (0,promises_namespaceObject.setTimeout)(guard_PAUSE_MS);
+        }
+    }
+    return false;
 }
 
 ;// CONCATENATED MODULE: ./packages/converge/lib/install-progress.js
@@ -81204,6 +86775,7 @@ function installProgress(tell) {
 }
 
 ;// CONCATENATED MODULE: ./packages/converge/lib/prepare-scripts.js
+
 /**
  * Installs packages. While it runs, a daemon that is not running stays so, because Debian's packages start theirs
  * with a default configuration that is not the one wanted; one that runs may be restarted by its upgrade. The policy
@@ -81264,6 +86836,28 @@ printf '%s\\n' "$records" | while IFS="$tab" read -r kind path owner group mode;
   install -d -o "$owner" -g "$group" -m "$mode" -- "$path"
 done
 `;
+/** Lays files before anything is installed. Arguments: folder, service. Input: as for staging, and `remember` lines. */
+const PRESETS_SCRIPT = `
+set -eu
+base=$1 service=$2
+install -d -m 0700 -- "$base"
+${TAKE_LOCK}
+${READ_RECORDS}
+${REMEMBER}
+umask 077
+printf '%s\\n' "$records" | while IFS="$tab" read -r kind path owner group mode content; do
+  [ "$kind" = file ] || continue
+  folder=$(dirname -- "$path")
+  (umask 022; mkdir -p -- "$folder")
+  new=$folder/.$(basename -- "$path").perlstack-new
+  if [ "$content" = - ]; then : > "$new"; else printf %s "$content" | base64 -d > "$new"; fi
+  chown -- "$owner:$group" "$new"
+  chmod -- "$mode" "$new"
+  sync -- "$new"
+  mv -fT -- "$new" "$path"
+done
+remember_in "$base/$service.presets"
+`;
 
 ;// CONCATENATED MODULE: ./packages/converge/lib/handlers.js
 
@@ -81274,19 +86868,34 @@ done
 
 
 
-const MINUTES = 60_000;
-/** What each kind of step does to a host: one script, one connection's channel. */
-function handlers(remote, bundle) {
+
+
+const handlers_MINUTES = 60_000;
+/** What each kind of step does to a host, the engines' steps among them. */
+function handlers_handlers(remote, bundle, engines = ENGINES) {
+    return { ...engineHandlers(remote, bundle, engines), ...ownHandlers(remote, bundle) };
+}
+/** One script, one connection's channel. */
+function ownHandlers(remote, bundle) {
     const script = async ({ host }, { signal }, text, args, options) => {
-        const settings = { sudo: true, signal, timeoutMs: 2 * MINUTES, ...options };
+        const settings = { sudo: true, signal, timeoutMs: 2 * handlers_MINUTES, ...options };
         return (await remote.script(host, text, args, settings).catch(explainBusy)).stdout.trim();
     };
     const clean = (step, context, what) => script(step, context, CLEAN_SCRIPT, [STATE_FOLDER, what], { name: 'cleaning up' });
     return {
+        presets: {
+            run: async (step, context) => {
+                for (const { service } of step.services) {
+                    const input = encodeRecords(presetRecords(handlers_serviceOf(bundle, { host: step.host, service }), step));
+                    const options = { name: `${service}: before packages`, input };
+                    await script(step, context, PRESETS_SCRIPT, [STATE_FOLDER, service], options);
+                }
+            },
+        },
         packages: {
             run: async (step, context) => {
                 const onLine = installProgress((message) => context.progress(message));
-                const options = { name: 'installing packages', timeoutMs: 15 * MINUTES, onLine };
+                const options = { name: 'installing packages', timeoutMs: 15 * handlers_MINUTES, onLine };
                 await script(step, context, INSTALL_SCRIPT, step.packages, options).catch(explainInstall(step.host));
                 return 'installed';
             },
@@ -81314,9 +86923,11 @@ function handlers(remote, bundle) {
         },
         apply: {
             run: async (step, context) => {
-                const input = encodeRecords(applyRecords(serviceOf(bundle, step), step));
-                const options = { name: step.service, input };
-                return script(step, context, APPLY_SCRIPT, [STATE_FOLDER, step.service], options).catch(explainApply(step));
+                const service = handlers_serviceOf(bundle, step);
+                const options = { name: step.service, input: encodeRecords(applyRecords(service, step)) };
+                const apply = () => script(step, context, APPLY_SCRIPT, [STATE_FOLDER, step.service], options);
+                const applying = service.guardsAccess ? keepAccess(remote, step, apply) : apply();
+                return applying.catch(explainApply(step));
             },
             undo: async (step, context) => {
                 const options = { name: `${step.service}: taking back` };
@@ -81332,7 +86943,7 @@ function hostOf(bundle, name) {
         throw new Error(`${name} is no host of this bundle: the plan belongs to another one`);
     return host;
 }
-function serviceOf(bundle, step) {
+function handlers_serviceOf(bundle, step) {
     const service = hostOf(bundle, step.host).services.find(({ name }) => name === step.service);
     if (!service)
         throw new Error(`${step.host} has no service ${step.service}: the plan belongs to another bundle`);
@@ -81352,35 +86963,44 @@ function directoryRecords({ services }, step) {
 function stageRecords(host, step) {
     const roots = new Set();
     const records = step.services.flatMap(({ service: name, files, removes }) => {
-        const service = serviceOf({ stack: '', notes: [], hosts: [host] }, { host: host.host, service: name });
+        const service = handlers_serviceOf({ stack: '', notes: [], hosts: [host] }, { host: host.host, service: name });
         for (const root of service.roots)
             roots.add(root);
         return [
-            ...service.files
-                .filter(({ path }) => files.includes(path))
-                .map(({ path, owner, group, mode, content }) => {
-                return ['file', path, owner, group, encodeMode(mode), encodeContent(content)];
-            }),
+            ...service.files.filter(({ path }) => files.includes(path)).map(fileRecord),
             ...removes.map((path) => ['remove', path]),
             ...service.validate.map((argv) => ['check', name, encodeContent(commandLine(argv))]),
         ];
     });
     return [...[...roots].sort().map((root) => ['root', root]), ...records];
 }
+function presetRecords({ name, presets = [] }, step) {
+    const paths = step.services.filter(({ service }) => service === name).flatMap(({ files }) => files);
+    return [
+        ...presets.filter(({ path }) => paths.includes(path)).map(fileRecord),
+        ...presets.map(rememberRecord),
+    ];
+}
 function applyRecords(service, step) {
-    const { unit, daemonReload, probe } = service;
-    const yesNo = (value) => (value ? 'yes' : 'no');
+    const { unit, daemonReload, probe, files, removes, guardsAccess } = service;
     return [
         ...step.files.map((path) => ['file', path]),
         ...step.removes.map((path) => ['remove', path]),
         ...(daemonReload ? [['daemon-reload']] : []),
-        ...(unit
-            ? [['unit', unit.name, unit.onChange, yesNo(unit.enabled), unit.state, yesNo(step.reloadDue)]]
-            : []),
+        ...(unit ? [['unit', unit.name, step.action, unit.enabled ? 'yes' : 'no', unit.state]] : []),
         ...probe.map((argv) => ['probe', encodeContent(commandLine(argv))]),
+        ...files.map(rememberRecord),
+        ...removes.map((path) => ['remember', path, '-']),
+        ...(guardsAccess ? [['guard', encodeContent(GUARD_SCRIPT)]] : []),
         ['digest', step.digest],
     ];
 }
+const fileRecord = ({ path, owner, group, mode, content }) => [
+    ...['file', path, owner, group, encodeMode(mode), encodeContent(content)],
+];
+const rememberRecord = ({ path, content, owner, group, mode }) => [
+    ...['remember', path, records_sha256(content), owner, group, encodeMode(mode)],
+];
 
 ;// CONCATENATED MODULE: ./packages/procedure/lib/journal.js
 
@@ -81562,8 +87182,6 @@ function assertPlan(plan) {
 
 // EXTERNAL MODULE: external "node:stream"
 var external_node_stream_ = __nccwpck_require__(7075);
-;// CONCATENATED MODULE: external "node:timers/promises"
-const promises_namespaceObject = require("node:timers/promises");
 ;// CONCATENATED MODULE: external "node:string_decoder"
 const external_node_string_decoder_namespaceObject = require("node:string_decoder");
 ;// CONCATENATED MODULE: ./packages/remote/lib/output.js
@@ -81669,11 +87287,16 @@ const MAX_COMMAND_BYTES = 120 * 1024;
  * stopped, and then becomes the program.
  */
 function remoteCommand(argv, sudo, marker) {
-    const line = `echo ${marker}$$ >&2; exec ${commandLine(sudo ? ['sudo', '-n', '--', ...argv] : argv)}`;
+    const line = `echo ${marker}$$ >&2; exec ${commandLine(sudo ? asRoot(argv) : argv)}`;
     if (Buffer.byteLength(line) > MAX_COMMAND_BYTES) {
         throw new Error(`${argv[0]}: the command is longer than ${MAX_COMMAND_BYTES} bytes: pass data on standard input`);
     }
     return line;
+}
+/** Always by way of a shell: a host that lets its user run nothing else as root has one rule to check. */
+function asRoot(argv) {
+    const plain = argv[0] === 'sh' && argv[1] === '-c';
+    return ['sudo', '-n', '--', ...(plain ? argv : ['sh', '-c', 'exec "$0" "$@"', ...argv])];
 }
 /** The connection was gone before anything was asked of it. */
 class NotConnected extends Error {
@@ -81923,7 +87546,7 @@ function describeKey(key) {
     const raw = typeof key === 'string' ? rawOfLine(key) : key;
     const type = typeOfRaw(raw);
     if (!type)
-        throw new UserError('This is no SSH public key: expected a line such as "ssh-ed25519 AAAA… comment"');
+        throw new errors_UserError('This is no SSH public key: expected a line such as "ssh-ed25519 AAAA… comment"');
     return {
         type,
         fingerprint: `SHA256:${(0,external_node_crypto_.createHash)('sha256').update(raw).digest('base64').replace(/=+$/, '')}`,
@@ -81967,9 +87590,9 @@ function readPrivateKey(credentials) {
     const privateKey = `${credentials.privateKey.replaceAll('\r', '').trim()}\n`;
     const key = lib.utils.parseKey(privateKey, credentials.passphrase);
     if (key instanceof Error)
-        throw new UserError(unreadable(privateKey, key));
+        throw new errors_UserError(unreadable(privateKey, key));
     if (!key.isPrivateKey()) {
-        throw new UserError('The SSH key is a public key: give the private key that belongs to it (the file without .pub)');
+        throw new errors_UserError('The SSH key is a public key: give the private key that belongs to it (the file without .pub)');
     }
     const passphrase = credentials.passphrase === undefined ? {} : { passphrase: credentials.passphrase };
     const raw = key.getPublicSSH();
@@ -83253,6 +88876,24 @@ async function streamThrough(jump, { ssh: { address, port } }, timeoutMs, signal
     opening.then((late) => late.destroy(), () => undefined);
     throw silence();
 }
+const FORWARD_MS = 3000;
+/** RFC 4254, 5.1 */
+const ADMINISTRATIVELY_PROHIBITED = 1;
+/**
+ * Whether a jump host may be used as one. A host behind it that does not answer tells nothing of that.
+ *
+ * @returns why not; `null` when it may
+ */
+async function whyNotForwarded(jump, host, signal) {
+    try {
+        (await streamThrough(jump, host, FORWARD_MS, signal)).destroy();
+        return null;
+    }
+    catch (error) {
+        const { reason } = error;
+        return reason === ADMINISTRATIVELY_PROHIBITED ? 'forwarding is prohibited' : null;
+    }
+}
 /** What a socket of our own would have said in the end. */
 function silence() {
     return Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' });
@@ -83298,6 +88939,8 @@ async function handshake(config, signal) {
 const HANDSHAKES = 8;
 /** sshd (MaxSessions 10) refuses more channels on one connection; two are left for stopping a command. */
 const CHANNELS = 8;
+/** A server that was just told to reload may turn away who comes in that moment. */
+const NEW_WAIT_MS = 4000;
 /** One connection a host, opened when it is first needed and again when it was lost. */
 class Pool {
     #hosts;
@@ -83332,6 +88975,30 @@ class Pool {
             }
         });
     }
+    /** Does something on connections of its own, for which it is let in anew, by the jump hosts too. */
+    async useNew(name, work) {
+        const host = this.#host(name);
+        const through = async (jump) => {
+            const session = await this.#connect(host, NEW_WAIT_MS, jump);
+            try {
+                return await work(session);
+            }
+            finally {
+                await farewell(session);
+            }
+        };
+        return host.ssh.via === null ? through() : this.useNew(host.ssh.via, through);
+    }
+    /** @throws ConnectError when a jump host does not let one through to the hosts behind it */
+    async assertForwards(name, session) {
+        const behind = [...this.#hosts.values()].find(({ ssh }) => ssh.via === name);
+        if (!behind)
+            return;
+        const cause = await whyNotForwarded(session, behind, this.#closing.signal);
+        if (cause === null)
+            return;
+        throw connectError(behind, this.#key.publicKey, { kind: 'unreachable', cause: `${name} says: ${cause}` }, 0);
+    }
     async close() {
         this.#closing.abort();
         const slots = [...this.#slots];
@@ -83341,16 +89008,23 @@ class Pool {
             await Promise.all(group.map(([, slot]) => slot.session.then(farewell, () => undefined)));
         }
     }
-    #slot(name) {
+    #host(name) {
         if (this.#closing.signal.aborted)
             throw new Error(`${name}: the remote is closed`);
         const host = this.#hosts.get(name);
-        if (!host)
-            throw new Error(`"${name}" is no host of this inventory: ${[...this.#hosts.keys()].join(', ')}`);
+        if (host)
+            return host;
+        throw new Error(`"${name}" is no host of this inventory: ${[...this.#hosts.keys()].join(', ')}`);
+    }
+    #slot(name) {
+        const host = this.#host(name);
         const known = this.#slots.get(name);
         if (known)
             return known;
-        const slot = { session: this.#connect(host), channels: pLimit(CHANNELS) };
+        const slot = {
+            session: this.#connect(host, this.#options.waitMs),
+            channels: pLimit(CHANNELS),
+        };
         this.#slots.set(name, slot);
         const forget = () => {
             if (this.#slots.get(name) === slot)
@@ -83359,12 +89033,12 @@ class Pool {
         slot.session.then(({ closed }) => closed.then(forget), forget);
         return slot;
     }
-    async #connect(host) {
+    async #connect(host, waitMs, jump) {
         const start = Date.now();
         let lost = 0;
         let refusedAt;
         for (;;) {
-            const attempt = await this.#attempt(host);
+            const attempt = await this.#attempt(host, jump);
             if (!('kind' in attempt))
                 return attempt;
             const now = Date.now();
@@ -83373,7 +89047,7 @@ class Pool {
             const history = { lost, elapsedMs: now - start, refusedMs: now - (refusedAt ?? now) };
             const pause = this.#closing.signal.aborted
                 ? null
-                : pauseBeforeRetry(attempt, history, this.#options.waitMs, Math.random());
+                : pauseBeforeRetry(attempt, history, waitMs, Math.random());
             if (pause === null)
                 throw connectError(host, this.#key.publicKey, attempt, history.elapsedMs);
             if (attempt.kind === 'lost')
@@ -83384,8 +89058,9 @@ class Pool {
         }
     }
     /** One handshake, when it is its turn; the connection to the jump host comes before and takes its own turn. */
-    async #attempt(host) {
-        const jump = host.ssh.via === null ? undefined : await this.#slot(host.ssh.via).session;
+    async #attempt(host, through) {
+        const { via } = host.ssh;
+        const jump = through ?? (via === null ? undefined : await this.#slot(via).session);
         try {
             const session = await this.#handshakes(() => openSession(host, this.#key, jump, this.#options.handshakeTimeoutMs, this.#closing.signal));
             this.connections++;
@@ -83403,10 +89078,10 @@ class Pool {
         const path = [host.name];
         for (let via = host.ssh.via; via !== null; via = this.#hosts.get(via)?.ssh.via ?? null) {
             if (!this.#hosts.has(via)) {
-                throw new UserError(`inventory: ${path.at(-1)}.ssh.via names "${via}", which is no host of the inventory`);
+                throw new errors_UserError(`inventory: ${path.at(-1)}.ssh.via names "${via}", which is no host of the inventory`);
             }
             if (path.includes(via)) {
-                throw new UserError(`inventory: ssh.via goes round in a circle: ${[...path, via].join(' → ')}`);
+                throw new errors_UserError(`inventory: ssh.via goes round in a circle: ${[...path, via].join(' → ')}`);
             }
             path.push(via);
         }
@@ -83517,6 +89192,14 @@ function connect(inventory, credentials, options = {}) {
             const { script: text, args, input, options: own } = uploadCommand(target, content);
             await script(host, text, args, { ...uploadOptions, ...own, input });
         },
+        reach: async (host, reachOptions = {}) => {
+            const options = { ...reachOptions, timeoutMs: HANDSHAKE_TIMEOUT_MS };
+            const ended = await pool.useNew(host, async (session) => {
+                await pool.assertForwards(host, session);
+                return lib_exec_exec(session.client, ['sh', '-c', ':'], options, maxOutputBytes);
+            });
+            resultOf(host, 'a new login', ended, options);
+        },
         hostKeys: async (host) => {
             const { stdout } = await script(host, 'cat /etc/ssh/ssh_host_*_key.pub', [], {
                 name: 'reading the host keys',
@@ -83580,14 +89263,176 @@ const declaration = declare({
         ...stackInputs,
         ...hostInputs,
         mode: { kind: 'choice', options: ['plan', 'apply'], default: 'plan' },
-        'app-secrets': { kind: 'multiline', secret: true },
+        secrets: { kind: 'assignments', secret: true },
+        'tls-certificate': { kind: 'string' },
+        'tls-private-key': { kind: 'string', secret: true },
+        drift: { kind: 'choice', options: ['keep', 'restore'], default: 'keep' },
+        'allow-restart': { kind: 'boolean', default: 'false' },
+        'allow-rebuild': { kind: 'multiline' },
         timeout: { kind: 'duration', default: '2m' },
         ...commonInputs,
     },
-    outputs: { changed: {}, plan: {} },
+    outputs: { changed: {}, plan: {}, drift: {}, restarts: {} },
+    renamed: { 'app-secrets': 'secrets' },
 });
 
+;// CONCATENATED MODULE: ./actions/apply-configs/lib/given.js
+
+
+/**
+ * The values of the secrets that a stack needs.
+ *
+ * @throws UserError naming those without a value, at the place in the stack file that asks for the first
+ */
+function secretsFor(file, given) {
+    const required = requiredSecrets(file.stack);
+    const missing = required.filter(({ name }) => !given.has(name));
+    const [first] = missing;
+    if (first)
+        throw withoutValue(file, first, missing.map(({ name }) => name));
+    return Object.fromEntries(required.map(({ name }) => [name, given.get(name) ?? '']));
+}
+/** Names of values that the stack file does not ask for. */
+function unusedSecrets({ stack }, given) {
+    const names = requiredSecrets(stack).map(({ name }) => name);
+    return [...given.keys()].filter((name) => !names.includes(name));
+}
+function withoutValue(file, first, names) {
+    const [location, key] = given_placeOf(file, first);
+    const lines = names.map((name) => `"${name}=…"`).join(', ');
+    const [have, line] = names.length === 1 ? ['has', 'a line'] : ['have', 'the lines'];
+    return stackFault(location, key, `${names.join(', ')} ${have} no value; give the step ${line} ${lines} in its input "secrets"`);
+}
+/** Where the stack file asks for a secret: its own list, or the tier that can't do without. */
+function given_placeOf(file, { name, why }) {
+    const listed = file.stack.app.secrets.indexOf(name);
+    const key = /^\S+/.exec(why)?.[0] ?? '';
+    const path = key.split('.');
+    return [file.locate(key === 'app.secrets' && listed >= 0 ? [...path, listed] : path), key];
+}
+/**
+ * The certificate and its key, where the stack file wants HTTPS.
+ *
+ * @throws UserError naming the input that is missing, at the place in the stack file that asks for it
+ */
+function tlsFor(file, { 'tls-certificate': certificate, 'tls-private-key': privateKey }) {
+    if (certificate !== undefined && privateKey !== undefined)
+        return { certificate: pem(certificate), privateKey: pem(privateKey) };
+    const domains = file.stack.app.domains.join(', ');
+    // Without a name there is nothing to have a certificate for, which is said elsewhere.
+    if (!file.stack.tiers.web.tls?.files || domains === '')
+        return undefined;
+    const missing = [
+        ...(certificate === undefined ? ['"tls-certificate"'] : []),
+        ...(privateKey === undefined ? ['"tls-private-key"'] : []),
+    ];
+    throw stackFault(file.locate(['tiers', 'web', 'tls', 'files']), 'tiers.web.tls.files', `HTTPS for ${domains} needs a certificate and its key; give the step ${missing.length === 1 ? 'the input' : 'the inputs'} ${missing.join(' and ')}`);
+}
+/** An input loses its last line end on the way. */
+const pem = (text) => `${text.trimEnd()}\n`;
+/** What the user agrees to. @throws UserError for a host that there is not */
+function consentFrom(inputs, { hosts }) {
+    const names = hosts.map(({ name }) => name);
+    const unknown = inputs['allow-rebuild'].find((name) => !names.includes(name));
+    if (unknown !== undefined) {
+        const [likely] = nearest(unknown, names);
+        const hint = likely ? `did you mean "${likely}"?` : `there is: ${names.join(', ')}`;
+        throw new errors_UserError(`Input "allow-rebuild": there is no host ${JSON.stringify(unknown)}; ${hint}`);
+    }
+    return { restart: inputs['allow-restart'], rebuild: inputs['allow-rebuild'], drift: inputs.drift };
+}
+
+;// CONCATENATED MODULE: ./packages/action/lib/diffs.js
+/** Diffs, each once, however many servers it concerns. */
+function shareDiffs(diffs) {
+    const groups = new Map();
+    for (const diff of diffs) {
+        const key = JSON.stringify([diff.path, diff.patch]);
+        const group = groups.get(key) ?? { diff, hosts: [] };
+        group.hosts.push(diff.host);
+        groups.set(key, group);
+    }
+    return [...groups.values()];
+}
+/** Diffs as parts of a summary, each folded under its path and servers. */
+function diffSections(diffs) {
+    return shareDiffs(diffs).map(({ diff: { path, patch }, hosts }) => ({
+        ...{ title: `${path} (${hosts.join(', ')})`, body: patch.trimEnd() },
+        ...{ code: 'diff', folded: true },
+    }));
+}
+
+;// CONCATENATED MODULE: ./actions/apply-configs/lib/report.js
+
+
+/** With more changes than this the table has a row a host, and the changes are folded below. */
+const report_MOST_ROWS = 20;
+/** Files that are not as they were last brought into force, be they left so or put back. */
+function driftIn({ changes }) {
+    return changes
+        .filter(({ kind, what }) => kind === 'drift' || /(^|over )drift[,:]/.test(what))
+        .map(({ host, service, target, what }) => ({ host, service, path: target, what }));
+}
+/** Units that are, or would be, restarted. */
+function restartsIn({ changes }) {
+    return changes
+        .filter(({ kind, what }) => (kind === 'unit' || kind === 'data') && what.startsWith('restart'))
+        .map(({ host, service, target, what }) => ({ host, service, unit: target, what }));
+}
+/** Whether anything is to be done, be it refused or not. */
+const changesSomething = ({ changes }) => changes.some(({ kind }) => kind !== 'drift');
+/** A plan for machines: without diffs, which are long, and for people. */
+function planOutput({ steps, changes, refusals }) {
+    const short = changes.map(({ diff: _, ...change }) => change);
+    return { steps, changes: short, refusals };
+}
+/** The parts of the summary: what is refused, what changes, one screen of it; the rest is folded. */
+function planSections(plan, notes) {
+    const { rows, diffs, refusals } = describe_describe(plan);
+    const cells = rows.map(({ host, service, target, change }) => [host, service, target, change]);
+    const all = { title: 'Changes', body: table_markdownTable(['Host', 'Service', 'What', 'Change'], cells) };
+    const changes = rows.length <= report_MOST_ROWS
+        ? [all]
+        : [
+            { title: 'Changes', body: report_hostTable(plan) },
+            { ...all, title: `All ${rows.length} changes`, folded: true },
+        ];
+    return [
+        ...(refusals.length > 0 ? [{ title: 'Refused', body: list(refusals) }] : []),
+        ...(rows.length > 0 ? changes : []),
+        ...diffSections(diffs.map(({ host, path, diff }) => ({ host, path, patch: diff }))),
+        ...(notes.length > 0 ? [{ title: 'Notes', body: list(notes), folded: true }] : []),
+    ];
+}
+function report_hostTable({ changes }) {
+    const hosts = [...new Set(changes.map(({ host }) => host))];
+    const rows = hosts.map((host) => {
+        const own = changes.filter((change) => change.host === host);
+        const services = new Set(own.flatMap(({ service }) => service ?? []));
+        return [host, own.length, [...services].join(', ')];
+    });
+    return table_markdownTable(['Host', 'Changes', 'Services'], rows, ['l', 'r', 'l']);
+}
+const list = (sentences) => sentences.map((sentence) => `- ${escapeMarkdown(sentence)}`).join('\n');
+/** Prints a plan, as somebody reads it who has only the log. */
+async function printPlan(plan, log) {
+    const { rows, diffs, refusals } = describe_describe(plan);
+    for (const { host, service, target, change } of rows)
+        log.info(`  ${host} · ${service ? `${service}: ` : ''}${target}: ${change}`);
+    if (diffs.length > 0) {
+        await log.group('Differences', async () => {
+            const shared = shareDiffs(diffs.map(({ host, path, diff }) => ({ host, path, patch: diff })));
+            for (const { diff, hosts } of shared)
+                log.info(`${hosts.join(', ')}: ${diff.path}\n${diff.patch.trimEnd()}`);
+        });
+    }
+    for (const refusal of refusals)
+        log.warning(refusal, { title: 'Refused' });
+}
+
 ;// CONCATENATED MODULE: ./actions/apply-configs/lib/main.js
+
+
 
 
 
@@ -83598,53 +89443,68 @@ const declaration = declare({
 void runAction({
     name: 'apply-configs',
     declaration: declaration,
-    main: async ({ inputs, log, reporter, signal, mask, output }) => {
-        const secrets = assignmentsIn(inputs['app-secrets'], 'app-secrets');
-        secrets.forEach((value) => mask(value));
-        const file = loadStack(inputs['stack-file']);
-        assertComplete(file, secrets);
-        const { stack } = file;
-        const inventory = inventoryFrom(inputs.inventory, stack.stack);
-        const bundle = render(stack, inventory, { secrets: Object.fromEntries(secrets) });
-        bundle.notes.forEach((note) => log.notice(note));
-        const remote = connect(inventory, { privateKey: inputs['ssh-private-key'] }, { waitMs: inputs.timeout, onRetry: (message) => log.info(message) });
+    main: async (context) => {
+        const { inputs, log } = context;
+        const site = openSite(inputs);
+        const consent = consentFrom(inputs, site.inventory);
+        const bundle = bundleOf(context, site);
+        const remote = connect(site.inventory, { privateKey: inputs['ssh-private-key'] }, { waitMs: inputs.timeout, onRetry: (message) => log.info(message) });
         try {
-            const observed = await reporter.phase('Observe', () => observe(remote, bundle, { signal }));
-            const desired = plan(bundle, observed);
-            const { summary, rows, diffs } = describe_describe(desired);
-            output('changed', desired.steps.length > 0);
-            output('plan', desired);
-            if (rows.length > 0) {
-                const cells = rows.map(({ host, service, target, change }) => [host, service, target, change]);
-                reporter.section({
-                    title: 'Changes',
-                    body: table_markdownTable(['Host', 'Service', 'What', 'Change'], cells),
-                });
-            }
-            for (const { host, path, diff } of diffs) {
-                reporter.section({ title: `${host}: ${path}`, body: diff, code: 'diff', folded: true });
-                log.debug(`${host}: ${path}\n${diff}`);
-            }
-            if (inputs.mode === 'plan' || desired.steps.length === 0) {
-                reporter.verdict(desired.steps.length === 0 ? summary : `${summary}. Nothing was changed.`);
-                return;
-            }
-            const run = { onFailure: 'undo', signal, onEvent: reporter.onEvent };
-            const outcome = await reporter.phase('Apply', () => execute(desired.steps, handlers(remote, bundle), run));
-            assertSucceeded(outcome, signal);
-            reporter.verdict(`${summary}, all of them in force.`);
+            const desired = await planFor(context, remote, bundle, consent);
+            await show(context, desired, bundle.notes);
+            await carryOut(context, remote, bundle, desired);
         }
         finally {
             await remote.close();
         }
     },
 });
-/** @throws UserError naming the secret that the stack file asks for and the step was not given */
-function assertComplete(file, secrets) {
-    const missing = file.stack.app.secrets.find((name) => !secrets.has(name));
-    if (missing === undefined)
+/** Everything that is to be on the hosts; all that is wrong with the inputs is found here, before any host is asked. */
+function bundleOf({ inputs, log }, { file, inventory }) {
+    const secrets = secretsFor(file, inputs.secrets);
+    const tls = tlsFor(file, inputs);
+    const warnings = inStackFile(file, () => checkCertificate(file.stack, tls, Date.now()));
+    warnings.forEach((warning) => log.warning(warning));
+    const unused = unusedSecrets(file, inputs.secrets);
+    if (unused.length > 0)
+        log.info(`Not asked for by the stack file, and not used: ${unused.join(', ')}`);
+    const bundle = inStackFile(file, () => render(file.stack, inventory, { secrets, tls }));
+    bundle.notes.forEach((note) => log.notice(note));
+    return bundle;
+}
+function planFor({ reporter, signal }, remote, bundle, consent) {
+    return reporter.phase('Observe', async () => plan_plan(bundle, await observe_observe(remote, bundle, { signal }), consent));
+}
+async function show({ log, output, reporter }, desired, notes) {
+    output('changed', changesSomething(desired));
+    output('plan', planOutput(desired));
+    output('drift', driftIn(desired));
+    output('restarts', restartsIn(desired));
+    planSections(desired, notes).forEach((section) => reporter.section(section));
+    await printPlan(desired, log);
+}
+async function carryOut({ inputs, reporter, signal }, remote, bundle, desired) {
+    const { summary, refusals } = describe_describe(desired);
+    if (inputs.mode === 'plan') {
+        reporter.verdict(changesSomething(desired) ? `${summary}. Nothing was changed.` : summary);
         return;
-    throw stackFault(file.locate(['app', 'secrets', file.stack.app.secrets.indexOf(missing)]), 'app.secrets', `${missing} has no value; give the step a line "${missing}=…" in its input "app-secrets"`);
+    }
+    main_assertAllowed(refusals);
+    if (desired.steps.length === 0) {
+        reporter.verdict(summary);
+        return;
+    }
+    const run = { onFailure: 'undo', signal, onEvent: reporter.onEvent };
+    const outcome = await reporter.phase('Apply', () => execute(desired.steps, handlers_handlers(remote, bundle), run));
+    assertSucceeded(outcome, signal);
+    reporter.verdict(`${summary}, all of them in force.`);
+}
+/** @throws AggregateError of all that is refused, so that each gets an annotation of its own */
+function main_assertAllowed(refusals) {
+    if (refusals.length === 0)
+        return;
+    const errors = refusals.map((refusal) => new errors_UserError(`${refusal.replace(/\.$/, '')}. Nothing was changed.`));
+    throw new AggregateError(errors, 'The plan is refused');
 }
 
 })();

@@ -40797,7 +40797,61 @@ function formatDuration(milliseconds) {
     return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
 }
 
+;// CONCATENATED MODULE: ./packages/action/lib/assignments.js
+
+/**
+ * Values by their names, from lines of the form `NAME=value`. A value of several lines is written as in the runner's
+ * own files:
+ *
+ *     NAME<<EOF
+ *     first line
+ *     second line
+ *     EOF
+ *
+ * An empty value counts as not set, as a secret that does not exist reads as an empty text in a workflow.
+ *
+ * @throws UserError that names the line, but never quotes it: it may hold a secret
+ */
+function parseAssignments(text) {
+    const lines = text.split(/\r?\n/);
+    const values = new Map();
+    for (let at = 0; at < lines.length;) {
+        const line = lines[at] ?? '';
+        const [name, value, next] = line.trim() === '' ? ['', '', at + 1] : assignmentAt(lines, at);
+        if (values.has(name))
+            throw new errors_UserError(`${name} is set twice, the second time in line ${at + 1}`);
+        if (value !== '')
+            values.set(name, value);
+        at = next;
+    }
+    return values;
+}
+/** The assignment that begins in a line, and the line after it. */
+function assignmentAt(lines, at) {
+    const [, name, sign, rest = ''] = /^\s*([A-Za-z_][A-Za-z0-9_]*)(=|<<)(.*)$/.exec(lines[at] ?? '') ?? [];
+    if (name === undefined) {
+        throw new errors_UserError(`line ${at + 1} is not of the form NAME=value; a value of several lines goes between a line NAME<<EOF and a line EOF`);
+    }
+    if (sign === '=')
+        return [name, rest.trim(), at + 1];
+    const delimiter = rest.trim();
+    const end = lines.findIndex((line, index) => index > at && line.trim() === delimiter);
+    if (delimiter === '' || end === -1)
+        throw new errors_UserError(`line ${at + 1}: the value of ${name} has no end; close it with the word after <<`);
+    return [name, lines.slice(at + 1, end).join('\n'), end + 1];
+}
+/** What has to be masked in a text of assignments: their values, or all of it where it can't be read. */
+function valuesIn(text) {
+    try {
+        return [...parseAssignments(text).values()];
+    }
+    catch {
+        return [text, ...text.split(/\r?\n/).map((line) => line.replace(/^\s*[A-Za-z_][A-Za-z0-9_]*=/, ''))];
+    }
+}
+
 ;// CONCATENATED MODULE: ./packages/action/lib/inputs.js
+
 
 
 
@@ -40814,7 +40868,10 @@ function textOf(name, input, env) {
 function secretsIn(declaration, env) {
     return Object.entries(declaration.inputs).flatMap(([name, input]) => {
         const text = input.secret ? env[variableOf(name)] : undefined;
-        return text ? [text] : [];
+        if (!text)
+            return [];
+        // Names are no secrets, and masked ones would make an error about them unreadable.
+        return input.kind === 'assignments' ? valuesIn(text) : [text];
     });
 }
 /**
@@ -40854,11 +40911,16 @@ function whyUnknown(name, names, renamed) {
         ? `there is no such input; did you mean "${likely}"?`
         : `there is no such input; allowed: ${names.join(', ')}`;
 }
+/** What kinds of many values read as when there is none. */
+const EMPTY = {
+    multiline: () => [],
+    assignments: () => new Map(),
+};
 function inputs_valueOf(input, text, env) {
     if (text === undefined || text === '') {
         if (input.required)
             throw new errors_UserError('is required; set it under "with:"');
-        return input.kind === 'multiline' ? [] : undefined;
+        return EMPTY[input.kind]?.();
     }
     switch (input.kind) {
         case 'string':
@@ -40878,6 +40940,8 @@ function inputs_valueOf(input, text, env) {
                 .split('\n')
                 .map((line) => line.trim())
                 .filter((line) => line !== '');
+        case 'assignments':
+            return parseAssignments(text);
         case 'choice':
             return choiceOf(text, input.options);
     }
@@ -41557,14 +41621,17 @@ function terminalTable(header, rows, align = []) {
     const [head = [], ...body] = text;
     return [line(head), widths.map((width) => '-'.repeat(width)).join('  '), ...body.map(line)].join('\n');
 }
-/** Text as one line of markdown that shows exactly that text. */
-function escapeMarkdown(text) {
+/** Text as one line within an HTML element that shows exactly that text. */
+function escapeHtml(text) {
     return text
-        .replace(/[\\`*_[\]|~]/g, '\\$&')
         .replaceAll('&', '&amp;')
         .replaceAll('<', '&lt;')
         .replaceAll('>', '&gt;')
         .replace(/\s*\r?\n\s*/g, ' ');
+}
+/** Text as one line of markdown that shows exactly that text. */
+function escapeMarkdown(text) {
+    return escapeHtml(text.replace(/[\\`*_[\]|~]/g, '\\$&'));
 }
 
 ;// CONCATENATED MODULE: ./packages/action/lib/reporter.js
@@ -41787,12 +41854,16 @@ const MOST_ROWS = 20;
 function isEmpty({ verdict, results, sections }) {
     return verdict === undefined && results.length === 0 && sections.length === 0;
 }
-/** The job summary of one run as markdown of at most `largest` bytes; what had to be left out is said where it was. */
-function renderSummary(content, largest = LARGEST_SUMMARY) {
+const OF_A_SUMMARY = {
+    largest: LARGEST_SUMMARY,
+    leftOut: (lines) => `_${lines} more lines are left out here: a summary holds 1 MiB at the most._`,
+};
+/** The job summary of one run as markdown of a limited size; what had to be left out is said where it was. */
+function renderSummary(content, limit = OF_A_SUMMARY) {
     const head = `### ${escapeMarkdown(content.title)}\n\n${content.verdict ? `${escapeMarkdown(content.verdict)}\n\n` : ''}`;
-    let left = largest - Buffer.byteLength(head);
+    let left = limit.largest - Buffer.byteLength(head);
     const parts = sectionsOf(content).map((section) => {
-        const part = renderSection(section, left);
+        const part = renderSection(section, left, limit.leftOut);
         left -= Buffer.byteLength(part);
         return part;
     });
@@ -41841,9 +41912,9 @@ function hostTable(results) {
 function seconds(milliseconds) {
     return milliseconds === 0 ? '' : formatDuration(milliseconds);
 }
-function renderSection(section, room) {
+function renderSection(section, room, leftOut) {
     const [before, after] = summary_frame(section);
-    const body = cut(section.body, room - Buffer.byteLength(before + after));
+    const body = cut(section.body, room - Buffer.byteLength(before + after), leftOut);
     return body === undefined ? '' : `${before}${body.kept}${after}${body.note}`;
 }
 /** What stands around a section's body. */
@@ -41851,13 +41922,13 @@ function summary_frame({ title, code, folded, body }) {
     const fence = '`'.repeat(Math.max(3, ...[...body.matchAll(/`+/g)].map(([ticks]) => ticks.length + 1)));
     const [open, close] = code === undefined ? ['', '\n\n'] : [`${fence}${code}\n`, `\n${fence}\n\n`];
     if (folded)
-        return [`<details><summary>${escapeMarkdown(title)}</summary>\n\n${open}`, `${close}</details>\n\n`];
+        return [`<details><summary>${escapeHtml(title)}</summary>\n\n${open}`, `${close}</details>\n\n`];
     return [`${title ? `#### ${escapeMarkdown(title)}\n\n` : ''}${open}`, close];
 }
 /** Room that is always kept for saying what was left out. */
-const NOTE_ROOM = 120;
+const NOTE_ROOM = 250;
 /** The lines of a body that fit, and a note when not all did; `undefined` when not even the note would fit. */
-function cut(body, room) {
+function cut(body, room, leftOut) {
     if (Buffer.byteLength(body) <= room - NOTE_ROOM)
         return { kept: body, note: '' };
     if (room < NOTE_ROOM)
@@ -41868,7 +41939,7 @@ function cut(body, room) {
     const left = lines.length - fitting;
     return {
         kept: lines.slice(0, fitting).join('\n'),
-        note: `_${left} more lines are left out here: a summary holds 1 MiB at the most._\n\n`,
+        note: `${leftOut(left)}\n\n`,
     };
 }
 

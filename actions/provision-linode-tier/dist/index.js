@@ -84715,7 +84715,25 @@ function formatDuration(milliseconds) {
     return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
 }
 
+;// CONCATENATED MODULE: ./packages/stack/lib/size.js
+const size_UNITS = { KiB: 1 / 1_024, MiB: 1, GiB: 1_024 };
+/** What a size looks like: a whole number and a unit. */
+const SIZE = /^([1-9]\d*)(KiB|MiB|GiB)$/;
+/**
+ * Mebibytes of a size such as `512KiB`, `64MiB` or `2GiB`.
+ *
+ * @throws RangeError when the text is no such size.
+ */
+function parseSize(text) {
+    const [, amount, unit] = SIZE.exec(text) ?? [];
+    if (amount === undefined || unit === undefined) {
+        throw new RangeError(`"${text}" is no size; write a whole number and KiB, MiB or GiB, such as 64MiB`);
+    }
+    return Number(amount) * size_UNITS[unit];
+}
+
 ;// CONCATENATED MODULE: ./packages/stack/lib/schema.js
+
 
 
 
@@ -84728,6 +84746,10 @@ const schema_duration = schemas_string()
     .regex(DURATION, 'a whole number and ms, s, m, h or d, such as 30s')
     .transform((text) => parseDuration(text))
     .describe('A duration: 500ms, 30s, 5m, 12h, 7d');
+const size = schemas_string()
+    .regex(SIZE, 'a whole number and KiB, MiB or GiB, such as 64MiB')
+    .transform((text) => parseSize(text))
+    .describe('A size: 512KiB, 64MiB, 2GiB');
 const port = schemas_number().int().min(1).max(65_535);
 const count = (minimum, maximum) => schemas_number().int().min(minimum).max(maximum);
 const address = schemas_string().refine((text) => ipaddr.isValid(text), 'an IPv4 or IPv6 address');
@@ -84770,7 +84792,15 @@ const WebTierSchema = strictObject({
     ...tierShape,
     count: count(1, 20).default(2),
     entry: schemas_enum(['nodebalancer', 'dns']).default('dns'),
-    tls: strictObject({ files: schemas_boolean().default(false) }).optional(),
+    tls: strictObject({
+        files: schemas_boolean()
+            .default(false)
+            .describe('Serves HTTPS with a certificate that the workflow hands over'),
+        hsts: union([literal(false), schema_duration])
+            .default(false)
+            .describe('Tells browsers to use HTTPS alone for this long; hard to take back'),
+    })
+        .optional(),
 });
 const AppTierSchema = strictObject({
     ...tierShape,
@@ -84783,6 +84813,10 @@ const DatabaseTierSchema = strictObject({
     ...tierShape,
     count: count(1, 5).default(2),
     version: union([literal(15), literal(16), literal(17)]).optional(),
+    connections: count(20, 5_000).optional().describe('max_connections; default: from the memory of the hosts'),
+    settings: record(schemas_string().regex(/^[a-z][a-z0-9_.]*$/, 'the name of a PostgreSQL setting'), union([oneLine, schemas_number(), schemas_boolean()]))
+        .default({})
+        .describe('Settings of postgresql.conf that take the place of the computed ones'),
     durability: schemas_enum(['async', 'sync', 'quorum']).default('async'),
     failover: schemas_enum(['manual', 'patroni']).default('manual'),
 });
@@ -84791,7 +84825,23 @@ const CacheTierSchema = strictObject({
     count: count(1, 9).default(3),
     on: schemas_enum(['web', 'app', 'database', 'monitor']).optional().describe('Shares the hosts of this tier'),
     failover: schemas_enum(['manual', 'sentinel']).default('sentinel'),
+    quorum: count(1, 9)
+        .optional()
+        .describe('Sentinels that must agree that the primary is down; default: more than half'),
     persistence: schemas_enum(['rdb', 'aof', 'both', 'none']).default('aof'),
+    memory: size.optional().describe('maxmemory; default: from the memory of the hosts'),
+    eviction: schemas_enum([
+        'noeviction',
+        'allkeys-lru',
+        'allkeys-lfu',
+        'allkeys-random',
+        'volatile-lru',
+        'volatile-lfu',
+        'volatile-random',
+        'volatile-ttl',
+    ])
+        .default('volatile-lru')
+        .describe('What gives way when the memory is full; by default what has a time to live, such as sessions'),
 });
 const MonitorTierSchema = strictObject({
     ...tierShape,
@@ -84805,6 +84855,8 @@ const AppSchema = strictObject({
     lib: array(relativePath).default(['lib']).describe('Folders of the release that are added to @INC'),
     domains: array(schema_domain).default([]),
     workers: union([literal('auto'), count(1, 500)]).default('auto'),
+    workerMemory: size.default(64).describe('What a worker takes at the most, as measured'),
+    units: count(1, 8).default(1).describe('Starman masters a host, among which its workers are shared out'),
     maxRequests: count(1, 1_000_000).default(1_000),
     preload: schemas_boolean().default(true),
     health: strictObject({
@@ -84815,6 +84867,19 @@ const AppSchema = strictObject({
         successes: count(1, 100).default(3),
         timeout: schema_duration.default(60_000),
         release: urlPath.default('/version').describe('Answers with the id of the running release'),
+    })
+        .prefault({}),
+    limits: strictObject({
+        body: size.default(20).describe('The largest request body'),
+        rate: count(1, 100_000)
+            .optional()
+            .describe('Requests a second from one client address; default: no limit'),
+        burst: count(0, 100_000)
+            .optional()
+            .describe('Requests above the rate that are let through; default: as many as the rate'),
+        connections: count(1, 100_000)
+            .optional()
+            .describe('Connections of one client address; default: no limit'),
     })
         .prefault({}),
     static: strictObject({
@@ -84877,7 +84942,7 @@ const StackSchema = strictObject({
         .optional(),
 })
     .transform((stack) => ({ ...stack, app: { ...stack.app, name: stack.app.name ?? stack.stack } }));
-const TIERS = ['web', 'app', 'database', 'cache', 'monitor'];
+const schema_TIERS = ['web', 'app', 'database', 'cache', 'monitor'];
 
 ;// CONCATENATED MODULE: ./packages/stack/lib/parse.js
 
@@ -84891,7 +84956,7 @@ const TIERS = ['web', 'app', 'database', 'cache', 'monitor'];
  *
  * @throws UserError naming the file, and line, column and key of the first fault, what was found and what is allowed.
  */
-function loadStack(file) {
+function parse_loadStack(file) {
     let text;
     try {
         text = (0,external_node_fs_namespaceObject.readFileSync)(file, 'utf8');
@@ -84951,7 +85016,7 @@ class Source {
  *
  * @param key the dotted key, such as `tiers.app.type`
  */
-function stackFault(location, key, what) {
+function parse_stackFault(location, key, what) {
     return fault(location, `${key ? `${key}: ` : ''}${what}`);
 }
 /** The candidates nearest to a word that was probably mistyped; empty when none is near. */
@@ -84978,7 +85043,7 @@ function explain(error, source) {
     const found = source.valueAt(issue.path);
     const missing = found === undefined && issue.code === 'invalid_type';
     const what = missing ? 'is missing' : `${foundText(found)}${parse_expectation(issue)}`;
-    return stackFault(source.locate(issue.path), issue.path.join('.') || 'the file', what);
+    return parse_stackFault(source.locate(issue.path), issue.path.join('.') || 'the file', what);
 }
 function foundText(found) {
     return found === undefined || found === null || typeof found === 'object'
@@ -85029,7 +85094,7 @@ function unknownKey(path, key, source) {
     const [likely] = nearest(key, allowed);
     const hint = likely ? `did you mean "${likely}"?` : `allowed: ${allowed.join(', ')}.`;
     const noun = path.length === 1 && path[0] === 'tiers' ? 'tier' : 'key';
-    return stackFault(source.locateKey(path, key), [...path, key].join('.'), `unknown ${noun}; ${hint}`);
+    return parse_stackFault(source.locateKey(path, key), [...path, key].join('.'), `unknown ${noun}; ${hint}`);
 }
 /** The keys that the schema allows at a path, read from the JSON Schema that is generated from it. */
 function allowedKeys(path) {
@@ -85047,7 +85112,61 @@ function stackJsonSchema() {
     };
 }
 
+;// CONCATENATED MODULE: ./packages/action/lib/assignments.js
+
+/**
+ * Values by their names, from lines of the form `NAME=value`. A value of several lines is written as in the runner's
+ * own files:
+ *
+ *     NAME<<EOF
+ *     first line
+ *     second line
+ *     EOF
+ *
+ * An empty value counts as not set, as a secret that does not exist reads as an empty text in a workflow.
+ *
+ * @throws UserError that names the line, but never quotes it: it may hold a secret
+ */
+function parseAssignments(text) {
+    const lines = text.split(/\r?\n/);
+    const values = new Map();
+    for (let at = 0; at < lines.length;) {
+        const line = lines[at] ?? '';
+        const [name, value, next] = line.trim() === '' ? ['', '', at + 1] : assignmentAt(lines, at);
+        if (values.has(name))
+            throw new errors_UserError(`${name} is set twice, the second time in line ${at + 1}`);
+        if (value !== '')
+            values.set(name, value);
+        at = next;
+    }
+    return values;
+}
+/** The assignment that begins in a line, and the line after it. */
+function assignmentAt(lines, at) {
+    const [, name, sign, rest = ''] = /^\s*([A-Za-z_][A-Za-z0-9_]*)(=|<<)(.*)$/.exec(lines[at] ?? '') ?? [];
+    if (name === undefined) {
+        throw new errors_UserError(`line ${at + 1} is not of the form NAME=value; a value of several lines goes between a line NAME<<EOF and a line EOF`);
+    }
+    if (sign === '=')
+        return [name, rest.trim(), at + 1];
+    const delimiter = rest.trim();
+    const end = lines.findIndex((line, index) => index > at && line.trim() === delimiter);
+    if (delimiter === '' || end === -1)
+        throw new errors_UserError(`line ${at + 1}: the value of ${name} has no end; close it with the word after <<`);
+    return [name, lines.slice(at + 1, end).join('\n'), end + 1];
+}
+/** What has to be masked in a text of assignments: their values, or all of it where it can't be read. */
+function valuesIn(text) {
+    try {
+        return [...parseAssignments(text).values()];
+    }
+    catch {
+        return [text, ...text.split(/\r?\n/).map((line) => line.replace(/^\s*[A-Za-z_][A-Za-z0-9_]*=/, ''))];
+    }
+}
+
 ;// CONCATENATED MODULE: ./packages/action/lib/inputs.js
+
 
 
 
@@ -85064,7 +85183,10 @@ function textOf(name, input, env) {
 function secretsIn(declaration, env) {
     return Object.entries(declaration.inputs).flatMap(([name, input]) => {
         const text = input.secret ? env[variableOf(name)] : undefined;
-        return text ? [text] : [];
+        if (!text)
+            return [];
+        // Names are no secrets, and masked ones would make an error about them unreadable.
+        return input.kind === 'assignments' ? valuesIn(text) : [text];
     });
 }
 /**
@@ -85104,11 +85226,16 @@ function whyUnknown(name, names, renamed) {
         ? `there is no such input; did you mean "${likely}"?`
         : `there is no such input; allowed: ${names.join(', ')}`;
 }
+/** What kinds of many values read as when there is none. */
+const EMPTY = {
+    multiline: () => [],
+    assignments: () => new Map(),
+};
 function inputs_valueOf(input, text, env) {
     if (text === undefined || text === '') {
         if (input.required)
             throw new errors_UserError('is required; set it under "with:"');
-        return input.kind === 'multiline' ? [] : undefined;
+        return EMPTY[input.kind]?.();
     }
     switch (input.kind) {
         case 'string':
@@ -85128,6 +85255,8 @@ function inputs_valueOf(input, text, env) {
                 .split('\n')
                 .map((line) => line.trim())
                 .filter((line) => line !== '');
+        case 'assignments':
+            return parseAssignments(text);
         case 'choice':
             return choiceOf(text, input.options);
     }
@@ -85807,14 +85936,17 @@ function terminalTable(header, rows, align = []) {
     const [head = [], ...body] = text;
     return [line(head), widths.map((width) => '-'.repeat(width)).join('  '), ...body.map(line)].join('\n');
 }
-/** Text as one line of markdown that shows exactly that text. */
-function escapeMarkdown(text) {
+/** Text as one line within an HTML element that shows exactly that text. */
+function escapeHtml(text) {
     return text
-        .replace(/[\\`*_[\]|~]/g, '\\$&')
         .replaceAll('&', '&amp;')
         .replaceAll('<', '&lt;')
         .replaceAll('>', '&gt;')
         .replace(/\s*\r?\n\s*/g, ' ');
+}
+/** Text as one line of markdown that shows exactly that text. */
+function escapeMarkdown(text) {
+    return escapeHtml(text.replace(/[\\`*_[\]|~]/g, '\\$&'));
 }
 
 ;// CONCATENATED MODULE: ./packages/action/lib/reporter.js
@@ -86037,12 +86169,16 @@ const MOST_ROWS = 20;
 function isEmpty({ verdict, results, sections }) {
     return verdict === undefined && results.length === 0 && sections.length === 0;
 }
-/** The job summary of one run as markdown of at most `largest` bytes; what had to be left out is said where it was. */
-function renderSummary(content, largest = LARGEST_SUMMARY) {
+const OF_A_SUMMARY = {
+    largest: LARGEST_SUMMARY,
+    leftOut: (lines) => `_${lines} more lines are left out here: a summary holds 1 MiB at the most._`,
+};
+/** The job summary of one run as markdown of a limited size; what had to be left out is said where it was. */
+function renderSummary(content, limit = OF_A_SUMMARY) {
     const head = `### ${escapeMarkdown(content.title)}\n\n${content.verdict ? `${escapeMarkdown(content.verdict)}\n\n` : ''}`;
-    let left = largest - Buffer.byteLength(head);
+    let left = limit.largest - Buffer.byteLength(head);
     const parts = sectionsOf(content).map((section) => {
-        const part = renderSection(section, left);
+        const part = renderSection(section, left, limit.leftOut);
         left -= Buffer.byteLength(part);
         return part;
     });
@@ -86091,9 +86227,9 @@ function hostTable(results) {
 function seconds(milliseconds) {
     return milliseconds === 0 ? '' : formatDuration(milliseconds);
 }
-function renderSection(section, room) {
+function renderSection(section, room, leftOut) {
     const [before, after] = summary_frame(section);
-    const body = cut(section.body, room - Buffer.byteLength(before + after));
+    const body = cut(section.body, room - Buffer.byteLength(before + after), leftOut);
     return body === undefined ? '' : `${before}${body.kept}${after}${body.note}`;
 }
 /** What stands around a section's body. */
@@ -86101,13 +86237,13 @@ function summary_frame({ title, code, folded, body }) {
     const fence = '`'.repeat(Math.max(3, ...[...body.matchAll(/`+/g)].map(([ticks]) => ticks.length + 1)));
     const [open, close] = code === undefined ? ['', '\n\n'] : [`${fence}${code}\n`, `\n${fence}\n\n`];
     if (folded)
-        return [`<details><summary>${escapeMarkdown(title)}</summary>\n\n${open}`, `${close}</details>\n\n`];
+        return [`<details><summary>${escapeHtml(title)}</summary>\n\n${open}`, `${close}</details>\n\n`];
     return [`${title ? `#### ${escapeMarkdown(title)}\n\n` : ''}${open}`, close];
 }
 /** Room that is always kept for saying what was left out. */
-const NOTE_ROOM = 120;
+const NOTE_ROOM = 250;
 /** The lines of a body that fit, and a note when not all did; `undefined` when not even the note would fit. */
-function cut(body, room) {
+function cut(body, room, leftOut) {
     if (Buffer.byteLength(body) <= room - NOTE_ROOM)
         return { kept: body, note: '' };
     if (room < NOTE_ROOM)
@@ -86118,7 +86254,7 @@ function cut(body, room) {
     const left = lines.length - fitting;
     return {
         kept: lines.slice(0, fitting).join('\n'),
-        note: `_${left} more lines are left out here: a summary holds 1 MiB at the most._\n\n`,
+        note: `${leftOut(left)}\n\n`,
     };
 }
 
@@ -103348,6 +103484,11 @@ function reader(connection) {
         vpc: (id) => call(() => getVPC(id)),
         firewalls: (filter) => list(getFirewalls, filter),
         placementGroups: (filter) => list(getPlacementGroups, filter),
+        nodeBalancerTypes: () => list(getNodeBalancerTypes),
+        nodeBalancers: (filter) => list(getNodeBalancers, filter),
+        // The package's functions for these are made for its forms, and split the addresses of nodes.
+        nodeBalancerPorts: (id) => list(listOf(`/nodebalancers/${id}/configs`)),
+        balancerNodes: (balancer, port) => list(listOf(`/nodebalancers/${balancer}/configs/${port}/nodes`)),
         events: (filter, limit) => newestEvents(call, filter, limit),
         waitForLinode: (id, options = {}) => connection.waitForLinode(id, options),
         withSignal: (signal) => reader(connection.withSignal(signal)),
@@ -103386,7 +103527,21 @@ function client(connection) {
         createPlacementGroup: (group) => post('/placement/groups', group),
         assignPlacement: async (id, linodeId) => void (await post(`/placement/groups/${id}/assign`, { linodes: [linodeId], compliant_only: false })),
         deletePlacementGroup: (id) => remove(() => deletePlacementGroup(id)),
+        ...balancerWrites(post, put, remove),
         withSignal: (signal) => client(connection.withSignal(signal)),
+    };
+}
+function balancerWrites(post, put, remove) {
+    return {
+        createNodeBalancer: (balancer) => post('/nodebalancers', balancer),
+        updateNodeBalancer: (id, change) => put(`/nodebalancers/${id}`, change),
+        guardNodeBalancer: async (id, firewall) => void (await put(`/nodebalancers/${id}/firewalls`, { firewall_ids: [firewall] })),
+        deleteNodeBalancer: (id) => remove(() => deleteNodeBalancer(id)),
+        createNodeBalancerPort: (balancer, port) => post(`/nodebalancers/${balancer}/configs`, port),
+        updateNodeBalancerPort: (balancer, id, port) => put(`/nodebalancers/${balancer}/configs/${id}`, port),
+        deleteNodeBalancerPort: (balancer, id) => remove(() => deleteNodeBalancerConfig(balancer, id)),
+        createBalancerNode: (balancer, port, node) => post(`/nodebalancers/${balancer}/configs/${port}/nodes`, node),
+        deleteBalancerNode: (balancer, port, id) => remove(() => deleteNodeBalancerConfigNode(balancer, port, id)),
     };
 }
 async function allPages(call, page, filter) {
@@ -103610,6 +103765,62 @@ function assertPlan(plan) {
     }
 }
 
+;// CONCATENATED MODULE: ./packages/stack/lib/place.js
+
+
+
+function settingsOf(stack, tier) {
+    return stack.tiers[tier];
+}
+/** Whether the hosts of a tier are made by us: not those that exist already, nor those of another tier. */
+function place_isProvisioned(stack, tier) {
+    const settings = settingsOf(stack, tier);
+    return settings !== undefined && !settings.hosts && !settings.on;
+}
+/** The tier on whose hosts a role runs (`on`), itself if it has its own; `null` when the stack has no such role. */
+function placeOf(stack, role) {
+    let tier = role;
+    for (let step = 0; step < schema_TIERS.length; step += 1) {
+        const settings = settingsOf(stack, tier);
+        if (!settings)
+            return null;
+        if (!settings.on)
+            return tier;
+        tier = settings.on;
+    }
+    return null;
+}
+/**
+ * The hosts on which a role runs, its own or those that it shares: as many of these as its `count` says, the first ones.
+ */
+function place_hostsOfRole(stack, inventory, role) {
+    const place = placeOf(stack, role);
+    if (place === null)
+        return [];
+    const hosts = hostsOf(inventory, place);
+    return place === role ? hosts : hosts.slice(0, settingsOf(stack, role)?.count);
+}
+/** The tier through whose hosts SSH reaches the others: web where it is public, else the first that is; or `null`. */
+function place_jumpTier(stack) {
+    return schema_TIERS.find((tier) => place_isProvisioned(stack, tier) && stack.network.public.includes(tier)) ?? null;
+}
+/** The /24 of a tier in the network of the stack: each has its fixed place, so that a new tier moves nothing. */
+function subnetOf(stack, tier) {
+    return `${prefixOf(stack, schema_TIERS.indexOf(tier))}.0/24`;
+}
+/** The /24 from which a NodeBalancer speaks to the web hosts: the one after those of all tiers. */
+function entrySubnet(stack) {
+    return `${prefixOf(stack, schema_TIERS.length)}.0/24`;
+}
+/** Address of a host in its subnet; Linode keeps the first two and the last two for itself. */
+function addressOf(stack, tier, number) {
+    return `${prefixOf(stack, schema_TIERS.indexOf(tier))}.${number + 1}`;
+}
+function prefixOf(stack, index) {
+    const [a = 0, b = 0, c = 0] = ipaddr.IPv4.networkAddressFromCIDR(stack.network.vpc).octets;
+    return `${a}.${b}.${c + index}`;
+}
+
 ;// CONCATENATED MODULE: ./packages/provision/lib/names.js
 
 /*
@@ -103641,11 +103852,17 @@ function parseLabel(stack, label) {
     const match = label.startsWith(prefix)
         ? /^([a-z]+)-([1-9]\d{0,3})$/.exec(label.slice(prefix.length))
         : null;
-    const tier = TIERS.find((name) => name === match?.[1]);
+    const tier = schema_TIERS.find((name) => name === match?.[1]);
     return tier ? { tier, number: Number(match?.[2]) } : null;
 }
 /** Label of a tier's firewall: 3 to 32 characters, unique in the account. */
 const firewallLabel = (stack, tier) => `${stack}-${tier}`;
+/** Label of the NodeBalancer, and of its firewall; no tier has this name. */
+const balancerLabel = (stack) => `${stack}-entry`;
+/** The tags of the NodeBalancer and of its firewall. */
+const entryTags = (stack) => tierTags(stack, 'web');
+/** Whether a node of a NodeBalancer has the name of a web host: what has not was added by somebody else. */
+const isWebHost = (label) => /^web-[1-9]\d{0,3}$/.test(label);
 /** Label of a tier's placement group; marked more than the others because it can't be tagged. */
 const placementLabel = (stack, tier) => `perlstack-${stack}-${tier}`;
 const vpcLabel = (stack) => stack.stack;
@@ -103670,8 +103887,114 @@ function withFingerprints(tags, fingerprints) {
     return [...tags.filter((tag) => !tag.startsWith(FINGERPRINT)), ...fingerprints.map(fingerprintTag)];
 }
 
-;// CONCATENATED MODULE: ./packages/provision/lib/layout.js
+;// CONCATENATED MODULE: ./packages/provision/lib/inventory.js
 
+
+/**
+ * All servers of a stack: the Linodes that were found and the servers that the stack file names, in the order of tiers
+ * and numbers. Private hosts are spread over the public ones through which SSH reaches them.
+ *
+ * @throws UserError when a Linode's tags hold no fingerprint: it can't be told whether it is the right host
+ */
+function inventory(stack, resources) {
+    const jump = place_jumpTier(stack);
+    const doors = resources.linodes.filter(({ tier, publicAddress }) => tier === jump && publicAddress !== null);
+    const hosts = schema_TIERS.flatMap((tier) => place_isProvisioned(stack, tier) ? linodesOf(tier, resources, doors) : existingHosts(stack, tier));
+    return { stack: stack.stack, hosts };
+}
+function linodesOf(tier, { linodes }, doors) {
+    return linodes
+        .filter((linode) => linode.tier === tier)
+        .map((linode) => hostOf(linode, doorFor(linode, doors)));
+}
+/** The public host through which a private one is reached: always the same one, and not the same one for all. */
+function doorFor({ number, publicAddress }, doors) {
+    const door = doors[(number - 1) % Math.max(doors.length, 1)];
+    return publicAddress === null && door ? hostName(door.tier, door.number) : null;
+}
+/** A Linode as a host; SSH goes to its public address, or by `via` to the one in the VPC. */
+function hostOf(linode, via) {
+    const { label, tier, number, publicAddress, privateAddress, memoryMiB, vcpus, diskMiB } = linode;
+    const hostKeys = fingerprintsOf(linode.tags);
+    const address = publicAddress ?? privateAddress;
+    if (hostKeys.length === 0) {
+        throw new errors_UserError(`${label} has no tag sshfp:… with the fingerprint of its host key, so no connection to it can be verified: put the tag back, or delete the Linode and run again`);
+    }
+    if (address === null)
+        throw new errors_UserError(`${label} has neither a public nor a VPC interface: delete it and run again`);
+    return {
+        ...{
+            name: hostName(tier, number),
+            tier,
+            publicAddress,
+            privateAddress,
+            memoryMiB,
+            vcpus,
+            diskMiB,
+            linodeId: linode.id,
+        },
+        ssh: { address, port: 22, user: 'deploy', hostKeys, via },
+    };
+}
+function existingHosts(stack, tier) {
+    const hosts = (settingsOf(stack, tier)?.hosts ?? []);
+    return hosts.map(({ address, privateAddress = null, hostKey, user, port }, index) => ({
+        ...{ name: hostName(tier, index + 1), tier, publicAddress: address, privateAddress },
+        ...{ memoryMiB: null, vcpus: null, diskMiB: null, linodeId: null },
+        ssh: { address, port, user, hostKeys: [hostKey], via: null },
+    }));
+}
+
+;// CONCATENATED MODULE: ./packages/provision/lib/entry.js
+
+
+
+/** Label of the subnet of the NodeBalancer; those of tiers have the names of tiers. */
+const ENTRY_SUBNET = 'entry';
+/**
+ * Connections are handed through as they come, so that TLS ends at nginx, and each begins with the visitor's address. A
+ * node is down after two checks of 2 s, 3 s apart: within 10 s; one lost packet (sent again after 1 s) fails no check.
+ * The interval has to be longer than the timeout.
+ */
+const PORT_SETTINGS = {
+    protocol: 'tcp',
+    // A host that answers no more gathers connections and gets fewer new ones, even before it is found to be down.
+    algorithm: 'leastconn',
+    proxy_protocol: 'v2',
+    check: 'connection',
+    check_interval: 3,
+    check_timeout: 2,
+    check_attempts: 2,
+};
+/** Ports that are the stack's; whoever adds others to its NodeBalancer keeps them. */
+const ENTRY_PORTS = [80, 443];
+/** The NodeBalancer that a stack file wants, or `null`. */
+function desiredEntry(stack) {
+    const { entry, tls } = stack.tiers.web;
+    if (entry !== 'nodebalancer')
+        return null;
+    const subnet = entrySubnet(stack);
+    return {
+        label: balancerLabel(stack.stack),
+        subnet,
+        // Linode keeps the first two addresses of a subnet for itself; a /30 is the least that a NodeBalancer takes.
+        range: subnet.replace(/0\/24$/, '4/30'),
+        ports: ENTRY_PORTS.filter((port) => port === 80 || tls?.files),
+    };
+}
+/**
+ * The addresses to which the domains of a stack have to point: that of the NodeBalancer, or those of the web hosts.
+ *
+ * @throws UserError as `inventory` does
+ */
+function entryAddresses(stack, resources) {
+    if (desiredEntry(stack))
+        return resources.balancers.map(({ ipv4 }) => ipv4);
+    const web = inventory(stack, resources).hosts.filter(({ tier }) => tier === 'web');
+    return web.flatMap(({ publicAddress }) => publicAddress ?? []);
+}
+
+;// CONCATENATED MODULE: ./packages/provision/lib/layout.js
 
 
 /** Types of tiers that name none: the cheapest on which the service runs well. */
@@ -103682,50 +104005,13 @@ const DEFAULT_TYPES = {
     cache: 'g6-nanode-1',
     monitor: 'g6-nanode-1',
 };
-function settingsOf(stack, tier) {
-    return stack.tiers[tier];
-}
-/** Whether the hosts of a tier are made by us: not those that exist already, nor those of another tier. */
-function isProvisioned(stack, tier) {
-    const settings = settingsOf(stack, tier);
-    return settings !== undefined && !settings.hosts && !settings.on;
-}
-/** The tier on whose hosts a role runs (`on`), itself if it has its own; `null` when the stack has no such role. */
-function placeOf(stack, role) {
-    let tier = role;
-    for (let step = 0; step < TIERS.length; step += 1) {
-        const settings = settingsOf(stack, tier);
-        if (!settings)
-            return null;
-        if (!settings.on)
-            return tier;
-        tier = settings.on;
-    }
-    return null;
-}
-/** The tier through whose hosts SSH reaches the others: web where it is public, else the first that is; or `null`. */
-function jumpTier(stack) {
-    return TIERS.find((tier) => isProvisioned(stack, tier) && stack.network.public.includes(tier)) ?? null;
-}
-/** The /24 of a tier in the network of the stack: each has its fixed place, so that a new tier moves nothing. */
-function subnetOf(stack, tier) {
-    return `${prefixOf(stack, tier)}.0/24`;
-}
-/** Address of a host in its subnet; Linode keeps the first two and the last two for itself. */
-function addressOf(stack, tier, number) {
-    return `${prefixOf(stack, tier)}.${number + 1}`;
-}
-function prefixOf(stack, tier) {
-    const [a = 0, b = 0, c = 0] = ipaddr.IPv4.networkAddressFromCIDR(stack.network.vpc).octets;
-    return `${a}.${b}.${c + TIERS.indexOf(tier)}`;
-}
 /**
  * The tiers of Linodes that a stack file wants.
  *
  * @param existing how many hosts a tier has now: an autoscaled tier stays as it is between its bounds
  */
 function layout(stack, existing) {
-    return TIERS.filter((tier) => isProvisioned(stack, tier)).map((tier) => desiredTier(stack, tier, existing(tier)));
+    return schema_TIERS.filter((tier) => place_isProvisioned(stack, tier)).map((tier) => desiredTier(stack, tier, existing(tier)));
 }
 function desiredTier(stack, tier, existing) {
     const settings = settingsOf(stack, tier);
@@ -103754,72 +104040,23 @@ function countOf({ count, autoscale }, existing) {
     return Math.min(Math.max(existing || count, autoscale.min), autoscale.max);
 }
 
-;// CONCATENATED MODULE: ./packages/provision/lib/inventory.js
-
-
-
-/**
- * All servers of a stack: the Linodes that were found and the servers that the stack file names, in the order of tiers
- * and numbers. Private hosts are spread over the public ones through which SSH reaches them.
- *
- * @throws UserError when a Linode's tags hold no fingerprint: it can't be told whether it is the right host
- */
-function inventory(stack, resources) {
-    const jump = jumpTier(stack);
-    const doors = resources.linodes.filter(({ tier, publicAddress }) => tier === jump && publicAddress !== null);
-    const hosts = TIERS.flatMap((tier) => isProvisioned(stack, tier) ? linodesOf(tier, resources, doors) : existingHosts(stack, tier));
-    return { stack: stack.stack, hosts };
-}
-function linodesOf(tier, { linodes }, doors) {
-    return linodes
-        .filter((linode) => linode.tier === tier)
-        .map((linode) => hostOf(linode, doorFor(linode, doors)));
-}
-/** The public host through which a private one is reached: always the same one, and not the same one for all. */
-function doorFor({ number, publicAddress }, doors) {
-    const door = doors[(number - 1) % Math.max(doors.length, 1)];
-    return publicAddress === null && door ? hostName(door.tier, door.number) : null;
-}
-/** A Linode as a host; SSH goes to its public address, or by `via` to the one in the VPC. */
-function hostOf(linode, via) {
-    const { label, tier, number, publicAddress, privateAddress, memoryMiB, vcpus } = linode;
-    const hostKeys = fingerprintsOf(linode.tags);
-    const address = publicAddress ?? privateAddress;
-    if (hostKeys.length === 0) {
-        throw new errors_UserError(`${label} has no tag sshfp:… with the fingerprint of its host key, so no connection to it can be verified: put the tag back, or delete the Linode and run again`);
-    }
-    if (address === null)
-        throw new errors_UserError(`${label} has neither a public nor a VPC interface: delete it and run again`);
-    return {
-        ...{
-            name: hostName(tier, number),
-            tier,
-            publicAddress,
-            privateAddress,
-            memoryMiB,
-            vcpus,
-            linodeId: linode.id,
-        },
-        ssh: { address, port: 22, user: 'deploy', hostKeys, via },
-    };
-}
-function existingHosts(stack, tier) {
-    const hosts = (settingsOf(stack, tier)?.hosts ?? []);
-    return hosts.map(({ address, privateAddress = null, hostKey, user, port }, index) => ({
-        ...{ name: hostName(tier, index + 1), tier, publicAddress: address, privateAddress },
-        ...{ memoryMiB: null, vcpus: null, linodeId: null },
-        ssh: { address, port, user, hostKeys: [hostKey], via: null },
-    }));
-}
-
 ;// CONCATENATED MODULE: ./packages/provision/lib/prices.js
 /** Linode's month, for types that have only a price by the hour. */
 const HOURS_A_MONTH = 730;
 /** A type as it is sold in one region. */
-function typeFacts({ id, memory, vcpus, price, region_prices }, region) {
+function typeFacts(type, region) {
+    const { id, memory, vcpus } = type;
+    return { id, memoryMiB: memory, vcpus, monthly: monthlyIn(type, region) };
+}
+/** What a NodeBalancer of the common kind costs a month in a region; `null` where Linode names no price. */
+function balancerMonthly(types, region) {
+    const common = types.find(({ id }) => id === 'nodebalancer');
+    return common ? monthlyIn(common, region) : null;
+}
+function monthlyIn({ price, region_prices }, region) {
     const { monthly, hourly } = region_prices.find((one) => one.id === region) ?? price;
     const byHour = hourly === null ? null : Math.round(hourly * HOURS_A_MONTH * 100) / 100;
-    return { id, memoryMiB: memory, vcpus, monthly: monthly ?? byHour };
+    return monthly ?? byHour;
 }
 /** `$24`, `$51.10`; `price unknown` for `null`. */
 function dollars(amount) {
@@ -103837,6 +104074,7 @@ function describeType({ id, vcpus, memoryMiB, monthly }) {
 
 
 
+
 /** What a region must have, in the API's words and in ours. */
 const NEEDS = [
     { capability: 'VPCs', what: 'no VPCs' },
@@ -103845,6 +104083,7 @@ const NEEDS = [
     { capability: 'Metadata', what: 'no metadata service' },
     { capability: 'Cloud Firewall', what: 'no Cloud Firewalls' },
 ];
+const needsOf = ({ stack }) => desiredEntry(stack) ? [...NEEDS, { capability: 'NodeBalancers', what: 'no NodeBalancers' }] : NEEDS;
 /**
  * Reads what Linode offers and holds the stack file against it.
  *
@@ -103854,7 +104093,12 @@ const NEEDS = [
 async function readCatalogue(reader, file) {
     const { stack } = file;
     // The list is public; a single image asks for a scope of its own.
-    const [regions, types, images] = await Promise.all([reader.regions(), reader.types(), reader.images()]);
+    const [regions, types, images, balancers] = await Promise.all([
+        reader.regions(),
+        reader.types(),
+        reader.images(),
+        reader.nodeBalancerTypes(),
+    ]);
     const region = checkedRegion(file, regions);
     const facts = types.map((type) => typeFacts(type, region.id));
     checkTypes(file, facts);
@@ -103863,6 +104107,7 @@ async function readCatalogue(reader, file) {
     return {
         region: { id: region.id, label: region.label, placementLimit: placementLimit(region) },
         types: facts,
+        balancerMonthly: balancerMonthly(balancers, region.id),
     };
 }
 /** Flexible groups hold more; the key is newer than the package's types. */
@@ -103875,7 +104120,7 @@ function checkedRegion(file, regions) {
     const region = regions.find(({ id }) => id === wanted);
     if (!region)
         throw regionFault(file, unknownRegion(wanted, regions));
-    const lack = NEEDS.find(({ capability }) => !offers(region, capability));
+    const lack = needsOf(file).find(({ capability }) => !offers(region, capability));
     if (!lack)
         return region;
     const others = neighbours(region, regions.filter(isComplete));
@@ -103939,7 +104184,7 @@ function checkImage(file, image) {
     }
 }
 function wantedTypes({ stack }) {
-    return TIERS.filter((tier) => isProvisioned(stack, tier)).map((tier) => ({
+    return schema_TIERS.filter((tier) => place_isProvisioned(stack, tier)).map((tier) => ({
         path: ['tiers', tier, 'type'],
         type: settingsOf(stack, tier)?.type ?? DEFAULT_TYPES[tier],
     }));
@@ -103949,10 +104194,11 @@ function regionFault(file, what) {
 }
 /** A fault at a key of the stack file. */
 function catalogue_fault(file, path, what) {
-    return stackFault(file.locate(path), path.join('.'), what);
+    return parse_stackFault(file.locate(path), path.join('.'), what);
 }
 
 ;// CONCATENATED MODULE: ./packages/provision/lib/checks.js
+
 
 
 
@@ -103965,11 +104211,12 @@ function catalogue_fault(file, path, what) {
  */
 function checkFile(file) {
     checkTiers(file);
+    checkEntry(file);
     checkNetwork(file);
 }
 function checkTiers(file) {
     const { stack } = file;
-    for (const tier of TIERS) {
+    for (const tier of schema_TIERS) {
         const settings = settingsOf(stack, tier);
         if (settings?.hosts && settings.type) {
             throw catalogue_fault(file, ['tiers', tier, 'type'], 'the tier names servers that exist (hosts), which have no type; leave one of the two out');
@@ -103982,16 +104229,86 @@ function checkTiers(file) {
         }
     }
 }
+function checkEntry(file) {
+    const { entry, hosts } = file.stack.tiers.web;
+    if (entry !== 'nodebalancer' || !hosts)
+        return;
+    throw catalogue_fault(file, ['tiers', 'web', 'entry'], 'a NodeBalancer reaches its hosts by the VPC, and the tier names servers that exist (hosts): use entry: dns, or leave hosts out');
+}
+/** What Linode keeps for itself. */
+const RESERVED = '192.168.128.0/17';
 function checkNetwork(file) {
     const { stack } = file;
-    const [first, length] = ipaddr.IPv4.parseCIDR(stack.network.vpc);
-    const [reserved, reservedLength] = ipaddr.IPv4.parseCIDR('192.168.128.0/17');
-    if (first.match(reserved, Math.min(length, reservedLength))) {
-        throw catalogue_fault(file, ['network', 'vpc'], `${stack.network.vpc} overlaps 192.168.128.0/17, which Linode keeps for itself`);
+    if (overlap(stack.network.vpc, RESERVED)) {
+        throw catalogue_fault(file, ['network', 'vpc'], `${stack.network.vpc} overlaps ${RESERVED}, which Linode keeps for itself`);
     }
-    const hidden = TIERS.find((tier) => isProvisioned(stack, tier) && !stack.network.public.includes(tier));
-    if (hidden && jumpTier(stack) === null) {
+    const hidden = schema_TIERS.find((tier) => place_isProvisioned(stack, tier) && !stack.network.public.includes(tier));
+    if (hidden && place_jumpTier(stack) === null) {
         throw catalogue_fault(file, ['network', 'public'], `no tier of Linodes is public, so that SSH could reach ${hidden} through none; add web`);
+    }
+    if (!schema_TIERS.some((tier) => place_isProvisioned(stack, tier)))
+        return;
+    checkOperators(file);
+    checkExistingHosts(file);
+}
+/** From inside the VPC only hosts of the stack speak: a rule for operators there would open SSH to them, not to people. */
+function checkOperators(file) {
+    const { ssh, vpc } = file.stack.network;
+    const index = ssh.findIndex((network) => !network.endsWith('/0') && overlap(network, vpc));
+    if (index < 0)
+        return;
+    throw catalogue_fault(file, ['network', 'ssh', String(index)], `${ssh[index]} overlaps network.vpc (${vpc}), from where nobody but the stack's own hosts speaks; name the public addresses from which you work, or choose another network.vpc`);
+}
+/** Hosts in the VPC send what is for its addresses into the VPC, where a server outside of it is not. */
+function checkExistingHosts(file) {
+    const { stack } = file;
+    for (const tier of schema_TIERS) {
+        for (const [index, { address, privateAddress }] of (settingsOf(stack, tier)?.hosts ?? []).entries()) {
+            const inside = [address, privateAddress].find((one) => one !== undefined && overlap(one, stack.network.vpc));
+            if (inside === undefined)
+                continue;
+            throw catalogue_fault(file, ['tiers', tier, 'hosts', String(index), inside === address ? 'address' : 'privateAddress'], `${inside} lies in network.vpc (${stack.network.vpc}), where the Linodes of the stack would look for it in vain; choose another network.vpc`);
+        }
+    }
+}
+/** Whether two networks share an address; an address is a network of one. IPv6 and IPv4 share none. */
+function overlap(one, other) {
+    const [first, second] = [one, other].map(networkOf);
+    if (!first || !second || first[0].kind() !== second[0].kind())
+        return false;
+    return first[0].match(second[0], Math.min(first[1], second[1]));
+}
+function networkOf(text) {
+    if (text.includes('/'))
+        return ipaddr.parseCIDR(text);
+    const address = ipaddr.parse(text);
+    return [address, address.kind() === 'ipv4' ? 32 : 128];
+}
+/**
+ * Holds the networks of the file against those that are there: neither a VPC's subnets nor a NodeBalancer's can be
+ * changed.
+ *
+ * @throws UserError for a subnet of a tier that has other addresses than the file gives it, and for one of somebody else's
+ *   that has the addresses of a tier's
+ */
+function checkNetworks(file, { vpc }) {
+    const { stack } = file;
+    const entry = desiredEntry(stack);
+    const wanted = [
+        ...schema_TIERS.filter((tier) => place_isProvisioned(stack, tier)).map((tier) => ({
+            label: tier,
+            ipv4: subnetOf(stack, tier),
+        })),
+        ...(entry ? [{ label: ENTRY_SUBNET, ipv4: entry.subnet }] : []),
+    ];
+    for (const existing of vpc?.subnets ?? []) {
+        const clash = wanted.find(({ label, ipv4 }) => label === existing.label ? ipv4 !== existing.ipv4 : overlap(ipv4, existing.ipv4));
+        if (!clash)
+            continue;
+        const same = clash.label === existing.label;
+        throw catalogue_fault(file, ['network', 'vpc'], same
+            ? `the subnet ${existing.label} of the VPC ${vpc?.label} is ${existing.ipv4}, and ${stack.network.vpc} would make it ${clash.ipv4}: a subnet can't be changed; put network.vpc back, or destroy the stack first`
+            : `the VPC ${vpc?.label} has a subnet "${existing.label}", ${existing.ipv4}, which overlaps ${clash.ipv4}, the place of ${clash.label}; remove it, or choose another network.vpc for a new stack`);
     }
 }
 /** @throws UserError when something foreign stands where the stack has to build. */
@@ -104002,10 +104319,15 @@ function checkOwnership(file, resources) {
         const mark = taken.what === 'VPC' ? `description "${vpcDescription(stack.stack)}"` : 'tags';
         throw catalogue_fault(file, ['stack'], `there is a ${taken.what} "${taken.label}" (id ${taken.id}) without the ${mark} of this stack, so it belongs to somebody else; rename it, or choose another name for the stack`);
     }
-    const elsewhere = [...resources.linodes, ...(resources.vpc ? [resources.vpc] : [])].find(({ region }) => region !== stack.region);
+    const elsewhere = [
+        ...resources.linodes,
+        ...resources.balancers,
+        ...(resources.vpc ? [resources.vpc] : []),
+    ].find(({ region }) => region !== stack.region);
     if (elsewhere) {
         throw catalogue_fault(file, ['region'], `the stack stands in ${elsewhere.region} (${elsewhere.label}); a stack can't be moved: destroy it first, or give the new one another name`);
     }
+    checkBalancer(file, resources);
 }
 function isInTheWay(file, { linodes }, stranger) {
     if (stranger.lacks !== 'tags')
@@ -104015,8 +104337,18 @@ function isInTheWay(file, { linodes }, stranger) {
     const tiers = layout(file.stack, (tier) => linodes.filter((linode) => linode.tier === tier).length);
     return tiers.some(({ hosts }) => hosts.some(({ label }) => label === stranger.label));
 }
-const SCOPES_TO_READ = ['linodes:read_only', 'firewall:read_only', 'vpc:read_only', 'events:read_only'];
-const SCOPES_TO_WRITE = ['linodes:read_write', 'firewall:read_write', 'vpc:read_write', 'events:read_only'];
+/**
+ * @throws UserError for a NodeBalancer of the stack outside of the stack's VPC: it can't be moved there
+ */
+function checkBalancer(file, { balancers, vpc }) {
+    const entry = desiredEntry(file.stack);
+    const balancer = balancers.find(({ label }) => label === entry?.label);
+    const subnet = vpc?.subnets.find(({ label }) => label === ENTRY_SUBNET);
+    if (!balancer || subnet?.balancers.includes(balancer.id))
+        return;
+    throw catalogue_fault(file, ['tiers', 'web', 'entry'], `the NodeBalancer ${balancer.label} (id ${balancer.id}) is not in the subnet ${ENTRY_SUBNET} of this stack's VPC, and can't be moved there; delete it, and the next run makes it anew`);
+}
+const SCOPES = ['linodes', 'firewall', 'vpc'];
 /**
  * Asks for the right that is most easily forgotten, and compares the scopes that the API says the token has.
  *
@@ -104024,10 +104356,20 @@ const SCOPES_TO_WRITE = ['linodes:read_write', 'firewall:read_write', 'vpc:read_
  */
 async function checkToken(reader, purpose) {
     await reader.events({}, 25);
+    checkScopes(reader, purpose, SCOPES, ['events:read_only']);
+}
+/**
+ * Compares the scopes that the API said the token has with what is needed of some kinds of things.
+ *
+ * @param more scopes that are needed as they are
+ * @throws UserError naming every scope that is missing
+ */
+function checkScopes(reader, purpose, kinds, more = []) {
     const has = reader.scopes();
     if (has === null)
         return;
-    const missing = (purpose === 'apply' ? SCOPES_TO_WRITE : SCOPES_TO_READ).filter((scope) => !grants(has, scope));
+    const needed = kinds.map((kind) => `${kind}:${purpose === 'apply' ? 'read_write' : 'read_only'}`);
+    const missing = [...needed, ...more].filter((scope) => !grants(has, scope));
     if (missing.length > 0) {
         throw new errors_UserError(`The Linode token lacks the scope${missing.length > 1 ? 's' : ''} ${missing.join(', ')} (it has: ${has}): make one with ${missing.length > 1 ? 'them' : 'it'} under Profile > API Tokens in the Cloud Manager. Nothing was changed.`);
     }
@@ -104036,8 +104378,9 @@ async function checkToken(reader, purpose) {
 ;// CONCATENATED MODULE: ./packages/provision/lib/read.js
 
 
+
 /** Reads everything that has a name of the stack: its own, and strangers that must not be touched. */
-async function readResources(reader, stack) {
+async function readResources(reader, stack, { balancers: when = 'if-traces', beforeBalancers } = {}) {
     const [named, vpcs, walls, groups] = await Promise.all([
         reader.linodes({ '+or': [{ label: { '+contains': `${stack}-` } }, { tags: `stack:${stack}` }] }),
         reader.vpcs({ label: stack }),
@@ -104046,17 +104389,24 @@ async function readResources(reader, stack) {
     ]);
     const ours = named.filter((linode) => isOurLinode(stack, linode));
     const linodes = await Promise.all(ours.map((linode) => readLinode(reader, stack, linode)));
-    const labels = TIERS.map((tier) => firewallLabel(stack, tier));
+    const labels = [...schema_TIERS.map((tier) => firewallLabel(stack, tier)), balancerLabel(stack)];
     const isOurWall = ({ label, tags }) => labels.includes(label) && hasStackTags(stack, tags);
     const vpc = vpcs.find(({ label }) => label === stack);
+    const hasTraces = vpc !== undefined && isOurVpc(stack, vpc) && vpc.subnets.some(({ label }) => label === ENTRY_SUBNET);
+    const looks = when === 'always' || hasTraces;
+    if (looks)
+        beforeBalancers?.();
+    const entry = looks ? await readBalancers(reader, stack) : { balancers: [], strangers: [] };
     return {
-        linodes: linodes.sort((a, b) => TIERS.indexOf(a.tier) - TIERS.indexOf(b.tier) || a.number - b.number),
+        balancers: entry.balancers,
+        linodes: linodes.sort((a, b) => schema_TIERS.indexOf(a.tier) - schema_TIERS.indexOf(b.tier) || a.number - b.number),
         vpc: vpc && isOurVpc(stack, vpc) ? vpcOf(vpc) : null,
         firewalls: walls.filter(isOurWall).map(firewallOf),
         placementGroups: groups
-            .filter(({ label }) => TIERS.some((tier) => placementLabel(stack, tier) === label))
+            .filter(({ label }) => schema_TIERS.some((tier) => placementLabel(stack, tier) === label))
             .map(groupOf),
         strangers: [
+            ...entry.strangers,
             ...named
                 .filter((linode) => !isOurLinode(stack, linode))
                 .flatMap((linode) => linodeStranger(stack, linode)),
@@ -104099,6 +104449,7 @@ function linodeOf(stack, linode, interfaces) {
         ...{ id, label, ...place, tags, status, type, region, image },
         memoryMiB: specs.memory,
         vcpus: specs.vcpus,
+        diskMiB: specs.disk,
         placementGroup: linode.placement_group?.id ?? null,
         interfaces: interfaces.flatMap((one) => one.public ? { id: one.id, kind: 'public' } : one.vpc ? { id: one.id, kind: 'vpc' } : []),
         publicAddress: primary(interfaces.find((one) => one.public)?.public?.ipv4.addresses),
@@ -104116,24 +104467,60 @@ function vpcOf({ id, label, region, subnets }) {
             label: subnet.label,
             ipv4: subnet.ipv4 ?? '',
             linodes: subnet.linodes.map((linode) => linode.id),
-            others: subnet.nodebalancers.length + (subnet.databases?.length ?? 0),
+            balancers: subnet.nodebalancers.map((balancer) => balancer.id),
+            others: subnet.databases?.length ?? 0,
         })),
     };
 }
 function firewallOf({ id, label, status, rules, entities }) {
     const { inbound, outbound, inbound_policy, outbound_policy } = rules;
     const onInterfaces = entities.filter(({ type }) => type === 'linode_interface');
+    const onBalancers = entities.filter(({ type }) => type === 'nodebalancer');
     return {
         ...{ id, label, enabled: status === 'enabled' },
         rules: { inbound: inbound ?? [], outbound: outbound ?? [], inbound_policy, outbound_policy },
         interfaces: onInterfaces.map((entity) => entity.id),
+        balancers: onBalancers.map((entity) => entity.id),
         others: entities
-            .filter((entity) => !onInterfaces.includes(entity))
+            .filter((entity) => !onInterfaces.includes(entity) && !onBalancers.includes(entity))
             .map((entity) => `${entity.type} ${entity.label ?? entity.id}`),
     };
 }
 function groupOf({ id, label, region, members }) {
     return { id, label, region, members: members.map(({ linode_id }) => linode_id) };
+}
+async function readBalancers(reader, stack) {
+    const label = balancerLabel(stack);
+    const named = await reader.nodeBalancers({ '+or': [{ label }, { tags: `stack:${stack}` }] });
+    const isOurs = (one) => one.label === label && hasStackTags(stack, one.tags);
+    const strangers = named.filter((one) => !isOurs(one)).flatMap((one) => balancerStranger(stack, one));
+    const balancers = await Promise.all(named.filter(isOurs).map((one) => readBalancer(reader, one)));
+    return { balancers, strangers };
+}
+function balancerStranger(stack, { id, label, tags }) {
+    if (label === balancerLabel(stack))
+        return [{ what: 'NodeBalancer', id, label, lacks: 'tags' }];
+    return hasStackTags(stack, tags) ? [{ what: 'NodeBalancer', id, label, lacks: 'label' }] : [];
+}
+async function readBalancer(reader, { id, label, region, tags, ipv4 }) {
+    const ports = await reader.nodeBalancerPorts(id);
+    return {
+        id,
+        label,
+        region,
+        tags,
+        ipv4,
+        ports: await Promise.all(ports.map((port) => readPort(reader, id, port))),
+    };
+}
+async function readPort(reader, balancer, config) {
+    const { protocol, algorithm, proxy_protocol, check, check_interval, check_timeout, check_attempts } = config;
+    const nodes = await reader.balancerNodes(balancer, config.id);
+    return {
+        port: config.port,
+        settings: { protocol, algorithm, proxy_protocol, check, check_interval, check_timeout, check_attempts },
+        nodes: nodes.map(({ label, address, mode }) => ({ label, address, mode })),
+    };
 }
 
 ;// CONCATENATED MODULE: ./packages/provision/lib/observe.js
@@ -104141,6 +104528,9 @@ function groupOf({ id, label, region, members }) {
 
 
 
+
+/** Needed only for stacks that have, or had, a NodeBalancer. */
+const BALANCER_SCOPES = ['nodebalancers'];
 /**
  * Reads what Linode offers and what exists of a stack, and holds the stack file against both. It only reads.
  *
@@ -104149,12 +104539,17 @@ function groupOf({ id, label, region, members }) {
  */
 async function observe(reader, file, options = {}) {
     checkFile(file);
-    await checkToken(reader, options.purpose ?? 'plan');
+    const { purpose = 'plan' } = options;
+    await checkToken(reader, purpose);
     const [catalogue, resources] = await Promise.all([
         readCatalogue(reader, file),
-        readResources(reader, file.stack.stack),
+        readResources(reader, file.stack.stack, {
+            balancers: desiredEntry(file.stack) ? 'always' : 'if-traces',
+            beforeBalancers: () => checkScopes(reader, purpose, BALANCER_SCOPES),
+        }),
     ]);
     checkOwnership(file, resources);
+    checkNetworks(file, resources);
     return { ...resources, catalogue };
 }
 /**
@@ -104162,18 +104557,70 @@ async function observe(reader, file, options = {}) {
  * a type that is sold no more keeps nobody from removing it.
  */
 async function observeForDestroy(reader, stack, options = {}) {
-    await checkToken(reader, options.purpose ?? 'plan');
-    const [types, resources] = await Promise.all([reader.types(), readResources(reader, stack.stack)]);
-    return { ...resources, catalogue: { types: types.map((type) => typeFacts(type, stack.region)) } };
+    const { purpose = 'plan' } = options;
+    await checkToken(reader, purpose);
+    const [types, balancers, resources] = await Promise.all([
+        reader.types(),
+        reader.nodeBalancerTypes(),
+        readResources(reader, stack.stack, {
+            beforeBalancers: () => checkScopes(reader, purpose, BALANCER_SCOPES),
+        }),
+    ]);
+    const facts = types.map((type) => typeFacts(type, stack.region));
+    return {
+        ...resources,
+        catalogue: { types: facts, balancerMonthly: balancerMonthly(balancers, stack.region) },
+    };
 }
 
-;// CONCATENATED MODULE: ./packages/provision/lib/access.js
+;// CONCATENATED MODULE: ./packages/stack/lib/networks.js
 
-/** Who talks to whom: every firewall is made from this table, and nothing that is not in it gets through. */
+/** An address as the network that it alone makes up. */
+function networkOfOne(address) {
+    return `${address}/${address.includes(':') ? 128 : 32}`;
+}
+/**
+ * Networks in one spelling each, host bits cleared, without those that lie in another of the list: what is left does
+ * not overlap, which firewalls ask for. The order is kept.
+ *
+ * @throws Error when one is no network
+ */
+function mergeNetworks(networks) {
+    const unique = new Map(networks.map(networks_parse).map((network) => [network.text, network]));
+    const lengths = new Map();
+    for (const { bytes, length } of unique.values()) {
+        lengths.set(bytes.length, (lengths.get(bytes.length) ?? new Set()).add(length));
+    }
+    const inAnother = ({ bytes, length }) => [...(lengths.get(bytes.length) ?? [])].some((shorter) => shorter < length && unique.has(networks_textOf(bytes, shorter)));
+    return [...unique.values()].filter((network) => !inAnother(network)).map(({ text }) => text);
+}
+function networks_parse(network) {
+    const [address, length] = network.includes(':')
+        ? ipaddr.IPv6.parseCIDR(network)
+        : ipaddr.IPv4.parseCIDR(network);
+    const bytes = address.toByteArray();
+    return { bytes, length, text: networks_textOf(bytes, length) };
+}
+/** The network of a length in which an address lies. */
+function networks_textOf(bytes, length) {
+    const network = bytes.map((byte, index) => byte & (0xff << (8 - Math.min(Math.max(length - 8 * index, 0), 8))));
+    return `${ipaddr.fromByteArray(network).toString()}/${length}`;
+}
+
+;// CONCATENATED MODULE: ./packages/stack/lib/access.js
+
+
+
+/** SSH's port in the table; a server that exists already may have another. */
+const SSH = '22';
+/**
+ * Who talks to whom. Every firewall is made from this table, the Cloud Firewall in front of a host and the one on it,
+ * and nothing that is not in it gets through.
+ */
 const ACCESS = [
-    { from: 'internet', to: 'web', ports: '80,443', what: 'HTTP and HTTPS' },
-    { from: 'operators', to: 'every tier', ports: '22', what: 'SSH' },
-    { from: 'jump', to: 'every tier', ports: '22', what: 'SSH through a public host' },
+    { from: 'visitors', to: 'web', ports: '80,443', what: 'HTTP and HTTPS' },
+    { from: 'operators', to: 'every tier', ports: SSH, what: 'SSH' },
+    { from: 'jump', to: 'every tier', ports: SSH, what: 'SSH through a public host' },
     { from: 'web', to: 'app', ports: '5000', what: 'requests to the application' },
     { from: 'app', to: 'database', ports: '5432', what: 'PostgreSQL' },
     { from: 'database', to: 'database', ports: '5432,8008', what: 'replication, Patroni' },
@@ -104185,59 +104632,138 @@ const ACCESS = [
     { from: 'monitor', to: 'database', ports: '9187', what: 'figures of PostgreSQL' },
     { from: 'monitor', to: 'cache', ports: '9121', what: 'figures of Redis' },
 ];
-/** The rules of a tier's firewall: what the table lets in, all else dropped; everything may go out. */
-function rulesFor(stack, tier) {
-    const inbound = ACCESS.filter((access) => reaches(stack, access, tier)).flatMap((access) => ruleOf(stack, access, tier));
-    return { inbound, inbound_policy: 'DROP', outbound: [], outbound_policy: 'ACCEPT' };
+/** What the hosts of a tier let in, by the stack file alone; all else is dropped. */
+function waysIn(stack, tier) {
+    const ours = place_isProvisioned(stack, tier);
+    const ports = [...new Set(access_existingHosts(stack, tier).map(({ port }) => String(port)))];
+    return waysOf(stack, {
+        tier,
+        direct: !ours || stack.network.public.includes(tier),
+        jumped: ours,
+        ssh: ports.join(',') || SSH,
+        networksOf: (caller) => networksOf(stack, caller),
+    });
+}
+/**
+ * As `waysIn`, for the firewall on a host itself. Beyond the tier's ways it knows how SSH gets to this very host, and
+ * the hosts of other tiers whose addresses lie outside of their tier's subnet.
+ *
+ * @returns a function of the host; what all hosts share is computed once
+ */
+function waysInto(stack, inventory) {
+    const known = new Map();
+    const remember = (key, compute) => {
+        const found = known.get(key) ?? compute();
+        known.set(key, found);
+        return found;
+    };
+    const doors = new Map(inventory.hosts.map((host) => [host.name, host]));
+    return (host) => {
+        const tier = TIERS.find((name) => name === host.tier);
+        if (!tier)
+            return [];
+        const abroad = !isProvisioned(stack, tier);
+        const door = host.ssh.via === null ? undefined : doors.get(host.ssh.via);
+        const through = (caller) => (caller === 'jump' ? door : undefined);
+        return waysOf(stack, {
+            tier,
+            direct: host.ssh.via === null,
+            jumped: !abroad || host.ssh.via !== null,
+            ssh: sshPorts(stack, tier, host),
+            networksOf: (caller) => remember(`${caller} ${through(caller)?.name} ${abroad}`, () => {
+                const speaking = through(caller);
+                const addresses = speaking
+                    ? speaksFrom(speaking, abroad)
+                    : addressesOf(stack, inventory, caller, abroad);
+                return networksOf(stack, caller, addresses);
+            }),
+        });
+    };
+}
+function waysOf(stack, place) {
+    return ACCESS.filter((access) => reaches(stack, access, place)).flatMap(({ from, to, ports: usual, what }) => {
+        const networks = place.networksOf(from);
+        if (networks.ipv4.length + networks.ipv6.length === 0)
+            return [];
+        const ports = usual === SSH ? place.ssh : usual;
+        const target = to === 'every tier' ? place.tier : to;
+        return [{ ...networks, from, ports, what, label: `${from}-to-${target}-${ports.split(',')[0]}` }];
+    });
 }
 /** Whether an access ends on the hosts of a tier, be it for the tier itself or for a role that is placed on it. */
-function reaches(stack, { from, to }, tier) {
-    const outside = from === 'internet' || from === 'operators';
+function reaches(stack, { from, to }, { tier, direct, jumped }) {
+    if (from === 'operators')
+        return direct;
+    if (from === 'jump')
+        return jumped;
+    const outside = from === 'visitors' && stack.tiers.web.entry === 'dns';
     if (outside && !stack.network.public.includes(tier))
         return false;
     return to === 'every tier' || placeOf(stack, to) === tier;
 }
-function ruleOf(stack, { from, to, ports, what }, tier) {
-    const { ipv4, ipv6 } = networksOf(stack, from);
-    if (ipv4.length + ipv6.length === 0)
-        return [];
-    const target = to === 'every tier' ? tier : to;
-    return [
-        {
-            action: 'ACCEPT',
-            protocol: 'TCP',
-            ports,
-            addresses: {
-                ...(ipv4.length > 0 ? { ipv4: [...ipv4] } : {}),
-                ...(ipv6.length > 0 ? { ipv6: [...ipv6] } : {}),
-            },
-            label: `${from}-to-${target}-${ports.split(',')[0]}`,
-            description: what,
-        },
-    ];
-}
 const ANYBODY = { ipv4: ['0.0.0.0/0'], ipv6: ['::/0'] };
-function networksOf(stack, caller) {
-    if (caller === 'internet')
-        return ANYBODY;
+function networksOf(stack, caller, addresses = []) {
+    if (caller === 'visitors') {
+        return stack.tiers.web.entry === 'dns' ? ANYBODY : byFamily([entrySubnet(stack)]);
+    }
     if (caller === 'operators')
         return byFamily(stack.network.ssh);
-    const tier = caller === 'jump' ? jumpTier(stack) : placeOf(stack, caller);
-    return tier ? networksOfTier(stack, tier) : byFamily([]);
+    const tier = caller === 'jump' ? place_jumpTier(stack) : placeOf(stack, caller);
+    return byFamily([...(tier ? networksOfTier(stack, tier) : []), ...addresses.map(networkOfOne)]);
 }
 /** The subnet of a tier of Linodes; the addresses of servers that exist already. */
 function networksOfTier(stack, tier) {
-    if (isProvisioned(stack, tier))
-        return byFamily([subnetOf(stack, tier)]);
-    const hosts = settingsOf(stack, tier)?.hosts;
-    return byFamily((hosts ?? []).flatMap(({ address, privateAddress }) => [address, privateAddress ?? []].flat().map(single)));
+    if (place_isProvisioned(stack, tier))
+        return [subnetOf(stack, tier)];
+    return access_existingHosts(stack, tier).flatMap(({ address, privateAddress }) => [address, privateAddress ?? []].flat().map(networkOfOne));
 }
-const single = (address) => `${address}/${address.includes(':') ? 128 : 32}`;
+/** Addresses from which the hosts of a caller speak. */
+function addressesOf(stack, inventory, caller, abroad) {
+    if (caller === 'visitors' || caller === 'operators')
+        return [];
+    const role = caller === 'jump' ? jumpTier(stack) : caller;
+    return role === null ? [] : hostsOfRole(stack, inventory, role).flatMap((host) => speaksFrom(host, abroad));
+}
+/** Its private address; both where the one to whom it speaks is elsewhere. */
+function speaksFrom(host, abroad) {
+    return abroad ? bothAddresses(host) : [host.privateAddress ?? host.publicAddress ?? []].flat();
+}
+const bothAddresses = ({ publicAddress, privateAddress }) => [publicAddress, privateAddress].filter((address) => address !== null);
+/** The port of a host's sshd. Where SSH goes to another address, a relay's say, the inventory's port is not its own. */
+function sshPorts(stack, tier, host) {
+    const own = bothAddresses(host);
+    const named = access_existingHosts(stack, tier);
+    const ports = [
+        ...(own.includes(host.ssh.address) ? [host.ssh.port] : []),
+        ...named.filter(({ address }) => own.includes(address)).map(({ port }) => port),
+    ];
+    return [...new Set(ports)].join(',') || SSH;
+}
+const access_existingHosts = (stack, tier) => settingsOf(stack, tier)?.hosts ?? [];
 function byFamily(networks) {
+    const merged = mergeNetworks(networks);
     return {
-        ipv4: networks.filter((network) => !network.includes(':')),
-        ipv6: networks.filter((network) => network.includes(':')),
+        ipv4: merged.filter((network) => !network.includes(':')),
+        ipv6: merged.filter((network) => network.includes(':')),
     };
+}
+
+;// CONCATENATED MODULE: ./packages/provision/lib/access.js
+
+/** The rules of a tier's Cloud Firewall: what the table of accesses lets in, all else dropped; everything may go out. */
+function rulesFor(stack, tier) {
+    const inbound = waysIn(stack, tier).map(({ label, ports, what, ipv4, ipv6 }) => ({
+        action: 'ACCEPT',
+        protocol: 'TCP',
+        ports,
+        addresses: {
+            ...(ipv4.length > 0 ? { ipv4: [...ipv4] } : {}),
+            ...(ipv6.length > 0 ? { ipv6: [...ipv6] } : {}),
+        },
+        label,
+        description: what,
+    }));
+    return { inbound, inbound_policy: 'DROP', outbound: [], outbound_policy: 'ACCEPT' };
 }
 /** Whether two sets of rules let the same through, however the API words them. */
 function sameRules(one, other) {
@@ -104285,6 +104811,17 @@ function billLines(tiers, linodes, catalogue) {
     const surplus = linodes.filter(({ label }) => !wanted.some((one) => one.label === label));
     return [...wanted, ...surplus.map(({ label, tier, type }) => line(label, tier, type ?? '', 'delete'))];
 }
+/** The line of the NodeBalancer that is wanted, and those of NodeBalancers that are not. */
+function entryLines(wanted, existing, { balancerMonthly: monthly }) {
+    const labels = existing.map(({ label }) => label);
+    const line = (label, change) => {
+        return { label, tier: 'entry', type: 'NodeBalancer', change, monthly };
+    };
+    return [
+        ...(wanted === null ? [] : [line(wanted, labels.includes(wanted) ? 'keep' : 'create')]),
+        ...labels.filter((label) => label !== wanted).map((label) => line(label, 'delete')),
+    ];
+}
 
 ;// CONCATENATED MODULE: ./packages/provision/lib/steps.js
 /** Id of the step of a kind that works on something: the same in every plan. */
@@ -104297,7 +104834,10 @@ const stepId = (kind, label) => `${label}/${kind}`;
 /** What removes exactly that which was made for a stack; whatever lacks its tags or its label is left alone. Pure. */
 function planDestroy(stack, resources, catalogue) {
     const { steps, notes } = deletions(stack, resources, 'delete-vpc');
-    const bill = billOf(billLines([], resources.linodes, catalogue));
+    const bill = billOf([
+        ...billLines([], resources.linodes, catalogue),
+        ...entryLines(null, resources.balancers, catalogue),
+    ]);
     const strangers = resources.strangers.map(({ what, label, id, lacks }) => {
         return `${what} "${label}" (id ${id}) is left alone: it has not the ${lacks} of this stack.`;
     });
@@ -104306,15 +104846,20 @@ function planDestroy(stack, resources, catalogue) {
 /** Steps that delete the resources given, each after what stands on it; nothing that others use is deleted. */
 function deletions(stack, resources, vpcFate) {
     const ours = new Set(resources.linodes.map(({ id }) => id));
-    const after = resources.linodes.map(({ label }) => stepId('delete-linode', label));
+    const going = resources.balancers.map(({ id }) => id);
+    const after = [
+        ...resources.linodes.map(({ label }) => stepId('delete-linode', label)),
+        ...resources.balancers.map(({ label }) => stepId('delete-balancer', label)),
+    ];
     const shared = (members) => members.some((id) => !ours.has(id));
     const walls = resources.firewalls.filter((wall) => !isShared(wall, resources));
     const groups = resources.placementGroups.filter(({ members }) => !shared(members));
     const subnets = resources.vpc?.subnets ?? [];
-    const busy = subnets.filter(({ linodes, others }) => others > 0 || shared(linodes));
+    const busy = subnets.filter(({ linodes, balancers, others }) => others > 0 || shared(linodes) || balancers.some((id) => !going.includes(id)));
     const wholeVpc = vpcFate === 'delete-vpc' && busy.length === 0;
     return {
         steps: [
+            ...balancerSteps(resources),
             ...linodeSteps(resources),
             ...walls.map(({ label }) => ({
                 ...removal('delete-firewall', label, `delete firewall ${label}`),
@@ -104333,6 +104878,12 @@ function deletions(stack, resources, vpcFate) {
 }
 function removal(kind, label, title) {
     return { id: stepId(kind, label), kind, label, title };
+}
+function balancerSteps({ balancers }) {
+    return balancers.map(({ id: balancerId, label, ipv4 }) => ({
+        ...{ id: stepId('delete-balancer', label), kind: 'delete-balancer', label, balancerId },
+        title: `delete NodeBalancer ${label} with its address ${ipv4}`,
+    }));
 }
 function linodeSteps({ linodes }) {
     return linodes.map(({ id: linodeId, label, tier, number }) => ({
@@ -104357,10 +104908,13 @@ function subnetSteps(vpc, subnets, after) {
         title: `delete subnet ${label}`,
     }));
 }
-/** A firewall that guards anything but interfaces of the Linodes that go. */
-function isShared({ interfaces, others }, { linodes }) {
+/** A firewall that guards anything but interfaces of the Linodes and NodeBalancers that go. */
+function isShared(wall, { linodes, balancers }) {
     const going = linodes.flatMap((linode) => linode.interfaces.map(({ id }) => id));
-    return others.length > 0 || interfaces.some((id) => !going.includes(id));
+    const goingBalancers = balancers.map(({ id }) => id);
+    return (wall.others.length > 0 ||
+        wall.interfaces.some((id) => !going.includes(id)) ||
+        wall.balancers.some((id) => !goingBalancers.includes(id)));
 }
 function notesOn(resources, walls, groups, busy) {
     const keptWalls = resources.firewalls.filter((wall) => !walls.includes(wall));
@@ -104372,7 +104926,156 @@ function notesOn(resources, walls, groups, busy) {
     ];
 }
 
+;// CONCATENATED MODULE: ./packages/provision/lib/entry-plan.js
+
+
+
+
+/** The rules of the NodeBalancer's own firewall: its ports to anybody. Without one it might get the account's usual one. */
+function entryRules({ ports }) {
+    return {
+        inbound: [
+            {
+                action: 'ACCEPT',
+                protocol: 'TCP',
+                ports: ports.join(','),
+                addresses: { ipv4: ['0.0.0.0/0'], ipv6: ['::/0'] },
+                label: 'visitors',
+                description: 'HTTP and HTTPS',
+            },
+        ],
+        inbound_policy: 'DROP',
+        outbound: [],
+        outbound_policy: 'ACCEPT',
+    };
+}
+/** What has to be done for the NodeBalancer in front of the web hosts; its firewall and its subnet are there by then. */
+function entrySteps(stack, observed, tiers) {
+    const wanted = desiredEntry(stack);
+    if (!wanted)
+        return [];
+    const hosts = tiers.find(({ tier }) => tier === 'web')?.hosts ?? [];
+    const balancer = observed.balancers.find(({ label }) => label === wanted.label);
+    const entry = { stack, wanted, balancer, hosts };
+    return [
+        ...(balancer ? repairSteps(entry, balancer, observed) : [createStep(entry, observed)]),
+        ...wanted.ports.flatMap((port) => portSteps(entry, port)),
+        ...surplusPorts(entry).map((port) => deletePort(entry, port)),
+    ];
+}
+/** Ids of the steps that take a host out of the NodeBalancer. */
+function departuresOf(steps, host) {
+    return steps
+        .filter((step) => step.kind === 'remove-balancer-node' && step.node === host)
+        .map(({ id }) => id);
+}
+function createStep({ stack, wanted }, { catalogue }) {
+    const { label, range, ports } = wanted;
+    const price = dollars(catalogue.balancerMonthly);
+    return {
+        ...{ id: stepId('create-balancer', label), kind: 'create-balancer', label, region: stack.region },
+        title: `create NodeBalancer ${label}: ports ${ports.join(', ')}, from ${range}, ${price} a month`,
+        ...{ tags: entryTags(stack.stack), vpc: vpcLabel(stack), subnet: ENTRY_SUBNET, range, firewall: label },
+        after: [
+            stepId('create-vpc', vpcLabel(stack)),
+            stepId('create-subnet', ENTRY_SUBNET),
+            stepId('create-firewall', label),
+        ],
+    };
+}
+/** What drifted on a NodeBalancer that exists: its tags, its firewall. */
+function repairSteps({ stack, wanted: { label } }, { id, tags: has }, { firewalls }) {
+    const tags = entryTags(stack.stack).filter((tag) => !has.includes(tag));
+    const guarded = firewalls.some((wall) => wall.label === label && wall.balancers.includes(id));
+    const what = [
+        ...(tags.length > 0 ? [`add tags ${tags.join(', ')}`] : []),
+        ...(guarded ? [] : [`firewall ${label}`]),
+    ];
+    if (what.length === 0)
+        return [];
+    const after = [stepId('create-firewall', label)];
+    return [
+        {
+            ...{
+                id: stepId('repair-balancer', label),
+                kind: 'repair-balancer',
+                label,
+                tags,
+                firewall: label,
+                after,
+            },
+            title: `NodeBalancer ${label}: ${what.join('; ')}`,
+        },
+    ];
+}
+function portSteps(entry, port) {
+    const existing = entry.balancer?.ports.find((one) => one.port === port);
+    const addresses = entry.hosts.map(({ address }) => `${address}:${port}`);
+    const missing = entry.hosts.filter(({ address }) => !existing?.nodes.some((node) => node.address === `${address}:${port}`));
+    const surplus = (existing?.nodes ?? []).filter(({ address, label }) => isWebHost(label) && !addresses.includes(address));
+    return [
+        ...(existing && sameSettings(existing.settings, PORT_SETTINGS) ? [] : [setPort(entry, port, existing)]),
+        ...missing.map((host) => addNode(entry, port, host)),
+        ...surplus.map(({ label, address }) => removeNode(entry, port, label, address)),
+    ];
+}
+/** Whether a port does what it is told to; what the API says beyond that does not matter. */
+function sameSettings(has, wanted) {
+    return Object.entries(wanted).every(([name, value]) => has[name] === value);
+}
+const portId = ({ wanted }, port) => stepId('set-balancer-port', `${wanted.label}:${port}`);
+function setPort(entry, port, existing) {
+    const { label } = entry.wanted;
+    return {
+        ...{ id: portId(entry, port), kind: 'set-balancer-port', balancer: label, port, settings: PORT_SETTINGS },
+        title: `NodeBalancer ${label}: ${existing ? 'put the settings of port' : 'listen on port'} ${port}${existing ? ' back' : ''}`,
+        after: [stepId('create-balancer', label)],
+    };
+}
+function addNode(entry, port, { name, label, address }) {
+    const balancer = entry.wanted.label;
+    return {
+        ...{
+            id: stepId('add-balancer-node', `${balancer}:${port}:${name}`),
+            kind: 'add-balancer-node',
+            host: name,
+        },
+        ...{
+            balancer,
+            port,
+            node: name,
+            address: `${address}:${port}`,
+            vpc: vpcLabel(entry.stack),
+            subnet: ENTRY_SUBNET,
+        },
+        title: `behind NodeBalancer ${balancer}, port ${port}`,
+        // The API takes an address only when a Linode has it.
+        after: [portId(entry, port), stepId('create-linode', label)],
+    };
+}
+function removeNode(entry, port, node, address) {
+    const balancer = entry.wanted.label;
+    return {
+        ...{ id: stepId('remove-balancer-node', `${balancer}:${port}:${node}`), kind: 'remove-balancer-node' },
+        ...{ balancer, port, node, address },
+        title: `take ${node} out of NodeBalancer ${balancer}, port ${port}`,
+    };
+}
+/** Ports that were the stack's and are no more: HTTPS, when it was given up. */
+function surplusPorts({ balancer, wanted }) {
+    const ports = (balancer?.ports ?? []).map(({ port }) => port);
+    return ports.filter((port) => ENTRY_PORTS.includes(port) && !wanted.ports.includes(port));
+}
+function deletePort({ wanted: { label } }, port) {
+    return {
+        ...{ id: stepId('delete-balancer-port', `${label}:${port}`), kind: 'delete-balancer-port' },
+        ...{ balancer: label, port, title: `NodeBalancer ${label}: listen on port ${port} no more` },
+    };
+}
+
 ;// CONCATENATED MODULE: ./packages/provision/lib/notes.js
+
+
 
 
 /** What a person should know of a plan, though nothing has to be mended. */
@@ -104381,7 +105084,7 @@ function notes_notesOn(file, observed, tiers) {
         ...tiers.flatMap((tier) => singleHost(tier, observed)),
         ...tiers.flatMap((tier) => beyondGroup(tier, observed)),
         ...tiers.flatMap((tier) => driftThatStays(tier, observed, file)),
-        ...entry(file),
+        ...entry(file, observed),
         ...left(observed),
     ];
 }
@@ -104417,11 +105120,38 @@ function driftThatStays({ type, hosts }, { linodes }, { stack }) {
             : []),
     ]);
 }
-function entry({ stack }) {
-    const web = settingsOf(stack, 'web');
-    return web?.entry === 'nodebalancer'
-        ? ['No NodeBalancer is made: point the domains at the addresses of the web hosts (entry: dns).']
-        : [];
+function entry({ stack }, { balancers, linodes }) {
+    const wanted = desiredEntry(stack);
+    const exists = balancers.length > 0;
+    // A new stack has no visitors yet.
+    const switched = linodes.some(({ tier }) => tier === 'web') && exists === (wanted === null);
+    return [...(switched ? [switching(stack, wanted)] : []), ...(wanted ? balancers.flatMap(leftAlone) : [])];
+}
+function switching({ app: { domains } }, wanted) {
+    const names = domains.length > 0 ? domains.join(', ') : 'the domains';
+    const target = wanted ? 'the address of the NodeBalancer' : 'the addresses of the web hosts';
+    return `The entry changes: visitors are shut out from this plan on until the new configuration is applied and ${names} point to ${target}.`;
+}
+/** What somebody else did to the stack's NodeBalancer on purpose. */
+function leftAlone({ label: balancer, ports }) {
+    return ports.flatMap(({ port, nodes }) => {
+        if (!ENTRY_PORTS.includes(port)) {
+            return [
+                `NodeBalancer ${balancer} listens on port ${port} as well, for somebody else: it is left alone.`,
+            ];
+        }
+        return nodes.flatMap(({ label, mode }) => {
+            if (!isWebHost(label))
+                return [
+                    `${label} at port ${port} of NodeBalancer ${balancer} is no host of this stack: it is left alone.`,
+                ];
+            return mode === 'accept'
+                ? []
+                : [
+                    `${label} is in mode ${mode} at port ${port} of NodeBalancer ${balancer}: it stays so until somebody changes it.`,
+                ];
+        });
+    });
 }
 function left({ strangers }) {
     return strangers
@@ -104440,6 +105170,8 @@ function left({ strangers }) {
 
 
 
+
+
 /**
  * What has to be done so that Linode shows what the stack file wants. Pure.
  *
@@ -104448,17 +105180,23 @@ function left({ strangers }) {
 function plan(file, observed) {
     const { stack } = file;
     const tiers = layout(stack, (tier) => observed.linodes.filter((linode) => linode.tier === tier).length);
-    const bill = billOf(billLines(tiers, observed.linodes, observed.catalogue));
+    const entry = desiredEntry(stack);
+    const bill = billOf([
+        ...billLines(tiers, observed.linodes, observed.catalogue),
+        ...entryLines(entry?.label ?? null, observed.balancers, observed.catalogue),
+    ]);
     checkBudget(file, bill);
     const world = { file, observed, tiers };
     const steps = [
         ...networkSteps(world),
-        ...tiers.flatMap((tier) => firewallSteps(world, tier)),
+        ...tiers.flatMap((tier) => tierFirewallSteps(world, tier)),
+        ...(entry ? firewallSteps(world, entry.label, entryRules(entry), entryTags(stack.stack)) : []),
         ...tiers.flatMap((tier) => placementSteps(world, tier)),
         ...tiers.flatMap((tier) => tier.hosts.flatMap((host) => hostSteps(world, tier, host))),
-        ...surplusSteps(world),
+        ...entrySteps(stack, observed, tiers),
     ];
-    return { stack: stack.stack, steps: ordered(steps), bill, notes: notes_notesOn(file, observed, tiers) };
+    const all = [...steps, ...surplusSteps(world, steps)];
+    return { stack: stack.stack, steps: ordered(all), bill, notes: notes_notesOn(file, observed, tiers) };
 }
 /** Steps wait only for what the plan holds. */
 function ordered(steps) {
@@ -104467,7 +105205,11 @@ function ordered(steps) {
 }
 function networkSteps({ file: { stack }, observed, tiers }) {
     const label = vpcLabel(stack);
-    const wanted = tiers.map(({ tier, subnet }) => ({ label: tier, ipv4: subnet }));
+    const entry = desiredEntry(stack);
+    const wanted = [
+        ...tiers.map(({ tier, subnet }) => ({ label: tier, ipv4: subnet })),
+        ...(entry ? [{ label: ENTRY_SUBNET, ipv4: entry.subnet }] : []),
+    ];
     const { vpc } = observed;
     if (!vpc) {
         const title = `create VPC ${label} with ${wanted.length} subnets in ${stack.network.vpc}`;
@@ -104489,12 +105231,14 @@ function networkSteps({ file: { stack }, observed, tiers }) {
         title: `create subnet ${subnet.label}, ${subnet.ipv4}`,
     }));
 }
-function firewallSteps({ file: { stack }, observed }, { tier, firewall: label }) {
-    const rules = rulesFor(stack, tier);
+function tierFirewallSteps(world, { tier, firewall: label }) {
+    const { stack } = world.file;
+    return firewallSteps(world, label, rulesFor(stack, tier), tierTags(stack.stack, tier));
+}
+function firewallSteps({ observed }, label, rules, tags) {
     const existing = observed.firewalls.find((wall) => wall.label === label);
     if (!existing) {
         const title = `create firewall ${label}: ${rules.inbound.length} ways in, all else dropped`;
-        const tags = tierTags(stack.stack, tier);
         return [{ id: stepId('create-firewall', label), kind: 'create-firewall', title, label, tags, rules }];
     }
     if (existing.enabled && sameRules(existing.rules, rules))
@@ -104523,12 +105267,12 @@ function plan_groupOf({ observed }, { placement }, { number }) {
 function hostSteps(world, tier, host) {
     const existing = world.observed.linodes.find(({ label }) => label === host.label);
     return [
-        ...(existing ? repairSteps(world, tier, host, existing) : [createStep(world, tier, host)]),
+        ...(existing ? plan_repairSteps(world, tier, host, existing) : [plan_createStep(world, tier, host)]),
         ...(existing?.status === 'running' ? [] : [startStep(host)]),
         ...(existing?.tags.includes(ROTATED_TAG) ? [] : [rotateStep(world, tier, host)]),
     ];
 }
-function createStep(world, tier, host) {
+function plan_createStep(world, tier, host) {
     const { stack } = world.file;
     const type = world.observed.catalogue.types.find(({ id }) => id === tier.type);
     const group = plan_groupOf(world, tier, host);
@@ -104563,7 +105307,7 @@ function startStep({ label, name }) {
     };
 }
 function rotateStep({ file: { stack }, tiers }, tier, { label, name }) {
-    const via = tier.public ? null : jumpLabel(stack.stack, jumpTier(stack), tiers);
+    const via = tier.public ? null : jumpLabel(stack.stack, place_jumpTier(stack), tiers);
     const after = [stepId('start-linode', label), ...(via ? [stepId('rotate-host-key', via)] : [])];
     const title = 'first connection, new host key';
     return {
@@ -104580,7 +105324,7 @@ function jumpLabel(stack, tier, tiers) {
     return tier && tiers.some((one) => one.tier === tier) ? linodeLabel(stack, tier, 1) : null;
 }
 /** What drifted on a Linode that exists: tags, firewalls on its interfaces, its placement group. */
-function repairSteps(world, tier, host, linode) {
+function plan_repairSteps(world, tier, host, linode) {
     const { label, name } = host;
     const tags = tierTags(world.file.stack.stack, tier.tier).filter((tag) => !linode.tags.includes(tag));
     const wall = world.observed.firewalls.find((one) => one.label === tier.firewall);
@@ -104630,22 +105374,29 @@ function attachStep({ firewall }, { label, name }, kind) {
         title: `${kind} interface under firewall ${firewall}`,
     };
 }
-/** Removes what the file wants no more: hosts above the count, and all that is left of a tier that has no Linodes. */
-function surplusSteps({ file: { stack }, observed, tiers }) {
+/** Removes what the file wants no more: hosts above the count, and all that is left of what has no place in it now. */
+function surplusSteps({ file: { stack }, observed, tiers }, before) {
     const wanted = new Set(tiers.flatMap(({ hosts }) => hosts.map(({ label }) => label)));
-    const gone = TIERS.filter((tier) => !tiers.some((one) => one.tier === tier));
-    const labels = gone.map((tier) => firewallLabel(stack.stack, tier));
+    const gone = schema_TIERS.filter((tier) => !tiers.some((one) => one.tier === tier));
+    const entry = desiredEntry(stack);
+    const subnets = [...gone, ...(entry ? [] : [ENTRY_SUBNET])];
+    const walls = [
+        ...gone.map((tier) => firewallLabel(stack.stack, tier)),
+        ...(entry ? [] : [balancerLabel(stack.stack)]),
+    ];
     const groups = gone.map((tier) => placementLabel(stack.stack, tier));
-    return deletions(stack.stack, {
+    const { steps } = deletions(stack.stack, {
         ...observed,
         linodes: observed.linodes.filter(({ label }) => !wanted.has(label)),
-        firewalls: observed.firewalls.filter((wall) => labels.includes(wall.label)),
+        firewalls: observed.firewalls.filter(({ label }) => walls.includes(label)),
         placementGroups: observed.placementGroups.filter(({ label }) => groups.includes(label)),
+        balancers: entry ? [] : observed.balancers,
         vpc: observed.vpc && {
             ...observed.vpc,
-            subnets: observed.vpc.subnets.filter(({ label }) => gone.some((tier) => tier === label)),
+            subnets: observed.vpc.subnets.filter(({ label }) => subnets.includes(label)),
         },
-    }, 'keep-vpc').steps;
+    }, 'keep-vpc');
+    return steps.map((step) => step.kind === 'delete-linode' ? { ...step, after: departuresOf(before, step.host ?? '') } : step);
 }
 function checkBudget(file, bill) {
     const limit = file.stack.budget?.monthly;
@@ -104658,6 +105409,208 @@ function checkBudget(file, bill) {
         return `${same.length} x ${kind} ${dollars(billOf(same).after)}`;
     });
     throw catalogue_fault(file, ['budget', 'monthly'], `the stack would cost ${dollars(bill.after)} a month (${rows.join(', ')}), ${dollars(bill.after - limit)} more than the budget of ${dollars(limit)}`);
+}
+
+;// CONCATENATED MODULE: ./packages/provision/lib/lookup.js
+
+
+
+function lookup(client, stack) {
+    return {
+        linode: async (label) => ours('Linode', await client.linodes({ label }), label, (one) => isOurLinode(stack, one)),
+        vpc: async (label) => ours('VPC', await client.vpcs({ label }), label, (one) => isOurVpc(stack, one)),
+        firewall: async (label) => ours('firewall', await client.firewalls({ label }), label, ({ tags }) => hasStackTags(stack, tags)),
+        // A placement group has nothing but its label.
+        placementGroup: async (label) => ours('placement group', await client.placementGroups({ label }), label, () => true),
+        balancer: async (label) => ours('NodeBalancer', await client.nodeBalancers({ label }), label, ({ tags }) => hasStackTags(stack, tags)),
+    };
+}
+function ours(what, found, label, isOurs) {
+    const one = found.find((candidate) => candidate.label === label);
+    if (one && !isOurs(one)) {
+        throw new errors_UserError(`There is a ${what} "${label}" (id ${one.id}) that is not of this stack: rename it or remove it, then run again`);
+    }
+    return one;
+}
+/** What a step before this one has made; without it the plan's order was broken. */
+function lookup_required(one, what) {
+    if (one === undefined)
+        throw new errors_UserError(`${what} is gone: somebody removed it meanwhile. Run again`);
+    return one;
+}
+
+;// CONCATENATED MODULE: ./packages/provision/lib/once.js
+
+const TRIES = 4;
+/** How long the API may take to list what it has made before its answer was lost. */
+const SETTLE_MS = 2_000;
+/**
+ * Makes something that must not be made twice. It looks first; and when an answer is lost, or says that the label is
+ * taken, it looks again before it asks again: the label is the only thing by which a lost creation is known.
+ *
+ * @param find the thing, if it exists; throws when something foreign stands in its place
+ */
+async function makeOnce(find, make, clock, signal) {
+    for (let attempt = 1;; attempt += 1) {
+        const existing = await find();
+        if (existing !== undefined)
+            return existing;
+        try {
+            return await make();
+        }
+        catch (error) {
+            if (attempt === TRIES || !mayExist(error))
+                throw error;
+            await clock.sleep(SETTLE_MS * attempt, signal);
+        }
+    }
+}
+/** What of a thing may not be twice: its label, the port of a NodeBalancer, the address of a node. */
+const TAKEN = new Set(['label', 'port', 'address']);
+function mayExist(error) {
+    if (error instanceof UncertainOutcome)
+        return true;
+    return (error instanceof LinodeApiError &&
+        error.status === 400 &&
+        error.reasons.some(({ field, reason }) => TAKEN.has(field) && /unique|in use|exist/i.test(reason)));
+}
+
+;// CONCATENATED MODULE: ./packages/provision/lib/entry-handlers.js
+
+
+
+
+/** What makes, mends and removes the NodeBalancer in front of the web hosts. */
+function entryHandlers(tools) {
+    return {
+        'create-balancer': createBalancer(tools),
+        'repair-balancer': repairBalancer(tools),
+        'set-balancer-port': entry_handlers_setPort(tools),
+        'delete-balancer-port': entry_handlers_deletePort(tools),
+        'add-balancer-node': entry_handlers_addNode(tools),
+        'remove-balancer-node': entry_handlers_removeNode(tools),
+        'delete-balancer': deleteBalancer(tools),
+    };
+}
+function createBalancer({ client, stack, clock = realClock }) {
+    const find = lookup(client, stack.stack);
+    return {
+        check: async ({ label }) => (await find.balancer(label)) !== undefined,
+        run: async (step, { signal }) => {
+            const { label, region, tags, range } = step;
+            const subnet_id = await subnetId(find, step);
+            const firewall_id = lookup_required(await find.firewall(step.firewall), `The firewall ${step.firewall}`).id;
+            const vpcs = [{ subnet_id, ipv4_range: range }];
+            const make = () => client.withSignal(signal).createNodeBalancer({ label, region, tags, vpcs, firewall_id });
+            const { ipv4 } = await makeOnce(() => find.balancer(label), make, clock, signal);
+            return ipv4;
+        },
+    };
+}
+async function subnetId(find, { vpc, subnet }) {
+    const found = (await find.vpc(vpc))?.subnets.find(({ label }) => label === subnet);
+    return lookup_required(found, `The subnet ${subnet}`).id;
+}
+function repairBalancer({ client, stack }) {
+    const find = lookup(client, stack.stack);
+    const state = async ({ label, tags, firewall }) => {
+        const balancer = lookup_required(await find.balancer(label), `The NodeBalancer ${label}`);
+        const wall = lookup_required(await find.firewall(firewall), `The firewall ${firewall}`);
+        const guarded = wall.entities.some(({ type, id }) => type === 'nodebalancer' && id === balancer.id);
+        return { balancer, wall, guarded, missing: tags.filter((tag) => !balancer.tags.includes(tag)) };
+    };
+    return {
+        check: async (step) => {
+            const { guarded, missing } = await state(step);
+            return guarded && missing.length === 0;
+        },
+        run: async (step) => {
+            const { balancer, wall, guarded, missing } = await state(step);
+            if (missing.length > 0) {
+                await client.updateNodeBalancer(balancer.id, { tags: [...balancer.tags, ...missing] });
+            }
+            if (!guarded)
+                await client.guardNodeBalancer(balancer.id, wall.id);
+        },
+    };
+}
+async function findPort(client, find, step) {
+    const balancer = lookup_required(await find.balancer(step.balancer), `The NodeBalancer ${step.balancer}`);
+    const ports = await client.nodeBalancerPorts(balancer.id);
+    return { balancer, port: ports.find(({ port }) => port === step.port) };
+}
+function entry_handlers_setPort({ client, stack, clock = realClock }) {
+    const find = lookup(client, stack.stack);
+    return {
+        check: async (step) => {
+            const { port } = await findPort(client, find, step);
+            return port !== undefined && sameSettings(port, step.settings);
+        },
+        run: async (step, { signal }) => {
+            const { balancer, port } = await findPort(client, find, step);
+            if (port) {
+                await client.updateNodeBalancerPort(balancer.id, port.id, step.settings);
+                return;
+            }
+            const wanted = { port: step.port, ...step.settings };
+            const make = () => client.withSignal(signal).createNodeBalancerPort(balancer.id, wanted);
+            await makeOnce(async () => (await findPort(client, find, step)).port, make, clock, signal);
+        },
+    };
+}
+function entry_handlers_deletePort({ client, stack }) {
+    const find = lookup(client, stack.stack);
+    return {
+        check: async (step) => (await findPort(client, find, step)).port === undefined,
+        run: async (step) => {
+            const { balancer, port } = await findPort(client, find, step);
+            if (port)
+                await client.deleteNodeBalancerPort(balancer.id, port.id);
+        },
+    };
+}
+/** A node of a port, by its address: names of nodes are for people only. */
+async function findNode(client, find, step) {
+    const { balancer, port } = await findPort(client, find, step);
+    const nodes = port ? await client.balancerNodes(balancer.id, port.id) : [];
+    return { balancer, port, node: nodes.find(({ address }) => address === step.address) };
+}
+function entry_handlers_addNode({ client, stack, clock = realClock }) {
+    const find = lookup(client, stack.stack);
+    const found = async (step) => (await findNode(client, find, step)).node;
+    return {
+        check: async (step) => (await found(step)) !== undefined,
+        run: async (step, { signal }) => {
+            const { balancer, port } = await findPort(client, find, step);
+            const { id } = lookup_required(port, `Port ${step.port} of the NodeBalancer ${step.balancer}`);
+            const subnet_id = await subnetId(find, step);
+            const node = { address: step.address, label: step.node, mode: 'accept', subnet_id };
+            const make = () => client.withSignal(signal).createBalancerNode(balancer.id, id, node);
+            await makeOnce(() => found(step), make, clock, signal);
+        },
+    };
+}
+function entry_handlers_removeNode({ client, stack }) {
+    const find = lookup(client, stack.stack);
+    return {
+        check: async (step) => (await findNode(client, find, step)).node === undefined,
+        run: async (step) => {
+            const { balancer, port, node } = await findNode(client, find, step);
+            if (port && node)
+                await client.deleteBalancerNode(balancer.id, port.id, node.id);
+        },
+    };
+}
+function deleteBalancer({ client, stack }) {
+    const find = lookup(client, stack.stack);
+    return {
+        check: async ({ label, balancerId }) => (await find.balancer(label))?.id !== balancerId,
+        run: async ({ label, balancerId }) => {
+            const balancer = await find.balancer(label);
+            if (balancer?.id === balancerId)
+                await client.deleteNodeBalancer(balancerId);
+        },
+    };
 }
 
 // EXTERNAL MODULE: ./node_modules/.pnpm/ssh2@1.17.0/node_modules/ssh2/lib/index.js
@@ -104747,67 +105700,6 @@ function unreadable(text, error) {
         return 'The passphrase does not fit the SSH private key';
     return ('The SSH private key cannot be read: give the whole text of the file that "ssh-keygen -t ed25519" makes, ' +
         'from its line BEGIN to its line END');
-}
-
-;// CONCATENATED MODULE: ./packages/provision/lib/lookup.js
-
-
-
-function lookup(client, stack) {
-    return {
-        linode: async (label) => ours('Linode', await client.linodes({ label }), label, (one) => isOurLinode(stack, one)),
-        vpc: async (label) => ours('VPC', await client.vpcs({ label }), label, (one) => isOurVpc(stack, one)),
-        firewall: async (label) => ours('firewall', await client.firewalls({ label }), label, ({ tags }) => hasStackTags(stack, tags)),
-        // A placement group has nothing but its label.
-        placementGroup: async (label) => ours('placement group', await client.placementGroups({ label }), label, () => true),
-    };
-}
-function ours(what, found, label, isOurs) {
-    const one = found.find((candidate) => candidate.label === label);
-    if (one && !isOurs(one)) {
-        throw new errors_UserError(`There is a ${what} "${label}" (id ${one.id}) that is not of this stack: rename it or remove it, then run again`);
-    }
-    return one;
-}
-/** What a step before this one has made; without it the plan's order was broken. */
-function lookup_required(one, what) {
-    if (one === undefined)
-        throw new errors_UserError(`${what} is gone: somebody removed it meanwhile. Run again`);
-    return one;
-}
-
-;// CONCATENATED MODULE: ./packages/provision/lib/once.js
-
-const TRIES = 4;
-/** How long the API may take to list what it has made before its answer was lost. */
-const SETTLE_MS = 2_000;
-/**
- * Makes something that must not be made twice. It looks first; and when an answer is lost, or says that the label is
- * taken, it looks again before it asks again: the label is the only thing by which a lost creation is known.
- *
- * @param find the thing, if it exists; throws when something foreign stands in its place
- */
-async function makeOnce(find, make, clock, signal) {
-    for (let attempt = 1;; attempt += 1) {
-        const existing = await find();
-        if (existing !== undefined)
-            return existing;
-        try {
-            return await make();
-        }
-        catch (error) {
-            if (attempt === TRIES || !mayExist(error))
-                throw error;
-            await clock.sleep(SETTLE_MS * attempt, signal);
-        }
-    }
-}
-function mayExist(error) {
-    if (error instanceof UncertainOutcome)
-        return true;
-    return (error instanceof LinodeApiError &&
-        error.status === 400 &&
-        error.reasons.some(({ field, reason }) => field === 'label' && /unique|in use|exist/i.test(reason)));
 }
 
 ;// CONCATENATED MODULE: ./packages/provision/lib/user-data.js
@@ -105265,13 +106157,15 @@ systemctl try-reload-or-restart ssh.service
 /** Rotates the host key of one Linode; see the order above. */
 function rotateHostKey(tools) {
     const find = lookup(tools.client, tools.stack.stack);
+    const read = rotate_reader(tools);
     return {
         check: async ({ label }) => lookup_required(await find.linode(label), label).tags.includes(ROTATED_TAG),
         run: async (step, context) => {
-            const fresh = await prepare(tools, step, context);
-            const before = await readHost(tools, step.label);
-            await tag(tools, step.label, [...new Set([...before.ssh.hostKeys, fresh])]);
-            await overSsh(tools, step, null, async (remote, { name }) => {
+            const over = (only, work) => overSsh(tools, read, step, only, work);
+            const fresh = await prepare(over, context);
+            const before = await read(step.label);
+            await tag(tools, before, [...new Set([...fingerprintsOf(before.tags), fresh])]);
+            await over(null, async (remote, { name }) => {
                 await remote.script(name, INSTALL, [], {
                     sudo: true,
                     name: 'new host key',
@@ -105279,14 +106173,14 @@ function rotateHostKey(tools) {
                     timeoutMs: 60_000,
                 });
             });
-            await verify(tools, step, fresh, context);
-            await tag(tools, step.label, [fresh], ROTATED_TAG);
+            await verify(tools, over, fresh, context);
+            await tag(tools, await read(step.label), [fresh], ROTATED_TAG);
             return fresh;
         },
     };
 }
-async function prepare(tools, step, { signal }) {
-    return overSsh(tools, step, null, async (remote, { name }) => {
+async function prepare(over, { signal }) {
+    return over(null, async (remote, { name }) => {
         const options = { sudo: true, name: 'host key', signal, timeoutMs: 360_000 };
         const { stdout } = await remote.script(name, PREPARE, [], options);
         const [fingerprint] = /SHA256:[A-Za-z0-9+/]{43}/.exec(stdout) ?? [];
@@ -105297,11 +106191,10 @@ async function prepare(tools, step, { signal }) {
 }
 /** A reload comes to sshd by a signal: for a moment the old key may still be shown. */
 const VERIFY_TRIES = 10;
-async function verify(tools, step, fresh, { signal }) {
-    const { clock = realClock } = tools;
+async function verify({ clock = realClock }, over, fresh, { signal }) {
     for (let attempt = 1;; attempt += 1) {
         try {
-            return await overSsh(tools, step, fresh, async (remote, { name }) => {
+            return await over(fresh, async (remote, { name }) => {
                 await remote.run(name, ['true'], { signal });
             });
         }
@@ -105313,14 +106206,10 @@ async function verify(tools, step, fresh, { signal }) {
         }
     }
 }
-/**
- * Does something over a connection of its own to a host, through another where it is private.
- *
- * @param only the one host key to accept; `null` for those that the tags hold
- */
-async function overSsh(tools, step, only, work) {
-    const via = step.via ? await readHost(tools, step.via) : null;
-    const found = await readHost(tools, step.label);
+/** Over a connection to the step's host, through another where it is private. */
+async function overSsh(tools, read, step, only, work) {
+    const via = step.via ? hostOf(await read(step.via), null) : null;
+    const found = hostOf(await read(step.label), null);
     const ssh = { ...found.ssh, via: via?.name ?? null, ...(only ? { hostKeys: [only] } : {}) };
     const host = { ...found, ssh };
     const inventory = { stack: tools.stack.stack, hosts: via ? [via, host] : [host] };
@@ -105332,18 +106221,30 @@ async function overSsh(tools, step, only, work) {
         await remote.close();
     }
 }
-async function readHost({ client, stack }, label) {
-    const linode = lookup_required(await lookup(client, stack.stack).linode(label), label);
-    return hostOf(await readLinode(client, stack.stack, linode), null);
+/**
+ * Addresses stay as they are while keys are rotated, so they are looked up once for each Linode; its tags are read by its
+ * id. Of lists and look-ups by name the API gives 200 a minute, and ten hosts would need more.
+ */
+function rotate_reader({ client, stack }) {
+    const known = new Map();
+    const find = lookup(client, stack.stack);
+    return async (label) => {
+        const before = known.get(label);
+        if (before)
+            return { ...before, tags: (await client.linode(before.id)).tags };
+        const found = await readLinode(client, stack.stack, lookup_required(await find.linode(label), label));
+        known.set(label, found);
+        return found;
+    };
 }
-/** The list of tags is replaced as a whole: it is read anew, so that nobody's tag is lost. */
-async function tag({ client, stack }, label, fingerprints, mark) {
-    const linode = lookup_required(await lookup(client, stack.stack).linode(label), label);
-    const tags = withFingerprints(linode.tags, fingerprints);
-    await client.updateLinode(linode.id, { tags: mark && !tags.includes(mark) ? [...tags, mark] : tags });
+/** The list of tags is replaced as a whole: it was read a moment ago, so that nobody's tag is lost. */
+async function tag({ client }, { id, tags: before }, fingerprints, mark) {
+    const tags = withFingerprints(before, fingerprints);
+    await client.updateLinode(id, { tags: mark && !tags.includes(mark) ? [...tags, mark] : tags });
 }
 
 ;// CONCATENATED MODULE: ./packages/provision/lib/handlers.js
+
 
 
 
@@ -105352,7 +106253,12 @@ async function tag({ client, stack }, label, fingerprints, mark) {
  * after a failure or a kill at any point; nothing is undone: what was made is used by the next run.
  */
 function handlers(tools) {
-    return { ...networkHandlers(tools), ...linodeHandlers(tools), 'rotate-host-key': rotateHostKey(tools) };
+    return {
+        ...networkHandlers(tools),
+        ...linodeHandlers(tools),
+        'rotate-host-key': rotateHostKey(tools),
+        ...entryHandlers(tools),
+    };
 }
 
 // EXTERNAL MODULE: external "node:stream"
@@ -105482,11 +106388,16 @@ const MAX_COMMAND_BYTES = 120 * 1024;
  * stopped, and then becomes the program.
  */
 function remoteCommand(argv, sudo, marker) {
-    const line = `echo ${marker}$$ >&2; exec ${commandLine(sudo ? ['sudo', '-n', '--', ...argv] : argv)}`;
+    const line = `echo ${marker}$$ >&2; exec ${commandLine(sudo ? asRoot(argv) : argv)}`;
     if (Buffer.byteLength(line) > MAX_COMMAND_BYTES) {
         throw new Error(`${argv[0]}: the command is longer than ${MAX_COMMAND_BYTES} bytes: pass data on standard input`);
     }
     return line;
+}
+/** Always by way of a shell: a host that lets its user run nothing else as root has one rule to check. */
+function asRoot(argv) {
+    const plain = argv[0] === 'sh' && argv[1] === '-c';
+    return ['sudo', '-n', '--', ...(plain ? argv : ['sh', '-c', 'exec "$0" "$@"', ...argv])];
 }
 /** The connection was gone before anything was asked of it. */
 class NotConnected extends Error {
@@ -106977,6 +107888,24 @@ async function streamThrough(jump, { ssh: { address, port } }, timeoutMs, signal
     opening.then((late) => late.destroy(), () => undefined);
     throw silence();
 }
+const FORWARD_MS = 3000;
+/** RFC 4254, 5.1 */
+const ADMINISTRATIVELY_PROHIBITED = 1;
+/**
+ * Whether a jump host may be used as one. A host behind it that does not answer tells nothing of that.
+ *
+ * @returns why not; `null` when it may
+ */
+async function whyNotForwarded(jump, host, signal) {
+    try {
+        (await streamThrough(jump, host, FORWARD_MS, signal)).destroy();
+        return null;
+    }
+    catch (error) {
+        const { reason } = error;
+        return reason === ADMINISTRATIVELY_PROHIBITED ? 'forwarding is prohibited' : null;
+    }
+}
 /** What a socket of our own would have said in the end. */
 function silence() {
     return Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' });
@@ -107022,6 +107951,8 @@ async function handshake(config, signal) {
 const HANDSHAKES = 8;
 /** sshd (MaxSessions 10) refuses more channels on one connection; two are left for stopping a command. */
 const CHANNELS = 8;
+/** A server that was just told to reload may turn away who comes in that moment. */
+const NEW_WAIT_MS = 4000;
 /** One connection a host, opened when it is first needed and again when it was lost. */
 class Pool {
     #hosts;
@@ -107056,6 +107987,30 @@ class Pool {
             }
         });
     }
+    /** Does something on connections of its own, for which it is let in anew, by the jump hosts too. */
+    async useNew(name, work) {
+        const host = this.#host(name);
+        const through = async (jump) => {
+            const session = await this.#connect(host, NEW_WAIT_MS, jump);
+            try {
+                return await work(session);
+            }
+            finally {
+                await farewell(session);
+            }
+        };
+        return host.ssh.via === null ? through() : this.useNew(host.ssh.via, through);
+    }
+    /** @throws ConnectError when a jump host does not let one through to the hosts behind it */
+    async assertForwards(name, session) {
+        const behind = [...this.#hosts.values()].find(({ ssh }) => ssh.via === name);
+        if (!behind)
+            return;
+        const cause = await whyNotForwarded(session, behind, this.#closing.signal);
+        if (cause === null)
+            return;
+        throw connectError(behind, this.#key.publicKey, { kind: 'unreachable', cause: `${name} says: ${cause}` }, 0);
+    }
     async close() {
         this.#closing.abort();
         const slots = [...this.#slots];
@@ -107065,16 +108020,23 @@ class Pool {
             await Promise.all(group.map(([, slot]) => slot.session.then(farewell, () => undefined)));
         }
     }
-    #slot(name) {
+    #host(name) {
         if (this.#closing.signal.aborted)
             throw new Error(`${name}: the remote is closed`);
         const host = this.#hosts.get(name);
-        if (!host)
-            throw new Error(`"${name}" is no host of this inventory: ${[...this.#hosts.keys()].join(', ')}`);
+        if (host)
+            return host;
+        throw new Error(`"${name}" is no host of this inventory: ${[...this.#hosts.keys()].join(', ')}`);
+    }
+    #slot(name) {
+        const host = this.#host(name);
         const known = this.#slots.get(name);
         if (known)
             return known;
-        const slot = { session: this.#connect(host), channels: pLimit(CHANNELS) };
+        const slot = {
+            session: this.#connect(host, this.#options.waitMs),
+            channels: pLimit(CHANNELS),
+        };
         this.#slots.set(name, slot);
         const forget = () => {
             if (this.#slots.get(name) === slot)
@@ -107083,12 +108045,12 @@ class Pool {
         slot.session.then(({ closed }) => closed.then(forget), forget);
         return slot;
     }
-    async #connect(host) {
+    async #connect(host, waitMs, jump) {
         const start = Date.now();
         let lost = 0;
         let refusedAt;
         for (;;) {
-            const attempt = await this.#attempt(host);
+            const attempt = await this.#attempt(host, jump);
             if (!('kind' in attempt))
                 return attempt;
             const now = Date.now();
@@ -107097,7 +108059,7 @@ class Pool {
             const history = { lost, elapsedMs: now - start, refusedMs: now - (refusedAt ?? now) };
             const pause = this.#closing.signal.aborted
                 ? null
-                : pauseBeforeRetry(attempt, history, this.#options.waitMs, Math.random());
+                : pauseBeforeRetry(attempt, history, waitMs, Math.random());
             if (pause === null)
                 throw connectError(host, this.#key.publicKey, attempt, history.elapsedMs);
             if (attempt.kind === 'lost')
@@ -107108,8 +108070,9 @@ class Pool {
         }
     }
     /** One handshake, when it is its turn; the connection to the jump host comes before and takes its own turn. */
-    async #attempt(host) {
-        const jump = host.ssh.via === null ? undefined : await this.#slot(host.ssh.via).session;
+    async #attempt(host, through) {
+        const { via } = host.ssh;
+        const jump = through ?? (via === null ? undefined : await this.#slot(via).session);
         try {
             const session = await this.#handshakes(() => openSession(host, this.#key, jump, this.#options.handshakeTimeoutMs, this.#closing.signal));
             this.connections++;
@@ -107241,6 +108204,14 @@ function connect(inventory, credentials, options = {}) {
             const { script: text, args, input, options: own } = uploadCommand(target, content);
             await script(host, text, args, { ...uploadOptions, ...own, input });
         },
+        reach: async (host, reachOptions = {}) => {
+            const options = { ...reachOptions, timeoutMs: HANDSHAKE_TIMEOUT_MS };
+            const ended = await pool.useNew(host, async (session) => {
+                await pool.assertForwards(host, session);
+                return lib_exec_exec(session.client, ['sh', '-c', ':'], options, maxOutputBytes);
+            });
+            resultOf(host, 'a new login', ended, options);
+        },
         hostKeys: async (host) => {
             const { stdout } = await script(host, 'cat /etc/ssh/ssh_host_*_key.pub', [], {
                 name: 'reading the host keys',
@@ -107310,6 +108281,34 @@ const hostInputs = {
     'ssh-private-key': { kind: 'string', required: true, secret: true },
 };
 /**
+ * Reads the stack file and the inventory of its servers.
+ *
+ * @throws UserError where either is faulty, or they do not belong together
+ */
+function openSite(inputs) {
+    const file = loadStack(inputs['stack-file']);
+    return { file, inventory: inventoryFrom(inputs.inventory, file.stack.stack) };
+}
+/** A message that begins with a key of the stack file: `tiers.cache.memory: …`. */
+const OF_A_KEY = /^((?:stack|region|image|network|app|tiers|backups|budget)(?:\.[A-Za-z]+)*): ([^]+)$/;
+/**
+ * Does something with a stack whose faults are told by their key alone, and adds the place in the file.
+ *
+ * @throws UserError with line and column, where the key of the one that was thrown is known
+ */
+function inStackFile(file, work) {
+    try {
+        return work();
+    }
+    catch (error) {
+        const found = error instanceof UserError && !error.location ? OF_A_KEY.exec(error.message) : null;
+        const [, key, what] = found ?? [];
+        if (key === undefined || what === undefined)
+            throw error;
+        throw stackFault(file.locate(key.split('.')), key, what);
+    }
+}
+/**
  * The inventory that an input holds: JSON, or the path of a file with it.
  *
  * @param stack the stack that the other inputs speak of
@@ -107320,11 +108319,17 @@ function inventoryFrom(input, stack) {
     if (!parsed.success) {
         const [issue] = parsed.error.issues;
         const where = issue?.path.map(String).join('.') || 'the whole';
-        throw new UserError(`Input "inventory": ${where}: ${issue ? expectation(issue) : 'not valid'}; ${PASS_THE_OUTPUT}`);
+        throw new UserError(`Input "inventory": ${where}: ${issue ? faultOf(issue) : 'not valid'}; ${PASS_THE_OUTPUT}`);
     }
     if (parsed.data.stack === stack)
         return parsed.data;
     throw new UserError(`Input "inventory": it is that of stack "${parsed.data.stack}", but the stack file says "${stack}"; take both from the same stack`);
+}
+/** A key that is not known here is what another version of the actions wrote. */
+function faultOf(issue) {
+    return issue.code === 'unrecognized_keys'
+        ? `unknown key "${issue.keys[0] ?? ''}"; use one version of all actions`
+        : expectation(issue);
 }
 const PASS_THE_OUTPUT = 'pass the output "inventory" of provision-linode-tier';
 function jsonIn(input) {
@@ -107347,20 +108352,6 @@ function stack_inputs_isFile(input) {
         return false;
     }
 }
-/**
- * Values from lines of the form `NAME=value`.
- *
- * @param what the input's name, for errors, which never quote a line: it may hold a secret
- */
-function assignmentsIn(lines, what) {
-    return new Map(lines.map((line, index) => {
-        const [, name, value] = /^([A-Za-z_][A-Za-z0-9_]*)=(.*)$/.exec(line) ?? [];
-        if (name === undefined || value === undefined) {
-            throw new UserError(`Input "${what}": line ${index + 1} is not of the form NAME=value`);
-        }
-        return [name, value];
-    }));
-}
 
 ;// CONCATENATED MODULE: ./actions/provision-linode-tier/lib/declaration.js
 
@@ -107376,6 +108367,7 @@ const declaration = declare({
     },
     outputs: {
         inventory: {},
+        'entry-addresses': {},
         plan: {},
         changed: {},
         'monthly-cost': {},
@@ -107412,6 +108404,12 @@ function differenceOf(delta) {
 function stepsTable(steps) {
     return table_markdownTable(['Server', 'Step'], steps.map(({ host, title }) => [host ?? '', title]));
 }
+/** Where the domains of a stack have to point. */
+function entrySentence(domains, addresses) {
+    const names = domains.length > 0 ? domains.join(', ') : 'The domains';
+    const point = domains.length === 1 ? 'points' : 'point';
+    return `${names} ${point} to ${addresses.join(' and ')}.`;
+}
 
 ;// CONCATENATED MODULE: ./actions/provision-linode-tier/lib/main.js
 
@@ -107426,28 +108424,43 @@ void runAction({
     name: 'provision-linode-tier',
     declaration: declaration,
     main: async (context) => {
-        const { inputs, output, reporter, signal } = context;
-        const file = loadStack(inputs['stack-file']);
+        const { inputs, reporter, signal } = context;
+        const file = parse_loadStack(inputs['stack-file']);
         const sshPublicKey = inputs.mode === 'apply' ? publicKeyFrom(inputs) : '';
         const reader = createReader({ token: inputs['linode-token'], signal });
         const made = await reporter.phase('Plan', () => planFor(reader, file, inputs.mode));
         show(context, made);
         if (inputs.mode === 'plan') {
-            output('inventory', inventory(file.stack, await observe(reader, file)));
+            await describeServers(context, reader, file);
             reporter.verdict(made.steps.length === 0 ? NOTHING : `${made.steps.length} steps, nothing was changed.`);
             return;
         }
         assertConsent(inputs, made);
         await carryOut(context, file, made, sshPublicKey);
-        const servers = inputs.mode === 'destroy'
-            ? { stack: file.stack.stack, hosts: [] }
-            : inventory(file.stack, await observe(reader, file));
-        output('inventory', servers);
+        const servers = inputs.mode === 'destroy' ? nothingLeft(context, file) : await describeServers(context, reader, file);
         reporter.verdict(made.steps.length === 0
             ? NOTHING
             : `${made.steps.length} steps done; ${servers.hosts.length} servers, ${differenceOf(made.bill.delta)} a month.`);
     },
 });
+/** Says what servers there are now, and where visitors come in. */
+async function describeServers({ output, reporter }, reader, file) {
+    const observed = await observe(reader, file);
+    const servers = inventory(file.stack, observed);
+    const addresses = entryAddresses(file.stack, observed);
+    output('inventory', servers);
+    output('entry-addresses', addresses);
+    if (addresses.length > 0) {
+        reporter.section({ title: 'Entry', body: entrySentence(file.stack.app.domains, addresses) });
+    }
+    return servers;
+}
+function nothingLeft({ output }, { stack }) {
+    const servers = { stack: stack.stack, hosts: [] };
+    output('inventory', servers);
+    output('entry-addresses', []);
+    return servers;
+}
 const NOTHING = 'Everything is as the stack file says: nothing to do.';
 async function planFor(reader, file, mode) {
     if (mode !== 'destroy')

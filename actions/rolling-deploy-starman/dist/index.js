@@ -77033,7 +77033,25 @@ function formatDuration(milliseconds) {
     return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
 }
 
+;// CONCATENATED MODULE: ./packages/stack/lib/size.js
+const size_UNITS = { KiB: 1 / 1_024, MiB: 1, GiB: 1_024 };
+/** What a size looks like: a whole number and a unit. */
+const SIZE = /^([1-9]\d*)(KiB|MiB|GiB)$/;
+/**
+ * Mebibytes of a size such as `512KiB`, `64MiB` or `2GiB`.
+ *
+ * @throws RangeError when the text is no such size.
+ */
+function parseSize(text) {
+    const [, amount, unit] = SIZE.exec(text) ?? [];
+    if (amount === undefined || unit === undefined) {
+        throw new RangeError(`"${text}" is no size; write a whole number and KiB, MiB or GiB, such as 64MiB`);
+    }
+    return Number(amount) * size_UNITS[unit];
+}
+
 ;// CONCATENATED MODULE: ./packages/stack/lib/schema.js
+
 
 
 
@@ -77046,6 +77064,10 @@ const schema_duration = schemas_string()
     .regex(DURATION, 'a whole number and ms, s, m, h or d, such as 30s')
     .transform((text) => parseDuration(text))
     .describe('A duration: 500ms, 30s, 5m, 12h, 7d');
+const size = schemas_string()
+    .regex(SIZE, 'a whole number and KiB, MiB or GiB, such as 64MiB')
+    .transform((text) => parseSize(text))
+    .describe('A size: 512KiB, 64MiB, 2GiB');
 const port = schemas_number().int().min(1).max(65_535);
 const count = (minimum, maximum) => schemas_number().int().min(minimum).max(maximum);
 const address = schemas_string().refine((text) => ipaddr.isValid(text), 'an IPv4 or IPv6 address');
@@ -77088,7 +77110,15 @@ const WebTierSchema = strictObject({
     ...tierShape,
     count: count(1, 20).default(2),
     entry: schemas_enum(['nodebalancer', 'dns']).default('dns'),
-    tls: strictObject({ files: schemas_boolean().default(false) }).optional(),
+    tls: strictObject({
+        files: schemas_boolean()
+            .default(false)
+            .describe('Serves HTTPS with a certificate that the workflow hands over'),
+        hsts: union([literal(false), schema_duration])
+            .default(false)
+            .describe('Tells browsers to use HTTPS alone for this long; hard to take back'),
+    })
+        .optional(),
 });
 const AppTierSchema = strictObject({
     ...tierShape,
@@ -77101,6 +77131,10 @@ const DatabaseTierSchema = strictObject({
     ...tierShape,
     count: count(1, 5).default(2),
     version: union([literal(15), literal(16), literal(17)]).optional(),
+    connections: count(20, 5_000).optional().describe('max_connections; default: from the memory of the hosts'),
+    settings: record(schemas_string().regex(/^[a-z][a-z0-9_.]*$/, 'the name of a PostgreSQL setting'), union([oneLine, schemas_number(), schemas_boolean()]))
+        .default({})
+        .describe('Settings of postgresql.conf that take the place of the computed ones'),
     durability: schemas_enum(['async', 'sync', 'quorum']).default('async'),
     failover: schemas_enum(['manual', 'patroni']).default('manual'),
 });
@@ -77109,7 +77143,23 @@ const CacheTierSchema = strictObject({
     count: count(1, 9).default(3),
     on: schemas_enum(['web', 'app', 'database', 'monitor']).optional().describe('Shares the hosts of this tier'),
     failover: schemas_enum(['manual', 'sentinel']).default('sentinel'),
+    quorum: count(1, 9)
+        .optional()
+        .describe('Sentinels that must agree that the primary is down; default: more than half'),
     persistence: schemas_enum(['rdb', 'aof', 'both', 'none']).default('aof'),
+    memory: size.optional().describe('maxmemory; default: from the memory of the hosts'),
+    eviction: schemas_enum([
+        'noeviction',
+        'allkeys-lru',
+        'allkeys-lfu',
+        'allkeys-random',
+        'volatile-lru',
+        'volatile-lfu',
+        'volatile-random',
+        'volatile-ttl',
+    ])
+        .default('volatile-lru')
+        .describe('What gives way when the memory is full; by default what has a time to live, such as sessions'),
 });
 const MonitorTierSchema = strictObject({
     ...tierShape,
@@ -77123,6 +77173,8 @@ const AppSchema = strictObject({
     lib: array(relativePath).default(['lib']).describe('Folders of the release that are added to @INC'),
     domains: array(schema_domain).default([]),
     workers: union([literal('auto'), count(1, 500)]).default('auto'),
+    workerMemory: size.default(64).describe('What a worker takes at the most, as measured'),
+    units: count(1, 8).default(1).describe('Starman masters a host, among which its workers are shared out'),
     maxRequests: count(1, 1_000_000).default(1_000),
     preload: schemas_boolean().default(true),
     health: strictObject({
@@ -77133,6 +77185,19 @@ const AppSchema = strictObject({
         successes: count(1, 100).default(3),
         timeout: schema_duration.default(60_000),
         release: urlPath.default('/version').describe('Answers with the id of the running release'),
+    })
+        .prefault({}),
+    limits: strictObject({
+        body: size.default(20).describe('The largest request body'),
+        rate: count(1, 100_000)
+            .optional()
+            .describe('Requests a second from one client address; default: no limit'),
+        burst: count(0, 100_000)
+            .optional()
+            .describe('Requests above the rate that are let through; default: as many as the rate'),
+        connections: count(1, 100_000)
+            .optional()
+            .describe('Connections of one client address; default: no limit'),
     })
         .prefault({}),
     static: strictObject({
@@ -77209,7 +77274,7 @@ const TIERS = (/* unused pure expression or super */ null && (['web', 'app', 'da
  *
  * @throws UserError naming the file, and line, column and key of the first fault, what was found and what is allowed.
  */
-function loadStack(file) {
+function parse_loadStack(file) {
     let text;
     try {
         text = (0,external_node_fs_namespaceObject.readFileSync)(file, 'utf8');
@@ -77269,7 +77334,7 @@ class Source {
  *
  * @param key the dotted key, such as `tiers.app.type`
  */
-function stackFault(location, key, what) {
+function parse_stackFault(location, key, what) {
     return fault(location, `${key ? `${key}: ` : ''}${what}`);
 }
 /** The candidates nearest to a word that was probably mistyped; empty when none is near. */
@@ -77296,7 +77361,7 @@ function explain(error, source) {
     const found = source.valueAt(issue.path);
     const missing = found === undefined && issue.code === 'invalid_type';
     const what = missing ? 'is missing' : `${foundText(found)}${expectation(issue)}`;
-    return stackFault(source.locate(issue.path), issue.path.join('.') || 'the file', what);
+    return parse_stackFault(source.locate(issue.path), issue.path.join('.') || 'the file', what);
 }
 function foundText(found) {
     return found === undefined || found === null || typeof found === 'object'
@@ -77347,7 +77412,7 @@ function unknownKey(path, key, source) {
     const [likely] = nearest(key, allowed);
     const hint = likely ? `did you mean "${likely}"?` : `allowed: ${allowed.join(', ')}.`;
     const noun = path.length === 1 && path[0] === 'tiers' ? 'tier' : 'key';
-    return stackFault(source.locateKey(path, key), [...path, key].join('.'), `unknown ${noun}; ${hint}`);
+    return parse_stackFault(source.locateKey(path, key), [...path, key].join('.'), `unknown ${noun}; ${hint}`);
 }
 /** The keys that the schema allows at a path, read from the JSON Schema that is generated from it. */
 function allowedKeys(path) {
@@ -77365,7 +77430,61 @@ function stackJsonSchema() {
     };
 }
 
+;// CONCATENATED MODULE: ./packages/action/lib/assignments.js
+
+/**
+ * Values by their names, from lines of the form `NAME=value`. A value of several lines is written as in the runner's
+ * own files:
+ *
+ *     NAME<<EOF
+ *     first line
+ *     second line
+ *     EOF
+ *
+ * An empty value counts as not set, as a secret that does not exist reads as an empty text in a workflow.
+ *
+ * @throws UserError that names the line, but never quotes it: it may hold a secret
+ */
+function parseAssignments(text) {
+    const lines = text.split(/\r?\n/);
+    const values = new Map();
+    for (let at = 0; at < lines.length;) {
+        const line = lines[at] ?? '';
+        const [name, value, next] = line.trim() === '' ? ['', '', at + 1] : assignmentAt(lines, at);
+        if (values.has(name))
+            throw new errors_UserError(`${name} is set twice, the second time in line ${at + 1}`);
+        if (value !== '')
+            values.set(name, value);
+        at = next;
+    }
+    return values;
+}
+/** The assignment that begins in a line, and the line after it. */
+function assignmentAt(lines, at) {
+    const [, name, sign, rest = ''] = /^\s*([A-Za-z_][A-Za-z0-9_]*)(=|<<)(.*)$/.exec(lines[at] ?? '') ?? [];
+    if (name === undefined) {
+        throw new errors_UserError(`line ${at + 1} is not of the form NAME=value; a value of several lines goes between a line NAME<<EOF and a line EOF`);
+    }
+    if (sign === '=')
+        return [name, rest.trim(), at + 1];
+    const delimiter = rest.trim();
+    const end = lines.findIndex((line, index) => index > at && line.trim() === delimiter);
+    if (delimiter === '' || end === -1)
+        throw new errors_UserError(`line ${at + 1}: the value of ${name} has no end; close it with the word after <<`);
+    return [name, lines.slice(at + 1, end).join('\n'), end + 1];
+}
+/** What has to be masked in a text of assignments: their values, or all of it where it can't be read. */
+function valuesIn(text) {
+    try {
+        return [...parseAssignments(text).values()];
+    }
+    catch {
+        return [text, ...text.split(/\r?\n/).map((line) => line.replace(/^\s*[A-Za-z_][A-Za-z0-9_]*=/, ''))];
+    }
+}
+
 ;// CONCATENATED MODULE: ./packages/action/lib/inputs.js
+
 
 
 
@@ -77382,7 +77501,10 @@ function textOf(name, input, env) {
 function secretsIn(declaration, env) {
     return Object.entries(declaration.inputs).flatMap(([name, input]) => {
         const text = input.secret ? env[variableOf(name)] : undefined;
-        return text ? [text] : [];
+        if (!text)
+            return [];
+        // Names are no secrets, and masked ones would make an error about them unreadable.
+        return input.kind === 'assignments' ? valuesIn(text) : [text];
     });
 }
 /**
@@ -77422,11 +77544,16 @@ function whyUnknown(name, names, renamed) {
         ? `there is no such input; did you mean "${likely}"?`
         : `there is no such input; allowed: ${names.join(', ')}`;
 }
+/** What kinds of many values read as when there is none. */
+const EMPTY = {
+    multiline: () => [],
+    assignments: () => new Map(),
+};
 function inputs_valueOf(input, text, env) {
     if (text === undefined || text === '') {
         if (input.required)
             throw new errors_UserError('is required; set it under "with:"');
-        return input.kind === 'multiline' ? [] : undefined;
+        return EMPTY[input.kind]?.();
     }
     switch (input.kind) {
         case 'string':
@@ -77446,6 +77573,8 @@ function inputs_valueOf(input, text, env) {
                 .split('\n')
                 .map((line) => line.trim())
                 .filter((line) => line !== '');
+        case 'assignments':
+            return parseAssignments(text);
         case 'choice':
             return choiceOf(text, input.options);
     }
@@ -78125,14 +78254,17 @@ function terminalTable(header, rows, align = []) {
     const [head = [], ...body] = text;
     return [line(head), widths.map((width) => '-'.repeat(width)).join('  '), ...body.map(line)].join('\n');
 }
-/** Text as one line of markdown that shows exactly that text. */
-function escapeMarkdown(text) {
+/** Text as one line within an HTML element that shows exactly that text. */
+function escapeHtml(text) {
     return text
-        .replace(/[\\`*_[\]|~]/g, '\\$&')
         .replaceAll('&', '&amp;')
         .replaceAll('<', '&lt;')
         .replaceAll('>', '&gt;')
         .replace(/\s*\r?\n\s*/g, ' ');
+}
+/** Text as one line of markdown that shows exactly that text. */
+function escapeMarkdown(text) {
+    return escapeHtml(text.replace(/[\\`*_[\]|~]/g, '\\$&'));
 }
 
 ;// CONCATENATED MODULE: ./packages/action/lib/reporter.js
@@ -78355,12 +78487,16 @@ const MOST_ROWS = 20;
 function isEmpty({ verdict, results, sections }) {
     return verdict === undefined && results.length === 0 && sections.length === 0;
 }
-/** The job summary of one run as markdown of at most `largest` bytes; what had to be left out is said where it was. */
-function renderSummary(content, largest = LARGEST_SUMMARY) {
+const OF_A_SUMMARY = {
+    largest: LARGEST_SUMMARY,
+    leftOut: (lines) => `_${lines} more lines are left out here: a summary holds 1 MiB at the most._`,
+};
+/** The job summary of one run as markdown of a limited size; what had to be left out is said where it was. */
+function renderSummary(content, limit = OF_A_SUMMARY) {
     const head = `### ${escapeMarkdown(content.title)}\n\n${content.verdict ? `${escapeMarkdown(content.verdict)}\n\n` : ''}`;
-    let left = largest - Buffer.byteLength(head);
+    let left = limit.largest - Buffer.byteLength(head);
     const parts = sectionsOf(content).map((section) => {
-        const part = renderSection(section, left);
+        const part = renderSection(section, left, limit.leftOut);
         left -= Buffer.byteLength(part);
         return part;
     });
@@ -78409,9 +78545,9 @@ function hostTable(results) {
 function seconds(milliseconds) {
     return milliseconds === 0 ? '' : formatDuration(milliseconds);
 }
-function renderSection(section, room) {
+function renderSection(section, room, leftOut) {
     const [before, after] = summary_frame(section);
-    const body = cut(section.body, room - Buffer.byteLength(before + after));
+    const body = cut(section.body, room - Buffer.byteLength(before + after), leftOut);
     return body === undefined ? '' : `${before}${body.kept}${after}${body.note}`;
 }
 /** What stands around a section's body. */
@@ -78419,13 +78555,13 @@ function summary_frame({ title, code, folded, body }) {
     const fence = '`'.repeat(Math.max(3, ...[...body.matchAll(/`+/g)].map(([ticks]) => ticks.length + 1)));
     const [open, close] = code === undefined ? ['', '\n\n'] : [`${fence}${code}\n`, `\n${fence}\n\n`];
     if (folded)
-        return [`<details><summary>${escapeMarkdown(title)}</summary>\n\n${open}`, `${close}</details>\n\n`];
+        return [`<details><summary>${escapeHtml(title)}</summary>\n\n${open}`, `${close}</details>\n\n`];
     return [`${title ? `#### ${escapeMarkdown(title)}\n\n` : ''}${open}`, close];
 }
 /** Room that is always kept for saying what was left out. */
-const NOTE_ROOM = 120;
+const NOTE_ROOM = 250;
 /** The lines of a body that fit, and a note when not all did; `undefined` when not even the note would fit. */
-function cut(body, room) {
+function cut(body, room, leftOut) {
     if (Buffer.byteLength(body) <= room - NOTE_ROOM)
         return { kept: body, note: '' };
     if (room < NOTE_ROOM)
@@ -78436,7 +78572,7 @@ function cut(body, room) {
     const left = lines.length - fitting;
     return {
         kept: lines.slice(0, fitting).join('\n'),
-        note: `_${left} more lines are left out here: a summary holds 1 MiB at the most._\n\n`,
+        note: `${leftOut(left)}\n\n`,
     };
 }
 
@@ -78632,6 +78768,8 @@ const HostSchema = strictObject({
     /** Memory in MiB and vCPUs, from the Linode type; `null` where nobody said (hosts that exist already). */
     memoryMiB: schemas_number().int().positive().nullable().default(null),
     vcpus: schemas_number().int().positive().nullable().default(null),
+    /** Disk in MiB, from the Linode. */
+    diskMiB: schemas_number().int().positive().nullable().default(null),
     /** Linode id, or `null` for a host that was not provisioned by us. */
     linodeId: schemas_number().int().nullable().default(null),
 });
@@ -78657,6 +78795,34 @@ const hostInputs = {
     'ssh-private-key': { kind: 'string', required: true, secret: true },
 };
 /**
+ * Reads the stack file and the inventory of its servers.
+ *
+ * @throws UserError where either is faulty, or they do not belong together
+ */
+function openSite(inputs) {
+    const file = loadStack(inputs['stack-file']);
+    return { file, inventory: inventoryFrom(inputs.inventory, file.stack.stack) };
+}
+/** A message that begins with a key of the stack file: `tiers.cache.memory: …`. */
+const OF_A_KEY = /^((?:stack|region|image|network|app|tiers|backups|budget)(?:\.[A-Za-z]+)*): ([^]+)$/;
+/**
+ * Does something with a stack whose faults are told by their key alone, and adds the place in the file.
+ *
+ * @throws UserError with line and column, where the key of the one that was thrown is known
+ */
+function inStackFile(file, work) {
+    try {
+        return work();
+    }
+    catch (error) {
+        const found = error instanceof UserError && !error.location ? OF_A_KEY.exec(error.message) : null;
+        const [, key, what] = found ?? [];
+        if (key === undefined || what === undefined)
+            throw error;
+        throw stackFault(file.locate(key.split('.')), key, what);
+    }
+}
+/**
  * The inventory that an input holds: JSON, or the path of a file with it.
  *
  * @param stack the stack that the other inputs speak of
@@ -78667,11 +78833,17 @@ function inventoryFrom(input, stack) {
     if (!parsed.success) {
         const [issue] = parsed.error.issues;
         const where = issue?.path.map(String).join('.') || 'the whole';
-        throw new errors_UserError(`Input "inventory": ${where}: ${issue ? expectation(issue) : 'not valid'}; ${PASS_THE_OUTPUT}`);
+        throw new errors_UserError(`Input "inventory": ${where}: ${issue ? faultOf(issue) : 'not valid'}; ${PASS_THE_OUTPUT}`);
     }
     if (parsed.data.stack === stack)
         return parsed.data;
     throw new errors_UserError(`Input "inventory": it is that of stack "${parsed.data.stack}", but the stack file says "${stack}"; take both from the same stack`);
+}
+/** A key that is not known here is what another version of the actions wrote. */
+function faultOf(issue) {
+    return issue.code === 'unrecognized_keys'
+        ? `unknown key "${issue.keys[0] ?? ''}"; use one version of all actions`
+        : expectation(issue);
 }
 const PASS_THE_OUTPUT = 'pass the output "inventory" of provision-linode-tier';
 function jsonIn(input) {
@@ -78693,20 +78865,6 @@ function isFile(input) {
     catch {
         return false;
     }
-}
-/**
- * Values from lines of the form `NAME=value`.
- *
- * @param what the input's name, for errors, which never quote a line: it may hold a secret
- */
-function assignmentsIn(lines, what) {
-    return new Map(lines.map((line, index) => {
-        const [, name, value] = /^([A-Za-z_][A-Za-z0-9_]*)=(.*)$/.exec(line) ?? [];
-        if (name === undefined || value === undefined) {
-            throw new UserError(`Input "${what}": line ${index + 1} is not of the form NAME=value`);
-        }
-        return [name, value];
-    }));
 }
 
 ;// CONCATENATED MODULE: ./packages/procedure/lib/journal.js
@@ -79402,15 +79560,23 @@ function hostScript({ layout }, body) {
 /** Where a host keeps the lock of an application. */
 const stateFolder = (app) => `/var/lib/perlstack/${app}`;
 /**
- * connections: how many connections a unix socket has (those waiting to be accepted too), from the server's side.
+ * connections: how many connections a release's sockets have, from the server's side; the path of its first unit's stands for
+ *   all. Not by ss, which leaves out those that wait to be accepted. Flags other than 0 are those of a listening socket.
+ * others: the names of a release's further units, as a pattern.
  * point: puts a symbolic link in place by rename, so that there is no moment without it.
  */
 const FUNCTIONS = String.raw `
-connections() { ss -Hx state connected src "$1" | wc -l; }
+connections() {
+  awk -v first="$1" -v folder="$run/unit" -v name="/\${1##*/}" '
+    function ends() { return index($8, folder) == 1 && substr($8, length($8) - length(name) + 1) == name }
+    $4 == "00000000" && ($8 == first || ends()) { found += 1 }
+    END { print found + 0 }' /proc/net/unix
+}
+others() { printf '%s' "\${unit%@}-unit*@$1.service"; }
 point() { ln -sfn "$1" "$2.next" && mv -fT "$2.next" "$2"; }
 serving() { [ -L "$socket_link" ] && basename "$(readlink "$socket_link")" .sock || true; }
 property() { systemctl show -p "$2" --value "$unit$1.service"; }
-`;
+`.replaceAll('\\${', '${');
 const OBSERVE = String.raw `
 say() { (IFS='	'; printf '%s\n' "$*"); }
 exists() { [ -e "$1" ] && echo 1 || echo 0; }
@@ -79505,6 +79671,9 @@ fi
 const SWITCH = String.raw `
 id=$1 previous=$2
 [ -z "$previous" ] || point "releases/$previous" "$home/previous"
+for folder in "$run"/unit*; do
+  [ ! -d "$folder" ] || point "$folder/$id.sock" "$home/current-$(basename "$folder").sock"
+done
 point "$run/$id.sock" "$socket_link"
 point "releases/$id" "$current"
 `;
@@ -79514,7 +79683,7 @@ const SWITCH_BACK = `
 ${SWITCH}`;
 /** No release serves any more: what a first deploy that failed goes back to. */
 const UNSWITCH = String.raw `
-rm -f "$socket_link" "$current"
+rm -f "$socket_link" "$home"/current-unit*.sock "$current"
 `;
 /**
  * Arguments: milliseconds, TCP port (or nothing), releases. Waits until their sockets, and the port, have no connection
@@ -79548,8 +79717,8 @@ for id in "$@"; do
   left=$(connections "$run/$id.sock")
   systemctl disable --quiet --now "$unit$id.service"
   [ "$(property "$id" Result)" != timeout ] || cut=$((cut + left))
-  systemctl reset-failed "$unit$id.service" 2>/dev/null || true
-  rm -f "$run/$id.sock"
+  systemctl reset-failed "$unit$id.service" "$(others "$id")" 2>/dev/null || true
+  rm -f "$run/$id.sock" "$run"/unit*/"$id.sock"
 done
 `;
 const REPORT_CUT = String.raw `
@@ -79597,7 +79766,7 @@ const MARK_BAD = String.raw `
 `;
 /** Arguments: release, lines. The end of what its unit wrote. */
 const JOURNAL_TAIL = String.raw `
-journalctl --no-pager --quiet --output cat --lines "$2" --unit "$unit$1.service" 2>/dev/null || true
+journalctl --no-pager --quiet --output cat --lines "$2" --unit "$unit$1.service" --unit "$(others "$1")" 2>/dev/null || true
 `;
 /**
  * Arguments: \`down\` or \`up\`, address and port of an app host. Rewrites that server's line in nginx's upstream and reloads;
@@ -79683,27 +79852,40 @@ async function journalOf(hands, host, release) {
 ;// CONCATENATED MODULE: ./packages/configs/lib/layout.js
 /** The port on which every app host's nginx answers the web tier. */
 const APP_PORT = 5_000;
-/** Where nginx answers the host itself: its counters, for the monitoring; nothing outside can reach it. */
+/** Where PostgreSQL, Redis and its Sentinels listen. */
+const POSTGRESQL_PORT = 5_432;
+const REDIS_PORT = 6_379;
+const SENTINEL_PORT = 26_379;
+/** Where nginx answers the host itself: its health and counters, for the monitoring; nothing outside can reach it. */
 const STATUS_ADDRESS = '127.0.0.1:8080';
 /** The layout of the application `app`. */
 function appLayout(app) {
     const home = `/srv/${app}`;
     const releases = `${home}/releases`;
     const runDirectory = `/run/${app}`;
+    const runDirectoryOf = (unit) => unit === 1 ? runDirectory : `${runDirectory}/unit${unit}`;
     return {
         user: app,
         home,
         releases,
         current: `${home}/current`,
         socketLink: `${home}/current.sock`,
+        socketLinkOf: (unit) => (unit === 1 ? `${home}/current.sock` : `${home}/current-unit${unit}.sock`),
         runDirectory,
         environmentFile: `/etc/${app}/env`,
+        serviceFile: `/etc/${app}/pg_service.conf`,
         template: `${app}@.service`,
+        templateOf: (unit) => (unit === 1 ? `${app}@.service` : `${app}-unit${unit}@.service`),
+        runDirectoryOf,
         release: (id) => `${releases}/${id}`,
-        socket: (id) => `${runDirectory}/${id}.sock`,
+        socket: (id, unit = 1) => `${runDirectoryOf(unit)}/${id}.sock`,
         instance: (id) => `${app}@${id}.service`,
     };
 }
+/** Name of an application's database and of the role that owns it: its own, as SQL takes it without quotes. */
+const databaseName = (app) => app.replaceAll('-', '_');
+/** Numbers of an application's Starman units on each host: `[1]`, or more where the stack file says so. */
+const unitsOf = ({ units }) => Array.from({ length: units }, (_, at) => at + 1);
 
 ;// CONCATENATED MODULE: ./packages/release/lib/site.js
 
@@ -79750,14 +79932,14 @@ function upstreamAddress(site, name) {
 }
 /** The port of that. */
 const portOf = (site, host) => /\d+$/.exec(upstreamAddress(site, host))?.[0] ?? '';
-/** Healthy, and of exactly this release: asked on the app host, through the release's own socket. */
-function socketProbe(site, host, release) {
-    return {
+/** Healthy, and of exactly this release: asked on the app host, through the release's own socket, of each unit. */
+function socketProbes(site, host, release) {
+    return unitsOf(site.app).map((unit) => ({
         ...site_expectation(site, release),
         url: `http://${site.app.domains[0] ?? 'localhost'}${site.app.health.path}`,
-        socket: site.layout.socket(release),
+        socket: site.layout.socket(release, unit),
         from: host,
-    };
+    }));
 }
 /** The same, asked by a web host the way requests go. */
 function upstreamProbe(site, host, release, webHost) {
@@ -79812,7 +79994,7 @@ async function observe_complaintOf(site, state, release, signal) {
     if (state.serving !== release)
         return {};
     const verdict = await gate({
-        probes: [socketProbe(site, state.host, release)],
+        probes: socketProbes(site, state.host, release),
         successes: 1,
         intervalMs: site.timings.intervalMs,
         timeoutMs: 3_000,
@@ -80056,7 +80238,7 @@ async function revive(hands, host, release, context) {
     const { site } = hands;
     await act(hands, host, ['boot', BOOT], [release], context, BOOT_LIMIT);
     const timeoutMs = site.app.health.timeout;
-    const probes = [socketProbe(site, host, release)];
+    const probes = socketProbes(site, host, release);
     await pass(hands, host, release, { probes, successes: 1, timeoutMs, signal: context.signal });
 }
 /** So many failures in a row are no hiccup: the release had proven itself a moment ago, and now users see it fail. */
@@ -80297,7 +80479,7 @@ function proving(hands) {
             const fault = async () => (await act(hands, host, ['looking at the unit', BOOT_FAULT], [release], context)) ||
                 undefined;
             return pass(hands, host, release, {
-                probes: [socketProbe(site, host, release)],
+                probes: socketProbes(site, host, release),
                 successes: site.app.health.successes,
                 timeoutMs: site.app.health.timeout,
                 signal: context.signal,
@@ -80443,7 +80625,7 @@ const OWN_PREFIX = '.perlstack-';
  * It is strict where strictness costs nobody anything: a release has no use for devices, set-user-id files or links
  * that lead out of it.
  */
-function faultOf(entries) {
+function archive_rules_faultOf(entries) {
     const types = new Map();
     for (const entry of entries) {
         const name = clean(entry.path);
@@ -80571,7 +80753,7 @@ async function checkArtifact(path, expected, limits = DEFAULT_LIMITS) {
     if (expected.sha256 !== undefined && expected.sha256.toLowerCase() !== sha256) {
         throw say(`has SHA-256 ${sha256}, not ${expected.sha256}: it is not the file that was built; download it anew`);
     }
-    const fault = faultOf(entries);
+    const fault = archive_rules_faultOf(entries);
     if (fault !== undefined)
         throw say(`is refused: ${fault}. Nothing was changed`);
     requirePsgi(entries, expected.psgi, say);
@@ -80699,7 +80881,7 @@ function requireRoom(host, wanted) {
     const runs = host.instances.some(({ id, active }) => id === wanted.release && active === 'active');
     if (runs || wanted.strategy === 'drain')
         return;
-    const memory = instanceMemory(host) + MEMORY_RESERVE;
+    const memory = instanceMemory(host) * wanted.units + MEMORY_RESERVE;
     if (host.memoryAvailable < memory) {
         throw new errors_UserError(`${host.host} has ${mebibytes(host.memoryAvailable)} of memory available, a second instance beside the one that runs ` +
             `needs ${mebibytes(memory)}: deploy with strategy "drain", or take a larger type. Nothing was changed`);
@@ -81129,6 +81311,7 @@ function wantedOf(options, site, artifact) {
         bytes: artifact.bytes,
         unpackedBytes: artifact.unpackedBytes,
         strategy: options.strategy ?? 'socket',
+        units: site.app.units,
         keepReleases: site.app.keepReleases,
         addresses: Object.fromEntries(site.appHosts.map(({ name }) => [name, upstreamAddress(site, name)])),
     };
@@ -81306,11 +81489,16 @@ const MAX_COMMAND_BYTES = 120 * 1024;
  * stopped, and then becomes the program.
  */
 function remoteCommand(argv, sudo, marker) {
-    const line = `echo ${marker}$$ >&2; exec ${commandLine(sudo ? ['sudo', '-n', '--', ...argv] : argv)}`;
+    const line = `echo ${marker}$$ >&2; exec ${commandLine(sudo ? asRoot(argv) : argv)}`;
     if (Buffer.byteLength(line) > MAX_COMMAND_BYTES) {
         throw new Error(`${argv[0]}: the command is longer than ${MAX_COMMAND_BYTES} bytes: pass data on standard input`);
     }
     return line;
+}
+/** Always by way of a shell: a host that lets its user run nothing else as root has one rule to check. */
+function asRoot(argv) {
+    const plain = argv[0] === 'sh' && argv[1] === '-c';
+    return ['sudo', '-n', '--', ...(plain ? argv : ['sh', '-c', 'exec "$0" "$@"', ...argv])];
 }
 /** The connection was gone before anything was asked of it. */
 class NotConnected extends Error {
@@ -82890,6 +83078,24 @@ async function streamThrough(jump, { ssh: { address, port } }, timeoutMs, signal
     opening.then((late) => late.destroy(), () => undefined);
     throw silence();
 }
+const FORWARD_MS = 3000;
+/** RFC 4254, 5.1 */
+const ADMINISTRATIVELY_PROHIBITED = 1;
+/**
+ * Whether a jump host may be used as one. A host behind it that does not answer tells nothing of that.
+ *
+ * @returns why not; `null` when it may
+ */
+async function whyNotForwarded(jump, host, signal) {
+    try {
+        (await streamThrough(jump, host, FORWARD_MS, signal)).destroy();
+        return null;
+    }
+    catch (error) {
+        const { reason } = error;
+        return reason === ADMINISTRATIVELY_PROHIBITED ? 'forwarding is prohibited' : null;
+    }
+}
 /** What a socket of our own would have said in the end. */
 function silence() {
     return Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' });
@@ -82935,6 +83141,8 @@ async function handshake(config, signal) {
 const HANDSHAKES = 8;
 /** sshd (MaxSessions 10) refuses more channels on one connection; two are left for stopping a command. */
 const CHANNELS = 8;
+/** A server that was just told to reload may turn away who comes in that moment. */
+const NEW_WAIT_MS = 4000;
 /** One connection a host, opened when it is first needed and again when it was lost. */
 class Pool {
     #hosts;
@@ -82969,6 +83177,30 @@ class Pool {
             }
         });
     }
+    /** Does something on connections of its own, for which it is let in anew, by the jump hosts too. */
+    async useNew(name, work) {
+        const host = this.#host(name);
+        const through = async (jump) => {
+            const session = await this.#connect(host, NEW_WAIT_MS, jump);
+            try {
+                return await work(session);
+            }
+            finally {
+                await farewell(session);
+            }
+        };
+        return host.ssh.via === null ? through() : this.useNew(host.ssh.via, through);
+    }
+    /** @throws ConnectError when a jump host does not let one through to the hosts behind it */
+    async assertForwards(name, session) {
+        const behind = [...this.#hosts.values()].find(({ ssh }) => ssh.via === name);
+        if (!behind)
+            return;
+        const cause = await whyNotForwarded(session, behind, this.#closing.signal);
+        if (cause === null)
+            return;
+        throw connectError(behind, this.#key.publicKey, { kind: 'unreachable', cause: `${name} says: ${cause}` }, 0);
+    }
     async close() {
         this.#closing.abort();
         const slots = [...this.#slots];
@@ -82978,16 +83210,23 @@ class Pool {
             await Promise.all(group.map(([, slot]) => slot.session.then(farewell, () => undefined)));
         }
     }
-    #slot(name) {
+    #host(name) {
         if (this.#closing.signal.aborted)
             throw new Error(`${name}: the remote is closed`);
         const host = this.#hosts.get(name);
-        if (!host)
-            throw new Error(`"${name}" is no host of this inventory: ${[...this.#hosts.keys()].join(', ')}`);
+        if (host)
+            return host;
+        throw new Error(`"${name}" is no host of this inventory: ${[...this.#hosts.keys()].join(', ')}`);
+    }
+    #slot(name) {
+        const host = this.#host(name);
         const known = this.#slots.get(name);
         if (known)
             return known;
-        const slot = { session: this.#connect(host), channels: pLimit(CHANNELS) };
+        const slot = {
+            session: this.#connect(host, this.#options.waitMs),
+            channels: pLimit(CHANNELS),
+        };
         this.#slots.set(name, slot);
         const forget = () => {
             if (this.#slots.get(name) === slot)
@@ -82996,12 +83235,12 @@ class Pool {
         slot.session.then(({ closed }) => closed.then(forget), forget);
         return slot;
     }
-    async #connect(host) {
+    async #connect(host, waitMs, jump) {
         const start = Date.now();
         let lost = 0;
         let refusedAt;
         for (;;) {
-            const attempt = await this.#attempt(host);
+            const attempt = await this.#attempt(host, jump);
             if (!('kind' in attempt))
                 return attempt;
             const now = Date.now();
@@ -83010,7 +83249,7 @@ class Pool {
             const history = { lost, elapsedMs: now - start, refusedMs: now - (refusedAt ?? now) };
             const pause = this.#closing.signal.aborted
                 ? null
-                : pauseBeforeRetry(attempt, history, this.#options.waitMs, Math.random());
+                : pauseBeforeRetry(attempt, history, waitMs, Math.random());
             if (pause === null)
                 throw connectError(host, this.#key.publicKey, attempt, history.elapsedMs);
             if (attempt.kind === 'lost')
@@ -83021,8 +83260,9 @@ class Pool {
         }
     }
     /** One handshake, when it is its turn; the connection to the jump host comes before and takes its own turn. */
-    async #attempt(host) {
-        const jump = host.ssh.via === null ? undefined : await this.#slot(host.ssh.via).session;
+    async #attempt(host, through) {
+        const { via } = host.ssh;
+        const jump = through ?? (via === null ? undefined : await this.#slot(via).session);
         try {
             const session = await this.#handshakes(() => openSession(host, this.#key, jump, this.#options.handshakeTimeoutMs, this.#closing.signal));
             this.connections++;
@@ -83153,6 +83393,14 @@ function connect(inventory, credentials, options = {}) {
         upload: async (host, target, content, uploadOptions = {}) => {
             const { script: text, args, input, options: own } = uploadCommand(target, content);
             await script(host, text, args, { ...uploadOptions, ...own, input });
+        },
+        reach: async (host, reachOptions = {}) => {
+            const options = { ...reachOptions, timeoutMs: HANDSHAKE_TIMEOUT_MS };
+            const ended = await pool.useNew(host, async (session) => {
+                await pool.assertForwards(host, session);
+                return lib_exec_exec(session.client, ['sh', '-c', ':'], options, maxOutputBytes);
+            });
+            resultOf(host, 'a new login', ended, options);
         },
         hostKeys: async (host) => {
             const { stdout } = await script(host, 'cat /etc/ssh/ssh_host_*_key.pub', [], {
@@ -83301,7 +83549,7 @@ void runAction({
 /** Opens connections for as long as the work takes; none is made before the first is needed. */
 async function withRemote(context, work) {
     const { inputs } = context;
-    const { stack } = loadStack(inputs['stack-file']);
+    const { stack } = parse_loadStack(inputs['stack-file']);
     const inventory = inventoryFrom(inputs.inventory, stack.stack);
     const remote = connect(inventory, { privateKey: inputs['ssh-private-key'] });
     const limit = AbortSignal.timeout(inputs.timeout);
