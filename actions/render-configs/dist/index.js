@@ -62530,9 +62530,7 @@ function printRedis(heading, settings) {
 }
 
 ;// CONCATENATED MODULE: ./packages/configs/lib/redis/layout.js
-/** Where Redis and Sentinel have their files on a host, and how they are reached. */
-const layout_REDIS_PORT = 6_379;
-const layout_SENTINEL_PORT = 26_379;
+
 /** Redis's data; its own configuration lies there too, as it writes it anew. */
 const layout_DATA = '/var/lib/redis';
 const SCRIPTS = '/usr/local/lib/perlstack';
@@ -62549,8 +62547,8 @@ function layout(name, unit, port) {
         passwordFile: `${folder}/auth`,
     };
 }
-const REDIS = layout('redis', 'redis-server.service', layout_REDIS_PORT);
-const SENTINEL = layout('sentinel', 'redis-sentinel.service', layout_SENTINEL_PORT);
+const REDIS = layout('redis', 'redis-server.service', REDIS_PORT);
+const SENTINEL = layout('sentinel', 'redis-sentinel.service', SENTINEL_PORT);
 
 ;// CONCATENATED MODULE: ./packages/configs/lib/redis/scripts.js
 
@@ -62757,6 +62755,7 @@ ${CASES}`;
 
 
 
+
 const MIB = 1_048_576;
 /** How long a primary may be silent before a Sentinel takes it for down, in milliseconds. */
 const DOWN_AFTER_MS = 5_000;
@@ -62775,7 +62774,7 @@ function redisPassword({ secrets }) {
 /** What a restart needs to change. */
 function redisStart(host) {
     return [
-        ['port', layout_REDIS_PORT],
+        ['port', REDIS_PORT],
         ['bind', listenOn(host)],
         ['dir', layout_DATA],
         // To the journal.
@@ -62840,7 +62839,7 @@ function redisSecrets(password) {
 }
 function sentinelStart(host) {
     return [
-        ['port', layout_SENTINEL_PORT],
+        ['port', SENTINEL_PORT],
         ['bind', listenOn(host)],
         ['protected-mode', true],
         ['dir', layout_DATA],
@@ -62967,6 +62966,7 @@ function sentinelUnit(stack, host) {
 
 
 
+
 /** Only root, and where it says so the program too, may read it. */
 function secretFile(path, content, group) {
     return {
@@ -63036,7 +63036,7 @@ const redis = (world, host) => {
             engine: {
                 kind: 'redis',
                 version: platform.redis,
-                port: layout_REDIS_PORT,
+                port: REDIS_PORT,
                 liveFile: REDIS.liveFile,
                 passwordFile: REDIS.passwordFile,
                 members: membersOf(world),
@@ -63077,12 +63077,12 @@ const sentinel = (world, host) => {
             engine: {
                 kind: 'sentinel',
                 version: platform.redis,
-                port: layout_SENTINEL_PORT,
+                port: SENTINEL_PORT,
                 liveFile: SENTINEL.liveFile,
                 passwordFile: SENTINEL.passwordFile,
                 members: membersOf(world),
                 watched: membersOf(world),
-                watchedPort: layout_REDIS_PORT,
+                watchedPort: REDIS_PORT,
                 service: stack.app.name,
                 quorum,
             },

@@ -1,6 +1,4 @@
-/** Where Redis and Sentinel have their files on a host, and how they are reached. */
-export const REDIS_PORT = 6_379;
-export const SENTINEL_PORT = 26_379;
+import { REDIS_PORT, SENTINEL_PORT } from '../layout.js';
 
 /** Redis's data; its own configuration lies there too, as it writes it anew. */
 export const DATA = '/var/lib/redis';

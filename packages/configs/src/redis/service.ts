@@ -2,18 +2,10 @@ import { createHash } from 'node:crypto';
 import { privateAddressOf } from '../addresses.js';
 import type { ManagedFile, Member, ServiceConfig } from '../bundle.js';
 import { headingOf, textFile } from '../files.js';
+import { REDIS_PORT, SENTINEL_PORT } from '../layout.js';
 import { printRedis, redisWord, type RedisSetting } from '../print/redis.js';
 import type { Renderer, World } from '../world.js';
-import {
-  REDIS,
-  REDIS_PORT,
-  SCRIPTS,
-  SENTINEL,
-  SENTINEL_PORT,
-  SYSCTL,
-  UNITS,
-  type ServerLayout,
-} from './layout.js';
+import { REDIS, SCRIPTS, SENTINEL, SYSCTL, UNITS, type ServerLayout } from './layout.js';
 import { redisScript, sentinelScript } from './scripts.js';
 import {
   persistence,

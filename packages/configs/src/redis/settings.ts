@@ -1,9 +1,10 @@
 import { UserError, type Host } from '@perlstack/stack';
 import { privateAddressOf } from '../addresses.js';
+import { REDIS_PORT, SENTINEL_PORT } from '../layout.js';
 import type { RedisSetting } from '../print/redis.js';
 import { REDIS_PASSWORD } from '../secrets.js';
 import type { World } from '../world.js';
-import { DATA, REDIS, REDIS_PORT, SENTINEL, SENTINEL_PORT } from './layout.js';
+import { DATA, REDIS, SENTINEL } from './layout.js';
 import { cacheMemory } from './memory.js';
 
 const MIB = 1_048_576;
