@@ -27,7 +27,7 @@ const plan: Step[] = [
 const handlers = {
   change: {
     run: async (step: Step) => {
-      await sleep(1);
+      await sleep(20);
       return step.title === 'nginx' ? 'valid, reloaded' : undefined;
     },
     undo: async () => 'undrained',
