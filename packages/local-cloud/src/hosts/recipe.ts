@@ -28,16 +28,22 @@ const INSTALLED = [
 
 /** What a host can `apt-get install` without a network, with everything these depend on or recommend. */
 const AVAILABLE = [
+  'carton',
+  'cpanminus',
   'cron',
+  'gcc',
   'haproxy',
+  'libc6-dev',
   'libdancer2-perl',
   'libdbd-pg-perl',
   'libmojolicious-perl',
   'libredis-perl',
   'logrotate',
+  'make',
   'nginx',
   'pgbackrest',
   'postgresql',
+  'prometheus',
   'prometheus-node-exporter',
   'redis-sentinel',
   'redis-server',
