@@ -45,6 +45,7 @@ const INVENTORY: Inventory = {
     memoryMiB: 1024,
     vcpus: 1,
     diskMiB: null,
+    placement: null,
     linodeId: null,
   })),
 };

@@ -215,6 +215,6 @@ async function hostOf(
   return {
     ...{ name, tier, publicAddress: outside, privateAddress: inside },
     ssh: { ...way, user: 'deploy', hostKeys: [fingerprint(key.publicKey)] },
-    ...{ ...sizeOf(spec.type), linodeId: spec.id },
+    ...{ ...sizeOf(spec.type), placement: null, linodeId: spec.id },
   };
 }

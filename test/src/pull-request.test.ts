@@ -35,7 +35,7 @@ const INVENTORY: Inventory = {
     publicAddress: `203.0.113.${index + 1}`,
     privateAddress: `10.10.0.${index + 2}`,
     ssh: { address: '127.0.0.1', port: 1, user: 'deploy', hostKeys: [`SHA256:${'A'.repeat(43)}`], via: null },
-    ...{ memoryMiB: 2048, vcpus: 1, diskMiB: 51_200, linodeId: null },
+    ...{ memoryMiB: 2048, vcpus: 1, diskMiB: 51_200, placement: null, linodeId: null },
   })),
 };
 

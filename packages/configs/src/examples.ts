@@ -23,6 +23,7 @@ export function exampleHost(name: string, privateAddress: string | null, more: P
     memoryMiB: 2_048,
     vcpus: 1,
     diskMiB: 51_200,
+    placement: null,
     linodeId: null,
     ...more,
   };

@@ -9,6 +9,9 @@ export const SENTINEL_PORT = 26_379;
 /** Where nginx answers the host itself: its health and counters, for the monitoring; nothing outside can reach it. */
 export const STATUS_ADDRESS = '127.0.0.1:8080';
 
+/** The symbolic links to releases in an application's home: what serves, what is being rolled out, what served before. */
+export const RELEASE_LINKS = ['current', 'next', 'previous'] as const;
+
 /** Every path and unit name of an application on its hosts; rendering and deploying meet here. */
 export interface AppLayout {
   /** The system user (and group) that runs the application. */

@@ -66,6 +66,8 @@ export function hostOf(linode: ObservedLinode, via: string | null): Host {
       memoryMiB,
       vcpus,
       diskMiB,
+      // The hosts of a tier are in a group that keeps them apart: none of them fails with another.
+      placement: null,
       linodeId: linode.id,
     },
     ssh: { address, port: 22, user: 'deploy', hostKeys, via },
@@ -75,6 +77,7 @@ export function hostOf(linode: ObservedLinode, via: string | null): Host {
 interface ExistingHost {
   readonly address: string;
   readonly privateAddress?: string | undefined;
+  readonly placement?: string | undefined;
   readonly hostKey: string;
   readonly user: string;
   readonly port: number;
@@ -82,9 +85,9 @@ interface ExistingHost {
 
 function existingHosts(stack: Stack, tier: TierName): Host[] {
   const hosts = (settingsOf(stack, tier)?.hosts ?? []) as readonly ExistingHost[];
-  return hosts.map(({ address, privateAddress = null, hostKey, user, port }, index) => ({
+  return hosts.map(({ address, privateAddress = null, placement = null, hostKey, user, port }, index) => ({
     ...{ name: hostName(tier, index + 1), tier, publicAddress: address, privateAddress },
-    ...{ memoryMiB: null, vcpus: null, diskMiB: null, linodeId: null },
+    ...{ memoryMiB: null, vcpus: null, diskMiB: null, placement, linodeId: null },
     ssh: { address, port, user, hostKeys: [hostKey], via: null },
   }));
 }

@@ -265,7 +265,7 @@ describe('inventory', () => {
     const { hosts } = inventory(file.stack, await look());
     expect(hosts.at(-1)).toEqual({
       ...{ name: 'database-1', tier: 'database', publicAddress: '198.51.100.7', privateAddress: null },
-      ...{ memoryMiB: null, vcpus: null, diskMiB: null, linodeId: null },
+      ...{ memoryMiB: null, vcpus: null, diskMiB: null, placement: null, linodeId: null },
       ssh: { address: '198.51.100.7', port: 2222, user: 'admin', hostKeys: [key], via: null },
     });
   });

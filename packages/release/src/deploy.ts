@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   execute,
   type Failure,
@@ -10,25 +11,34 @@ import {
 import type { Remote } from '@perlstack/remote';
 import { type Inventory, messageOf, type Stack, UserError } from '@perlstack/stack';
 import { type Artifact, checkArtifact } from './artifact.js';
-import { handlers, markBad } from './handlers.js';
+import { appendAudit, type AuditEntry, entryOf, historyOf, requireNewest } from './audit.js';
+import { handlers, setAside } from './handlers.js';
 import { type Hands, ReleaseFault } from './hands.js';
-import { acquire, type Lease, type Owner } from './lease.js';
-import { observe } from './observe.js';
-import { type Plan, plan, type Strategy, type Wanted } from './plan.js';
+import { acquirePatiently, type Lease, type Owner } from './lease.js';
+import { askAgain, isOutOfReach, observe } from './observe.js';
+import { setServer } from './out-of-service.js';
+import { DEFAULT_PACE, type Pace, type Plan, plan, type Strategy, type Wanted } from './plan.js';
+import { leaveOut } from './plan-steps.js';
 import { type DeployResult, irreducibleSeconds, serversOf } from './result.js';
+import { releaseBefore } from './rollback.js';
 import { type Site, siteOf, type Timings, upstreamAddress } from './site.js';
 import type { LockStep, ReleaseStep } from './steps.js';
 import { requireSupported } from './supported.js';
+import { type Tolerance, tolerating } from './tolerate.js';
 import type { Observed } from './world.js';
 
-export interface ReleaseOptions {
+/** What is asked of a deploy, or of a rollback, which brings no artifact: the release is on the hosts. */
+export interface ReleaseOptions extends Partial<Pace> {
   readonly stack: Stack;
   readonly inventory: Inventory;
   readonly remote: Remote;
-  /** Id of the release: small letters, digits, dots, dashes and underscores. */
-  readonly release: string;
-  /** The artifact's file, and what it must hash to if the build said so. */
-  readonly artifact: { readonly path: string; readonly sha256?: string };
+  /**
+   * Id of the release: small letters, digits, dots, dashes and underscores. A rollback that names none goes to the release
+   * before the one that serves.
+   */
+  readonly release?: string;
+  /** The artifact's file, and what it must hash to if the build said so; none means a rollback. */
+  readonly artifact?: { readonly path: string; readonly sha256?: string };
   /** Default `socket`. */
   readonly strategy?: Strategy;
   readonly signal?: AbortSignal;
@@ -37,6 +47,10 @@ export interface ReleaseOptions {
 
 export interface DeployOptions extends ReleaseOptions {
   readonly owner: Owner;
+  /** How long to wait for a deploy that is under way, in milliseconds; default 0: refuse at once. */
+  readonly lockWaitMs?: number;
+  /** Deploy although a later run of the same workflow has deployed. */
+  readonly allowOlder?: boolean;
   /** Where steps are noted before they change anything; `finish` reads it. */
   readonly journal?: Journal;
   readonly onEvent?: (event: StepEvent) => void;
@@ -46,39 +60,52 @@ export interface DeployOptions extends ReleaseOptions {
 
 export const LOCK: LockStep = { id: 'lock', kind: 'lock', title: 'deploy lock' };
 
+/** What a deploy would do, and what it was decided upon. */
+export interface Prospect {
+  readonly release: string;
+  readonly plan: Plan;
+  readonly observed: Observed;
+}
+
 /**
  * What a deploy would do; changes nothing and takes no lock.
  *
  * @throws UserError as `deploy` does.
  */
-export async function preview(
-  options: ReleaseOptions,
-): Promise<{ plan: Plan; observed: Observed; artifact: Artifact }> {
+export async function preview(options: ReleaseOptions): Promise<Prospect> {
   const site = siteOf(options.stack, options.inventory, options.remote, options.timings);
-  const artifact = await readArtifact(options);
-  const observed = await observe(site, options.release, options.signal);
-  return { plan: plan(wantedOf(options, site, artifact), observed), observed, artifact };
+  return prospectOf(site, options, await readArtifact(options));
+}
+
+async function prospectOf(site: Site, options: ReleaseOptions, artifact: Artifact | null): Promise<Prospect> {
+  const { signal } = options;
+  const seen = await observe(site, options.release, signal);
+  const release = options.release ?? releaseBefore(seen);
+  const observed = options.release === undefined ? await askAgain(site, seen, release, signal) : seen;
+  return { release, observed, plan: plan(wantedOf(options, site, release, artifact), observed) };
 }
 
 /**
  * Rolls a release out over all app hosts, or puts everything back.
  *
  * @throws UserError for what the user can mend before anything was changed: the artifact, a host that cannot be reached or
- *   is not configured, no room, another deploy under way.
+ *   is not configured, no room, another deploy under way, a newer one that was there before.
  */
 export async function deploy(options: DeployOptions): Promise<DeployResult> {
   const start = performance.now();
-  const site = siteOf(options.stack, options.inventory, options.remote, options.timings);
   const artifact = await readArtifact(options);
   const journal = options.journal ?? noJournal;
-  const lease = await lock(site, options, journal);
-  const notes = lease.remark === undefined ? [] : [lease.remark];
+  const notes: string[] = [];
+  const { site, lease } = await lock(options, journal, notes);
+  if (lease.remark !== undefined) notes.push(lease.remark);
   let result: DeployResult;
   try {
-    const observed = await observe(site, options.release, options.signal);
-    const steps = plan(wantedOf(options, site, artifact), observed);
-    options.onPlan?.(steps, observed);
-    result = await rollOut(options, site, steps, lease, journal);
+    const prospect = await prospectOf(site, options, artifact);
+    if (artifact !== null && options.allowOlder !== true) {
+      requireNewest(prospect.observed.audit, options.owner, prospect.release);
+    }
+    options.onPlan?.(prospect.plan, prospect.observed);
+    result = await audited(options, site, prospect, () => rollOut(options, site, prospect, lease, journal));
   } finally {
     await unlock(lease, journal, notes);
   }
@@ -86,15 +113,66 @@ export async function deploy(options: DeployOptions): Promise<DeployResult> {
   return { ...result, seconds, notes: [...notes, ...result.notes] };
 }
 
-async function lock(site: Site, options: DeployOptions, journal: Journal): Promise<Lease> {
+/** Notes on every host that a run began, and what came of it; one that changes nothing leaves no note. */
+async function audited(
+  { owner, artifact }: DeployOptions,
+  site: Site,
+  { plan: { roll, finish, previous }, release, observed }: Prospect,
+  work: () => Promise<DeployResult>,
+): Promise<DeployResult> {
+  if (roll.length + finish.length === 0) return work();
+  const kind = artifact === undefined ? 'rollback' : 'deploy';
+  const hosts = observed.app.map(({ host }) => host);
+  const note = (event: AuditEntry['event'], reason?: string): Promise<void> =>
+    appendAudit(
+      site,
+      hosts,
+      entryOf(owner, { event, kind, release, previous, ...(reason ? { reason } : {}) }),
+    );
+  const began = note('began');
+  const result = await work();
+  await began;
+  if (result.outcome !== 'nothing-to-do') await note(result.outcome, result.reason);
+  return result;
+}
+
+/**
+ * Takes the lock on the host that keeps it. Where that one is gone and hosts may be missing, the next one by name keeps it,
+ * once a lease on the first would have been lost to whoever held it.
+ */
+async function lock(
+  options: DeployOptions,
+  journal: Journal,
+  notes: string[],
+): Promise<{ site: Site; lease: Lease }> {
+  const { owner, onEvent, signal, maxFailures = DEFAULT_PACE.maxFailures } = options;
+  const site = siteOf(options.stack, options.inventory, options.remote, options.timings);
+  const candidates = site.appHosts.map(({ name }) => name).sort();
   journal.append({ step: LOCK, state: 'started' });
-  try {
-    return await acquire(site, options.owner, options.release);
-  } catch (error) {
-    // Refused, or not reached at all: there is no lock of ours. After any other failure there may be one.
-    if (error instanceof UserError) journal.append({ step: LOCK, state: 'undone' });
-    throw error;
+  for (const [missing, lockHost] of candidates.entries()) {
+    try {
+      const at = { ...site, lockHost };
+      const lease = await acquirePatiently(at, owner, options.release ?? 'the release before', {
+        waitMs: options.lockWaitMs ?? 0,
+        ...(signal ? { signal } : {}),
+        onWait: (who) =>
+          onEvent?.({ step: LOCK, state: 'progress', at: Date.now(), message: `waiting: ${who}` }),
+      });
+      if (missing > 0) await sleep(site.timings.leaseMs, undefined, signal ? { signal } : {});
+      return { site: at, lease };
+    } catch (error) {
+      if (isOutOfReach(error) && missing < Math.min(maxFailures, candidates.length - 1)) {
+        notes.push(
+          `${lockHost}, which keeps the deploy lock, is out of reach: ${candidates[missing + 1]} keeps it`,
+        );
+        continue;
+      }
+      // Refused, or not reached at all: there is no lock of ours. After any other failure there may be one.
+      if (error instanceof UserError) journal.append({ step: LOCK, state: 'undone' });
+      throw error;
+    }
   }
+  throw new Error('a site has at least one app host');
 }
 
 /** A lock that cannot be removed frees itself: no reason to call a deploy failed that was not. */
@@ -109,58 +187,92 @@ async function unlock(lease: Lease, journal: Journal, notes: string[]): Promise<
 
 const RELEASE_ID = /^[a-z0-9][a-z0-9._-]{0,62}$/;
 
-async function readArtifact({ release, artifact, stack }: ReleaseOptions): Promise<Artifact> {
+async function readArtifact({ release, artifact, stack }: ReleaseOptions): Promise<Artifact | null> {
   requireSupported(stack);
-  if (!RELEASE_ID.test(release)) {
+  if (release !== undefined && !RELEASE_ID.test(release)) {
     throw new UserError(
       `"${release}" is no release id: up to 63 small letters, digits, dots, dashes and underscores, starting with a letter or digit`,
     );
   }
+  if (artifact === undefined) return null;
+  if (release === undefined)
+    throw new UserError('a deploy needs a release id; only a rollback chooses one itself');
   const { sha256 } = artifact;
   return checkArtifact(artifact.path, { psgi: stack.app.psgi, ...(sha256 === undefined ? {} : { sha256 }) });
 }
 
-function wantedOf(options: ReleaseOptions, site: Site, artifact: Artifact): Wanted {
+/** A rollback puts everything back at once: it skips the canary, runs no migration, and is not held up by batches. */
+function paceOf(options: ReleaseOptions): Pace {
+  const { batch, canary, floor, maxFailures } = options;
+  const asked = {
+    ...(batch === undefined ? {} : { batch }),
+    ...(canary === undefined ? {} : { canary }),
+    ...(floor === undefined ? {} : { floor }),
+    ...(maxFailures === undefined ? {} : { maxFailures }),
+  };
+  const hurry = options.artifact === undefined ? { batch: [{ percent: 100 }], canary: null } : {};
+  return { ...DEFAULT_PACE, ...asked, ...hurry };
+}
+
+function wantedOf(options: ReleaseOptions, site: Site, release: string, artifact: Artifact | null): Wanted {
+  const { app } = site;
   return {
-    release: options.release,
-    sha256: artifact.sha256,
-    bytes: artifact.bytes,
-    unpackedBytes: artifact.unpackedBytes,
+    ...paceOf(options),
+    release,
+    sha256: artifact?.sha256 ?? null,
+    bytes: artifact?.bytes ?? 0,
+    unpackedBytes: artifact?.unpackedBytes ?? 0,
     strategy: options.strategy ?? 'socket',
-    units: site.app.units,
-    keepReleases: site.app.keepReleases,
+    units: app.units,
+    keepReleases: app.keepReleases,
+    migrate: artifact === null ? null : (app.hooks.migrate?.split(' ') ?? null),
     addresses: Object.fromEntries(site.appHosts.map(({ name }) => [name, upstreamAddress(site, name)])),
+    places: Object.fromEntries(site.appHosts.map(({ name, placement }) => [name, placement])),
   };
 }
 
 async function rollOut(
   options: DeployOptions,
-  site: Site,
-  steps: Plan,
+  wholeSite: Site,
+  { plan: steps, observed, release }: Prospect,
   lease: Lease,
   journal: Journal,
 ): Promise<DeployResult> {
+  const site = withoutWebHosts(wholeSite, observed);
   const cut = new Map<string, number>();
-  const onCut = (host: string, requests: number): void => void cut.set(host, (cut.get(host) ?? 0) + requests);
-  const hands: Hands = { site, owner: options.owner, artifact: options.artifact.path, onCut };
+  const hands: Hands = {
+    site,
+    owner: options.owner,
+    left: new Map(observed.unreachable.map(({ host, reason }) => [host, { reason, restored: false }])),
+    onCut: (host, requests) => void cut.set(host, (cut.get(host) ?? 0) + requests),
+    ...(options.artifact ? { artifact: options.artifact.path } : {}),
+  };
   const events: StepEvent[] = [];
   const onEvent = (event: StepEvent): void => {
     events.push(event);
     options.onEvent?.(event);
   };
-  const run: Run = { hands, steps, lease, journal, onEvent, cancel: options.signal };
-  const end = await settle(run, options.release);
+  const tolerance: Tolerance = {
+    maxFailures: options.maxFailures ?? DEFAULT_PACE.maxFailures,
+    never: steps.roll.flatMap((one) => (one.kind === 'bake' ? one.hosts : [])),
+    journal,
+    onEvent,
+  };
+  const run: Run = { hands, steps, lease, journal, onEvent, tolerance, cancel: options.signal };
+  const end = await settle(run, release);
   const servers = serversOf(
     site.appHosts.map(({ name }) => name),
     events,
     cut,
   );
   return {
-    release: options.release,
+    release,
     previous: steps.previous,
     servers,
     seconds: 0,
     irreducibleSeconds: irreducibleSeconds(servers),
+    left: [...hands.left].map(([host, { reason }]) => ({ host, reason })),
+    history: historyOf(observed.audit, observed.app),
     evidence: [],
     unresolved: [],
     notes: [],
@@ -168,12 +280,18 @@ async function rollOut(
   };
 }
 
+const withoutWebHosts = (site: Site, { unreachable }: Observed): Site => ({
+  ...site,
+  webHosts: site.webHosts.filter(({ name }) => !unreachable.some(({ host }) => host === name)),
+});
+
 interface Run {
   readonly hands: Hands;
   readonly steps: Plan;
   readonly lease: Lease;
   readonly journal: Journal;
   readonly onEvent: (event: StepEvent) => void;
+  readonly tolerance: Tolerance;
   readonly cancel: AbortSignal | undefined;
 }
 
@@ -181,10 +299,10 @@ type End = Pick<DeployResult, 'outcome'> &
   Partial<Pick<DeployResult, 'reason' | 'evidence' | 'unresolved' | 'notes'>>;
 
 async function settle(run: Run, release: string): Promise<End> {
-  const { hands, steps, lease, journal, onEvent, cancel } = run;
+  const { hands, steps, lease, journal, onEvent, tolerance, cancel } = run;
   if (steps.roll.length + steps.finish.length === 0) return { outcome: 'nothing-to-do' };
   const signal = cancel ? AbortSignal.any([cancel, lease.lost]) : lease.lost;
-  const act = handlers(hands);
+  const act = tolerating(handlers(hands), hands, tolerance);
   const rolled = await execute(steps.roll, act, {
     signal,
     onEvent,
@@ -210,19 +328,47 @@ async function goBack(run: Run, rolled: Outcome, release: string): Promise<End> 
     const why = messageOf(lease.lost.reason);
     return { outcome: 'failed', reason: `${why}; nothing was put back, as another deploy may be at work` };
   }
-  const started = rolled.events
-    .filter(({ state }) => state === 'started')
-    .map(({ step }) => step as ReleaseStep);
-  const undone = await undoSteps(started.reverse(), handlers(hands), { journal, onEvent });
-  if (failure && BLAMES_RELEASE.has(failure.step.kind)) await markBad(hands, release);
+  const failures = await undoSteps(toUndo(run, rolled), handlers(hands), { journal, onEvent });
+  await setAside(hands, release, failure !== undefined && BLAMES_RELEASE.has(failure.step.kind));
   const evidence = failure?.error instanceof ReleaseFault ? failure.error.evidence : [];
-  const unresolved = undone.map(describeFailure);
+  const unresolved = [...failures.map(describeFailure), ...(await shutOut(hands, failures))];
   const outcome = unresolved.length > 0 ? 'failed' : failure ? 'rolled-back' : 'cancelled';
   return { outcome, reason, evidence, unresolved };
+}
+
+/** All that was started, last first; a host that was left out on the way has been put back already, and may serve again. */
+function toUndo({ hands: { left }, steps }: Run, rolled: Outcome): ReleaseStep[] {
+  const started = rolled.events
+    .filter(({ state }) => state === 'started')
+    .map(({ step }) => step as ReleaseStep)
+    .filter(({ host, kind }) => kind === 'leave-out' || host === undefined || !left.has(host));
+  const planned = new Set(steps.roll.filter(({ kind }) => kind === 'leave-out').map(({ host }) => host));
+  const onTheWay = [...left].filter(([host, { restored }]) => restored && !planned.has(host));
+  return [...onTheWay.map(([host]) => leaveOut(host)), ...started.reverse()];
+}
+
+/** A host that could not be put back comes up again with whatever it has: it gets no requests until a deploy was there. */
+async function shutOut(hands: Hands, failures: readonly Failure[]): Promise<string[]> {
+  const names = hands.site.appHosts.map(({ name }) => name);
+  const lost = new Set(
+    failures.filter(({ error }) => isOutOfReach(error)).map(({ step }) => step.host ?? ''),
+  );
+  return Promise.all(
+    names
+      .filter((host) => lost.has(host))
+      .map(async (host) => {
+        try {
+          await setServer(hands, host, 'down', { signal: new AbortController().signal });
+          return `${host} gets no requests until the next deploy has brought it up to date`;
+        } catch (error) {
+          return `${host} could not be taken out of service: ${messageOf(error)}`;
+        }
+      }),
+  );
 }
 
 const describeFailure = ({ step, error }: Failure): string =>
   `${step.host ?? ''} ${step.title}: ${messageOf(error)}`.trim();
 
 /** Steps whose failure says something about the release; a broken upload or a lost connection does not. */
-const BLAMES_RELEASE: ReadonlySet<string> = new Set(['compile', 'prove', 'gate', 'hold']);
+const BLAMES_RELEASE: ReadonlySet<string> = new Set(['compile', 'migrate', 'prove', 'gate', 'bake', 'hold']);

@@ -1,16 +1,19 @@
 import { fileJournal, openSteps, type StepEvent, undoSteps } from '@perlstack/procedure';
 import type { Remote } from '@perlstack/remote';
 import { type Inventory, messageOf, type Stack, UserError } from '@perlstack/stack';
+import { appendAudit, entryOf } from './audit.js';
 import { handlers } from './handlers.js';
+import type { LeftOut } from './hands.js';
 import { acquire, type Lease, type Owner } from './lease.js';
-import { siteOf, type Timings } from './site.js';
+import { type Site, siteOf, type Timings } from './site.js';
 import type { ReleaseStep } from './steps.js';
 
 export interface FinishOptions {
   readonly stack: Stack;
   readonly inventory: Inventory;
   readonly remote: Remote;
-  readonly release: string;
+  /** The deploy's, where it was given one. */
+  readonly release?: string;
   /** The same as the deploy's. */
   readonly owner: Owner;
   /** Path of the deploy's journal. */
@@ -38,7 +41,7 @@ export async function finish(options: FinishOptions): Promise<FinishResult> {
   const site = siteOf(options.stack, options.inventory, options.remote, options.timings);
   let lease: Lease;
   try {
-    lease = await acquire(site, options.owner, options.release);
+    lease = await acquire(site, options.owner, options.release ?? 'a release');
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     return { undone: [], unresolved: [], note: `nothing was put back: ${messageOf(error)}` };
@@ -50,9 +53,10 @@ export async function finish(options: FinishOptions): Promise<FinishResult> {
     }
     const journal = fileJournal(options.journal);
     const steps = open.filter(({ kind }) => kind !== 'lock');
-    const hands = { site, owner: options.owner };
+    const hands = { site, owner: options.owner, left: new Map<string, LeftOut>() };
     const onEvent = options.onEvent;
     const failures = await undoSteps(steps, handlers(hands), { journal, ...(onEvent ? { onEvent } : {}) });
+    await noteFinished(site, options, steps, failures.length);
     const failed = new Set(failures.map(({ step }) => step.id));
     for (const step of open) if (step.kind === 'lock') journal.append({ step, state: 'undone' });
     return {
@@ -64,4 +68,21 @@ export async function finish(options: FinishOptions): Promise<FinishResult> {
   } finally {
     await lease.release().catch(() => undefined);
   }
+}
+
+/** The log on the hosts would else say for ever that the run began. */
+async function noteFinished(
+  site: Site,
+  { owner, release = 'a release' }: FinishOptions,
+  steps: readonly ReleaseStep[],
+  failures: number,
+): Promise<void> {
+  if (steps.length === 0) return;
+  const event = failures > 0 ? 'failed' : 'cancelled';
+  const entry = { event, kind: 'deploy', release, previous: null, reason: 'killed, and put back' } as const;
+  await appendAudit(
+    site,
+    site.appHosts.map(({ name }) => name),
+    entryOf(owner, entry),
+  );
 }

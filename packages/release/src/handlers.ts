@@ -1,7 +1,9 @@
 import type { Handler, Handlers } from '@perlstack/procedure';
-import { act, type Hands } from './hands.js';
+import { baking } from './bake.js';
+import { act, type Hands, hostsAtWork } from './hands.js';
 import { releaseLock } from './lease.js';
-import { puttingBack, restarting, takingOut } from './out-of-service.js';
+import { migrating } from './migrate.js';
+import { leavingOut, puttingBack, restarting, takingOut } from './out-of-service.js';
 import { booting, compiling, proving, uploading } from './prepare.js';
 import { draining, gating, holding, switching } from './roll.js';
 import * as scripts from './scripts.js';
@@ -22,6 +24,9 @@ export function handlers(hands: Hands): Handlers<ReleaseStep> {
     restart: restarting(hands),
     'put-back': puttingBack(hands),
     hold: holding(hands),
+    migrate: migrating(hands),
+    bake: baking(hands),
+    'leave-out': leavingOut(hands),
     finish: finishing(hands),
     lock: locking(hands),
   };
@@ -47,11 +52,12 @@ function locking(hands: Hands): Handler<LockStep> {
   };
 }
 
-/** Marks a release that failed, on every host that has it, so that nobody goes back to it. */
-export async function markBad(hands: Hands, release: string): Promise<void> {
+/** Ends a roll-out that did not hold on every host; where the release is to blame, nobody goes back to it. */
+export async function setAside(hands: Hands, release: string, blamed: boolean): Promise<void> {
   const { signal } = new AbortController();
-  const marks = hands.site.appHosts.map((host) =>
-    act(hands, host.name, ['mark', scripts.MARK_BAD], [release], { signal }),
+  const args = [release, blamed ? 'bad' : ''];
+  const marks = hostsAtWork(hands).map((host) =>
+    act(hands, host.name, ['setting aside', scripts.SET_ASIDE], args, { signal }),
   );
   await Promise.allSettled(marks);
 }

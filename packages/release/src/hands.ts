@@ -1,6 +1,7 @@
 import { gate, type GateOptions, type Verdict } from '@perlstack/health';
 import type { StepContext } from '@perlstack/procedure';
 import type { RunOptions } from '@perlstack/remote';
+import type { Host } from '@perlstack/stack';
 import type { Owner } from './lease.js';
 import * as scripts from './scripts.js';
 import type { Site } from './site.js';
@@ -17,15 +18,28 @@ export class ReleaseFault extends Error {
   }
 }
 
+/** An app host that a deploy goes on without. */
+export interface LeftOut {
+  readonly reason: string;
+  /** It runs what it ran before: it may serve again should the others go back too. */
+  readonly restored: boolean;
+}
+
 /** What handlers need besides the site. */
 export interface Hands {
   readonly site: Site;
   readonly owner: Owner;
   /** The artifact's file; not needed to undo. */
   readonly artifact?: string;
+  /** App hosts that the deploy goes on without, and why. */
+  readonly left: Map<string, LeftOut>;
   /** Told how many requests were cut off when an instance stopped. */
   readonly onCut?: (host: string, requests: number) => void;
 }
+
+/** App hosts on which the release is to serve. */
+export const hostsAtWork = ({ site, left }: Hands): Host[] =>
+  site.appHosts.filter(({ name }) => !left.has(name));
 
 /** Limit of scripts that have nothing to wait for, in milliseconds. */
 export const SHORT_MS = 30_000;

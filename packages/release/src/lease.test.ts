@@ -19,6 +19,7 @@ const host = (name: string) => ({
   memoryMiB: null,
   vcpus: null,
   diskMiB: null,
+  placement: null,
   linodeId: null,
 });
 const inventory = { stack: 'shop', hosts: ['app-2', 'app-1', 'web-1'].map(host) };

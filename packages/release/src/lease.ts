@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf, UserError } from '@perlstack/stack';
 import { holderOf } from './observe.js';
 import { hostScript } from './scripts.js';
@@ -9,6 +10,11 @@ export interface Owner {
   readonly id: string;
   /** Where the run can be looked at. */
   readonly url?: string;
+  /** Who started it. */
+  readonly actor?: string;
+  /** The workflow's file, and the number of this run among its runs. */
+  readonly workflow?: string;
+  readonly number?: number;
 }
 
 /** The deploy lock, held: one file on one host, with a sign of life every few seconds. */
@@ -65,6 +71,45 @@ case $(cat "$lock" 2>/dev/null) in "$1"*) rm -f "$lock" ;; esac
 
 const LIMIT_MS = 20_000;
 
+/** The lock is somebody else's. */
+export class LockedError extends UserError {}
+
+export interface Patience {
+  /** How long to wait for a lock that somebody else holds, in milliseconds. */
+  readonly waitMs: number;
+  readonly signal?: AbortSignal;
+  /** Told who is waited for, once for each. */
+  readonly onWait?: (holder: string) => void;
+}
+
+/** Pause between two looks at a lock that is held. */
+const LOOK_AGAIN_MS = 1_000;
+
+/**
+ * Takes the deploy lock as soon as it is free.
+ *
+ * @throws UserError when it is still held when the time is up.
+ */
+export async function acquirePatiently(
+  site: Site,
+  owner: Owner,
+  release: string,
+  { waitMs, signal, onWait }: Patience,
+): Promise<Lease> {
+  const end = performance.now() + waitMs;
+  for (let told = ''; ;) {
+    try {
+      return await acquire(site, owner, release);
+    } catch (error) {
+      if (!(error instanceof LockedError) || signal?.aborted || performance.now() >= end) throw error;
+      const [who = ''] = error.message.split(', last sign of life');
+      if (who !== told) onWait?.(who);
+      told = who;
+    }
+    await sleep(LOOK_AGAIN_MS, undefined, signal ? { signal } : {}).catch(() => undefined);
+  }
+}
+
 /**
  * Takes the deploy lock of an application.
  *
@@ -82,7 +127,7 @@ export async function acquire(site: Site, owner: Owner, release: string): Promis
   });
   const [, how, silent, before] = /^(\w+) (-?\d+) ?(.*)/.exec(stdout) ?? [];
   const holder = holderOf(before ?? '', Number(silent));
-  if (how === 'held') throw new UserError(refusal(app.name, lockHost, holder, timings.leaseMs));
+  if (how === 'held') throw new LockedError(refusal(app.name, lockHost, holder, timings.leaseMs));
   const lost = new AbortController();
   const stop = keepAlive(site, owner, lost);
   return {

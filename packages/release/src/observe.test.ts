@@ -10,8 +10,9 @@ describe('parseAppHost', () => {
       'previous\tr0',
       'serving\tr1',
       'partial\t.r2.partial',
-      `release\tr1\t${'a'.repeat(64)}\t1\t0\t1700000000`,
-      'release\tby-hand\t-\t0\t1\t1700000001',
+      `release\tr1\t${'a'.repeat(64)}\t1\t0\t1700000000\t1`,
+      'release\tby-hand\t-\t0\t1\t1700000001\t0',
+      'audit\t{"release":"r1"}',
       'instance\tr1\tMemoryCurrent=52428800 NRestarts=0 ActiveState=active SubState=running ',
       'instance\tr2\tMemoryCurrent=[not set] NRestarts=3 ActiveState=activating SubState=auto-restart ',
       'enabled\tr1',
@@ -28,8 +29,15 @@ describe('parseAppHost', () => {
       serving: 'r1',
       previous: 'r0',
       releases: [
-        { id: 'r1', sha256: 'a'.repeat(64), good: true, bad: false, unpackedAt: 1_700_000_000 },
-        { id: 'by-hand', sha256: null, good: false, bad: true, unpackedAt: 1_700_000_001 },
+        {
+          id: 'r1',
+          sha256: 'a'.repeat(64),
+          good: true,
+          bad: false,
+          migrated: true,
+          unpackedAt: 1_700_000_000,
+        },
+        { id: 'by-hand', sha256: null, good: false, bad: true, migrated: false, unpackedAt: 1_700_000_001 },
       ],
       partials: ['.r2.partial'],
       instances: [
@@ -40,6 +48,7 @@ describe('parseAppHost', () => {
       memoryAvailable: 1024,
       diskAvailable: 2048,
       inFlight: 7,
+      audit: ['{"release":"r1"}'],
       lock: { owner: 'run-1', url: null, release: 'r2', since: '2026-01-01T00:00:00.000Z', silentSeconds: 4 },
     });
   });

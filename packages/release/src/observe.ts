@@ -1,13 +1,24 @@
 import { gate } from '@perlstack/health';
-import type { RunOptions } from '@perlstack/remote';
+import { ConnectError, RemoteError, type RunOptions } from '@perlstack/remote';
+import { messageOf } from '@perlstack/stack';
+import { mergeAudits } from './audit.js';
 import { hostScript, OBSERVE, OBSERVE_WEB } from './scripts.js';
 import { type Site, socketProbes } from './site.js';
-import type { AppHostState, Holder, Observed, WebHostState } from './world.js';
+import type { AppHostState, Holder, Observed, Unreachable, WebHostState } from './world.js';
 
 const LIMIT_MS = 60_000;
 
-/** Looks at every host of a deploy, all at once: one command a host, and one more where the wanted release serves already. */
-export async function observe(site: Site, release: string, signal?: AbortSignal): Promise<Observed> {
+/**
+ * Looks at every host of a deploy, all at once: one command a host, and one more where the wanted release serves already. A
+ * host that cannot be reached is a finding, not a failure.
+ *
+ * @param release id of the wanted release; undefined when that depends on what is found
+ */
+export async function observe(
+  site: Site,
+  release: string | undefined,
+  signal?: AbortSignal,
+): Promise<Observed> {
   const options: RunOptions = {
     sudo: true,
     name: 'observing',
@@ -16,29 +27,69 @@ export async function observe(site: Site, release: string, signal?: AbortSignal)
   };
   const onApp = async (host: string) => {
     const { stdout } = await site.remote.script(host, hostScript(site, OBSERVE), [], options);
-    const { lock, ...state } = parseAppHost(host, stdout);
-    return { lock, state: { ...state, ...(await complaintOf(site, state, release, signal)) } };
+    const { lock, audit, ...state } = parseAppHost(host, stdout);
+    return { lock, audit, state: { ...state, ...(await complaintOf(site, state, release, signal)) } };
   };
   const onWeb = async (host: string): Promise<WebHostState> => {
     const { stdout } = await site.remote.script(host, OBSERVE_WEB, [], options);
     return { host, down: stdout.split('\n').filter((line) => line !== '') };
   };
   const [app, web] = await Promise.all([
-    Promise.all(site.appHosts.map((host) => onApp(host.name))),
-    Promise.all(site.webHosts.map((host) => onWeb(host.name))),
+    Promise.all(site.appHosts.map((host) => reached('app', host.name, onApp(host.name)))),
+    Promise.all(site.webHosts.map((host) => reached('web', host.name, onWeb(host.name)))),
   ]);
-  const lock = app.find(({ state }) => state.host === site.lockHost)?.lock ?? null;
-  return { app: app.map(({ state }) => state), web, lock };
+  const seen = app.flatMap(({ found }) => found ?? []);
+  return {
+    app: seen.map(({ state }) => state),
+    web: web.flatMap(({ found }) => found ?? []),
+    unreachable: [...app, ...web].flatMap(({ unreachable }) => unreachable ?? []),
+    audit: mergeAudits(seen.map(({ audit }) => audit)),
+    lock: seen.find(({ state }) => state.host === site.lockHost)?.lock ?? null,
+  };
+}
+
+/** The same hosts, asked for the health of a release that was chosen only after they were looked at. */
+export async function askAgain(
+  site: Site,
+  observed: Observed,
+  release: string,
+  signal?: AbortSignal,
+): Promise<Observed> {
+  const asking = observed.app.map(async (host) => ({
+    ...host,
+    ...(await complaintOf(site, host, release, signal)),
+  }));
+  return { ...observed, app: await Promise.all(asking) };
+}
+
+/** A host that is gone, or goes while it is looked at. */
+async function reached<T>(
+  tier: Unreachable['tier'],
+  host: string,
+  looking: Promise<T>,
+): Promise<{ found?: T; unreachable?: Unreachable }> {
+  try {
+    return { found: await looking };
+  } catch (error) {
+    if (!isOutOfReach(error)) throw error;
+    return { unreachable: { host, tier, reason: messageOf(error) } };
+  }
+}
+
+/** Whether an error says that a host is not there, rather than that something on it went wrong. */
+export function isOutOfReach(error: unknown): boolean {
+  if (error instanceof ConnectError) return error.reason === 'unreachable';
+  return error instanceof RemoteError && (error.reason === 'lost' || error.reason === 'timeout');
 }
 
 /** Only a release that serves already is asked for its health: the others are proven after they booted. */
 async function complaintOf(
   site: Site,
-  state: AppHostState,
-  release: string,
+  state: Pick<AppHostState, 'host' | 'serving'>,
+  release: string | undefined,
   signal?: AbortSignal,
 ): Promise<Pick<AppHostState, 'complaint'>> {
-  if (state.serving !== release) return {};
+  if (release === undefined || state.serving !== release) return {};
   const verdict = await gate({
     probes: socketProbes(site, state.host, release),
     successes: 1,
@@ -53,7 +104,10 @@ async function complaintOf(
 type Lines = readonly (readonly string[])[];
 
 /** What the script printed: a word and its values a line, separated by tabs. */
-export function parseAppHost(host: string, output: string): AppHostState & { lock: Holder | null } {
+export function parseAppHost(
+  host: string,
+  output: string,
+): AppHostState & { lock: Holder | null; audit: string[] } {
   const lines: Lines = output.split('\n').map((line) => line.split('\t'));
   const all = (word: string): Lines =>
     lines.filter(([first]) => first === word).map(([, ...values]) => values);
@@ -65,12 +119,13 @@ export function parseAppHost(host: string, output: string): AppHostState & { loc
     current: one('current') || null,
     serving: one('serving') || null,
     previous: one('previous') || null,
-    releases: all('release').map(([id = '', sha256, good, bad, at]) => ({
+    releases: all('release').map(([id = '', sha256, good, bad, at, migrated]) => ({
       id,
       sha256: sha256 === undefined || sha256 === '-' ? null : sha256,
       good: good === '1',
       bad: bad === '1',
       unpackedAt: Number(at),
+      migrated: migrated === '1',
     })),
     partials: all('partial').map(([name = '']) => name),
     instances: all('instance').map(([id = '', properties = '']) => instanceOf(id, properties)),
@@ -79,6 +134,7 @@ export function parseAppHost(host: string, output: string): AppHostState & { loc
     diskAvailable: Number(one('disk')),
     inFlight: Number(one('inflight') || 0),
     lock: lock ? holderOf(lock[1] ?? '', Number(lock[0])) : null,
+    audit: all('audit').map(([line = '']) => line),
   };
 }
 

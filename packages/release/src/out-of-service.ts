@@ -3,7 +3,7 @@ import { act, BOOT_LIMIT, type Hands } from './hands.js';
 import { pointBack, revive } from './roll.js';
 import * as scripts from './scripts.js';
 import { portOf, upstreamAddress } from './site.js';
-import type { PutBackStep, RestartStep, TakeOutStep } from './steps.js';
+import type { LeaveOutStep, PutBackStep, RestartStep, TakeOutStep } from './steps.js';
 import { drain, stopLimit } from './stop.js';
 
 export function takingOut(hands: Hands): Handler<TakeOutStep> {
@@ -30,16 +30,25 @@ export function puttingBack(hands: Hands): Handler<PutBackStep> {
   };
 }
 
-async function setServer(
+/** Tells every web host whether an app host gets requests. */
+export async function setServer(
   hands: Hands,
   host: string,
   want: 'up' | 'down',
-  context: StepContext,
+  context: Pick<StepContext, 'signal'>,
 ): Promise<string> {
   const address = upstreamAddress(hands.site, host);
   const script = ['nginx upstream', scripts.SET_SERVER] as const;
   await Promise.all(hands.site.webHosts.map((web) => act(hands, web.name, script, [want, address], context)));
   return `${want} on ${hands.site.webHosts.map((web) => web.name).join(', ')}`;
+}
+
+/** Its undo asks nothing of the host, which may be gone: where it is, the web tier notices. */
+export function leavingOut(hands: Hands): Handler<LeaveOutStep> {
+  return {
+    run: ({ host }, context) => setServer(hands, host, 'down', context),
+    undo: ({ host }, context) => setServer(hands, host, 'up', context),
+  };
 }
 
 export function restarting(hands: Hands): Handler<RestartStep> {

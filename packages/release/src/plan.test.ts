@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { plan, type Wanted } from './plan.js';
+import { DEFAULT_PACE, plan, type Wanted } from './plan.js';
 import type { ReleaseStep } from './steps.js';
 import type { AppHostState, Instance, Observed, ReleaseFolder } from './world.js';
 
@@ -7,6 +7,7 @@ const GIB = 1024 ** 3;
 const SHA = 'a'.repeat(64);
 
 const wanted: Wanted = {
+  ...DEFAULT_PACE,
   release: 'r2',
   sha256: SHA,
   bytes: 1_000,
@@ -14,7 +15,9 @@ const wanted: Wanted = {
   strategy: 'socket',
   units: 1,
   keepReleases: 3,
-  addresses: { 'app-1': '10.0.0.1:5000', 'app-2': '10.0.0.2:5000' },
+  migrate: null,
+  addresses: Object.fromEntries([1, 2, 3, 4].map((number) => [`app-${number}`, `10.0.0.${number}:5000`])),
+  places: {},
 };
 
 const folder = (id: string, more: Partial<ReleaseFolder> = {}): ReleaseFolder => ({
@@ -22,6 +25,7 @@ const folder = (id: string, more: Partial<ReleaseFolder> = {}): ReleaseFolder =>
   sha256: SHA,
   good: true,
   bad: false,
+  migrated: false,
   unpackedAt: Number(id.replace(/\D/g, '')),
   ...more,
 });
@@ -59,10 +63,13 @@ const on = (host: string, id: string, more: Partial<AppHostState> = {}): AppHost
     ...(id === wanted.release ? { complaint: null } : {}),
     ...more,
   });
-const world = (app: AppHostState[], down: string[] = []): Observed => ({
+const world = (app: AppHostState[], down: string[] = [], more: Partial<Observed> = {}): Observed => ({
   app,
   web: [{ host: 'web-1', down }],
+  unreachable: [],
+  audit: [],
   lock: null,
+  ...more,
 });
 const ids = (steps: readonly ReleaseStep[]): string[] => steps.map(({ id }) => id);
 const find = (steps: readonly ReleaseStep[], id: string): ReleaseStep => {
@@ -273,7 +280,8 @@ describe('plan refuses, before anything is changed', () => {
 
   it('but needs no memory for a second instance by strategy drain, nor for one that runs already', () => {
     const small = { memoryAvailable: 1_000_000 };
-    expect(() => plan({ ...wanted, strategy: 'drain' }, world([on('app-1', 'r1', small)]))).not.toThrow();
+    const drain: Wanted = { ...wanted, strategy: 'drain', floor: 0 };
+    expect(() => plan(drain, world([on('app-1', 'r1', small)]))).not.toThrow();
     const unheld = on('app-1', 'r2', { ...small, releases: [folder('r2', { good: false })] });
     expect(() => plan(wanted, world([unheld]))).not.toThrow();
   });
@@ -305,5 +313,148 @@ describe('old releases', () => {
     const lost = bare('app-1', { previous: 'r1', releases: [folder('r1', { bad: true, good: false })] });
     const { roll } = plan(wanted, world([lost]));
     expect(find(roll, 'app-1/switch')).toMatchObject({ from: null });
+  });
+});
+
+describe('the pace', () => {
+  const four = ['app-1', 'app-2', 'app-3', 'app-4'].map((host) => on(host, 'r1'));
+  const after = (roll: readonly ReleaseStep[], id: string): readonly string[] | undefined =>
+    find(roll, id).after;
+
+  it('switches batch after batch', () => {
+    const { roll } = plan({ ...wanted, batch: [{ hosts: 1 }, { percent: 50 }] }, world(four));
+    expect(after(roll, 'app-2/switch')).toEqual(['app-1/gate']);
+    expect(after(roll, 'app-3/switch')).toEqual(['app-1/gate']);
+    expect(after(roll, 'app-4/switch')).toEqual(['app-2/gate', 'app-3/gate']);
+  });
+
+  it('lets a canary bake before the next batch', () => {
+    const canary = { hosts: 1, bakeMs: 60_000 };
+    const { roll } = plan({ ...wanted, batch: [{ percent: 100 }], canary }, world(four));
+    expect(find(roll, 'bake')).toMatchObject({ hosts: ['app-1'], ms: 60_000, after: ['app-1/gate'] });
+    for (const host of ['app-2', 'app-3', 'app-4']) expect(after(roll, `${host}/switch`)).toEqual(['bake']);
+  });
+
+  it('bakes nothing where there is no rest to compare with', () => {
+    const canary = { hosts: 4, bakeMs: 60_000 };
+    expect(ids(plan({ ...wanted, canary }, world(four)).roll)).not.toContain('bake');
+  });
+
+  it('takes no more hosts out at once than the floor allows', () => {
+    const drain: Wanted = { ...wanted, strategy: 'drain', batch: [{ percent: 100 }], floor: 0.7 };
+    const { roll } = plan(drain, world(four));
+    expect(after(roll, 'app-2/take-out')).toEqual(['app-1/put-back']);
+    const { roll: halves } = plan({ ...drain, floor: 0.5 }, world(four));
+    expect(after(halves, 'app-2/take-out')).toEqual(after(halves, 'app-1/take-out'));
+    expect(after(halves, 'app-3/take-out')).toEqual(['app-1/put-back', 'app-2/put-back']);
+  });
+
+  it('refuses a drain that leaves less than the floor', () => {
+    const one = plan.bind(null, { ...wanted, strategy: 'drain' }, world([on('app-1', 'r1')]));
+    expect(one).toThrow(/with 1 of 1 app servers at work that leaves less than the floor of 50 %/);
+  });
+
+  it('goes from place to place', () => {
+    const places = { 'app-1': 'rack-a', 'app-2': 'rack-a', 'app-3': 'rack-b', 'app-4': 'rack-b' };
+    const { roll } = plan({ ...wanted, places }, world(four));
+    expect(after(roll, 'app-3/switch')).toEqual(['app-1/gate']);
+    expect(after(roll, 'app-2/switch')).toEqual(['app-3/gate']);
+  });
+});
+
+describe('a migration', () => {
+  const migrate = ['bin/migrate', 'up'];
+  const two = [on('app-1', 'r1'), on('app-2', 'r1')];
+
+  it.each(['socket', 'drain'] as const)(
+    'runs on one host once all are prepared, by strategy %s',
+    (strategy) => {
+      const { roll } = plan({ ...wanted, strategy, migrate }, world(two));
+      expect(find(roll, 'migrate')).toMatchObject({
+        host: 'app-1',
+        command: migrate,
+        after: ['app-1/compile', 'app-2/compile'],
+      });
+      const first = strategy === 'socket' ? ['app-1/boot', 'app-2/boot'] : ['app-1/take-out'];
+      for (const id of first) expect(find(roll, id).after).toEqual(['migrate']);
+    },
+  );
+
+  it('runs once a release, wherever that was', () => {
+    const migrated = on('app-2', 'r1', {
+      releases: [folder('r1'), folder('r2', { good: false, migrated: true })],
+    });
+    const { roll } = plan({ ...wanted, migrate }, world([on('app-1', 'r1'), migrated]));
+    expect(ids(roll)).not.toContain('migrate');
+    expect(find(roll, 'app-1/boot').after).toEqual(['app-1/compile']);
+  });
+
+  it('has nothing to do where the release serves', () => {
+    const done = plan({ ...wanted, migrate }, world([on('app-1', 'r2'), on('app-2', 'r2')]));
+    expect(done.roll).toEqual([]);
+  });
+});
+
+describe('hosts out of reach', () => {
+  const gone = (host: string, tier: 'app' | 'web' = 'app') => ({
+    host,
+    tier,
+    reason: `${host} cannot be reached.`,
+  });
+  const two = [on('app-1', 'r1'), on('app-2', 'r1')];
+
+  it('stop a deploy', () => {
+    const state = world(two, [], { unreachable: [gone('app-3')] });
+    expect(() => plan(wanted, state)).toThrow(
+      /^app-3 cannot be reached\. Nothing was changed\. .* "max-failures" is 0/,
+    );
+  });
+
+  it('are left out where that is allowed', () => {
+    const state = world(two, [], { unreachable: [gone('app-3')] });
+    const { roll } = plan({ ...wanted, maxFailures: 1 }, state);
+    expect(roll[0]).toMatchObject({ id: 'app-3/leave-out', after: [] });
+    const idle = plan(
+      { ...wanted, maxFailures: 1, release: 'r1' },
+      {
+        ...state,
+        app: two.map((host) => ({ ...host, complaint: null })),
+      },
+    );
+    expect(idle.roll).toEqual([]);
+  });
+
+  it('are never so many that less than the floor is left', () => {
+    const unreachable = [gone('app-2'), gone('app-3')];
+    const state = world([on('app-1', 'r1')], [], { unreachable });
+    expect(() => plan({ ...wanted, maxFailures: 2 }, state)).toThrow(
+      /^1 of 3 app servers can be reached, less than/,
+    );
+  });
+
+  it('that are web hosts cannot be told who is drained', () => {
+    const state = world(two, [], { unreachable: [gone('web-2', 'web')] });
+    const drain: Wanted = { ...wanted, strategy: 'drain', maxFailures: 1 };
+    expect(() => plan(drain, state)).toThrow(/has to tell every web server/);
+    expect(() => plan({ ...drain, strategy: 'socket' }, state)).not.toThrow();
+  });
+});
+
+describe('a rollback', () => {
+  const kept = [folder('r1'), folder('r2')];
+  const back: Wanted = { ...wanted, release: 'r1', sha256: null };
+
+  it('boots what is kept, and uploads nothing', () => {
+    const { roll } = plan(back, world([on('app-1', 'r2', { releases: kept })]));
+    expect(ids(roll)).toEqual(
+      ['compile', 'boot', 'prove', 'switch', 'gate', 'drain'].map((kind) => `app-1/${kind}`).concat('hold'),
+    );
+  });
+
+  it('is refused where a host does not keep the release', () => {
+    const state = world([on('app-1', 'r2', { releases: kept }), on('app-2', 'r2')]);
+    expect(() => plan(back, state)).toThrow(
+      /^app-2 does not keep release r1 any more: it has r2 \(app\.keepReleases\)/,
+    );
   });
 });

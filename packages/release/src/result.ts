@@ -1,4 +1,5 @@
 import type { StepEvent } from '@perlstack/procedure';
+import type { ReleaseRecord } from './audit.js';
 import type { ReleaseStep } from './steps.js';
 
 /** Where the time of one app host went, in milliseconds. */
@@ -29,6 +30,10 @@ export interface DeployResult {
   readonly seconds: number;
   /** What no roll-out by this method can avoid, as if done one after the other: boot, gate and drain of each host, in seconds. */
   readonly irreducibleSeconds: number;
+  /** App hosts that it went on without: they get no requests until the next deploy brings them up to date. */
+  readonly left: readonly { readonly host: string; readonly reason: string }[];
+  /** What was deployed before this run, newest first. */
+  readonly history: readonly ReleaseRecord[];
   /** Why it did not succeed, in one line. */
   readonly reason?: string;
   /** The last lines that the release wrote where it failed. */

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { succeeded } from '@perlstack/health';
 import type { Handler, StepContext } from '@perlstack/procedure';
-import { act, BOOT_LIMIT, type Hands, pass } from './hands.js';
+import { act, BOOT_LIMIT, type Hands, hostsAtWork, pass } from './hands.js';
 import * as scripts from './scripts.js';
 import { portOf, socketProbes, upstreamProbe } from './site.js';
 import type { DrainStep, GateStep, HoldStep, SwitchStep } from './steps.js';
@@ -76,7 +76,7 @@ export function holding(hands: Hands): Handler<HoldStep> {
   return {
     run: async ({ release }, { signal }) => {
       const probes = site.webHosts.flatMap((web) =>
-        site.appHosts.map((app) => ({
+        hostsAtWork(hands).map((app) => ({
           ...upstreamProbe(site, app.name, release, web.name),
           name: `${app.name} (asked by ${web.name})`,
         })),
@@ -87,7 +87,7 @@ export function holding(hands: Hands): Handler<HoldStep> {
         timeoutMs: site.timings.gateMs,
         signal,
       });
-      return `${site.appHosts.length} app hosts seen from ${site.webHosts.length} web hosts`;
+      return `${hostsAtWork(hands).length} app hosts seen from ${site.webHosts.length} web hosts`;
     },
   };
 }

@@ -57,7 +57,8 @@ for folder in "$releases"/* "$releases"/.*.partial* "$releases"/.*.removed; do
   case $name in .*) say partial "$name"; continue ;; esac
   mark=$folder/.perlstack-sha256
   say release "$name" "$(cat "$mark" 2>/dev/null || echo -)" "$(exists "$folder/.perlstack-good")" \
-    "$(exists "$folder/.perlstack-bad")" "$(stat -c %Y "$mark" 2>/dev/null || stat -c %Y "$folder")"
+    "$(exists "$folder/.perlstack-bad")" "$(stat -c %Y "$mark" 2>/dev/null || stat -c %Y "$folder")" \
+    "$(exists "$folder/.perlstack-migrated")"
 done
 units=$(systemctl list-units --all --plain --no-legend --full "$unit*.service" | cut -d ' ' -f 1)
 for one in $units; do
@@ -75,6 +76,10 @@ while [ ! -e "$place" ]; do place=$(dirname "$place"); done
 say disk "$(df -P -B1 "$place" | awk 'NR == 2 { print $4 }')"
 now=$(serving)
 [ -z "$now" ] || say inflight "$(connections "$run/$now.sock")"
+if [ -e "$state/audit.log" ]; then
+  { grep -F '"event":"succeeded"' "$state/audit.log" | tail -n 8; tail -n 12 "$state/audit.log"; } | sort -u |
+    while IFS= read -r line; do say audit "$line"; done
+fi
 [ ! -e "$state/deploy.lock" ] || say lock "$(($(date +%s) - $(stat -c %Y "$state/deploy.lock")))" "$(cat "$state/deploy.lock")"
 `.replaceAll('\\${', '${');
 
@@ -104,10 +109,14 @@ sync -f "$part"
 [ "$(cat "$releases/$id/.perlstack-sha256" 2>/dev/null)" = "$sha" ] || mv -T "$part" "$releases/$id"
 `;
 
-/** Arguments: release, seconds, PSGI file, folders for @INC. The environment is that of the unit. */
+/**
+ * Arguments: release, seconds, PSGI file, folders for @INC. The environment is that of the unit. From now on the host has the
+ * release's static files for those that were sent a page of it by another one.
+ */
 export const COMPILE = String.raw`
 id=$1 limit=$2 psgi=$3
 shift 3
+point "releases/$id" "$home/next"
 cd "$releases/$id"
 set -- $(for folder in "$@" local/lib/perl5; do [ ! -d "$folder" ] || printf '%s\n' "-I$folder"; done)
 systemd-run --quiet --wait --pipe --collect -p "User=$user" -p "Group=$user" -p "WorkingDirectory=$releases/$id" \
@@ -207,7 +216,7 @@ echo "$cut"
 export const FINISH = String.raw`
 held=$1 stops=$2
 shift 2
-rm -f "$releases/$held/.perlstack-bad"
+rm -f "$releases/$held/.perlstack-bad" "$home/next"
 touch "$releases/$held/.perlstack-good"
 stop_list=
 while [ "$stops" -gt 0 ]; do stop_list="$stop_list $1"; shift; stops=$((stops - 1)); done
@@ -241,9 +250,11 @@ done
 echo "$cut"
 `.replaceAll('\\${', '${');
 
-/** Argument: release. */
-export const MARK_BAD = String.raw`
-[ ! -d "$releases/$1" ] || [ -e "$releases/$1/.perlstack-good" ] || touch "$releases/$1/.perlstack-bad"
+/** Arguments: release, `bad` where it is to blame. Nobody rolls it out any more. */
+export const SET_ASIDE = String.raw`
+rm -f "$home/next"
+[ "$2" = bad ] && [ -d "$releases/$1" ] && [ ! -e "$releases/$1/.perlstack-good" ] || exit 0
+touch "$releases/$1/.perlstack-bad"
 `;
 
 /** Arguments: release, lines. The end of what its unit wrote. */

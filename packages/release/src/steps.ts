@@ -83,6 +83,27 @@ export interface FinishStep extends OfRelease {
   readonly remove: readonly string[];
 }
 
+/** The database becomes what the release needs: once a release, before any of its instances starts. It is never undone. */
+export interface MigrateStep extends OfRelease {
+  readonly kind: 'migrate';
+  /** A program of the release and its arguments. */
+  readonly command: readonly string[];
+}
+
+/** The first hosts alone have the release for a while, and are compared with the rest. */
+export interface BakeStep extends Step {
+  readonly kind: 'bake';
+  readonly release: string;
+  readonly hosts: readonly string[];
+  /** Milliseconds. */
+  readonly ms: number;
+}
+
+/** The web hosts send nothing to an app host that the deploy goes on without. */
+export interface LeaveOutStep extends OnHost {
+  readonly kind: 'leave-out';
+}
+
 /** The deploy lock is held; it is in the journal so that whoever comes after a kill frees it. */
 export interface LockStep extends Step {
   readonly kind: 'lock';
@@ -100,5 +121,8 @@ export type ReleaseStep =
   | RestartStep
   | PutBackStep
   | HoldStep
+  | MigrateStep
+  | BakeStep
+  | LeaveOutStep
   | FinishStep
   | LockStep;

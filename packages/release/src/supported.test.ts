@@ -14,7 +14,6 @@ describe('requireSupported', () => {
   );
 
   it.each([
-    [{ hooks: { migrate: 'bin/migrate up' } }, /^app\.hooks\.migrate: .*Nothing was changed\.$/],
     [
       { build: { with: 'carton', on: 'host' } },
       /^app\.build: .*carton in a workflow.*Nothing was changed\.$/,

@@ -6,13 +6,7 @@ import { type Stack, UserError } from '@perlstack/stack';
  *
  * @throws UserError naming the key and what to do instead.
  */
-export function requireSupported({ app: { build, hooks } }: Pick<Stack, 'app'>): void {
-  if (hooks.migrate !== undefined) {
-    throw new UserError(
-      'app.hooks.migrate: this version runs no migrations; run yours in a workflow step before the deploy, and remove the key. ' +
-        'Nothing was changed.',
-    );
-  }
+export function requireSupported({ app: { build } }: Pick<Stack, 'app'>): void {
   if (build.with !== 'none' && build.on === 'host') {
     throw new UserError(
       `app.build: this version does not build on the hosts; pack an artifact that holds its modules (${build.with} in a workflow ` +

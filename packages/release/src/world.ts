@@ -1,3 +1,5 @@
+import type { AuditEntry } from './audit.js';
+
 /** A release folder on an app host. */
 export interface ReleaseFolder {
   readonly id: string;
@@ -7,6 +9,8 @@ export interface ReleaseFolder {
   readonly good: boolean;
   /** A roll-out of it failed: never chosen to go back to. */
   readonly bad: boolean;
+  /** Its migration ran to its end, from this host. */
+  readonly migrated: boolean;
   /** When it was unpacked, in seconds since the epoch by the host's clock. */
   readonly unpackedAt: number;
 }
@@ -66,10 +70,20 @@ export interface Holder {
   readonly silentSeconds: number;
 }
 
+/** A host that could not be looked at. */
+export interface Unreachable {
+  readonly host: string;
+  readonly tier: 'app' | 'web';
+  /** A sentence. */
+  readonly reason: string;
+}
+
 export interface Observed {
-  /** In the order in which they are rolled. */
   readonly app: readonly AppHostState[];
   readonly web: readonly WebHostState[];
+  readonly unreachable: readonly Unreachable[];
+  /** What was deployed before, oldest first. */
+  readonly audit: readonly AuditEntry[];
   readonly lock: Holder | null;
 }
 

@@ -523,6 +523,30 @@ describe('jump hosts', () => {
     expect((await remote.run('app-1', ['echo', 'back'])).stdout).toBe('back\n');
   });
 
+  it('goes through another one of its tier when the jump host is gone', async () => {
+    const [dead, web, app] = [await server(), await server(), await server()];
+    const hosts = [dead.host('web-1'), web.host('web-2'), app.host('app-1', { via: 'web-1' })];
+    const remote = open(hosts);
+    await remote.run('app-1', ['true']);
+    await dead.close();
+    dead.cut();
+    await failure(remote.run('app-1', ['true']));
+    expect((await remote.run('app-1', ['echo', 'round'])).stdout).toBe('round\n');
+    expect(web.seen.connections).toBe(1);
+  });
+
+  it('goes through no other one when the jump host shows a wrong key', async () => {
+    const [false1, web, app] = [await server(), await server(), await server()];
+    const hosts = [
+      false1.host('web-1', { hostKeys: [stranger] }),
+      web.host('web-2'),
+      app.host('app-1', { via: 'web-1' }),
+    ];
+    const error = await failure(open(hosts).run('app-1', ['true']));
+    expect(error).toMatchObject({ host: 'web-1', reason: 'wrong-host-key' });
+    expect(web.seen.connections).toBe(0);
+  });
+
   it.each([
     ['an unknown one', 'nowhere', 'web-1.ssh.via names "nowhere"'],
     ['a circle', 'web-1', 'web-1 → web-1'],

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Host, type Inventory, UserError } from '@perlstack/stack';
 import pLimit, { type LimitFunction } from 'p-limit';
+import { ConnectError } from './errors.js';
 import { NotConnected } from './exec.js';
 import { type Attempt, connectError, describeAttempt, type History, pauseBeforeRetry } from './failure.js';
 import type { UsableKey } from './keys.js';
@@ -143,8 +144,7 @@ export class Pool {
 
   /** One handshake, when it is its turn; the connection to the jump host comes before and takes its own turn. */
   async #attempt(host: Host, through?: Session): Promise<Session | Attempt> {
-    const { via } = host.ssh;
-    const jump = through ?? (via === null ? undefined : await this.#slot(via).session);
+    const jump = through ?? (await this.#jump(host));
     try {
       const session = await this.#handshakes(() =>
         openSession(host, this.#key, jump, this.#options.handshakeTimeoutMs, this.#closing.signal),
@@ -156,6 +156,30 @@ export class Pool {
       if (error instanceof AttemptError) return error.attempt;
       throw error;
     }
+  }
+
+  /**
+   * The connection to the host through which SSH goes. When that one is gone, another of its tier is as good: a host must
+   * not be out of reach, half way through a change, because the one in front of it died.
+   */
+  async #jump({ ssh: { via } }: Host): Promise<Session | undefined> {
+    if (via === null) return undefined;
+    try {
+      return await this.#slot(via).session;
+    } catch (error) {
+      if (!(error instanceof ConnectError) || error.reason !== 'unreachable') throw error;
+      for (const name of this.#twinsOf(via)) {
+        const session = await this.#slot(name).session.catch(() => undefined);
+        if (session) return session;
+      }
+      throw error;
+    }
+  }
+
+  #twinsOf(name: string): string[] {
+    const { tier } = this.#host(name);
+    const twins = [...this.#hosts.values()].filter((host) => host.tier === tier && host.ssh.via === null);
+    return twins.map((host) => host.name).filter((twin) => twin !== name);
   }
 
   #assertJumps(host: Host): void {

@@ -27,6 +27,8 @@ export const HostSchema = z.strictObject({
   vcpus: z.number().int().positive().nullable().default(null),
   /** Disk in MiB, from the Linode. */
   diskMiB: z.number().int().positive().nullable().default(null),
+  /** What fails together with it (a rack, a placement group); `null` where that is not known. */
+  placement: z.string().nullable().default(null),
   /** Linode id, or `null` for a host that was not provisioned by us. */
   linodeId: z.number().int().nullable().default(null),
 });

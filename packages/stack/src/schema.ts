@@ -48,6 +48,13 @@ const relativePath = z
   );
 const urlPath = z.string().regex(/^\/[A-Za-z0-9._~/-]*$/, 'an absolute URL path such as /images');
 const variable = z.string().regex(/^[A-Z_][A-Z0-9_]*$/, 'a variable name: capitals, digits, underscores');
+/** A program and its arguments, split at each space; nothing in it means anything to a shell, which never sees it. */
+const plainCommand = z
+  .string()
+  .regex(
+    /^[A-Za-z0-9._/:=@,+-]+(?: [A-Za-z0-9._/:=@,+-]+)*$/,
+    'a program and its plain arguments, such as bin/migrate up',
+  );
 const oneLine = z.string().regex(/^[^\r\n\0]*$/, 'one line');
 
 const privateNetwork = z
@@ -64,6 +71,11 @@ const ExistingHostSchema = z
   .strictObject({
     address,
     privateAddress: address.optional(),
+    placement: z
+      .string()
+      .regex(/^[A-Za-z0-9._-]{1,64}$/, 'a word of letters, digits, dots and dashes')
+      .optional()
+      .describe('What fails together, such as a rack: roll-outs go from one to the next'),
     hostKey: z
       .string()
       .regex(/^SHA256:[A-Za-z0-9+/]{43}$/, 'the fingerprint that `ssh-keygen -lf` prints: SHA256:…'),
@@ -210,7 +222,14 @@ const AppSchema = z.strictObject({
       on: z.enum(['host', 'runner']).default('host'),
     })
     .prefault({}),
-  hooks: z.strictObject({ migrate: oneLine.optional() }).default({}),
+  hooks: z
+    .strictObject({
+      migrate: plainCommand
+        .optional()
+        .describe('Runs once a release, on one app host, before any of its instances starts: bin/migrate up'),
+      timeout: duration.default(parseDuration('10m')).describe('How long it may take'),
+    })
+    .prefault({}),
   packages: z
     .array(z.string().regex(/^[a-z0-9][a-z0-9+.-]+$/, 'a Debian package'))
     .default([])

@@ -1,6 +1,6 @@
 import { hostsOf, type Host, type Inventory, type Stack } from '@perlstack/stack';
 import { privateAddressOf, socketAddress } from '../addresses.js';
-import { APP_PORT, appLayout, unitsOf } from '../layout.js';
+import { APP_PORT, appLayout, RELEASE_LINKS, unitsOf } from '../layout.js';
 import {
   block,
   comment,
@@ -34,21 +34,27 @@ function upstream({ app }: Stack): Statement {
 const nextUnit = ({ app }: Stack): Statement =>
   directive('proxy_next_upstream', app.units > 1 ? 'error' : 'off');
 
+/**
+ * Static files of the release that serves, else of the one that is being rolled out, else of the one before: while a
+ * roll-out lasts, and in pages that browsers still show, both old and new names are asked for, on every host.
+ */
+function files(stack: Stack): Statement[] {
+  const { home } = appLayout(stack.app.name);
+  const { root, expires } = stack.app.static;
+  const tried = RELEASE_LINKS.map((link) => expression`/${link}/${root}$uri`);
+  return [
+    directive('root', home),
+    directive('expires', nginxTime(expires)),
+    directive('try_files', ...tried, '@app'),
+  ];
+}
+
 function locations(stack: Stack): Statement[] {
   const pass = directive('proxy_pass', `http://${groupOf(stack.app.name)}`);
-  const files = staticPaths(stack);
+  const paths = staticPaths(stack);
   return [
-    ...files.map((path) =>
-      block(
-        'location',
-        [path],
-        [
-          directive('expires', nginxTime(stack.app.static.expires)),
-          directive('try_files', expression`$uri`, '@app'),
-        ],
-      ),
-    ),
-    ...(files.includes('/') ? [] : [block('location', ['/'], [pass])]),
+    ...paths.map((path) => block('location', [path], files(stack))),
+    ...(paths.includes('/') ? [] : [block('location', ['/'], [pass])]),
     block('location', ['@app'], [pass]),
   ];
 }

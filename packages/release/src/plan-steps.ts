@@ -1,0 +1,134 @@
+import { type Lane, runs } from './lanes.js';
+import type { BakeStep, LeaveOutStep, MigrateStep, ReleaseStep } from './steps.js';
+
+/** Keeps the kind of a step literal. */
+const step = <const S extends ReleaseStep>(one: S): S => one;
+
+/** A release on its way to the hosts. */
+export interface Shipment {
+  readonly release: string;
+  /** SHA-256 of its artifact; null when it is on the hosts already, and only there. */
+  readonly sha256: string | null;
+}
+
+/** Upload and compile check, as far as they are not done; `after` is what has to come first. */
+export function prepare(
+  { release, sha256 }: Shipment,
+  { host: state }: Lane,
+  after: readonly string[],
+): ReleaseStep[] {
+  const host = state.host;
+  if (runs(state, release)) return [];
+  const there = sha256 === null || state.releases.some(({ id }) => id === release);
+  const upload = step({
+    id: `${host}/upload`,
+    kind: 'upload',
+    host,
+    title: `upload ${release}`,
+    release,
+    sha256: sha256 ?? '',
+    after,
+  });
+  const first = there ? after : [upload.id];
+  const compile = step({
+    id: `${host}/compile`,
+    kind: 'compile',
+    host,
+    title: `compile ${release}`,
+    release,
+    after: first,
+  });
+  return there ? [compile] : [upload, compile];
+}
+
+const titleOf = (what: string, release: string, serving: string | null): string =>
+  `${what} ${serving === null || serving === release ? '' : `${serving} → `}${release}`;
+
+export const idsOf = (steps: readonly ReleaseStep[], otherwise: readonly string[] = []): readonly string[] =>
+  steps.length > 0 ? steps.map(({ id }) => id) : otherwise;
+
+type Of = Pick<Shipment, 'release'>;
+
+export function bootStep({ release }: Of, { host: { host } }: Lane, after: readonly string[]) {
+  return step({ id: `${host}/boot`, kind: 'boot', host, title: `boot ${release}`, release, after });
+}
+
+export function proveStep({ release }: Of, { host: { host } }: Lane, after: readonly string[]) {
+  return step({ id: `${host}/prove`, kind: 'prove', host, title: `prove ${release}`, release, after });
+}
+
+export function gateStep({ release }: Of, { host: { host } }: Lane, after: readonly string[]) {
+  return step({ id: `${host}/gate`, kind: 'gate', host, title: `gate ${release}`, release, after });
+}
+
+export function switchStep({ release }: Of, { host: state, from }: Lane, after: readonly string[]) {
+  const { host, previous } = state;
+  const title = titleOf('switch', release, state.serving);
+  return step({ id: `${host}/switch`, kind: 'switch', host, title, release, from, previous, after });
+}
+
+export function restartStep({ release }: Of, { host: state, from }: Lane, after: readonly string[]) {
+  const { host, previous } = state;
+  const title = titleOf('restart', release, state.serving);
+  return step({ id: `${host}/restart`, kind: 'restart', host, title, release, from, previous, after });
+}
+
+export const drainStep = (
+  host: string,
+  releases: readonly string[],
+  port: boolean,
+  after: readonly string[],
+) =>
+  step({
+    id: `${host}/drain`,
+    kind: 'drain',
+    host,
+    title: releases.length === 0 ? 'drain' : `drain ${releases.join(', ')}`,
+    releases,
+    port,
+    after,
+  });
+
+export const takeOut = (host: string, after: readonly string[]) =>
+  step({ id: `${host}/take-out`, kind: 'take-out', host, title: 'take out of service', after });
+
+export const putBack = (host: string, after: readonly string[]) =>
+  step({ id: `${host}/put-back`, kind: 'put-back', host, title: 'put back into service', after });
+
+/** A host that the deploy goes on without gets no requests: it would answer with the old release. */
+export const leaveOut = (host: string): LeaveOutStep =>
+  step({ id: `${host}/leave-out`, kind: 'leave-out', host, title: 'leave out', after: [] });
+
+export function migrateStep(
+  host: string,
+  release: string,
+  command: readonly string[],
+  after: readonly string[],
+): MigrateStep {
+  return step({
+    id: 'migrate',
+    kind: 'migrate',
+    host,
+    title: `migrate for ${release}`,
+    release,
+    command,
+    after,
+  });
+}
+
+export function bakeStep(
+  release: string,
+  hosts: readonly string[],
+  ms: number,
+  after: readonly string[],
+): BakeStep {
+  const title = `bake ${release} on ${hosts.join(', ')}`;
+  return step({ id: 'bake', kind: 'bake', title, release, hosts, ms, after });
+}
+
+/** After everything else, so that the whole roll-out is looked at once more as one. */
+export function holdAfter(roll: readonly ReleaseStep[], release: string): ReleaseStep {
+  const followed = new Set(roll.flatMap((one) => one.after ?? []));
+  const after = roll.filter((one) => !followed.has(one.id)).map((one) => one.id);
+  return { id: 'hold', kind: 'hold', title: `hold ${release} on all app hosts`, release, after };
+}

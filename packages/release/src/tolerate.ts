@@ -1,0 +1,68 @@
+import { type Handler, type Handlers, type Journal, type StepEvent, undoSteps } from '@perlstack/procedure';
+import { messageOf } from '@perlstack/stack';
+import { setServer } from './out-of-service.js';
+import type { Hands } from './hands.js';
+import { leaveOut } from './plan-steps.js';
+import type { ReleaseStep } from './steps.js';
+
+export interface Tolerance {
+  /** How many app hosts may fail before the roll-out does; those that were out of reach from the start count. */
+  readonly maxFailures: number;
+  /** Hosts that may not: a canary that fails has said all there is to say. */
+  readonly never: readonly string[];
+  readonly journal: Journal;
+  readonly onEvent: (event: StepEvent) => void;
+}
+
+/**
+ * Handlers that go on without a host that fails: what was begun on it is put back, it gets no requests any more (it would
+ * answer with the old release), and all its further steps are skipped.
+ */
+export function tolerating(
+  handlers: Handlers<ReleaseStep>,
+  hands: Hands,
+  tolerance: Tolerance,
+): Handlers<ReleaseStep> {
+  if (tolerance.maxFailures === 0) return handlers;
+  const begun: ReleaseStep[] = [];
+  const wrapped = Object.entries(handlers).map(([kind, handler]) => [
+    kind,
+    tolerant(handler as Handler<ReleaseStep>, begun, handlers, hands, tolerance),
+  ]);
+  return Object.fromEntries(wrapped) as Handlers<ReleaseStep>;
+}
+
+function tolerant(
+  handler: Handler<ReleaseStep>,
+  begun: ReleaseStep[],
+  handlers: Handlers<ReleaseStep>,
+  hands: Hands,
+  { maxFailures, never, journal, onEvent }: Tolerance,
+): Handler<ReleaseStep> {
+  const isLeft = ({ host }: ReleaseStep): boolean => host !== undefined && hands.left.has(host);
+  return {
+    ...handler,
+    check: async (step, context) =>
+      (isLeft(step) && step.kind !== 'leave-out') || ((await handler.check?.(step, context)) ?? false),
+    run: async (step, context) => {
+      begun.push(step);
+      try {
+        return await handler.run(step, context);
+      } catch (error) {
+        const { host } = step;
+        const known = hands.site.appHosts.some(({ name }) => name === host);
+        if (!host || !known || context.signal.aborted || never.includes(host)) throw error;
+        if (hands.left.size >= maxFailures) throw error;
+        const reason = messageOf(error);
+        hands.left.set(host, { reason, restored: false });
+        const own = begun.filter((one) => one.host === host).reverse();
+        const lasting = await undoSteps(own, handlers, { journal, onEvent });
+        hands.left.set(host, { reason, restored: lasting.length === 0 });
+        const leaving = leaveOut(host);
+        journal.append({ step: leaving, state: 'started' });
+        await setServer(hands, host, 'down', context);
+        return `left out: ${reason}`;
+      }
+    },
+  };
+}
