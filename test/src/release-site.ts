@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { render } from '@perlstack/configs';
 import { handlers, observe, plan } from '@perlstack/converge';
 import { execute } from '@perlstack/procedure';
-import { messageOf } from '@perlstack/stack';
+import { messageOf, type Stack } from '@perlstack/stack';
 import type { DeployOrder } from './deploy-process.js';
 import { type HostsSite, openHosts } from './hosts-site.js';
 
@@ -18,7 +18,7 @@ export interface Site extends HostsSite {
   journal(): string;
   /** Runs a deploy as a process; resolves when it has ended, by itself or by its own SIGKILL. */
   process(
-    order: Omit<DeployOrder, 'stack' | 'inventory' | 'keyFile'>,
+    order: Omit<DeployOrder, 'stack' | 'inventory' | 'keyFile'> & { readonly stack?: Stack },
   ): Promise<{ killed: boolean; output: string }>;
   /** The lines of the order journals of all app hosts. */
   orders(): Promise<string[]>;
@@ -58,7 +58,7 @@ function siteOf(base: HostsSite): Site {
     ...base,
     url: `http://${inventory.hosts[0]?.publicAddress}`,
     journal: () => join(folder, `journal-${(journals += 1)}`),
-    process: (order) => runProcess({ ...order, stack, inventory, keyFile }),
+    process: (order) => runProcess({ stack, ...order, inventory, keyFile }),
     orders: async () => {
       const hosts = inventory.hosts.filter(({ tier }) => tier === 'app');
       const journals = await Promise.all(

@@ -27,6 +27,8 @@ export interface ShopOptions {
   readonly fault?: Fault;
   /** How long the application takes to load, in milliseconds. */
   readonly bootMs?: number;
+  /** Text of the program `bin/migrate`, where the release has one. */
+  readonly migrate?: string;
   /** Where the archive goes; default: a new folder for temporary files, which the caller removes. */
   readonly directory?: string;
 }
@@ -57,6 +59,10 @@ export async function stageRelease(stage: string, options: ShopOptions): Promise
     filter: (from) => !LEFT_OUT.has(path.relative(SOURCE, from)),
   });
   await writeFile(path.join(stage, 'release.conf'), `fault = ${fault}\nboot_ms = ${bootMs}\n`);
+  if (options.migrate !== undefined) {
+    await mkdir(path.join(stage, 'bin'), { recursive: true });
+    await writeFile(path.join(stage, 'bin', 'migrate'), options.migrate, { mode: 0o755 });
+  }
   await mkdir(path.join(stage, 'public', 'assets'));
   await writeFile(path.join(stage, 'public', 'assets', `${release}.css`), `/* ${release} */\n`);
 }

@@ -4,8 +4,8 @@ export const declaration = declare({
   inputs: {
     ...stackInputs,
     ...hostInputs,
-    mode: { kind: 'choice', options: ['plan', 'apply'], default: 'apply' },
-    artifact: { kind: 'path', required: true, exists: 'file' },
+    mode: { kind: 'choice', options: ['plan', 'apply', 'rollback'], default: 'apply' },
+    artifact: { kind: 'path', exists: 'file' },
     sha256: { kind: 'string', pattern: /[0-9a-f]{64}/, expected: '64 hexadecimal digits' },
     release: {
       kind: 'string',
@@ -14,7 +14,20 @@ export const declaration = declare({
       expected:
         'up to 63 small letters, digits, dots, dashes and underscores, starting with a letter or digit',
     },
+    to: { kind: 'string', pattern: /[a-z0-9][a-z0-9._-]{0,62}/, expected: 'the id of a release' },
     strategy: { kind: 'choice', options: ['socket', 'drain'], default: 'socket' },
+    batch: { kind: 'string', default: '1' },
+    canary: { kind: 'integer', min: 0, max: 250, default: '0' },
+    bake: { kind: 'duration', default: '2m' },
+    'capacity-floor': {
+      kind: 'string',
+      default: '50%',
+      pattern: /(100|[1-9]?\d)%/,
+      expected: 'a share such as 50%',
+    },
+    'max-failures': { kind: 'integer', min: 0, max: 250, default: '0' },
+    'lock-wait': { kind: 'duration', default: '0s' },
+    'allow-older': { kind: 'boolean', default: 'false' },
     timeout: { kind: 'duration', default: '30m' },
     ...commonInputs,
   },

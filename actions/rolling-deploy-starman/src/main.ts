@@ -7,17 +7,20 @@ import {
 } from '@perlstack/action';
 import { fileJournal, openSteps } from '@perlstack/procedure';
 import {
+  batchSizes,
   deploy,
   type DeployResult,
   finish,
+  historyOf,
   type Owner,
+  type Pace,
   preview,
   type ReleaseOptions,
 } from '@perlstack/release';
 import { connect, type Remote } from '@perlstack/remote';
 import { loadStack, UserError } from '@perlstack/stack';
 import { declaration } from './declaration.js';
-import { planTable, sentenceOf, serverTable } from './report.js';
+import { planTable, releaseTable, sentenceOf, serverTable } from './report.js';
 
 type Inputs = InputsOf<typeof declaration>;
 type Context = PostContext<typeof declaration>;
@@ -61,8 +64,8 @@ async function withRemote(
       stack,
       inventory,
       remote,
-      release: releaseFrom(inputs.release),
-      artifact: { path: inputs.artifact, ...(inputs.sha256 ? { sha256: inputs.sha256 } : {}) },
+      ...whatFrom(inputs),
+      ...paceFrom(inputs),
       strategy: inputs.strategy,
       signal: AbortSignal.any([context.signal, limit]),
     });
@@ -71,10 +74,37 @@ async function withRemote(
   }
 }
 
+/** What is deployed: an artifact under its id, or what the servers keep. */
+function whatFrom({
+  mode,
+  artifact,
+  sha256,
+  release,
+  to,
+}: Inputs): Pick<ReleaseOptions, 'release' | 'artifact'> {
+  if (mode === 'rollback') return to ? { release: to } : {};
+  if (to)
+    throw new UserError(
+      'Input "to": it goes with mode "rollback"; the id of a deploy is the input "release"',
+    );
+  if (!artifact) throw new UserError('Input "artifact": it is needed, except for mode "rollback"');
+  return { release: releaseFrom(release), artifact: { path: artifact, ...(sha256 ? { sha256 } : {}) } };
+}
+
+function paceFrom(inputs: Inputs): Partial<Pace> {
+  return {
+    batch: batchSizes(inputs.batch),
+    canary: inputs.canary === 0 ? null : { hosts: inputs.canary, bakeMs: inputs.bake },
+    floor: Number.parseInt(inputs['capacity-floor'], 10) / 100,
+    maxFailures: inputs['max-failures'],
+  };
+}
+
 async function showPlan({ output, reporter }: MainContext<typeof declaration>, options: ReleaseOptions) {
-  const { plan } = await preview(options);
+  const { plan, release, observed } = await preview(options);
   reporter.section({ title: 'Plan', body: planTable(plan) });
-  output('release', options.release);
+  reporter.section({ title: 'Releases', body: releaseTable(historyOf(observed.audit, observed.app)) });
+  output('release', release);
   output('previous', plan.previous ?? '');
   output('outcome', 'planned');
   output('servers', []);
@@ -82,7 +112,7 @@ async function showPlan({ output, reporter }: MainContext<typeof declaration>, o
   const steps = plan.roll.length + plan.finish.length;
   reporter.verdict(
     steps === 0
-      ? `Release ${options.release} serves already: nothing to do.`
+      ? `Release ${release} serves already: nothing to do.`
       : `${steps} steps, nothing was changed.`,
   );
 }
@@ -92,6 +122,8 @@ async function rollOut(context: MainContext<typeof declaration>, options: Releas
   const result = await deploy({
     ...options,
     owner: ownerFrom(process.env),
+    lockWaitMs: context.inputs['lock-wait'],
+    allowOlder: context.inputs['allow-older'],
     journal: fileJournal(journal),
     onEvent: reporter.onEvent,
   });
@@ -105,6 +137,11 @@ async function rollOut(context: MainContext<typeof declaration>, options: Releas
   );
   output('result', result);
   reporter.section({ title: 'Servers', body: serverTable(result) });
+  result.left.forEach(({ host, reason }) =>
+    log.warning(`${host} was left out, and gets no requests: ${reason}`),
+  );
+  if (result.history.length > 0)
+    reporter.section({ title: 'Releases before', body: releaseTable(result.history) });
   if (result.evidence.length > 0) {
     reporter.section({ title: 'What the release said', body: result.evidence.join('\n'), code: 'text' });
     result.evidence.forEach((line) => log.info(`  ${line}`));
@@ -127,9 +164,14 @@ function releaseFrom(input: Inputs['release']): string {
 /** Who holds the lock: the same for all attempts and steps of one workflow run, so that a rerun takes up its own lock. */
 function ownerFrom(env: NodeJS.ProcessEnv): Owner {
   const { GITHUB_REPOSITORY, GITHUB_RUN_ID, GITHUB_SERVER_URL } = env;
+  const actor = env['GITHUB_TRIGGERING_ACTOR'] ?? env['GITHUB_ACTOR'] ?? env['USER'];
+  const [workflow] = env['GITHUB_WORKFLOW_REF']?.split('@') ?? [];
+  const number = Number(env['GITHUB_RUN_NUMBER']);
   const onGitHub = GITHUB_REPOSITORY && GITHUB_RUN_ID;
-  if (!onGitHub) return { id: `${env['USER'] ?? 'somebody'}/${process.pid}` };
+  if (!onGitHub) return { id: `${env['USER'] ?? 'somebody'}/${process.pid}`, ...(actor ? { actor } : {}) };
   return {
+    ...(actor ? { actor } : {}),
+    ...(workflow && number > 0 ? { workflow, number } : {}),
     id: `${GITHUB_REPOSITORY}/${GITHUB_RUN_ID}`,
     url: `${GITHUB_SERVER_URL ?? 'https://github.com'}/${GITHUB_REPOSITORY}/actions/runs/${GITHUB_RUN_ID}`,
   };

@@ -1,5 +1,5 @@
 import { markdownTable } from '@perlstack/action';
-import type { DeployResult, Plan } from '@perlstack/release';
+import type { DeployResult, Plan, ReleaseRecord } from '@perlstack/release';
 import { formatDuration } from '@perlstack/stack';
 
 /** The servers of a roll-out and where the time of each went. */
@@ -21,10 +21,42 @@ export function planTable({ roll, finish }: Plan): string {
   );
 }
 
+/** How many releases a summary lists. */
+const MOST_RELEASES = 10;
+
+/** The releases before: who deployed them when, what came of it, and which of them can be gone back to. */
+export function releaseTable(history: readonly ReleaseRecord[]): string {
+  const rows = history
+    .slice(0, MOST_RELEASES)
+    .map(({ release, state, kind, at, actor, url, keptOn, servesOn, reason }) => [
+      release,
+      kind === 'rollback' && state === 'succeeded' ? 'rolled back to' : STATES[state],
+      at?.replace(/\..*$/, 'Z') ?? '',
+      actor ?? '',
+      url ?? '',
+      keptOn,
+      servesOn,
+      reason ?? '',
+    ]);
+  const titles = ['Release', 'Outcome', 'When', 'By', 'Run', 'Kept on', 'Served on', 'Why'];
+  return markdownTable(titles, rows, ['l', 'l', 'l', 'l', 'l', 'r', 'r', 'l']);
+}
+
+const STATES: Readonly<Record<ReleaseRecord['state'], string>> = {
+  began: 'broke off',
+  succeeded: 'succeeded',
+  'rolled-back': 'rolled back',
+  cancelled: 'cancelled',
+  failed: 'failed',
+  unknown: 'unknown',
+};
+
 /** What came of a roll-out, in one sentence. */
 export function sentenceOf(result: DeployResult): string {
   const { release, previous, reason, unresolved } = result;
-  const servers = `${result.servers.length} servers`;
+  const out = result.left.map(({ host }) => host);
+  const without = out.length === 0 ? '' : ` without ${out.join(', ')}`;
+  const servers = `${result.servers.length - out.length} servers${without}`;
   switch (result.outcome) {
     case 'succeeded':
       return `Release ${release} serves on ${servers}, in ${formatDuration(result.seconds * 1_000)}.`;

@@ -1,11 +1,13 @@
 export { type Artifact, checkArtifact } from './artifact.js';
-export { deploy, type DeployOptions, preview, type ReleaseOptions } from './deploy.js';
+export { type AuditEntry, historyOf, type ReleaseRecord } from './audit.js';
+export { type BatchSize, batchSizes } from './batch.js';
+export { deploy, type DeployOptions, preview, type Prospect, type ReleaseOptions } from './deploy.js';
 export { finish, type FinishOptions, type FinishResult } from './finish.js';
 export { handlers } from './handlers.js';
 export { type Hands, ReleaseFault } from './hands.js';
 export { acquire, type Lease, type Owner, releaseLock } from './lease.js';
 export { observe } from './observe.js';
-export { type Plan, plan, type Strategy, type Wanted } from './plan.js';
+export { DEFAULT_PACE, type Pace, type Plan, plan, type Strategy, type Wanted } from './plan.js';
 export type { DeployResult, ServerResult } from './result.js';
 export { DEFAULT_TIMINGS, type Site, siteOf, type Timings } from './site.js';
 export type { ReleaseStep } from './steps.js';

@@ -6,7 +6,7 @@ import type { MigrateStep } from './steps.js';
 /**
  * Arguments: release, seconds, how many of the following are folders for @INC, those, program and its arguments. It runs as a
  * unit of its own, which a lost connection or a killed runner does not end half way, and which can't run twice at once: who
- * comes while it runs waits for it. The unit itself notes its success. Exit 70: no such program.
+ * comes while it runs waits for it. The unit itself notes its success. Prints what the program says. Exit 70: no such program.
  */
 const MIGRATE = String.raw`
 id=$1 limit=$2 folders=$3
@@ -23,7 +23,7 @@ program=$1
 shift
 case $program in */*) program=$releases/$id/$program ;; *) program=$(command -v "$program" || echo "$program") ;; esac
 [ -f "$program" ] && [ -x "$program" ] || { echo "$program is no program that can be run" >&2; exit 70; }
-journalctl --follow --lines=0 --no-pager --quiet --output=cat --unit="$name" 2>/dev/null &
+journalctl --follow --lines=0 --no-pager --quiet --output=cat --identifier="$name" 2>/dev/null &
 follower=$!
 trap 'kill "$follower" 2>/dev/null || true' EXIT
 state_of() { systemctl show -p ActiveState --value "$name"; }
@@ -31,10 +31,11 @@ while case $(state_of) in active | activating | deactivating | reloading) true ;
 [ ! -e "$mark" ] || exit 0
 systemctl reset-failed "$name" 2>/dev/null || true
 rc=0
-systemd-run --quiet --wait --collect --unit="$name" -p Type=oneshot -p "TimeoutStartSec=$limit" \
+systemd-run --quiet --wait --collect --unit="$name" -p Type=oneshot -p "TimeoutStartSec=$limit" -p "SyslogIdentifier=$name" \
   -p "User=$user" -p "Group=$user" -p "WorkingDirectory=$releases/$id" -p "EnvironmentFile=-$environment" \
   -p "Environment=$(property "$id" Environment)" -p "Environment=PERL5LIB=$path" \
   -p NoNewPrivileges=yes -p ProtectSystem=strict -p ProtectHome=yes -p PrivateTmp=yes \
+  -p "StateDirectory=$user" -p StateDirectoryMode=0750 -p "ReadWritePaths=$run" \
   -p "ExecStartPost=+/usr/bin/touch $mark" -- "$program" "$@" </dev/null || rc=$?
 sleep 0.3
 exit "$rc"
