@@ -17,6 +17,7 @@ export const FAULTS = [
   'unhealthy',
   'unhealthy-later',
   'fails-later',
+  'fails-some',
 ] as const;
 /** What a release is made to do wrong; explained in the application's lib/Shop/Switch.pm. */
 export type Fault = (typeof FAULTS)[number];

@@ -12,6 +12,7 @@ import type { Remote } from '@perlstack/remote';
 import { type Inventory, messageOf, type Stack, UserError } from '@perlstack/stack';
 import { type Artifact, checkArtifact } from './artifact.js';
 import { appendAudit, type AuditEntry, entryOf, historyOf, requireNewest } from './audit.js';
+import type { CanaryVerdict } from './canary/judge.js';
 import { handlers, setAside } from './handlers.js';
 import { type Hands, ReleaseFault } from './hands.js';
 import { acquirePatiently, type Lease, type Owner } from './lease.js';
@@ -240,10 +241,12 @@ async function rollOut(
 ): Promise<DeployResult> {
   const site = withoutWebHosts(wholeSite, observed);
   const cut = new Map<string, number>();
+  let canary: CanaryVerdict | null = null;
   const hands: Hands = {
     site,
     owner: options.owner,
     left: new Map(observed.unreachable.map(({ host, reason }) => [host, { reason, restored: false }])),
+    onCanary: (verdict) => void (canary = verdict),
     onCut: (host, requests) => void cut.set(host, (cut.get(host) ?? 0) + requests),
     ...(options.artifact ? { artifact: options.artifact.path } : {}),
   };
@@ -272,6 +275,7 @@ async function rollOut(
     seconds: 0,
     irreducibleSeconds: irreducibleSeconds(servers),
     left: [...hands.left].map(([host, { reason }]) => ({ host, reason })),
+    canary,
     history: historyOf(observed.audit, observed.app),
     evidence: [],
     unresolved: [],

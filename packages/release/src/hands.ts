@@ -2,6 +2,7 @@ import { gate, type GateOptions, type Verdict } from '@perlstack/health';
 import type { StepContext } from '@perlstack/procedure';
 import type { RunOptions } from '@perlstack/remote';
 import type { Host } from '@perlstack/stack';
+import type { CanaryVerdict } from './canary/judge.js';
 import type { Owner } from './lease.js';
 import * as scripts from './scripts.js';
 import type { Site } from './site.js';
@@ -33,6 +34,8 @@ export interface Hands {
   readonly artifact?: string;
   /** App hosts that the deploy goes on without, and why. */
   readonly left: Map<string, LeftOut>;
+  /** Told at every look what the canary showed. */
+  readonly onCanary?: (verdict: CanaryVerdict) => void;
   /** Told how many requests were cut off when an instance stopped. */
   readonly onCut?: (host: string, requests: number) => void;
 }

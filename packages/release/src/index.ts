@@ -1,6 +1,7 @@
 export { type Artifact, checkArtifact } from './artifact.js';
 export { type AuditEntry, historyOf, type ReleaseRecord } from './audit.js';
 export { type BatchSize, batchSizes } from './batch.js';
+export type { CanaryVerdict, Figures } from './canary/judge.js';
 export { deploy, type DeployOptions, preview, type Prospect, type ReleaseOptions } from './deploy.js';
 export { finish, type FinishOptions, type FinishResult } from './finish.js';
 export { handlers } from './handlers.js';

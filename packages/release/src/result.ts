@@ -1,5 +1,6 @@
 import type { StepEvent } from '@perlstack/procedure';
 import type { ReleaseRecord } from './audit.js';
+import type { CanaryVerdict } from './canary/judge.js';
 import type { ReleaseStep } from './steps.js';
 
 /** Where the time of one app host went, in milliseconds. */
@@ -32,6 +33,8 @@ export interface DeployResult {
   readonly irreducibleSeconds: number;
   /** App hosts that it went on without: they get no requests until the next deploy brings them up to date. */
   readonly left: readonly { readonly host: string; readonly reason: string }[];
+  /** How the first hosts did beside the rest; null without a canary. */
+  readonly canary: CanaryVerdict | null;
   /** What was deployed before this run, newest first. */
   readonly history: readonly ReleaseRecord[];
   /** Why it did not succeed, in one line. */

@@ -13,9 +13,10 @@ use Shop::Patience qw(rest);
 #             unhealthy        /healthz answers 503
 #             unhealthy-later  /healthz answers 500 once the release is the active one
 #             fails-later      every request is answered with 500 once the release is the active one
+#             fails-some       a fifth of all requests but /healthz and /version, once the release is the active one
 #   boot_ms = 1500             loading takes that long
 my %FAULTS = map { $_ => 1 }
-  qw(none broken-syntax dies hang unhealthy unhealthy-later fails-later);
+  qw(none broken-syntax dies hang unhealthy unhealthy-later fails-later fails-some);
 
 sub read ($class, $home) {
     my %self = (fault => 'none', boot_ms => 0, home => $home);
@@ -44,6 +45,8 @@ sub healthy ($self) { $self->{fault} ne 'unhealthy' }
 
 sub fails_now ($self, $path) {
     return $self->is_active if $self->{fault} eq 'fails-later';
+    return $path !~ m{^/(?:healthz|version)$} && rand() < 0.2 && $self->is_active
+      if $self->{fault} eq 'fails-some';
     return $path eq '/healthz' && $self->is_active if $self->{fault} eq 'unhealthy-later';
     return 0;
 }
