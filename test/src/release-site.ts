@@ -6,14 +6,15 @@ import { fileURLToPath } from 'node:url';
 import { render } from '@perlstack/configs';
 import { handlers, observe, plan } from '@perlstack/converge';
 import { execute } from '@perlstack/procedure';
-import { messageOf, type Stack } from '@perlstack/stack';
+import { hostsOf, messageOf, type Stack } from '@perlstack/stack';
 import type { DeployOrder } from './deploy-process.js';
 import { type HostsSite, openHosts } from './hosts-site.js';
 
 /** A web host and app hosts, configured for the sample shop. */
 export interface Site extends HostsSite {
-  /** What a visitor in the internet opens. */
+  /** What a visitor in the internet opens: the first web host, and all of them. */
   readonly url: string;
+  readonly urls: readonly string[];
   /** A path in `folder` for the journal of a new deploy. */
   journal(): string;
   /** Runs a deploy as a process; resolves when it has ended, by itself or by its own SIGKILL. */
@@ -24,7 +25,7 @@ export interface Site extends HostsSite {
   orders(): Promise<string[]>;
 }
 
-const stackFile = (app: number): string => `
+const stackFile = (app: number, web: number): string => `
 stack: shop
 region: us-ord
 app:
@@ -35,13 +36,16 @@ app:
   drainTimeout: 20s
   keepReleases: 3
 tiers:
-  web: { type: g6-nanode-1, count: 1 }
+  web: { type: g6-nanode-1, count: ${web} }
   app: { type: g6-standard-1, count: ${app} }
 `;
 
-/** @param app how many app hosts */
-export async function openSite(app: number): Promise<Site> {
-  const site = await openHosts(stackFile(app));
+/**
+ * @param app how many app hosts
+ * @param web how many web hosts
+ */
+export async function openSite(app: number, web = 1): Promise<Site> {
+  const site = await openHosts(stackFile(app, web));
   try {
     await configure(site);
     return siteOf(site);
@@ -54,9 +58,11 @@ export async function openSite(app: number): Promise<Site> {
 function siteOf(base: HostsSite): Site {
   const { inventory, stack, keyFile, folder } = base;
   let journals = 0;
+  const urls = hostsOf(inventory, 'web').map(({ publicAddress }) => `http://${publicAddress}`);
   return {
     ...base,
-    url: `http://${inventory.hosts[0]?.publicAddress}`,
+    url: urls[0] ?? '',
+    urls,
     journal: () => join(folder, `journal-${(journals += 1)}`),
     process: (order) => runProcess({ stack, ...order, inventory, keyFile }),
     orders: async () => {

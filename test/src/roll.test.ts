@@ -218,10 +218,18 @@ describeHosts(`the course of a roll-out${obstacle === null ? '' : ` (${obstacle}
       const switched = new Set<string>();
       const result = await roll(
         release,
-        { canary, batch, onEvent: ({ step }) => void (step.kind === 'switch' && switched.add(step.host ?? '')) },
+        {
+          canary,
+          batch,
+          onEvent: ({ step }) => void (step.kind === 'switch' && switched.add(step.host ?? '')),
+        },
         { fault: 'fails-some' },
       );
-      expect(result).toMatchObject({ outcome: 'rolled-back', unresolved: [], canary: { decision: 'roll-back' } });
+      expect(result).toMatchObject({
+        outcome: 'rolled-back',
+        unresolved: [],
+        canary: { decision: 'roll-back' },
+      });
       expect(result.reason).toMatch(/^app-1: r\d+ does worse than the rest: more errors \(p = /);
       expect([...switched]).toEqual(['app-1']);
       expect(await servingOn()).toEqual(everywhere(serving));

@@ -12,7 +12,8 @@ const LOOKS = 5;
 /** Lets users decide: the canary's share of real requests is compared with that of the hosts that have the old release. */
 export function baking(hands: Hands): Handler<BakeStep> {
   return {
-    run: async ({ release, hosts, ms }, { signal, progress }) => {
+    run: async ({ release, hosts, ms }, context) => {
+      const { signal } = context;
       const counting = new Counting(hands, hosts);
       await counting.look(signal);
       let verdict: CanaryVerdict | undefined;
@@ -27,7 +28,7 @@ export function baking(hands: Hands): Handler<BakeStep> {
             [],
           );
         }
-        if (look < LOOKS) progress(verdict.reason);
+        if (look < LOOKS) context.progress(verdict.reason);
       }
       return verdict?.reason;
     },

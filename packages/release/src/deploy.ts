@@ -18,6 +18,7 @@ import { type Hands, ReleaseFault } from './hands.js';
 import { acquirePatiently, type Lease, type Owner } from './lease.js';
 import { askAgain, isOutOfReach, observe } from './observe.js';
 import { setServer } from './out-of-service.js';
+import { type Finding, findingsOf } from './preflight/findings.js';
 import { DEFAULT_PACE, type Pace, type Plan, plan, type Strategy, type Wanted } from './plan.js';
 import { leaveOut } from './plan-steps.js';
 import { type DeployResult, irreducibleSeconds, serversOf } from './result.js';
@@ -66,6 +67,8 @@ export interface Prospect {
   readonly release: string;
   readonly plan: Plan;
   readonly observed: Observed;
+  /** What may lose requests, in the words of a warning. */
+  readonly warnings: readonly string[];
 }
 
 /**
@@ -83,7 +86,25 @@ async function prospectOf(site: Site, options: ReleaseOptions, artifact: Artifac
   const seen = await observe(site, options.release, signal);
   const release = options.release ?? releaseBefore(seen);
   const observed = options.release === undefined ? await askAgain(site, seen, release, signal) : seen;
-  return { release, observed, plan: plan(wantedOf(options, site, release, artifact), observed) };
+  const steps = plan(wantedOf(options, site, release, artifact), observed);
+  const warnings = steps.roll.length === 0 ? [] : warningsOf(site, options, observed);
+  return { release, observed, plan: steps, warnings };
+}
+
+/**
+ * What the hosts are asked to do is only as true as their configuration.
+ *
+ * @throws UserError with all that would lose requests, or deploy something else
+ */
+function warningsOf(site: Site, { strategy = 'socket' }: ReleaseOptions, { facts }: Observed): string[] {
+  const { releases, socketLink } = site.layout;
+  const addresses = site.appHosts.map(({ name }) => upstreamAddress(site, name));
+  const intent = { strategy, releases, socketLink, drainTimeout: site.app.drainTimeout, addresses };
+  const findings = findingsOf(intent, facts.app, facts.web);
+  const text = ({ host, text: what }: Finding): string => `${host}: ${what}`;
+  const refused = findings.filter(({ severity }) => severity === 'refuse').map(text);
+  if (refused.length > 0) throw new UserError(`${refused.join('. ')}. Nothing was changed`);
+  return findings.map(text);
 }
 
 /**
@@ -105,6 +126,7 @@ export async function deploy(options: DeployOptions): Promise<DeployResult> {
     if (artifact !== null && options.allowOlder !== true) {
       requireNewest(prospect.observed.audit, options.owner, prospect.release);
     }
+    notes.push(...prospect.warnings);
     options.onPlan?.(prospect.plan, prospect.observed);
     result = await audited(options, site, prospect, () => rollOut(options, site, prospect, lease, journal));
   } finally {

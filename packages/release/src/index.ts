@@ -8,6 +8,7 @@ export { handlers } from './handlers.js';
 export { type Hands, ReleaseFault } from './hands.js';
 export { acquire, type Lease, type Owner, releaseLock } from './lease.js';
 export { observe } from './observe.js';
+export { type Finding, findingsOf, type Intent } from './preflight/findings.js';
 export { DEFAULT_PACE, type Pace, type Plan, plan, type Strategy, type Wanted } from './plan.js';
 export type { DeployResult, ServerResult } from './result.js';
 export { DEFAULT_TIMINGS, type Site, siteOf, type Timings } from './site.js';

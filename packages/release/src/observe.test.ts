@@ -19,6 +19,11 @@ describe('parseAppHost', () => {
       'memory\t1024',
       'disk\t2048',
       'inflight\t7',
+      'unit\tKillMode=mixed|KillSignal=3|TimeoutStopUSec=45s|WorkingDirectory=/srv/shop/releases/x|',
+      'command\t/usr/bin/starman --listen /run/shop/x.sock app.psgi',
+      'perl\t5.40.1 x86_64-linux-gnu-thread-multi',
+      'starman\t0.4018-1',
+      `nginx\t${Buffer.from('user www-data;').toString('base64')}`,
       'lock\t4\t{"owner":"run-1","url":null,"release":"r2","since":"2026-01-01T00:00:00.000Z"}',
       '',
     ].join('\n');
@@ -49,6 +54,19 @@ describe('parseAppHost', () => {
       diskAvailable: 2048,
       inFlight: 7,
       audit: ['{"release":"r1"}'],
+      facts: {
+        host: 'app-1',
+        unit: {
+          killMode: 'mixed',
+          killSignal: '3',
+          timeoutStop: '45s',
+          workingDirectory: '/srv/shop/releases/x',
+          command: ['/usr/bin/starman', '--listen', '/run/shop/x.sock', 'app.psgi'],
+        },
+        nginx: 'user www-data;',
+        perl: '5.40.1 x86_64-linux-gnu-thread-multi',
+        starman: '0.4018',
+      },
       lock: { owner: 'run-1', url: null, release: 'r2', since: '2026-01-01T00:00:00.000Z', silentSeconds: 4 },
     });
   });

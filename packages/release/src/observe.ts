@@ -2,6 +2,7 @@ import { gate } from '@perlstack/health';
 import { ConnectError, RemoteError, type RunOptions } from '@perlstack/remote';
 import { messageOf } from '@perlstack/stack';
 import { mergeAudits } from './audit.js';
+import { APP_FACTS, type AppFacts, appFactsOf, decode, WEB_FACTS, type WebFacts } from './preflight/facts.js';
 import { hostScript, OBSERVE, OBSERVE_WEB } from './scripts.js';
 import { type Site, socketProbes } from './site.js';
 import type { AppHostState, Holder, Observed, Unreachable, WebHostState } from './world.js';
@@ -26,13 +27,13 @@ export async function observe(
     ...(signal ? { signal } : {}),
   };
   const onApp = async (host: string) => {
-    const { stdout } = await site.remote.script(host, hostScript(site, OBSERVE), [], options);
-    const { lock, audit, ...state } = parseAppHost(host, stdout);
-    return { lock, audit, state: { ...state, ...(await complaintOf(site, state, release, signal)) } };
+    const { stdout } = await site.remote.script(host, hostScript(site, OBSERVE + APP_FACTS), [], options);
+    const { lock, audit, facts, ...state } = parseAppHost(host, stdout);
+    return { lock, audit, facts, state: { ...state, ...(await complaintOf(site, state, release, signal)) } };
   };
-  const onWeb = async (host: string): Promise<WebHostState> => {
-    const { stdout } = await site.remote.script(host, OBSERVE_WEB, [], options);
-    return { host, down: stdout.split('\n').filter((line) => line !== '') };
+  const onWeb = async (host: string): Promise<{ state: WebHostState; facts: WebFacts }> => {
+    const { stdout } = await site.remote.script(host, OBSERVE_WEB + WEB_FACTS, [], options);
+    return parseWebHost(host, stdout);
   };
   const [app, web] = await Promise.all([
     Promise.all(site.appHosts.map((host) => reached('app', host.name, onApp(host.name)))),
@@ -41,7 +42,11 @@ export async function observe(
   const seen = app.flatMap(({ found }) => found ?? []);
   return {
     app: seen.map(({ state }) => state),
-    web: web.flatMap(({ found }) => found ?? []),
+    web: web.flatMap(({ found }) => found?.state ?? []),
+    facts: {
+      app: seen.map(({ facts }) => facts),
+      web: web.flatMap(({ found }) => found?.facts ?? []),
+    },
     unreachable: [...app, ...web].flatMap(({ unreachable }) => unreachable ?? []),
     audit: mergeAudits(seen.map(({ audit }) => audit)),
     lock: seen.find(({ state }) => state.host === site.lockHost)?.lock ?? null,
@@ -107,7 +112,7 @@ type Lines = readonly (readonly string[])[];
 export function parseAppHost(
   host: string,
   output: string,
-): AppHostState & { lock: Holder | null; audit: string[] } {
+): AppHostState & { lock: Holder | null; audit: string[]; facts: AppFacts } {
   const lines: Lines = output.split('\n').map((line) => line.split('\t'));
   const all = (word: string): Lines =>
     lines.filter(([first]) => first === word).map(([, ...values]) => values);
@@ -135,6 +140,17 @@ export function parseAppHost(
     inFlight: Number(one('inflight') || 0),
     lock: lock ? holderOf(lock[1] ?? '', Number(lock[0])) : null,
     audit: all('audit').map(([line = '']) => line),
+    facts: appFactsOf(host, one),
+  };
+}
+
+/** What the script prints on a web host: addresses that are left out, and nginx's configuration. */
+function parseWebHost(host: string, output: string): { state: WebHostState; facts: WebFacts } {
+  const lines = output.split('\n').filter((line) => line !== '');
+  const nginx = lines.find((line) => line.startsWith('nginx '))?.slice('nginx '.length) ?? '';
+  return {
+    state: { host, down: lines.filter((line) => !line.startsWith('nginx ')) },
+    facts: { host, nginx: decode(nginx) },
   };
 }
 

@@ -67,6 +67,7 @@ const world = (app: AppHostState[], down: string[] = [], more: Partial<Observed>
   app,
   web: [{ host: 'web-1', down }],
   unreachable: [],
+  facts: { app: [], web: [] },
   audit: [],
   lock: null,
   ...more,

@@ -14,6 +14,7 @@ const world = (...app: AppHostState[]): Observed => ({
   app,
   web: [],
   unreachable: [],
+  facts: { app: [], web: [] },
   audit: [],
   lock: null,
 });

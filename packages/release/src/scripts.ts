@@ -85,8 +85,7 @@ fi
 
 /** Prints the addresses of the servers that nginx's configuration leaves out. */
 export const OBSERVE_WEB = String.raw`
-[ -d /etc/nginx ] || exit 0
-grep -rhE --exclude='.*' '^[[:space:]]*server[[:space:]]+[^;]*[[:space:]]down[[:space:]]*;' /etc/nginx 2>/dev/null | awk '{ sub(/;$/, "", $2); print $2 }' | sort -u
+[ ! -d /etc/nginx ] || grep -rhE --exclude='.*' '^[[:space:]]*server[[:space:]]+[^;]*[[:space:]]down[[:space:]]*;' /etc/nginx 2>/dev/null | awk '{ sub(/;$/, "", $2); print $2 }' | sort -u
 `;
 
 /** Arguments: release, SHA-256. Standard input: the artifact. Exit 65: it arrived damaged; 66: it does not unpack. */

@@ -1,4 +1,5 @@
 import type { AuditEntry } from './audit.js';
+import type { AppFacts, WebFacts } from './preflight/facts.js';
 
 /** A release folder on an app host. */
 export interface ReleaseFolder {
@@ -82,6 +83,8 @@ export interface Observed {
   readonly app: readonly AppHostState[];
   readonly web: readonly WebHostState[];
   readonly unreachable: readonly Unreachable[];
+  /** How the hosts are configured, whoever did it. */
+  readonly facts: { readonly app: readonly AppFacts[]; readonly web: readonly WebFacts[] };
   /** What was deployed before, oldest first. */
   readonly audit: readonly AuditEntry[];
   readonly lock: Holder | null;

@@ -1,0 +1,244 @@
+import { posix } from 'node:path';
+import { type AppFacts, PREFLIGHT_ID, type WebFacts } from './facts.js';
+import { allOf, type NginxDirective, readNginx } from './nginx.js';
+
+/** Something on a host that would make a deploy lose requests, or say what is not true. */
+export interface Finding {
+  readonly host: string;
+  /** `refuse`: it does; `warn`: it may. */
+  readonly severity: 'refuse' | 'warn';
+  /** What is there, what comes of it, and what to do. */
+  readonly text: string;
+}
+
+/** What is to be deployed, and where things are to be. */
+export interface Intent {
+  readonly strategy: 'socket' | 'drain';
+  /** `/srv/shop/releases` */
+  readonly releases: string;
+  /** `/srv/shop/current.sock` */
+  readonly socketLink: string;
+  /** Milliseconds that requests in flight may take. */
+  readonly drainTimeout: number;
+  /** Addresses and ports of all app hosts. */
+  readonly addresses: readonly string[];
+}
+
+/** All that is wrong on the hosts; on those that were configured by us, and left so, nothing. */
+export function findingsOf(intent: Intent, app: readonly AppFacts[], web: readonly WebFacts[]): Finding[] {
+  return [
+    ...app.flatMap((facts) => appFindings(intent, facts)),
+    ...web.flatMap((facts) => webFindings(intent, facts)),
+    ...perlFindings(app),
+  ];
+}
+
+const APPLY = 'apply the configuration (apply-configs)';
+
+function appFindings(intent: Intent, facts: AppFacts): Finding[] {
+  const nginx = facts.nginx === null ? [] : readNginx(facts.nginx);
+  return [
+    ...unitFindings(intent, facts),
+    ...localFindings(intent, facts, nginx),
+    ...starmanFindings(facts, nginx),
+  ];
+}
+
+function unitFindings(intent: Intent, { host, unit }: AppFacts): Finding[] {
+  const refuse = (text: string): Finding => ({ host, severity: 'refuse', text });
+  const warn = (text: string): Finding => ({ host, severity: 'warn', text });
+  const quits = unit.killSignal === String(SIGQUIT);
+  const stop = seconds(unit.timeoutStop);
+  return [
+    ...(quits && unit.killMode !== 'mixed'
+      ? [
+          refuse(
+            `the unit has KillMode=${unit.killMode}: SIGQUIT then goes to the workers too, and each drops the request it is at; ` +
+              `set KillMode=mixed, or ${APPLY}`,
+          ),
+        ]
+      : []),
+    ...(quits || unit.killSignal === ''
+      ? []
+      : [
+          warn(
+            `the unit stops by signal ${unit.killSignal}, at which Starman drops what is in flight; set KillSignal=SIGQUIT`,
+          ),
+        ]),
+    ...(stop !== null && stop * 1_000 < intent.drainTimeout
+      ? [
+          warn(
+            `systemd kills an instance ${stop} s after its stop, before the ${intent.drainTimeout / 1_000} s of app.drainTimeout are ` +
+              `over; raise TimeoutStopSec, or ${APPLY}`,
+          ),
+        ]
+      : []),
+    ...strayPaths(intent, unit).map((path) =>
+      refuse(
+        `the unit runs ${path}, which is not in the folder of its own release: it would answer with another release's code while ` +
+          `all looks well; name ${intent.releases}/%i/…, or ${APPLY}`,
+      ),
+    ),
+  ];
+}
+
+const SIGQUIT = 3;
+
+/** The PSGI file and folders of modules that lead somewhere else than into the instance's own release. */
+function strayPaths({ releases }: Intent, { command, workingDirectory }: AppFacts['unit']): string[] {
+  const own = `${posix.join(releases, PREFLIGHT_ID)}/`;
+  const named = command.flatMap((word, at) => {
+    if (word === '-I') return command.slice(at + 1, at + 2);
+    if (/^-I./.test(word)) return [word.slice(2)];
+    return word.endsWith('.psgi') ? [word] : [];
+  });
+  return named.filter((path) => !posix.resolve(workingDirectory || '/', path).startsWith(own));
+}
+
+/** nginx on the app host, in front of Starman's socket. */
+function localFindings(intent: Intent, { host }: AppFacts, nginx: readonly NginxDirective[]): Finding[] {
+  const socket = `unix:${intent.socketLink}`;
+  const upstream = upstreamTo(nginx, (server) => server === socket);
+  return [
+    ...(upstream && allOf(upstream.block, 'keepalive').length > 0
+      ? [
+          finding(
+            host,
+            'refuse',
+            `nginx keeps connections to Starman open (keepalive in upstream ${upstream.words[0]}): each holds a worker, and after a switch ` +
+              `the old release goes on getting requests and never drains; remove keepalive, or ${APPLY}`,
+          ),
+        ]
+      : []),
+    ...(upstream ? serversOf(upstream) : [])
+      .filter((server) => optionOf(server, 'max_fails') !== '0')
+      .map(() =>
+        finding(
+          host,
+          'warn',
+          `nginx may hold its only Starman for dead (no max_fails=0 in upstream ${upstream?.words[0]}): one failure then is 502 for ` +
+            `${FAIL_TIMEOUT} s; set max_fails=0, or ${APPLY}`,
+        ),
+      )
+      .slice(0, 1),
+    ...doubling(host, nginx),
+  ];
+}
+
+/** nginx's defaults: one failure takes a server out for ten seconds. */
+const FAIL_TIMEOUT = 10;
+
+function webFindings(intent: Intent, { host, nginx }: WebFacts): Finding[] {
+  const all = nginx === null ? [] : readNginx(nginx);
+  const upstream = upstreamTo(all, (server) => intent.addresses.includes(server));
+  const servers = upstream ? serversOf(upstream) : [];
+  const fragile = servers.length > 1 && servers.some((server) => isFragile(server));
+  const kept = upstream ? allOf(upstream.block, 'keepalive').length > 0 : false;
+  return [
+    ...(fragile
+      ? [
+          finding(
+            host,
+            intent.strategy === 'drain' ? 'refuse' : 'warn',
+            `nginx leaves an app server out for ${FAIL_TIMEOUT} s after one failure (max_fails and fail_timeout at their defaults in ` +
+              `upstream ${upstream?.words[0]}): two that are replaced one soon after the other are an outage; set max_fails=10 ` +
+              `fail_timeout=3s, or ${APPLY}`,
+          ),
+        ]
+      : []),
+    ...(kept && intent.strategy === 'drain'
+      ? [
+          finding(
+            host,
+            'warn',
+            `nginx keeps connections to the app servers open (keepalive in upstream ${upstream?.words[0]}): an app server that is taken ` +
+              'out looks busy until they end; remove keepalive',
+          ),
+        ]
+      : []),
+    ...doubling(host, all),
+  ];
+}
+
+const finding = (host: string, severity: Finding['severity'], text: string): Finding => ({
+  host,
+  severity,
+  text,
+});
+
+const doubling = (host: string, nginx: readonly NginxDirective[]): Finding[] =>
+  allOf(nginx, 'proxy_next_upstream').some(({ words }) => words.includes('non_idempotent'))
+    ? [
+        finding(
+          host,
+          'refuse',
+          'nginx sends a POST that was lost to another server (proxy_next_upstream … non_idempotent): it may be carried out twice; ' +
+            'remove non_idempotent',
+        ),
+      ]
+    : [];
+
+const upstreamTo = (
+  nginx: readonly NginxDirective[],
+  leads: (server: string) => boolean,
+): NginxDirective | undefined =>
+  allOf(nginx, 'upstream').find((one) => serversOf(one).some(({ words: [server = ''] }) => leads(server)));
+
+const serversOf = ({ block }: NginxDirective): NginxDirective[] =>
+  block.filter(({ name }) => name === 'server');
+
+const optionOf = ({ words }: NginxDirective, name: string): string | undefined =>
+  words.find((word) => word.startsWith(`${name}=`))?.slice(name.length + 1);
+
+function isFragile(server: NginxDirective): boolean {
+  const fails = Number(optionOf(server, 'max_fails') ?? 1);
+  return fails > 0 && fails < 3 && optionOf(server, 'fail_timeout') === undefined;
+}
+
+/** The first Starman whose workers survive an interrupted read (miyagawa/Starman pull request 148). */
+const SOUND_STARMAN = 0.4017;
+
+function starmanFindings({ host, starman }: AppFacts, nginx: readonly NginxDirective[]): Finding[] {
+  if (starman === '' || Number(starman) >= SOUND_STARMAN) return [];
+  const unbuffered = allOf(nginx, 'proxy_request_buffering').some(({ words }) => words[0] === 'off');
+  const what = `Starman ${starman} drops a request whose body is still being sent when it is told to stop (mended in ${SOUND_STARMAN})`;
+  return unbuffered
+    ? [
+        finding(
+          host,
+          'refuse',
+          `${what}, and nginx hands bodies on as they come (proxy_request_buffering off); set it on`,
+        ),
+      ]
+    : [
+        finding(
+          host,
+          'warn',
+          `${what}; nginx sends it whole bodies, so only what takes longer than app.drainTimeout is at risk`,
+        ),
+      ];
+}
+
+/** Compiled modules fit one perl; a release that works on one host may not load on the next. */
+function perlFindings(app: readonly AppFacts[]): Finding[] {
+  const [first] = app;
+  return app
+    .filter(({ perl }) => first !== undefined && perl !== first.perl)
+    .map(({ host, perl }) =>
+      finding(
+        host,
+        'warn',
+        `perl is ${perl}, on ${first?.host} ${first?.perl}: compiled modules fit only one of them; use one image`,
+      ),
+    );
+}
+
+/** Seconds of a time as systemd prints it: `1min 30s`, `500ms`; null for `infinity`. */
+export function seconds(text: string): number | null {
+  if (text === '' || text === 'infinity') return null;
+  const units: Readonly<Record<string, number>> = { us: 1e-6, ms: 1e-3, s: 1, min: 60, h: 3_600, d: 86_400 };
+  return [...text.matchAll(/([\d.]+)(us|ms|s|min|h|d)\b/g)].reduce(
+    (sum, [, amount, unit = 's']) => sum + Number(amount) * (units[unit] ?? 1),
+    0,
+  );
+}

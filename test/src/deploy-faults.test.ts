@@ -1,0 +1,263 @@
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { whyNoHosts } from '@perlstack/local-cloud';
+import { fileJournal } from '@perlstack/procedure';
+import { deploy, type DeployOptions, type DeployResult } from '@perlstack/release';
+import type { Remote } from '@perlstack/remote';
+import { type LoadHandle, startLoad } from './load-handle.js';
+import { openSite, type Site } from './release-site.js';
+import { packShop } from './shop.js';
+
+jest.setTimeout(900_000);
+
+const obstacle = await whyNoHosts();
+const describeHosts = obstacle === null ? describe : describe.skip;
+
+const HOSTS = ['app-1', 'app-2', 'app-3'];
+
+/**
+ * What a deploy makes of hosts that die under it. Users may lose what was in flight on a host that died, and nothing else; the
+ * result says what is the case; the next deploy finishes.
+ */
+describeHosts(`a deploy through faults${obstacle === null ? '' : ` (${obstacle})`}`, () => {
+  let site: Site;
+  let load: LoadHandle;
+  let number = 0;
+  let serving = '';
+
+  const nextRelease = (): string => `r${(number += 1)}`;
+  const label = (host: string): string => `${site.stack.stack}-${host}`;
+
+  async function roll(release: string, more: Partial<DeployOptions> = {}): Promise<DeployResult> {
+    const { stack, inventory, remote } = site;
+    const path = await packShop({ release, bootMs: 300, directory: site.folder });
+    return deploy({
+      ...{ stack, inventory, remote, release, artifact: { path } },
+      ...{ owner: { id: 'run-1' }, journal: fileJournal(site.journal()) },
+      ...more,
+    });
+  }
+
+  interface Once {
+    readonly onEvent: NonNullable<DeployOptions['onEvent']>;
+    done(): Promise<void>;
+  }
+
+  /** Does something once, as soon as a step is where it is to be. */
+  function once(at: string, act: () => Promise<unknown>): Once {
+    let acting: Promise<unknown> | undefined;
+    return {
+      onEvent: ({ step, state }) => {
+        if (`${step.id} ${state}` === at) acting ??= act();
+      },
+      done: async () => {
+        expect(acting).toBeDefined();
+        await acting;
+      },
+    };
+  }
+
+  const servedBy = async (hosts: readonly string[]): Promise<string[]> =>
+    Promise.all(
+      hosts.map(async (host) =>
+        (await site.ask(host, 'readlink /srv/shop/current')).replace('releases/', ''),
+      ),
+    );
+  const downOn = (web: string): Promise<string> =>
+    site.ask(web, 'grep -rhE "^ *server .* down;" /etc/nginx | grep -oE "10[.][0-9.]+" || true');
+  const addressOf = (host: string): string =>
+    site.inventory.hosts.find(({ name }) => name === host)?.privateAddress ?? '';
+
+  async function revive(host: string): Promise<void> {
+    const id = site.inventory.hosts.find(({ name }) => name === host)?.linodeId ?? 0;
+    await site.cloud.driver.boot(id);
+    await site.cloud.waitForSsh(id);
+  }
+
+  /** Everything in order again: one release everywhere, nobody out of service, no lock. */
+  async function expectWhole(release: string): Promise<void> {
+    expect(await servedBy(HOSTS)).toEqual(HOSTS.map(() => release));
+    for (const web of ['web-1', 'web-2']) expect(await downOn(web)).toBe('');
+    expect(await site.ask('app-1', 'ls /var/lib/perlstack/shop/deploy.lock 2>/dev/null || true')).toBe('');
+    serving = release;
+  }
+
+  async function expectUnnoticed(mark: string): Promise<void> {
+    const { failed, failures } = await load.since(mark);
+    expect({ failed, failures }).toEqual({ failed: 0, failures: [] });
+  }
+
+  /** Only those that had been sent to the host when it died: by the slow clients, and what the fast ones had under way. */
+  async function expectFewLost(mark: string): Promise<void> {
+    const { byKind, failures } = await load.since(mark);
+    const posts = byKind.post.failed + byKind['slow-post'].failed;
+    expect({ posts: posts <= CLIENTS.post + CLIENTS['slow-post'], failures }).toMatchObject({ posts: true });
+    // What may be asked again is asked again elsewhere.
+    expect({ get: byKind.get.failed, slow: byKind['slow-get'].failed, failures }).toMatchObject({
+      get: 0,
+      slow: 0,
+    });
+  }
+
+  const CLIENTS = { get: 6, post: 4, 'slow-get': 2, 'slow-post': 2 };
+
+  beforeAll(async () => {
+    site = await openSite(HOSTS.length, 2);
+    const release = nextRelease();
+    expect(await roll(release)).toMatchObject({ outcome: 'succeeded' });
+    await expectWhole(release);
+    // The first web host is to die: whoever visits it loses, and that is not what is looked at here.
+    const urls = site.urls.slice(1);
+    load = startLoad({ urls, clients: CLIENTS, prefix: `f${Date.now()}`, timeoutMs: 60_000 }, (argv) =>
+      site.cloud.inInternet(argv),
+    );
+  });
+  afterAll(async () => {
+    await load?.close();
+    await site?.close();
+  });
+
+  it('is cancelled in the middle: all go back, and nobody notices', async () => {
+    const cancel = new AbortController();
+    await load.mark('cancel');
+    const result = await roll(nextRelease(), {
+      signal: cancel.signal,
+      onEvent: ({ step, state }) =>
+        void (step.id === 'app-2/switch' && state === 'started' && cancel.abort()),
+    });
+    expect(result).toMatchObject({ outcome: 'cancelled', unresolved: [] });
+    await expectUnnoticed('cancel');
+    await expectWhole(serving);
+  });
+
+  it('finds a disk full in the middle: nothing was changed but that host, which is as it was', async () => {
+    await load.mark('disk');
+    await site.cloud.faults.shrinkDisk(label('app-2'), '/srv/shop', 100);
+    const fill = 'dd if=/dev/zero of=/srv/shop/filler bs=1M count=200 2>/dev/null || true';
+    const remote: Remote = {
+      ...site.remote,
+      script: async (host, script, args, options) => {
+        if (host === 'app-2' && options?.name === 'upload') await site.ask('app-2', fill);
+        return site.remote.script(host, script, args, options);
+      },
+    };
+    const release = nextRelease();
+    try {
+      const result = await roll(release, { remote });
+      expect(result).toMatchObject({ outcome: 'rolled-back', unresolved: [] });
+      expect(result.reason).toMatch(/^app-2: upload .*No space left on device/);
+      expect(await site.ask('app-2', `ls -A /srv/shop/releases | grep ${release} || true`)).toBe('');
+      await expect(roll(nextRelease())).rejects.toThrow(
+        /^app-2 has 0 MiB of disk left, release r\d+ needs \d+ MiB/,
+      );
+    } finally {
+      await site.ask('app-2', 'rm -f /srv/shop/filler');
+      await site.cloud.faults.restoreDisk(label('app-2'), '/srv/shop');
+    }
+    await expectUnnoticed('disk');
+    await expectWhole(serving);
+  });
+
+  it('loses an app host in the middle: the others go back, it gets no requests when it returns, the next deploy finishes', async () => {
+    const before = serving;
+    await load.mark('app-dies');
+    const death = once('app-2/switch done', () => site.cloud.faults.kill(label('app-2')));
+    const release = nextRelease();
+    const result = await roll(release, { onEvent: death.onEvent });
+    await death.done();
+    expect(result.outcome).toBe('failed');
+    expect(result.unresolved).toContain(
+      'app-2 gets no requests until the next deploy has brought it up to date',
+    );
+    expect(await servedBy(['app-1', 'app-3'])).toEqual([before, before]);
+    for (const web of ['web-1', 'web-2']) expect(await downOn(web)).toBe(addressOf('app-2'));
+    await expectFewLost('app-dies');
+
+    await load.mark('app-returns');
+    await revive('app-2');
+    expect(await servedBy(['app-2'])).toEqual([release]);
+    const served = await site.ask(
+      'app-2',
+      'sleep 3; cat /var/log/nginx/access.log | wc -l; sleep 3; cat /var/log/nginx/access.log | wc -l',
+    );
+    expect(new Set(served.split('\n')).size).toBe(1);
+    const next = nextRelease();
+    expect(await roll(next)).toMatchObject({ outcome: 'succeeded', left: [] });
+    await expectUnnoticed('app-returns');
+    await expectWhole(next);
+  });
+
+  it('goes on without a host that is off, where that is allowed, and brings it up to date before it serves again', async () => {
+    await site.cloud.faults.kill(label('app-3'));
+    const release = nextRelease();
+    await expect(roll(release)).rejects.toThrow(
+      /^app-3 .* cannot be reached.* "max-failures" is 0, 1 out of reach$/,
+    );
+    await load.mark('without');
+    const result = await roll(release, { maxFailures: 1 });
+    expect(result).toMatchObject({ outcome: 'succeeded', left: [{ host: 'app-3' }] });
+    expect(await servedBy(['app-1', 'app-2'])).toEqual([release, release]);
+    await revive('app-3');
+    expect(await servedBy(['app-3'])).toEqual([serving]);
+    const again = await roll(release);
+    expect(again).toMatchObject({ outcome: 'succeeded', left: [] });
+    expect(again.servers.map(({ name, uploadMs }) => [name, uploadMs > 0])).toEqual([
+      ['app-1', false],
+      ['app-2', false],
+      ['app-3', true],
+    ]);
+    await expectFewLost('without');
+    await expectWhole(release);
+  });
+
+  it('loses a host in the middle that may fail: the others get the release, it gets no requests', async () => {
+    await load.mark('tolerated');
+    const death = once('app-2/prove done', () => site.cloud.faults.kill(label('app-2')));
+    const release = nextRelease();
+    const result = await roll(release, { onEvent: death.onEvent, maxFailures: 1 });
+    await death.done();
+    expect(result).toMatchObject({ outcome: 'succeeded', left: [{ host: 'app-2' }] });
+    expect(await servedBy(['app-1', 'app-3'])).toEqual([release, release]);
+    for (const web of ['web-1', 'web-2']) expect(await downOn(web)).toBe(addressOf('app-2'));
+    await expectFewLost('tolerated');
+    await revive('app-2');
+    expect(await roll(release)).toMatchObject({ outcome: 'succeeded', left: [] });
+    await expectWhole(release);
+  });
+
+  it('loses the way to a host for a while: all go back, the next one finishes', async () => {
+    await load.mark('cut');
+    const cut = once('app-3/switch done', () => site.cloud.faults.cutLink(label('app-3')));
+    const result = await roll(nextRelease(), { onEvent: cut.onEvent });
+    await cut.done();
+    expect(result.outcome).toBe('failed');
+    expect(await servedBy(['app-1', 'app-2'])).toEqual([serving, serving]);
+    await site.cloud.faults.restoreLink(label('app-3'));
+    await expectFewLost('cut');
+    const next = nextRelease();
+    expect(await roll(next)).toMatchObject({ outcome: 'succeeded', left: [] });
+    await expectWhole(next);
+  });
+
+  it('loses a web host in the middle: all app hosts go back, by way of the other one', async () => {
+    await load.mark('web-dies');
+    const death = once('app-2/switch done', () => site.cloud.faults.kill(label('web-1')));
+    const result = await roll(nextRelease(), { onEvent: death.onEvent });
+    await death.done();
+    expect(['rolled-back', 'failed']).toContain(result.outcome);
+    expect(await servedBy(HOSTS)).toEqual(HOSTS.map(() => serving));
+    await expectUnnoticed('web-dies');
+    const release = nextRelease();
+    // Without the dead one, where that is allowed.
+    expect(await roll(release, { maxFailures: 1 })).toMatchObject({ outcome: 'succeeded' });
+    await revive('web-1');
+    await expectWhole(release);
+    expect(await roll(release)).toMatchObject({ outcome: 'nothing-to-do' });
+  });
+
+  it('loses and doubles no order that was acknowledged', async () => {
+    await load.stop();
+    // Orders are in files of the hosts' run directory, which the death of a host takes with it: only doubles can be told.
+    const { doubled } = await load.balance(await site.orders());
+    expect(doubled).toEqual([]);
+  });
+});
