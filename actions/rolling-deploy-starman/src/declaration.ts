@@ -29,6 +29,13 @@ export const declaration = declare({
     'lock-wait': { kind: 'duration', default: '0s' },
     'allow-older': { kind: 'boolean', default: 'false' },
     timeout: { kind: 'duration', default: '30m' },
+    'github-token': { kind: 'string', secret: true },
+    environment: { kind: 'string' },
+    'environment-url': {
+      kind: 'string',
+      pattern: /https?:\/\/\S+/,
+      expected: 'a URL that begins with https://',
+    },
     ...commonInputs,
   },
   outputs: { release: {}, previous: {}, outcome: {}, servers: {}, result: {} },

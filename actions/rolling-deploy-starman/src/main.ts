@@ -18,8 +18,9 @@ import {
   type ReleaseOptions,
 } from '@perlstack/release';
 import { connect, type Remote } from '@perlstack/remote';
-import { loadStack, UserError } from '@perlstack/stack';
+import { loadStack, messageOf, UserError } from '@perlstack/stack';
 import { declaration } from './declaration.js';
+import { closeDeployment, Deployment } from './deployment.js';
 import { planTable, releaseTable, sentenceOf, serverTable } from './report.js';
 
 type Inputs = InputsOf<typeof declaration>;
@@ -34,6 +35,7 @@ void runAction({
     ),
   post: async (context) => {
     const { journal, log, reporter } = context;
+    await closeDeployment(context.inputs, log, context.state);
     // Also the way after a main that refused its inputs: what was wrong with them is not said twice.
     if (openSteps(journal).length === 0) return;
     await withRemote(context, async (options) => {
@@ -119,6 +121,7 @@ async function showPlan({ output, reporter }: MainContext<typeof declaration>, o
 
 async function rollOut(context: MainContext<typeof declaration>, options: ReleaseOptions) {
   const { reporter, journal, log, output } = context;
+  const deployment = new Deployment(context.inputs, log, context.saveState);
   const result = await deploy({
     ...options,
     owner: ownerFrom(process.env),
@@ -126,7 +129,12 @@ async function rollOut(context: MainContext<typeof declaration>, options: Releas
     allowOlder: context.inputs['allow-older'],
     journal: fileJournal(journal),
     onEvent: reporter.onEvent,
+    onPlan: ({ release, plan: { roll } }) => void (roll.length > 0 && deployment.begin(release)),
+  }).catch(async (error: unknown) => {
+    await deployment.end({ outcome: 'failed' }, messageOf(error));
+    throw error;
   });
+  await deployment.end(result, sentenceOf(result));
   result.notes.forEach((note) => log.notice(note));
   output('release', servingAfter(result));
   output('previous', result.previous ?? '');

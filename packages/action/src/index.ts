@@ -11,6 +11,13 @@ export { diffSections, type HostDiff, shareDiffs, type SharedDiff } from './diff
 export { assertSucceeded, Cancelled, notPutBack } from './failures.js';
 export { type Comment, connectGitHub, type GitHub, type PullRequest } from './github/client.js';
 export { type CommentOutcome, keepComment } from './github/comment.js';
+export {
+  type DeploymentOptions,
+  type DeploymentRecord,
+  type DeployOutcome,
+  openDeployment,
+  recordOf,
+} from './github/deployment.js';
 export { MissingPermission } from './github/errors.js';
 export { pullRequest, runUrl } from './github/event.js';
 export type { Log, Remark } from './log.js';

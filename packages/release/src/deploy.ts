@@ -26,7 +26,7 @@ import { releaseBefore } from './rollback.js';
 import { type Site, siteOf, type Timings, upstreamAddress } from './site.js';
 import type { LockStep, ReleaseStep } from './steps.js';
 import { requireSupported } from './supported.js';
-import { type Tolerance, tolerating } from './tolerate.js';
+import { givingUp, type Tolerance, tolerating } from './tolerate.js';
 import type { Observed } from './world.js';
 
 /** What is asked of a deploy, or of a rollback, which brings no artifact: the release is on the hosts. */
@@ -57,7 +57,7 @@ export interface DeployOptions extends ReleaseOptions {
   readonly journal?: Journal;
   readonly onEvent?: (event: StepEvent) => void;
   /** Told what will be done, once that is known. */
-  readonly onPlan?: (plan: Plan, observed: Observed) => void;
+  readonly onPlan?: (prospect: Prospect) => void;
 }
 
 export const LOCK: LockStep = { id: 'lock', kind: 'lock', title: 'deploy lock' };
@@ -127,7 +127,7 @@ export async function deploy(options: DeployOptions): Promise<DeployResult> {
       requireNewest(prospect.observed.audit, options.owner, prospect.release);
     }
     notes.push(...prospect.warnings);
-    options.onPlan?.(prospect.plan, prospect.observed);
+    options.onPlan?.(prospect);
     result = await audited(options, site, prospect, () => rollOut(options, site, prospect, lease, journal));
   } finally {
     await unlock(lease, journal, notes);
@@ -354,7 +354,7 @@ async function goBack(run: Run, rolled: Outcome, release: string): Promise<End> 
     const why = messageOf(lease.lost.reason);
     return { outcome: 'failed', reason: `${why}; nothing was put back, as another deploy may be at work` };
   }
-  const failures = await undoSteps(toUndo(run, rolled), handlers(hands), { journal, onEvent });
+  const failures = await undoSteps(toUndo(run, rolled), givingUp(handlers(hands)), { journal, onEvent });
   await setAside(hands, release, failure !== undefined && BLAMES_RELEASE.has(failure.step.kind));
   const evidence = failure?.error instanceof ReleaseFault ? failure.error.evidence : [];
   const unresolved = [...failures.map(describeFailure), ...(await shutOut(hands, failures))];

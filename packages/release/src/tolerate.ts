@@ -1,5 +1,6 @@
 import { type Handler, type Handlers, type Journal, type StepEvent, undoSteps } from '@perlstack/procedure';
 import { messageOf } from '@perlstack/stack';
+import { isOutOfReach } from './observe.js';
 import { setServer } from './out-of-service.js';
 import type { Hands } from './hands.js';
 import { leaveOut } from './plan-steps.js';
@@ -56,7 +57,7 @@ function tolerant(
         const reason = messageOf(error);
         hands.left.set(host, { reason, restored: false });
         const own = begun.filter((one) => one.host === host).reverse();
-        const lasting = await undoSteps(own, handlers, { journal, onEvent });
+        const lasting = await undoSteps(own, givingUp(handlers), { journal, onEvent });
         hands.left.set(host, { reason, restored: lasting.length === 0 });
         const leaving = leaveOut(host);
         journal.append({ step: leaving, state: 'started' });
@@ -65,4 +66,25 @@ function tolerant(
       }
     },
   };
+}
+
+/** Handlers whose undo waits only once for a host that is gone, and not once for each of its steps. */
+export function givingUp(handlers: Handlers<ReleaseStep>): Handlers<ReleaseStep> {
+  const gone = new Map<string, unknown>();
+  const wrapped = Object.entries(handlers).map(([kind, handler]) => {
+    const known = handler as Handler<ReleaseStep>;
+    if (!known.undo) return [kind, handler];
+    const once: typeof known.undo = async (step, context) => {
+      const host = step.kind === 'leave-out' ? undefined : step.host;
+      if (host !== undefined && gone.has(host)) throw gone.get(host);
+      try {
+        return await known.undo?.(step, context);
+      } catch (error) {
+        if (host !== undefined && isOutOfReach(error)) gone.set(host, error);
+        throw error;
+      }
+    };
+    return [kind, { ...handler, undo: once }];
+  });
+  return Object.fromEntries(wrapped) as Handlers<ReleaseStep>;
 }

@@ -18,6 +18,8 @@ export interface Comment {
   readonly author: { readonly login: string; readonly isBot: boolean };
 }
 
+export type DeploymentState = 'in_progress' | 'success' | 'failure' | 'error' | 'inactive';
+
 /** What actions ask of GitHub, on the repository in which they run. Errors name the permission that is missing. */
 export interface GitHub {
   /** A file's text at a commit; `null` where the commit does not have it. */
@@ -26,6 +28,25 @@ export interface GitHub {
   comments(pull: number): AsyncIterable<Comment>;
   createComment(pull: number, body: string): Promise<void>;
   updateComment(id: number, body: string): Promise<void>;
+  /** Ids of the latest deployments to an environment, of one commit if it is named, newest first. */
+  deployments(environment: string, sha?: string): Promise<number[]>;
+  /** The states of a deployment, newest first, each with the page to which it leads. */
+  deploymentStatuses(id: number): Promise<{ readonly state: string; readonly page: string }[]>;
+  /** @returns its id */
+  createDeployment(made: {
+    readonly sha: string;
+    readonly environment: string;
+    readonly description: string;
+  }): Promise<number>;
+  createDeploymentStatus(
+    id: number,
+    status: {
+      readonly state: DeploymentState;
+      readonly description: string;
+      readonly logUrl: string;
+      readonly environmentUrl?: string;
+    },
+  ): Promise<void>;
   /** The login of the person whose token it is; `null` for the token of a job. */
   viewer(): Promise<string | null>;
 }
@@ -78,6 +99,42 @@ export function connectGitHub(token: string, { retryAfterMs = 1_000 } = {}): Git
     async updateComment(id, body) {
       const wanted = { what: 'update its comment', permission: 'pull-requests: write' };
       await explained(wanted, () => rest.issues.updateComment({ ...repository, comment_id: id, body }));
+    },
+    async deployments(environment, sha) {
+      const wanted = { what: 'read the deployments', permission: 'deployments: write' };
+      const query = { ...repository, environment, per_page: 10, ...(sha === undefined ? {} : { sha }) };
+      return (await reading(wanted, () => rest.repos.listDeployments(query))).data.map(({ id }) => id);
+    },
+    async deploymentStatuses(id) {
+      const wanted = { what: 'read a deployment', permission: 'deployments: write' };
+      const query = { ...repository, deployment_id: id, per_page: 10 };
+      const { data } = await reading(wanted, () => rest.repos.listDeploymentStatuses(query));
+      return data.map(({ state, log_url: log, target_url: target }) => ({
+        state,
+        page: log || target || '',
+      }));
+    },
+    async createDeployment({ sha, environment, description }) {
+      const wanted = { what: 'make a deployment', permission: 'deployments: write' };
+      const made = {
+        ...{ ref: sha, environment, description, auto_merge: false },
+        // The check of this very job is pending: GitHub would wait for it.
+        required_contexts: [],
+      };
+      const { data } = await explained(wanted, () => rest.repos.createDeployment({ ...repository, ...made }));
+      if (!('id' in data))
+        throw new UserError(`GitHub made no deployment: ${data.message ?? 'no reason given'}`);
+      return data.id;
+    },
+    async createDeploymentStatus(id, { state, description, logUrl, environmentUrl }) {
+      const wanted = { what: "set a deployment's state", permission: 'deployments: write' };
+      const status = {
+        ...{ state, description, log_url: logUrl },
+        ...(environmentUrl === undefined ? {} : { environment_url: environmentUrl }),
+      };
+      await explained(wanted, () =>
+        rest.repos.createDeploymentStatus({ ...repository, deployment_id: id, ...status }),
+      );
     },
     async viewer() {
       try {

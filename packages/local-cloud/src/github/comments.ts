@@ -28,6 +28,7 @@ export const commentRoutes: readonly Route[] = [
       const { items, headers } = page(
         call,
         call.repository.comments.filter((one) => one.issue === issue),
+        `issues/${issue}/comments`,
       );
       return { status: 200, headers, body: items.map((comment) => commentView(call, comment)) };
     },

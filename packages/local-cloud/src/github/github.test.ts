@@ -72,7 +72,8 @@ async function call(token: string, method: string, path: string, body?: unknown)
   return { status: response.status, headers: response.headers, body: json ? JSON.parse(text) : text };
 }
 
-const writer = (): string => api.issueToken('acme/shop', { contents: 'read', 'pull-requests': 'write' });
+const writer = (): string =>
+  api.issueToken('acme/shop', { contents: 'read', 'pull-requests': 'write', deployments: 'write' });
 const person = (): string => api.issueToken('acme/shop', {}, { login: 'mona', id: 7, type: 'User' });
 
 describe('answers are those that GitHub describes', () => {
@@ -97,6 +98,7 @@ describe('answers are those that GitHub describes', () => {
         await call(token, 'GET', `/repos/acme/shop/git/commits/${sha}`),
       ],
       ['GET /user', await call(person(), 'GET', '/user')],
+      ...(await deploymentCalls(token)),
     ];
     for (const [operation, { status, body }] of seen) {
       expect([operation, Math.floor(status / 100), faultsIn(operation, status, body)]).toEqual([
@@ -109,7 +111,35 @@ describe('answers are those that GitHub describes', () => {
     expect(ROUTES.map(({ operation }) => operation).sort()).toEqual([...OPERATIONS].sort());
   });
 
+  async function deploymentCalls(token: string): Promise<[Operation, Reply][]> {
+    const deployments = '/repos/acme/shop/deployments';
+    const made = await call(token, 'POST', deployments, { ref: sha, required_contexts: [] });
+    const statuses = `${deployments}/${(made.body as { id: number }).id}/statuses`;
+    const status = {
+      state: 'success',
+      log_url: 'https://ci.example/1',
+      environment_url: 'https://shop.example',
+    };
+    return [
+      ['POST /repos/{owner}/{repo}/deployments', made],
+      [
+        'POST /repos/{owner}/{repo}/deployments/{deployment_id}/statuses',
+        await call(token, 'POST', statuses, status),
+      ],
+      ['GET /repos/{owner}/{repo}/deployments', await call(token, 'GET', `${deployments}?sha=${sha}`)],
+      ['GET /repos/{owner}/{repo}/deployments/{deployment_id}/statuses', await call(token, 'GET', statuses)],
+    ];
+  }
+
   it.each<[string, Operation, string, string, unknown, number]>([
+    [
+      'a ref that is not there',
+      'POST /repos/{owner}/{repo}/deployments',
+      'POST',
+      '/deployments',
+      { ref: 'none', required_contexts: [] },
+      422,
+    ],
     [
       'no right',
       'POST /repos/{owner}/{repo}/issues/{issue_number}/comments',
@@ -135,7 +165,7 @@ describe('answers are those that GitHub describes', () => {
       404,
     ],
   ])('for %s', async (_, operation, method, path, body, status) => {
-    const token = api.issueToken('acme/shop', { contents: 'read' });
+    const token = api.issueToken('acme/shop', { contents: 'read', deployments: 'write' });
     const answer = await call(token, method, `/repos/acme/shop${path}`, body);
     expect([answer.status, faultsIn(operation, answer.status, answer.body)]).toEqual([status, []]);
   });
@@ -165,6 +195,56 @@ describe('contents', () => {
       return Buffer.from((body as { content: string }).content, 'base64').toString();
     };
     expect([await text(sha), await text('main')]).toEqual(['stack: shop\n# ünïcode\n', 'stack: other\n']);
+  });
+});
+
+describe('deployments', () => {
+  const deploy = async (environment: string, state: string): Promise<number> => {
+    const token = writer();
+    const made = await call(token, 'POST', '/repos/acme/shop/deployments', {
+      ref: 'main',
+      environment,
+      required_contexts: [],
+    });
+    const { id } = made.body as { id: number };
+    await call(token, 'POST', `/repos/acme/shop/deployments/${id}/statuses`, { state });
+    return id;
+  };
+  const states = (): (string | undefined)[] =>
+    repository.deployments.map(({ statuses }) => statuses.at(-1)?.state);
+
+  it('that succeed make the earlier ones of their environment inactive, where that is no production', async () => {
+    await deploy('staging', 'success');
+    await deploy('production', 'success');
+    await deploy('staging', 'failure');
+    expect(states()).toEqual(['success', 'success', 'failure']);
+    await deploy('staging', 'success');
+    await deploy('production', 'success');
+    expect(states()).toEqual(['inactive', 'success', 'failure', 'success', 'success']);
+  });
+
+  it('are found by commit and environment, the latest first', async () => {
+    const ids = [await deploy('production', 'success'), await deploy('production', 'success')];
+    await deploy('staging', 'success');
+    const { body } = await call(
+      writer(),
+      'GET',
+      `/repos/acme/shop/deployments?sha=${sha}&environment=production`,
+    );
+    expect((body as { id: number }[]).map(({ id }) => id)).toEqual(ids.reverse());
+  });
+
+  it('wait for the checks of the commit, unless told not to: those of the very job are pending', async () => {
+    const answer = await call(writer(), 'POST', '/repos/acme/shop/deployments', { ref: 'main' });
+    expect(answer).toMatchObject({ status: 409, body: { message: expect.stringMatching(/^Conflict: /) } });
+  });
+
+  it('take no state that GitHub does not know', async () => {
+    const id = await deploy('production', 'success');
+    const answer = await call(writer(), 'POST', `/repos/acme/shop/deployments/${id}/statuses`, {
+      state: 'cancelled',
+    });
+    expect(answer.status).toBe(422);
   });
 });
 

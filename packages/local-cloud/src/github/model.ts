@@ -28,6 +28,43 @@ export interface Comment {
   updatedAt: string;
 }
 
+export const DEPLOYMENT_STATES = [
+  'error',
+  'failure',
+  'inactive',
+  'in_progress',
+  'queued',
+  'pending',
+  'success',
+] as const;
+export type DeploymentState = (typeof DEPLOYMENT_STATES)[number];
+
+export interface DeploymentStatus {
+  readonly id: number;
+  readonly state: DeploymentState;
+  readonly description: string;
+  readonly environmentUrl: string;
+  readonly logUrl: string;
+  readonly creator: Account;
+  readonly createdAt: string;
+}
+
+export interface Deployment {
+  readonly id: number;
+  readonly sha: string;
+  readonly ref: string;
+  readonly task: string;
+  readonly environment: string;
+  readonly description: string | null;
+  readonly payload: unknown;
+  readonly transient: boolean;
+  readonly production: boolean;
+  readonly creator: Account;
+  readonly createdAt: string;
+  /** Oldest first. */
+  readonly statuses: DeploymentStatus[];
+}
+
 /** A branch of a repository at a commit. */
 export interface Tip {
   readonly ref: string;
@@ -49,6 +86,8 @@ export class Repository {
   readonly pulls = new Map<number, PullRequest>();
   /** Oldest first. */
   readonly comments: Comment[] = [];
+  /** Oldest first. */
+  readonly deployments: Deployment[] = [];
   #lastId = 0;
 
   constructor(fullName: string, folder: string) {
@@ -65,6 +104,41 @@ export class Repository {
     const pull = { number: this.nextId(), base, head };
     this.pulls.set(pull.number, pull);
     return pull;
+  }
+
+  deploy(made: Omit<Deployment, 'id' | 'createdAt' | 'statuses'>): Deployment {
+    const deployment = { ...made, id: this.nextId() + 2_000_000, createdAt: timestamp(), statuses: [] };
+    this.deployments.push(deployment);
+    return deployment;
+  }
+
+  /**
+   * A further state of a deployment. Unless told otherwise, a success makes every earlier deployment of the same environment
+   * inactive, but for transient ones and, as GitHub's description has it, those of a production environment.
+   */
+  setStatus(
+    deployment: Deployment,
+    made: Omit<DeploymentStatus, 'id' | 'createdAt'>,
+    autoInactive: boolean,
+  ): DeploymentStatus {
+    const status = { ...made, id: this.nextId() + 3_000_000, createdAt: timestamp() };
+    deployment.statuses.push(status);
+    if (status.state !== 'success' || !autoInactive) return status;
+    for (const other of this.deployments) {
+      const same = other.environment === deployment.environment && other.id < deployment.id;
+      if (!same || other.transient || other.production || other.statuses.at(-1)?.state !== 'success')
+        continue;
+      const { creator } = made;
+      const blank = { description: '', environmentUrl: '', logUrl: '' };
+      other.statuses.push({
+        ...blank,
+        id: this.nextId() + 3_000_000,
+        state: 'inactive',
+        creator,
+        createdAt: timestamp(),
+      });
+    }
+    return status;
   }
 
   comment(issue: number, author: Account, body: string): Comment {

@@ -5,13 +5,15 @@ const DEFAULT_PER_PAGE = 30;
 
 /** One page of a list, with the `Link` header by which a client finds the others. */
 export function page<T>(
-  { base, query, repository, params }: Call,
+  { base, query, repository }: Call,
   all: readonly T[],
+  /** Path of the list below the repository. */
+  list: string,
 ): { items: readonly T[]; headers: Record<string, string> } {
   const size = Math.min(numberIn(query, 'per_page', DEFAULT_PER_PAGE), MOST_PER_PAGE);
   const current = numberIn(query, 'page', 1);
   const last = Math.max(1, Math.ceil(all.length / size));
-  const path = `${base}/repos/${repository.fullName}/issues/${params['issue_number']}/comments`;
+  const path = `${base}/repos/${repository.fullName}/${list}`;
   const link = (relation: string, number: number): string => {
     const asked = new URLSearchParams(query);
     asked.set('page', String(number));

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { commentRoutes } from './comments.js';
 import { contentsRoutes } from './contents.js';
+import { deploymentRoutes } from './deployments.js';
 import { badCredentials, GitHubError, notFound } from './errors.js';
 import { BadGateway, type GitHubFaults } from './faults.js';
 import type { Repository, Token } from './model.js';
@@ -9,7 +10,12 @@ import { type Answer, authorize, Router, type Route } from './router.js';
 import { userRoutes } from './users.js';
 
 /** Every call that is answered. */
-export const ROUTES: readonly Route[] = [...contentsRoutes, ...commentRoutes, ...userRoutes];
+export const ROUTES: readonly Route[] = [
+  ...contentsRoutes,
+  ...commentRoutes,
+  ...deploymentRoutes,
+  ...userRoutes,
+];
 
 /** One call as it was logged. */
 export interface GitHubRequest {

@@ -175,6 +175,7 @@ async function perform(job: JobState, spec: TreeMap, annotations: Annotation[]):
   const root: Frame = { job, steps: {}, inputs: job.file.inputs, env: {}, cancel: job.cancel, failed: false };
   const steps = listAt(spec, 'steps') as readonly TreeMap[];
   const prepared: Prepared = new Map();
+  const leave = enterEnvironment(job, spec['environment'], scopeOf(root));
   try {
     await runPres(root, steps, prepared);
     await runSteps(root, steps, prepared);
@@ -186,7 +187,15 @@ async function perform(job: JobState, spec: TreeMap, annotations: Annotation[]):
   const environment =
     spec['environment'] === undefined ? {} : { environment: environmentOf(spec['environment'], scope) };
   const conclusion = job.cancel.aborted ? 'cancelled' : root.failed ? 'failure' : 'success';
+  leave?.(conclusion, environment.environment?.url ?? '');
   return { conclusion, outputs: outputsOf(job, mapAt(spec, 'outputs'), scope, annotations), ...environment };
+}
+
+function enterEnvironment({ file: { run } }: JobState, spec: Tree | undefined, scope: Scope) {
+  if (spec === undefined || (isMap(spec) && spec['deployment'] === false)) return undefined;
+  const { server_url: server, repository, run_id: id } = run.github as Readonly<Record<string, string>>;
+  const name = isMap(spec) ? textOf(spec['name'] ?? '', scope) : textOf(spec, scope);
+  return run.onEnvironment?.(name, `${server}/${repository}/actions/runs/${id}`);
 }
 
 /** A job's outputs; GitHub leaves out what may hold a secret, and so does this. */

@@ -13,7 +13,7 @@ import { Masker } from './masks.js';
 import { readWorkflow } from './parser.js';
 import { type CancelGrace, GITHUB_GRACE } from './process.js';
 import type { OutputLine, WorkflowRun } from './results.js';
-import type { FileState, RunState } from './state.js';
+import type { EnterEnvironment, FileState, RunState } from './state.js';
 import { assertSupported } from './support.js';
 import { type TreeMap, wordOf } from './tree.js';
 
@@ -32,6 +32,11 @@ export interface WorkflowOptions {
   readonly vars?: Readonly<Record<string, string>>;
   /** Makes the token of a job, `github.token`, with what its `permissions:` allow. */
   readonly jobToken?: (permissions: Permissions) => string;
+  /**
+   * Told that a job with an `environment:` begins, unless it says `deployment: false`; what it returns is called at the job's
+   * end. GitHub makes a deployment of it.
+   */
+  readonly onEnvironment?: EnterEnvironment;
   /** Variables of the machine for all processes (`LINODE_API_URL`); they are stronger than the runner's own. */
   readonly env?: Readonly<Record<string, string>>;
   /** Parts of the `github` context that are to differ: `ref`, `sha`, `repository`, `actor`, … */
@@ -130,6 +135,7 @@ function newRun(
     cancel,
     emit: (line) => options.onOutput?.(line),
     jobToken: options.jobToken,
+    onEnvironment: options.onEnvironment,
     fork: isFromFork(event, payload),
   };
   return { run, trigger, id };

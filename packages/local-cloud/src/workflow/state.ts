@@ -7,6 +7,12 @@ import type { CancelGrace } from './process.js';
 import type { Conclusion, OutputLine, StepRun } from './results.js';
 import type { TreeMap } from './tree.js';
 
+/** @param runUrl the page of the run; `leave` is told how the job ended, and where the environment is visited */
+export type EnterEnvironment = (
+  name: string,
+  runUrl: string,
+) => (conclusion: Conclusion, environmentUrl: string) => void;
+
 /** What all jobs of a run share. */
 export interface RunState {
   /** The folder of this run, of nobody else. */
@@ -29,6 +35,7 @@ export interface RunState {
   readonly emit: (line: OutputLine) => void;
   /** Makes the token of a job; without it all jobs have the secret GITHUB_TOKEN, if there is one. */
   readonly jobToken: ((permissions: Permissions) => string) | undefined;
+  readonly onEnvironment: EnterEnvironment | undefined;
   /** A pull request from a fork. */
   readonly fork: boolean;
 }

@@ -30,7 +30,7 @@ export const PREFLIGHT_ID = 'perlstack-preflight';
 
 /** Continues the script that observes an app host. */
 export const APP_FACTS = String.raw`
-one=$unit${PREFLIGHT_ID}.service
+one="$unit"${PREFLIGHT_ID}.service
 say unit "$(systemctl show -p KillMode,KillSignal,TimeoutStopUSec,WorkingDirectory "$one" | tr '\n' '|')"
 say command "$(systemctl show -p ExecStart --value "$one" | sed -n 's/.*argv\[\]=\(.*\) ; ignore_errors=.*/\1/p' | head -n 1)"
 say perl "$(perl -MConfig -e 'printf "%vd %s", $^V, $Config{archname}' 2>/dev/null)"
