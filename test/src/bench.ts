@@ -3,11 +3,13 @@ import { messageOf } from '@perlstack/stack';
 import { benchActions } from './bench/actions.js';
 import { benchConverge } from './bench/converge.js';
 import { type BenchmarkReport, tableOf, writeReport } from './bench/report.js';
+import { benchTorture } from './bench/torture.js';
 
 /** Every benchmark by its name; each prints the same table and writes the same report. */
 const BENCHMARKS: Readonly<Record<string, () => BenchmarkReport | Promise<BenchmarkReport>>> = {
   actions: benchActions,
   converge: benchConverge,
+  torture: benchTorture,
 };
 
 async function main(): Promise<number> {

@@ -155,7 +155,13 @@ async function audited(
   const began = note('began');
   const result = await work();
   await began;
-  if (result.outcome !== 'nothing-to-do') await note(result.outcome, result.reason);
+  if (result.outcome !== 'nothing-to-do') {
+    await note(
+      result.outcome,
+      result.reason,
+      result.left.map(({ host }) => host),
+    );
+  }
   return result;
 }
 
@@ -355,6 +361,9 @@ async function goBack(run: Run, rolled: Outcome, release: string): Promise<End> 
     return { outcome: 'failed', reason: `${why}; nothing was put back, as another deploy may be at work` };
   }
   const failures = await undoSteps(toUndo(run, rolled), givingUp(handlers(hands)), { journal, onEvent });
+  for (const { step, error } of failures.filter((one) => isOutOfReach(one.error))) {
+    if (step.host !== undefined) hands.left.set(step.host, { reason: messageOf(error), restored: false });
+  }
   await setAside(hands, release, failure !== undefined && BLAMES_RELEASE.has(failure.step.kind));
   const evidence = failure?.error instanceof ReleaseFault ? failure.error.evidence : [];
   const unresolved = [...failures.map(describeFailure), ...(await shutOut(hands, failures))];

@@ -77,7 +77,7 @@ async function reached<T>(
     return { found: await looking };
   } catch (error) {
     if (!isOutOfReach(error)) throw error;
-    return { unreachable: { host, tier, reason: messageOf(error) } };
+    return { unreachable: { host, tier, reason: messageOf(error).replace(/[^.!?]$/, '$&.') } };
   }
 }
 

@@ -5,8 +5,9 @@ import { terminalTable } from '@perlstack/action';
 /** A target of a benchmark: `measured` compared with `goal`, so that `met` is computed and never claimed. */
 export interface Goal {
   readonly name: string;
-  /** The largest value that meets it. */
+  /** The largest value that meets it, or with `least` the smallest. */
   readonly goal: number;
+  readonly least?: true;
   readonly measured: number;
   readonly met: boolean;
 }
@@ -31,6 +32,11 @@ export function atMost(name: string, goal: number, measured: number): Goal {
   return { name, goal, measured, met: measured <= goal };
 }
 
+/** A goal that is met by everything from a limit on. */
+export function atLeast(name: string, goal: number, measured: number): Goal {
+  return { name, goal, least: true, measured, met: measured >= goal };
+}
+
 /** The table that every benchmark prints. */
 export function tableOf({ rows, goals }: BenchmarkReport): string {
   const figures = rows.map(({ name, unit, ours, peer, floor }) => {
@@ -43,9 +49,9 @@ export function tableOf({ rows, goals }: BenchmarkReport): string {
       base ? `${(ours / base).toFixed(2)} x` : '',
     ];
   });
-  const verdicts = goals.map(({ name, goal, measured, met }) => [
+  const verdicts = goals.map(({ name, goal, least, measured, met }) => [
     name,
-    `<= ${goal}`,
+    `${least ? '>=' : '<='} ${goal}`,
     round(measured),
     met ? 'met' : 'NOT met',
   ]);
