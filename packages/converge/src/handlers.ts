@@ -8,6 +8,7 @@ import { GUARD_SECONDS, keepAccess } from './guard.js';
 import { READ_RECORDS, STATE_FOLDER } from './layout.js';
 import { installProgress } from './install-progress.js';
 import { DIRECTORIES_SCRIPT, INSTALL_SCRIPT, PRESETS_SCRIPT, USERS_SCRIPT } from './prepare-scripts.js';
+import { withMarks } from './marks.js';
 import { encodeContent, encodeMode, encodeRecords, type Fields, sha256 } from './records.js';
 import { STAGE_SCRIPT } from './stage-script.js';
 import type {
@@ -149,11 +150,13 @@ export function directoryRecords({ services }: HostBundle, step: DirectoriesStep
 
 export function stageRecords(host: HostBundle, step: ValidateStep): Fields[] {
   const roots = new Set<string>();
-  const records = step.services.flatMap(({ service: name, files, removes }): Fields[] => {
+  const records = step.services.flatMap(({ service: name, files, removes, marks }): Fields[] => {
     const service = serviceOf({ stack: '', notes: [], hosts: [host] }, { host: host.host, service: name });
     for (const root of service.roots) roots.add(root);
     return [
-      ...service.files.filter(({ path }) => files.includes(path)).map(fileRecord),
+      ...service.files
+        .filter(({ path }) => files.includes(path))
+        .map((file) => fileRecord(withMarks(file, marks?.[file.path]))),
       ...removes.map((path): Fields => ['remove', path]),
       ...service.validate.map((argv): Fields => ['check', name, encodeContent(commandLine(argv))]),
     ];
