@@ -6,6 +6,7 @@ import {
   type Consent,
   type ConvergePlan,
   describe as describePlan,
+  type HandlerOptions,
   handlers,
   NO_CONSENT,
   observe,
@@ -27,6 +28,8 @@ const SITE = '/etc/nginx/conf.d/shop.conf';
 const DEFAULT_SITE = '/etc/nginx/sites-enabled/default';
 const NOTHING: ConvergePlan = { steps: [], changes: [], refusals: [] };
 const RESTORE: Consent = { ...NO_CONSENT, drift: 'restore' };
+/** What goes back by itself is waited for; long enough for a look at it before, and for a login on a busy machine. */
+const BRIEF: HandlerOptions = { guardSeconds: 15 };
 
 (obstacle === null ? describe : describe.skip)(
   `converge${obstacle === null ? '' : ` (skipped: ${obstacle})`}`,
@@ -75,7 +78,7 @@ const RESTORE: Consent = { ...NO_CONSENT, drift: 'restore' };
     ): Promise<Outcome> => {
       const desired = await look(bundle, consent);
       assertAllowed(desired);
-      return execute(desired.steps, handlers(remote, bundle), options);
+      return execute(desired.steps, handlers(remote, bundle, BRIEF), options);
     };
 
     const settle = async (bundle: ConfigBundle, consent = NO_CONSENT): Promise<void> => {
@@ -436,7 +439,7 @@ const RESTORE: Consent = { ...NO_CONSENT, drift: 'restore' };
         const bundle = sshd('DenyUsers deploy\n');
         const dying: Remote = { ...remote, reach: () => remote.close() };
         const { steps } = await look(bundle);
-        expect((await execute(steps.slice(0, 2), handlers(dying, bundle))).state).toBe('failed');
+        expect((await execute(steps.slice(0, 2), handlers(dying, bundle, BRIEF))).state).toBe('failed');
         remote = open();
         await expect(remote.run('web-1', ['true'])).rejects.toThrow();
         await until(() =>
@@ -454,7 +457,7 @@ const RESTORE: Consent = { ...NO_CONSENT, drift: 'restore' };
         const bundle = sshd('MaxAuthTries 4\n');
         const dying: Remote = { ...remote, reach: () => remote.close() };
         const { steps } = await look(bundle);
-        expect((await execute(steps.slice(0, 2), handlers(dying, bundle))).state).toBe('failed');
+        expect((await execute(steps.slice(0, 2), handlers(dying, bundle, BRIEF))).state).toBe('failed');
         remote = open();
         expect(await onHost('web-1', `cat ${SSHD}`)).toBe('MaxAuthTries 4');
         expect((await look(bundle)).changes.map(({ what }) => what)).toEqual([

@@ -149,4 +149,13 @@ export interface ManagedFile {
   secret: boolean;
   /** What it takes until a changed content is in force, where that is not the unit's `onChange`. */
   effect?: 'reload' | 'restart' | 'none';
+  /** Marks of others in the live file: they are no drift, and stay when it is written. Not in secret files. */
+  keeps?: KeptMarks;
+}
+
+/** `down` at servers of nginx's upstream: deploys write it and take it away, and rendering knows of none. */
+export interface KeptMarks {
+  kind: 'nginx-upstream-down';
+  /** The servers as the file names them, and the hosts behind them. */
+  servers: { server: string; host: string }[];
 }

@@ -80,7 +80,8 @@ function partsOf(host: HostBundle | undefined): Map<string, Part> {
 
 /** What a service is besides the content of its files. */
 function describeService({ presets = [], files, ...service }: ServiceConfig): string {
-  const modes = (of: readonly ManagedFile[]): object[] => of.map(({ content: _content, ...file }) => file);
+  const modes = (of: readonly ManagedFile[]): object[] =>
+    of.map(({ content: _content, keeps, ...file }) => (keeps ? { ...file, keeps: keeps.kind } : file));
   return lines({ ...service, presets: modes(presets), files: modes(files) });
 }
 

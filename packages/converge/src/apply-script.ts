@@ -7,9 +7,6 @@ export const ROLLBACK_FAILED = 71;
 /** Exit code when nobody confirmed in time that the host can still be reached, and it went back by itself. */
 export const WENT_BACK = 72;
 
-/** How long a host waits for that, in seconds. */
-export const GUARD_SECONDS = 60;
-
 /** How long a probe may take to succeed after a reload, in seconds. */
 const PROBE_SECONDS = 10;
 
@@ -149,7 +146,7 @@ disarm
  * goes to one end or the other.
  *
  * Arguments: folder, service. Input: `file` path; `remove` path; `unit` name action enabled state; `daemon-reload`;
- * `probe` command in base64; `remember` as in REMEMBER; `guard` script in base64; `digest` value.
+ * `probe` command in base64; `remember` as in REMEMBER; `guard` script in base64, seconds; `digest` value.
  */
 export const APPLY_SCRIPT = `
 set -u
@@ -184,10 +181,10 @@ prepare() {
 }
 swap() { put "$stage/files$1" "$1"; }
 remove() { rm -f -- "$1"; }
-arm() { # script
+arm() { # script seconds
   mkdir -p -- "$base/guard" && printf %s "$1" | base64 -d > "$base/guard.new" && mv -f -- "$base/guard.new" "$guard" || return 1
   systemctl stop "$guard_unit.timer" 2> /dev/null || :
-  systemd-run --quiet --collect --unit="$guard_unit" --on-active=${GUARD_SECONDS} --timer-property=AccuracySec=1s \\
+  systemd-run --quiet --collect --unit="$guard_unit" --on-active="$2" --timer-property=AccuracySec=1s \\
     sh "$guard" "$base" "$service"
 }
 bring_up() { # unit action enabled state

@@ -1,5 +1,6 @@
 import { type ManagedFile, type ServiceConfig, unifiedDiff } from '@perlstack/configs';
 import type { Change, ChangedFile, Consent } from '@perlstack/engine';
+import { describeMarks, type Mark, type Marks, withMarks, withoutMarks } from './marks.js';
 import { encodeMode } from './records.js';
 import { type Standing, standingOf, type State, stateOf, versionOf } from './standing.js';
 import type { ObservedFile, ObservedHost, Ownership } from './world.js';
@@ -31,18 +32,22 @@ interface Found extends Item {
   /** In what somebody changed it: against what is wanted, or against what we left. */
   readonly drift: string;
   readonly content: string | undefined;
+  /** What is written there when it is to be right. */
+  readonly after: string;
+  readonly marks: readonly Mark[];
 }
 
-/** Pure. */
+/** Pure. @param marks of this host's files */
 export function compareFiles(
   host: string,
   service: ServiceConfig,
   observed: ObservedHost,
   consent: Consent,
+  marks: Marks,
 ): FileDifferences {
   const complete = service.packages.every((name) => observed.packages.includes(name));
   const differing = itemsOf(service)
-    .map((item) => lookAt(item, observed, complete))
+    .map((item) => lookAt(item, observed, complete, marks[item.path]))
     .filter(({ standing }) => standing !== 'right');
   const changing = differing.filter(({ standing }) => standing === 'due' || consent.drift === 'restore');
   const contested = differing.filter((found) => found.standing === 'contested' && !changing.includes(found));
@@ -73,13 +78,13 @@ function itemsOf({ presets = [], files, removes }: ServiceConfig): Item[] {
 }
 
 /** @param complete all packages of the service are installed */
-function lookAt(item: Item, observed: ObservedHost, complete: boolean): Found {
+function lookAt(item: Item, observed: ObservedHost, complete: boolean, marks: readonly Mark[] = []): Found {
   const { path, file } = item;
   const there = observed.files[path];
   const desired = file ? versionOf(file) : 'absent';
   // What a package will bring is not there to be seen yet.
   const unwanted = !complete || observed.unwanted.includes(path) ? 'other' : 'absent';
-  const live = file ? stateOf(there) : unwanted;
+  const live = file ? stateOf(withoutMarks(file, there)) : unwanted;
   // What went with a removed package, or was in the hands of a run that ended, is nobody's edit.
   const known = complete && !observed.underWay.includes(path) ? observed.remembered[path] : undefined;
   // Of what must go, only that it is there was looked at.
@@ -90,8 +95,12 @@ function lookAt(item: Item, observed: ObservedHost, complete: boolean): Found {
     ...{ desired, live, standing },
     drift: difference(standing === 'contested' ? (remembered ?? desired) : desired, live),
     content: contentOf(there),
+    after: file ? withMarks(file, serversOf(marks)).content : '',
+    marks,
   };
 }
+
+const serversOf = (marks: readonly Mark[]): string[] => marks.map(({ server }) => server);
 
 const contentOf = (there: ObservedFile | undefined): string | undefined =>
   there === undefined || there === 'not-a-file' ? undefined : there.content;
@@ -101,9 +110,10 @@ function changeOf(found: Found): Pick<Change, 'kind' | 'what' | 'diff'> {
   const { kind, standing, live, desired, drift } = found;
   const plain = kind === 'remove' ? 'to be removed' : difference(live, desired);
   const what = { right: plain, due: plain, drifted: `drift, to be put back: ${drift}` };
+  const whole = standing === 'contested' ? `${plain}, over drift: ${drift}` : what[standing];
   return {
     kind,
-    what: standing === 'contested' ? `${plain}, over drift: ${drift}` : what[standing],
+    what: [whole, ...describeMarks(found.marks)].join('; '),
     ...diffOf(found, 'to-desired'),
   };
 }
@@ -135,7 +145,7 @@ const sameContent = (one: State, other: State): boolean =>
   typeof one !== 'string' && typeof other !== 'string' && one.sha256 === other.sha256;
 
 function diffOf(
-  { path, file, live, desired, content }: Found,
+  { path, file, live, desired, content, after }: Found,
   direction: 'to-desired' | 'to-live',
 ): Pick<Change, 'diff'> {
   if (!file || sameContent(live, desired)) return {};
@@ -144,8 +154,8 @@ function diffOf(
   if (there && content === undefined) return { diff: '(too long to show)\n' };
   const diff =
     direction === 'to-desired'
-      ? unifiedDiff(path, content ?? null, file.content, false)
-      : unifiedDiff(path, file.content, content ?? '', false);
+      ? unifiedDiff(path, content ?? null, after, false)
+      : unifiedDiff(path, after, content ?? '', false);
   return diff ? { diff } : {};
 }
 

@@ -2,6 +2,7 @@ import type { HostBundle, ManagedDirectory, ServiceConfig, SystemUser } from '@p
 import type { Change, Consent, Intent } from '@perlstack/engine';
 import { compareFiles, ownershipDifference } from './compare-files.js';
 import { compareUnit, type Effect } from './compare-unit.js';
+import type { Marks } from './marks.js';
 import type { ObservedHost } from './world.js';
 
 /** All in which a host differs from its bundle. */
@@ -27,10 +28,15 @@ export interface ServiceDifference {
   readonly refusals: readonly string[];
 }
 
-/** Pure. */
-export function compareHost(desired: HostBundle, observed: ObservedHost, consent: Consent): HostDifference {
+/** Pure. @param marks what others marked in the host's files and has to stay */
+export function compareHost(
+  desired: HostBundle,
+  observed: ObservedHost,
+  consent: Consent,
+  marks: Marks,
+): HostDifference {
   const { host } = desired;
-  const services = desired.services.map((service) => compareService(host, service, observed, consent));
+  const services = desired.services.map((service) => compareService(host, service, observed, consent, marks));
   return {
     changes: [
       ...desired.users.flatMap((user) => compareUser(host, user, observed)),
@@ -68,13 +74,14 @@ function compareService(
   service: ServiceConfig,
   observed: ObservedHost,
   consent: Consent,
+  marks: Marks,
 ): ServiceDifference {
   const { name, packages, directories } = service;
   const make = (kind: Change['kind'], target: string, what: string): Change => ({
     ...{ host, service: name, kind, target, what },
   });
   const missing = packages.filter((item) => !observed.packages.includes(item));
-  const files = compareFiles(host, service, observed, consent);
+  const files = compareFiles(host, service, observed, consent, marks);
   const unit = compareUnit(host, service, observed, files, consent);
   return {
     service,

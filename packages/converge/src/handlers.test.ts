@@ -39,7 +39,7 @@ describe('what the scripts are told', () => {
   it('about applying: paths and no content', () => {
     const [service] = host.services;
     if (!service) throw new Error('no service');
-    const records = applyRecords(service, stepOf('apply'));
+    const records = applyRecords(service, stepOf('apply'), 60);
     expect(records.map((fields) => fields.slice(0, 6))).toEqual([
       ['file', '/etc/nginx/nginx.conf'],
       ['file', '/etc/shop/env'],

@@ -4,10 +4,11 @@ import { commandLine, type Remote, type RunOptions } from '@perlstack/remote';
 import { APPLY_SCRIPT, CLEAN_SCRIPT, GUARD_SCRIPT, RESTORE_SCRIPT } from './apply-script.js';
 import { type AnyEngine, engineHandlers, ENGINES } from './engines.js';
 import { explainApply, explainBusy, explainInstall, explainInvalid } from './explain.js';
-import { keepAccess } from './guard.js';
+import { GUARD_SECONDS, keepAccess } from './guard.js';
 import { READ_RECORDS, STATE_FOLDER } from './layout.js';
 import { installProgress } from './install-progress.js';
 import { DIRECTORIES_SCRIPT, INSTALL_SCRIPT, PRESETS_SCRIPT, USERS_SCRIPT } from './prepare-scripts.js';
+import { withMarks } from './marks.js';
 import { encodeContent, encodeMode, encodeRecords, type Fields, sha256 } from './records.js';
 import { STAGE_SCRIPT } from './stage-script.js';
 import type {
@@ -22,17 +23,30 @@ import type {
 
 const MINUTES = 60_000;
 
+export interface HandlerOptions {
+  /**
+   * How long a host waits until it takes back a change on which it hangs whether anybody can log in, in whole seconds:
+   * the new login has to be made, and what runs after a kill has to wait, that long. Default 60.
+   */
+  readonly guardSeconds?: number;
+}
+
 /** What each kind of step does to a host, the engines' steps among them. */
 export function handlers(
   remote: Remote,
   bundle: ConfigBundle,
+  options: HandlerOptions = {},
   engines: readonly AnyEngine[] = ENGINES,
 ): Handlers<PlanStep> {
-  return { ...engineHandlers(remote, bundle, engines), ...ownHandlers(remote, bundle) };
+  return { ...engineHandlers(remote, bundle, engines), ...ownHandlers(remote, bundle, options) };
 }
 
 /** One script, one connection's channel. */
-function ownHandlers(remote: Remote, bundle: ConfigBundle): Handlers<ConvergeStep> {
+function ownHandlers(
+  remote: Remote,
+  bundle: ConfigBundle,
+  { guardSeconds = GUARD_SECONDS }: HandlerOptions,
+): Handlers<ConvergeStep> {
   const script = async (
     { host }: ConvergeStep,
     { signal }: StepContext,
@@ -88,10 +102,13 @@ function ownHandlers(remote: Remote, bundle: ConfigBundle): Handlers<ConvergeSte
     apply: {
       run: async (step, context) => {
         const service = serviceOf(bundle, step);
-        const options = { name: step.service, input: encodeRecords(applyRecords(service, step)) };
+        const options = {
+          name: step.service,
+          input: encodeRecords(applyRecords(service, step, guardSeconds)),
+        };
         const apply = (): Promise<string> =>
           script(step, context, APPLY_SCRIPT, [STATE_FOLDER, step.service], options);
-        const applying = service.guardsAccess ? keepAccess(remote, step, apply) : apply();
+        const applying = service.guardsAccess ? keepAccess(remote, step, guardSeconds, apply) : apply();
         return applying.catch(explainApply(step));
       },
       undo: async (step, context) => {
@@ -133,11 +150,13 @@ export function directoryRecords({ services }: HostBundle, step: DirectoriesStep
 
 export function stageRecords(host: HostBundle, step: ValidateStep): Fields[] {
   const roots = new Set<string>();
-  const records = step.services.flatMap(({ service: name, files, removes }): Fields[] => {
+  const records = step.services.flatMap(({ service: name, files, removes, marks }): Fields[] => {
     const service = serviceOf({ stack: '', notes: [], hosts: [host] }, { host: host.host, service: name });
     for (const root of service.roots) roots.add(root);
     return [
-      ...service.files.filter(({ path }) => files.includes(path)).map(fileRecord),
+      ...service.files
+        .filter(({ path }) => files.includes(path))
+        .map((file) => fileRecord(withMarks(file, marks?.[file.path]))),
       ...removes.map((path): Fields => ['remove', path]),
       ...service.validate.map((argv): Fields => ['check', name, encodeContent(commandLine(argv))]),
     ];
@@ -153,7 +172,7 @@ export function presetRecords({ name, presets = [] }: ServiceConfig, step: Prese
   ];
 }
 
-export function applyRecords(service: ServiceConfig, step: ApplyStep): Fields[] {
+export function applyRecords(service: ServiceConfig, step: ApplyStep, guardSeconds: number): Fields[] {
   const { unit, daemonReload, probe, files, removes, guardsAccess } = service;
   return [
     ...step.files.map((path): Fields => ['file', path]),
@@ -163,7 +182,7 @@ export function applyRecords(service: ServiceConfig, step: ApplyStep): Fields[] 
     ...probe.map((argv): Fields => ['probe', encodeContent(commandLine(argv))]),
     ...files.map(rememberRecord),
     ...removes.map((path): Fields => ['remember', path, '-']),
-    ...(guardsAccess ? [['guard', encodeContent(GUARD_SCRIPT)] as Fields] : []),
+    ...(guardsAccess ? [['guard', encodeContent(GUARD_SCRIPT), String(guardSeconds)] as Fields] : []),
     ['digest', step.digest],
   ];
 }

@@ -1,6 +1,6 @@
 export { type Change, type Consent, NO_CONSENT } from '@perlstack/engine';
 export { describe, type Description } from './describe.js';
-export { handlers } from './handlers.js';
+export { type HandlerOptions, handlers } from './handlers.js';
 export { observe, type ObserveOptions } from './observe.js';
 export { assertAllowed, plan } from './plan.js';
 export type {

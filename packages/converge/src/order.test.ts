@@ -249,7 +249,7 @@ describe('engines', () => {
   });
 
   it('bring their handlers', () => {
-    const own = handlers({} as never, bundleOf(hosts), [engineThat({}).engine]);
+    const own = handlers({} as never, bundleOf(hosts), {}, [engineThat({}).engine]);
     expect(Object.keys(own)).toEqual(expect.arrayContaining(['redis-follow', 'apply', 'presets']));
   });
 });

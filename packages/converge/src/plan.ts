@@ -4,9 +4,10 @@ import { UserError } from '@perlstack/stack';
 import { compareHost, type HostDifference, type ServiceDifference } from './compare.js';
 import { serviceDigest } from './digest.js';
 import { type AnyEngine, ENGINES, type EnginesPlan, keyOf, planEngines } from './engines.js';
+import { type Marks, marksOf } from './marks.js';
 import { arrange, precedences, type Work } from './order.js';
 import { assertSound } from './sound.js';
-import type { ApplyStep, ConvergePlan, ConvergeStep, PlanStep } from './step.js';
+import type { ApplyStep, ConvergePlan, ConvergeStep, PlanStep, ValidateStep } from './step.js';
 import type { Observed } from './world.js';
 
 interface PlannedHost {
@@ -31,11 +32,12 @@ export function plan(
   engines: readonly AnyEngine[] = ENGINES,
 ): ConvergePlan {
   assertSound(bundle);
+  const marks = marksOf(bundle, observed);
   const hosts = bundle.hosts.map((host): PlannedHost => {
     const seen = observed.hosts[host.host];
     if (!seen) throw new Error(`${host.host} was not observed`);
-    const difference = compareHost(host, seen, consent);
-    return { host, difference, prepared: prepareSteps(host.host, difference) };
+    const difference = compareHost(host, seen, consent, marks.get(host.host) ?? {});
+    return { host, difference, prepared: prepareSteps(host.host, difference, marks.get(host.host) ?? {}) };
   });
   const intents = new Map(hosts.flatMap(intentsOf));
   const engineWork = planEngines(bundle, observed, intents, consent, engines);
@@ -108,7 +110,7 @@ function workOf(
 }
 
 /** What comes before the first change of a live file of a running service, one after the other. */
-function prepareSteps(host: string, { changes, services }: HostDifference): ConvergeStep[] {
+function prepareSteps(host: string, { changes, services }: HostDifference, marks: Marks): ConvergeStep[] {
   const targets = (kind: Change['kind']): string[] => [
     ...new Set(changes.filter((change) => change.kind === kind).map(({ target }) => target)),
   ];
@@ -139,7 +141,10 @@ function prepareSteps(host: string, { changes, services }: HostDifference): Conv
     due.length > 0 && {
       ...base('validate', `${names}: stage and validate`),
       kind: 'validate',
-      services: due.map(({ service, files, removes }) => ({ service: service.name, files, removes })),
+      services: due.map(({ service, files, removes }) => ({
+        ...{ service: service.name, files, removes },
+        ...markedIn(files, marks),
+      })),
     },
   ];
   return steps
@@ -148,6 +153,13 @@ function prepareSteps(host: string, { changes, services }: HostDifference): Conv
       const previous = all[index - 1];
       return previous ? { ...step, after: [previous.id] } : step;
     });
+}
+
+function markedIn(files: readonly string[], marks: Marks): Pick<ValidateStep['services'][number], 'marks'> {
+  const marked = files
+    .map((path) => [path, (marks[path] ?? []).map(({ server }) => server)] as const)
+    .filter(([, servers]) => servers.length > 0);
+  return marked.length > 0 ? { marks: Object.fromEntries(marked) } : {};
 }
 
 function applyStep(host: string, difference: ServiceDifference): ApplyStep {

@@ -36,6 +36,8 @@ export interface ValidateStep extends HostStep {
     readonly service: string;
     readonly files: readonly string[];
     readonly removes: readonly string[];
+    /** By path: the servers that a file keeps marked, which stands in no bundle. */
+    readonly marks?: Readonly<Record<string, readonly string[]>>;
   }[];
 }
 

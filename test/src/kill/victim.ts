@@ -15,6 +15,9 @@ import type { Answer, Fate, Order, Results, Tasks } from './orders.js';
  * Orders come as lines of JSON on standard input, each is answered by one on standard output.
  */
 
+/** What a kill leaves armed is waited for by the next run; long enough for a login on a busy machine. */
+const GUARD_SECONDS = 15;
+
 type OnEvent = (event: StepEvent) => void;
 
 /** Written at once: the next thing that happens may be our death. */
@@ -71,7 +74,8 @@ async function converging(options: Tasks['converge'], onEvent: OnEvent): Promise
   return withRemote(options, async (remote) => {
     const look = async () => converge.plan(bundle, await converge.observe(remote, bundle)).steps;
     const run = { onFailure: 'undo', onEvent } as const;
-    assertSucceeded(await execute(await look(), converge.handlers(remote, bundle), run));
+    const handlers = converge.handlers(remote, bundle, { guardSeconds: GUARD_SECONDS });
+    assertSucceeded(await execute(await look(), handlers, run));
     return { left: idsOf(await look()) };
   });
 }

@@ -1,5 +1,5 @@
 import type { Host, Stack } from '@perlstack/stack';
-import type { ManagedFile, ServiceConfig } from '../bundle.js';
+import type { KeptMarks, ManagedFile, ServiceConfig } from '../bundle.js';
 import { headingOf, textFile } from '../files.js';
 import { STATUS_ADDRESS } from '../layout.js';
 import {
@@ -26,6 +26,8 @@ export interface NginxRole {
   readonly http: readonly Statement[];
   /** The site's own file, upstreams and servers, without its heading. */
   readonly site: string;
+  /** What of that file is not rendered. */
+  readonly siteKeeps?: KeptMarks;
   /** Files and folders besides the configuration itself. */
   readonly files?: readonly ManagedFile[];
   readonly folders?: readonly string[];
@@ -148,7 +150,10 @@ export function nginxService(stack: Stack, host: Host, role: NginxRole): Service
     directories: ['/etc/nginx/server.d', ...(role.folders ?? [])].map(folder),
     files: [
       textFile('/etc/nginx/nginx.conf', printNginx(mainStatements(stack, host, role))),
-      textFile(`/etc/nginx/conf.d/${stack.app.name}.conf`, site),
+      {
+        ...textFile(`/etc/nginx/conf.d/${stack.app.name}.conf`, site),
+        ...(role.siteKeeps ? { keeps: role.siteKeeps } : {}),
+      },
       ...(role.files ?? []),
       textFile('/etc/systemd/system/nginx.service.d/perlstack.conf', restartDropIn(stack, host)),
     ],

@@ -1,5 +1,6 @@
-import { UserError } from '@perlstack/stack';
+import { type Host, UserError } from '@perlstack/stack';
 import { privateAddressOf, socketAddress } from '../addresses.js';
+import type { KeptMarks } from '../bundle.js';
 import { APP_PORT } from '../layout.js';
 import { block, comment, directive, type Statement } from '../print/nginx.js';
 import { workersOf } from '../starman/workers.js';
@@ -32,7 +33,7 @@ export function upstream(world: World): Statement {
       ...hosts.map((host, at) =>
         directive(
           'server',
-          socketAddress(privateAddressOf(host), APP_PORT),
+          serverOf(host),
           ...(weights[at] === 1 ? [] : [`weight=${weights[at]}`]),
           'max_fails=10',
           'fail_timeout=3s',
@@ -40,6 +41,14 @@ export function upstream(world: World): Statement {
       ),
     ],
   );
+}
+
+const serverOf = (host: Host): string => socketAddress(privateAddressOf(host), APP_PORT);
+
+/** Which of them get requests is decided by deploys: on the web hosts, and nowhere else. */
+export function keptMarks(world: World): KeptMarks {
+  const servers = world.role('app').map((host) => ({ server: serverOf(host), host: host.name }));
+  return { kind: 'nginx-upstream-down', servers };
 }
 
 /** The smallest whole numbers that stand to each other as these do. */

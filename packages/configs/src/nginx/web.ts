@@ -7,7 +7,7 @@ import { limits, limitZones } from './limits.js';
 import { healthLocation, nginxService, STATUS_PROBE } from './main.js';
 import { buffering, forwardHeaders, proxyTimeouts, staticPaths } from './proxy.js';
 import { hsts, servesTls, TLS_FOLDER, tlsFiles, tlsPaths, tlsSettings } from './tls.js';
-import { appHosts, RETRIED, upstream } from './upstream.js';
+import { appHosts, keptMarks, RETRIED, upstream } from './upstream.js';
 
 function head({ stack, platform }: World, listener: Listener, names: readonly string[]): Statement[] {
   return [
@@ -157,6 +157,7 @@ export const webServer: Renderer = (world, host) => {
       requestId: expression`$request_id`,
       http: COMPRESSION,
       site: siteText(world),
+      siteKeeps: keptMarks(world),
       files,
       folders: files.length > 0 ? [TLS_FOLDER] : [],
       // A key that is not used any more is not left lying about.
