@@ -24,11 +24,19 @@ export interface Site extends HostsSite {
   orders(): Promise<string[]>;
 }
 
-const stackFile = (app: number): string => `
+/** What a site may have otherwise. */
+export interface SiteOptions {
+  readonly image?: string;
+  /** Of Starman, on each app host. */
+  readonly workers?: number;
+}
+
+const stackFile = (app: number, { image = 'linode/debian13', workers = 24 }: SiteOptions): string => `
 stack: shop
 region: us-ord
+image: ${image}
 app:
-  workers: 24
+  workers: ${workers}
   workerMemory: 32MiB
   packages: [libmojolicious-perl]
   health: { path: /healthz, body: ok, latency: 2s, successes: 3, timeout: 15s, release: /version }
@@ -40,8 +48,8 @@ tiers:
 `;
 
 /** @param app how many app hosts */
-export async function openSite(app: number): Promise<Site> {
-  const site = await openHosts(stackFile(app));
+export async function openSite(app: number, options: SiteOptions = {}): Promise<Site> {
+  const site = await openHosts(stackFile(app, options));
   try {
     await configure(site);
     return siteOf(site);
