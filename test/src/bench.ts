@@ -10,6 +10,9 @@ interface Options {
   readonly hosts?: readonly number[];
 }
 
+/** What this machine's processors can carry. */
+const MOST_HOSTS = 50;
+
 /** Every benchmark by its name; each prints the same table and writes the same report. */
 const BENCHMARKS: Readonly<Record<string, (options: Options) => BenchmarkReport | Promise<BenchmarkReport>>> =
   {
@@ -25,13 +28,13 @@ async function main(): Promise<number> {
   });
   const [name = ''] = positionals;
   const benchmark = BENCHMARKS[name];
-  if (!benchmark) {
+  const hosts = values.hosts?.split(',').map(Number);
+  if (!benchmark || hosts?.some((count) => !(count >= 1 && count <= MOST_HOSTS))) {
     process.stderr.write(
-      `npm run bench -- NAME [--report DIR] [--hosts N,N]; NAME is one of: ${Object.keys(BENCHMARKS).join(', ')}\n`,
+      `npm run bench -- NAME [--report DIR] [--hosts N,N]; NAME is one of: ${Object.keys(BENCHMARKS).join(', ')}; N from 1 to ${MOST_HOSTS}\n`,
     );
     return 2;
   }
-  const hosts = values.hosts?.split(',').map(Number);
   const report = await benchmark(hosts ? { hosts } : {});
   process.stdout.write(`${tableOf(report)}\n`);
   if (values.report !== undefined) await writeReport(values.report, name, report);

@@ -10,19 +10,19 @@ import type { DeployRunOrder, DeployRunResult } from './deploy/deploy-run.js';
 import { type Door, openDoor } from './deploy/door.js';
 import { everywhere, floorOf, prepareHosts, PHASES, resetHosts } from './deploy/host-scripts.js';
 import { metered } from './deploy/metered.js';
-import { type Interval, intervalsOf, ourIntervals, overheadOf } from './deploy/overhead.js';
+import { intervalsOf, ourIntervals, overheadOf } from './deploy/overhead.js';
 import { type Metered, type RollOut, runAnsible, runCapistrano } from './deploy/peers.js';
 import { installedTool } from './processes.js';
 import { atMost, type BenchmarkReport, median, type Row } from './report.js';
 
 const HOSTS = [3, 10, 50];
 const ROUND_TRIPS_MS = [0, 50];
-/** Of ours, on hosts that are not light; the peers, which take their time, run once. */
-const RUNS = 3;
 /** How long the application takes to load, beside Perl and Mojolicious themselves, in milliseconds. */
 const BOOT_MS = 1_000;
 /** From so many hosts on they are light: two workers each. */
 const LIGHT_FROM = 20;
+
+const isLight = (hosts: number): boolean => hosts >= LIGHT_FROM;
 
 /** Light enough for two processors that carry the hosts, the load and the tool: about 25 requests a second. */
 const LOAD: Partial<LoadConfig> = {
@@ -49,7 +49,7 @@ const LOAD: Partial<LoadConfig> = {
  * - `runner CPU`: user and system time of the tool and all that it started on the runner
  *
  * All hosts share this machine's two processors. The fifty are light: real hosts as the others, but with two Starman
- * workers. A request that meets a kept connection which a reload of nginx closes is asked again, as browsers do; that is
+ * workers, and their floor is measured on every fifth of them. A request that meets a kept connection which a reload of nginx closes is asked again, as browsers do; that is
  * no failure, but it is printed.
  *
  * @param hosts how many app hosts to measure with, in turn
@@ -82,7 +82,7 @@ interface Measured {
 }
 
 async function measureSite(hosts: number): Promise<Measured[]> {
-  const workers = hosts >= LIGHT_FROM ? 2 : 8;
+  const workers = isLight(hosts) ? 2 : 8;
   const start = performance.now();
   const site = await openSite(hosts, { image: 'linode/debian12', workers });
   say(`${hosts} hosts: ready after ${seconds((performance.now() - start) / 1_000)}`);
@@ -91,7 +91,7 @@ async function measureSite(hosts: number): Promise<Measured[]> {
     await prepareHosts(site);
     const near = await openDoor(site, 0);
     await runOurs(site, near, artifact, nextRelease());
-    const floor = await floorOf(site);
+    const floor = await floorOf(site, isLight(hosts) ? LIGHT_SAMPLE : 1);
     say(`${hosts} hosts: floor ${seconds(floor)}`);
     const measured: Measured[] = [];
     for (const roundTripMs of ROUND_TRIPS_MS) {
@@ -104,21 +104,19 @@ async function measureSite(hosts: number): Promise<Measured[]> {
   }
 }
 
+/** Ours before, between and after the others, so that a machine whose speed drifts treats them alike. */
+const ORDER: readonly Tool[] = ['ours', 'Ansible', 'ours', 'Capistrano', 'ours'];
+const LIGHT_ORDER: readonly Tool[] = ['ours', 'Ansible', 'Capistrano'];
+/** Of light hosts, one in so many is asked for its floor. */
+const LIGHT_SAMPLE = 5;
+
 async function measureTools(site: Site, artifact: string, roundTripMs: number): Promise<Measured['tools']> {
   const door = await openDoor(site, roundTripMs);
   try {
-    const runs: Figures[] = [];
-    const times = appHostsOf(site) >= LIGHT_FROM ? 1 : RUNS;
-    for (let run = 0; run < times; run += 1) {
-      runs.push(await measure(site, 'ours', roundTripMs, (id) => runOurs(site, door, artifact, id)));
-    }
-    const peer = (tool: Tool, run: RollOut): Promise<Figures> =>
-      measure(site, tool, roundTripMs, (id) => run(site, door, artifact, id));
-    return {
-      ours: middle(runs),
-      Ansible: await peer('Ansible', runAnsible),
-      Capistrano: await peer('Capistrano', runCapistrano),
-    };
+    const runs: Record<Tool, Figures[]> = { ours: [], Ansible: [], Capistrano: [] };
+    const order = isLight(appHostsOf(site)) ? LIGHT_ORDER : ORDER;
+    for (const tool of order) runs[tool].push(await measure(site, tool, roundTripMs, { door, artifact }));
+    return { ours: middle(runs.ours), Ansible: middle(runs.Ansible), Capistrano: middle(runs.Capistrano) };
   } finally {
     door.close();
   }
@@ -137,18 +135,24 @@ function middle(runs: readonly Figures[]): Figures {
   };
 }
 
+const RUN: Readonly<Record<Tool, RollOut>> = {
+  ours: runOurs,
+  Ansible: runAnsible,
+  Capistrano: runCapistrano,
+};
+
 async function measure(
   site: Site,
   tool: Tool,
   roundTripMs: number,
-  rollOut: (release: string) => Promise<Metered & { readonly settled?: readonly Interval[] }>,
+  { door, artifact }: { readonly door: Door; readonly artifact: string },
 ): Promise<Figures> {
   await resetHosts(site);
   const load = startLoad({ ...LOAD, urls: [site.url], prefix: `load${(loads += 1)}` }, (argv) =>
     site.cloud.inInternet(argv),
   );
   try {
-    const { seconds: wall, cpuSeconds: cpu, settled } = await rollOut(nextRelease());
+    const { seconds: wall, cpuSeconds: cpu, settled } = await RUN[tool](site, door, artifact, nextRelease());
     const { failed, requests, failures, repeated } = await load.stop();
     const { lost, doubled } = await load.balance(await ordersOf(site));
     const noted = intervalsOf(await everywhere(site, `cat ${PHASES}`));
@@ -178,12 +182,7 @@ function nextRelease(): string {
   return new Date().toISOString().replace(/\D/g, '').slice(0, 14);
 }
 
-async function runOurs(
-  site: Site,
-  door: Door,
-  artifact: string,
-  release: string,
-): Promise<Metered & { readonly settled: readonly Interval[] }> {
+async function runOurs(site: Site, door: Door, artifact: string, release: string): Promise<Metered> {
   const { stack, keyFile, inventory } = site;
   const hosts = inventory.hosts.map((host) =>
     host.name === door.host.name ? { ...host, ssh: { ...host.ssh, ...addressOf(door) } } : host,

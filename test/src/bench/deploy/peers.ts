@@ -4,6 +4,7 @@ import { ansibleSettings } from '../ansible.js';
 import { capistranoProject } from './capfile.js';
 import type { Door } from './door.js';
 import { metered } from './metered.js';
+import type { Interval } from './overhead.js';
 import { layOut, type Rollout, rolloutOf, sharedOptions } from './peer.js';
 import { rollingInventory, rollingPlaybook } from './rolling-playbook.js';
 
@@ -11,6 +12,8 @@ import { rollingInventory, rollingPlaybook } from './rolling-playbook.js';
 export interface Metered {
   readonly seconds: number;
   readonly cpuSeconds: number;
+  /** Of ours alone: the pauses of its gates. */
+  readonly settled?: readonly Interval[];
 }
 
 export type RollOut = (site: Site, door: Door, artifact: string, release: string) => Promise<Metered>;
