@@ -44,13 +44,13 @@ const LOAD: Partial<LoadConfig> = {
  *
  * - `wall`: from the start of the tool's process to its end
  * - `floor`: the sum of each server's own restart and gate, by a script on the server with no load and no tool around it
- * - `overhead`: the wall time in which no host booted, gated, drained or stopped, by notes that the hosts make with their own clock
- *   (`overhead.ts`)
- * - `runner CPU`: user and system time of the tool and all that it started on the runner
+ * - `overhead`: the wall time in which no host booted, gated, drained or stopped, by notes that the hosts make with their
+ *   own clock (`overhead.ts`)
+ * - `runner CPU`: user and system time of the tool and of all that it started on the runner
  *
- * All hosts share this machine's two processors. The fifty are light: real hosts as the others, but with two Starman
- * workers, and their floor is measured on every fifth of them. A request that meets a kept connection which a reload of nginx closes is asked again, as browsers do; that is
- * no failure, but it is printed.
+ * All hosts share this machine's processors. The fifty are light: real hosts as the others, but with two Starman workers,
+ * and their floor is measured on every fifth of them. A request that meets a kept connection which a reload of nginx closes
+ * is asked again, as browsers do; that is no failure, but it is printed.
  *
  * @param hosts how many app hosts to measure with, in turn
  */
@@ -148,26 +148,48 @@ async function measure(
   { door, artifact }: { readonly door: Door; readonly artifact: string },
 ): Promise<Figures> {
   await resetHosts(site);
+  const before = await servingOn(site);
   const load = startLoad({ ...LOAD, urls: [site.url], prefix: `load${(loads += 1)}` }, (argv) =>
     site.cloud.inInternet(argv),
   );
   try {
-    const { seconds: wall, cpuSeconds: cpu, settled } = await RUN[tool](site, door, artifact, nextRelease());
-    const { failed, requests, failures, repeated } = await load.stop();
+    const ran = await RUN[tool](site, door, artifact, nextRelease());
+    const shown = await load.stop();
     const { lost, doubled } = await load.balance(await ordersOf(site));
-    const noted = intervalsOf(await everywhere(site, `cat ${PHASES}`));
-    const overhead = overheadOf(wall, settled ? ourIntervals(noted, settled) : noted);
-    const wrong = failed + lost.length + doubled.length;
+    requireRolled(tool, before, await servingOn(site));
+    const failed = shown.failed + lost.length + doubled.length;
+    const figures = { wall: ran.seconds, cpu: ran.cpuSeconds, requests: shown.requests, failed };
+    const measured = { ...figures, overhead: await overheadOn(site, ran) };
     say(
-      `${appHostsOf(site)} hosts, +${roundTripMs} ms, ${tool}: ${seconds(wall)}, overhead ${seconds(overhead)}, ` +
-        `CPU ${seconds(cpu)}, ${wrong} of ${requests} requests failed, ${repeated} asked again, ` +
-        `load ${loadavg()[0]?.toFixed(1)}`,
+      `${appHostsOf(site)} hosts, +${roundTripMs} ms, ${tool}: ${sentenceOf(measured)}, ` +
+        `${shown.repeated} asked again; load average ${loadavg()[0]?.toFixed(1)}`,
     );
-    for (const { kind, ms, fault } of failures) say(`  ${kind} failed after ${ms} ms: ${fault}`);
-    return { wall, overhead, cpu, failed: wrong, requests };
+    for (const { kind, ms, fault } of shown.failures) say(`  ${kind} failed after ${ms} ms: ${fault}`);
+    return measured;
   } finally {
     await load.close();
   }
+}
+
+const sentenceOf = ({ wall, overhead, cpu, failed, requests }: Figures): string =>
+  `${seconds(wall)}, overhead ${seconds(overhead)}, CPU ${seconds(cpu)}, ${failed} of ${requests} requests failed`;
+
+async function overheadOn(site: Site, { seconds: wall, settled }: Metered): Promise<number> {
+  const noted = intervalsOf(await everywhere(site, `cat ${PHASES}`));
+  return overheadOf(wall, settled ? ourIntervals(noted, settled) : noted);
+}
+
+/** The release that gets each app host's requests. */
+const servingOn = async (site: Site): Promise<string[]> =>
+  Object.values(await everywhere(site, 'basename "$(readlink /srv/shop/current.sock)" .sock', ['app']));
+
+/** A tool that leaves a host behind is not measured. */
+function requireRolled(tool: Tool, before: readonly string[], after: readonly string[]): void {
+  const [release = ''] = after;
+  if (before.includes(release) || after.some((one) => one !== release))
+    throw new Error(
+      `${tool} left hosts with other releases: ${after.join(', ')}; before: ${before.join(', ')}`,
+    );
 }
 
 let loads = 0;
