@@ -13,6 +13,8 @@ describe('timelineOf', () => {
     const events = [
       event('upload', 'started', 110),
       event('upload', 'done', 150),
+      event('compile', 'started', 150),
+      event('compile', 'done', 170),
       event('switch', 'started', 200),
       event('switch', 'done', 210),
       event('hold', 'started', 300),
@@ -22,7 +24,7 @@ describe('timelineOf', () => {
     ];
     const timeline = timelineOf(events, 100, 400);
     expect(timeline).toEqual({
-      ...{ toPlan: 10, toFirstSwitch: 90, roll: 100, hold: 30, finish: 50, unlock: 20 },
+      ...{ toPlan: 10, prepare: 60, boot: 30, roll: 100, hold: 30, finish: 50, unlock: 20 },
     });
     expect(Object.values<number>({ ...timeline }).reduce((sum, ms) => sum + ms, 0)).toBe(300);
   });
@@ -30,7 +32,8 @@ describe('timelineOf', () => {
   it('has nothing but planning where there was nothing to do', () => {
     expect(timelineOf([], 100, 130)).toMatchObject({
       toPlan: 30,
-      toFirstSwitch: 0,
+      prepare: 0,
+      boot: 0,
       roll: 0,
       finish: 0,
       unlock: 0,

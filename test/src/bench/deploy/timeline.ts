@@ -4,8 +4,10 @@ import type { StepEvent } from '@perlstack/procedure';
 export interface Timeline {
   /** The artifact is checked, the lock taken, the hosts looked at. */
   readonly toPlan: number;
-  /** Uploads, compile checks, boots and proofs, on all hosts side by side. */
-  readonly toFirstSwitch: number;
+  /** Uploads and compile checks on all hosts side by side, to the last one's end; the first boots have begun by then. */
+  readonly prepare: number;
+  /** What is left until the release is proven everywhere. */
+  readonly boot: number;
   /** Switches, gates and drains, host by host. */
   readonly roll: number;
   readonly hold: number;
@@ -23,13 +25,16 @@ export function timelineOf(events: readonly StepEvent[], start: number, end: num
     events.find((event) => (kind === undefined || event.step.kind === kind) && event.state === 'started')
       ?.at ?? otherwise;
   const planned = first(undefined, end);
-  const switched = first('switch', planned);
+  const compiled = events.findLast(({ step, state }) => step.kind === 'compile' && state === 'done');
+  const prepared = compiled?.at ?? planned;
+  const switched = first('switch', prepared);
   const rolled = first('hold', switched);
   const held = first('finish', rolled);
   const last = events.at(-1)?.at ?? held;
   return {
     toPlan: planned - start,
-    toFirstSwitch: switched - planned,
+    prepare: prepared - planned,
+    boot: switched - prepared,
     roll: rolled - switched,
     hold: held - rolled,
     finish: last - held,
