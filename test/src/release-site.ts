@@ -29,9 +29,14 @@ export interface SiteOptions {
   readonly image?: string;
   /** Of Starman, on each app host. */
   readonly workers?: number;
+  /** The slowest answer that is still healthy, such as `2s`. */
+  readonly latency?: string;
 }
 
-const stackFile = (app: number, { image = 'linode/debian13', workers = 24 }: SiteOptions): string => `
+const stackFile = (
+  app: number,
+  { image = 'linode/debian13', workers = 24, latency = '2s' }: SiteOptions,
+): string => `
 stack: shop
 region: us-ord
 image: ${image}
@@ -39,7 +44,7 @@ app:
   workers: ${workers}
   workerMemory: 32MiB
   packages: [libmojolicious-perl]
-  health: { path: /healthz, body: ok, latency: 2s, successes: 3, timeout: 15s, release: /version }
+  health: { path: /healthz, body: ok, latency: ${latency}, successes: 3, timeout: 15s, release: /version }
   drainTimeout: 20s
   keepReleases: 3
 tiers:

@@ -19,6 +19,8 @@ const HOSTS = [3, 10, 50];
 const ROUND_TRIPS_MS = [0, 50];
 /** How long the application takes to load, beside Perl and Mojolicious themselves, in milliseconds. */
 const BOOT_MS = 1_000;
+/** The last look of a roll-out asks all hosts at once, and fifty share two processors. */
+const LATENCY = '10s';
 /** From so many hosts on they are light: two workers each. */
 const LIGHT_FROM = 20;
 
@@ -31,6 +33,13 @@ const LOAD: Partial<LoadConfig> = {
   thinkMs: [200, 300],
   repeats: true,
 };
+
+export interface DeployBenchOptions {
+  /** How many app hosts to measure with, in turn. */
+  readonly hosts?: readonly number[];
+  /** What is added to the round trip between the runner and the hosts, in milliseconds, in turn. */
+  readonly roundTripsMs?: readonly number[];
+}
 
 /**
  * A release rolled out over 3, 10 and 50 app hosts, with and without 50 ms of round trip between the runner and the hosts:
@@ -51,15 +60,16 @@ const LOAD: Partial<LoadConfig> = {
  * All hosts share this machine's processors. The fifty are light: real hosts as the others, but with two Starman workers,
  * and their floor is measured on every fifth of them. A request that meets a kept connection which a reload of nginx closes
  * is asked again, as browsers do; that is no failure, but it is printed.
- *
- * @param hosts how many app hosts to measure with, in turn
  */
-export async function benchDeploy(hosts: readonly number[] = HOSTS): Promise<BenchmarkReport> {
+export async function benchDeploy({
+  hosts = HOSTS,
+  roundTripsMs = ROUND_TRIPS_MS,
+}: DeployBenchOptions): Promise<BenchmarkReport> {
   const ansible = await installAnsible();
   const { stdout } = await installedTool(['cap', '--version'], 'capistrano');
   say(`peers: ansible-core ${ansible}, Capistrano ${/[\d.]+/.exec(stdout)?.[0] ?? 'unknown'}`);
   const measured: Measured[] = [];
-  for (const count of hosts) measured.push(...(await measureSite(count)));
+  for (const count of hosts) measured.push(...(await measureSite(count, roundTripsMs)));
   return reportOf(measured);
 }
 
@@ -81,10 +91,10 @@ interface Measured {
   readonly tools: Readonly<Record<Tool, Figures>>;
 }
 
-async function measureSite(hosts: number): Promise<Measured[]> {
+async function measureSite(hosts: number, roundTripsMs: readonly number[]): Promise<Measured[]> {
   const workers = isLight(hosts) ? 2 : 8;
   const start = performance.now();
-  const site = await openSite(hosts, { image: 'linode/debian12', workers });
+  const site = await openSite(hosts, { image: 'linode/debian12', workers, latency: LATENCY });
   say(`${hosts} hosts: ready after ${seconds((performance.now() - start) / 1_000)}`);
   const artifact = await packArtifact(BOOT_MS);
   try {
@@ -94,7 +104,7 @@ async function measureSite(hosts: number): Promise<Measured[]> {
     const floor = await floorOf(site, isLight(hosts) ? LIGHT_SAMPLE : 1);
     say(`${hosts} hosts: floor ${seconds(floor)}`);
     const measured: Measured[] = [];
-    for (const roundTripMs of ROUND_TRIPS_MS) {
+    for (const roundTripMs of roundTripsMs) {
       measured.push({ hosts, roundTripMs, floor, tools: await measureTools(site, artifact, roundTripMs) });
     }
     return measured;
