@@ -100,7 +100,7 @@ describeHosts(`a deploy through faults${obstacle === null ? '' : ` (${obstacle})
   const CLIENTS = { get: 6, post: 4, 'slow-get': 2, 'slow-post': 2 };
 
   beforeAll(async () => {
-    site = await openSite(HOSTS.length, 2);
+    site = await openSite(HOSTS.length, { web: 2 });
     const release = nextRelease();
     expect(await roll(release)).toMatchObject({ outcome: 'succeeded' });
     await expectWhole(release);

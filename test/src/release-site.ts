@@ -25,14 +25,29 @@ export interface Site extends HostsSite {
   orders(): Promise<string[]>;
 }
 
-const stackFile = (app: number, web: number): string => `
+/** What a site may have otherwise. */
+export interface SiteOptions {
+  /** How many web hosts; default one. */
+  readonly web?: number;
+  readonly image?: string;
+  /** Of Starman, on each app host. */
+  readonly workers?: number;
+  /** The slowest answer that is still healthy, such as `2s`. */
+  readonly latency?: string;
+}
+
+const stackFile = (
+  app: number,
+  { image = 'linode/debian13', workers = 24, latency = '2s', web = 1 }: SiteOptions,
+): string => `
 stack: shop
 region: us-ord
+image: ${image}
 app:
-  workers: 24
+  workers: ${workers}
   workerMemory: 32MiB
   packages: [libmojolicious-perl]
-  health: { path: /healthz, body: ok, latency: 2s, successes: 3, timeout: 15s, release: /version }
+  health: { path: /healthz, body: ok, latency: ${latency}, successes: 3, timeout: 15s, release: /version }
   drainTimeout: 20s
   keepReleases: 3
 tiers:
@@ -40,12 +55,9 @@ tiers:
   app: { type: g6-standard-1, count: ${app} }
 `;
 
-/**
- * @param app how many app hosts
- * @param web how many web hosts
- */
-export async function openSite(app: number, web = 1): Promise<Site> {
-  const site = await openHosts(stackFile(app, web));
+/** @param app how many app hosts */
+export async function openSite(app: number, options: SiteOptions = {}): Promise<Site> {
+  const site = await openHosts(stackFile(app, options));
   try {
     await configure(site);
     return siteOf(site);

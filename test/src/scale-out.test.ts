@@ -66,7 +66,7 @@ const NOTHING: ConvergePlan = { steps: [], changes: [], refusals: [] };
         ...{ stack: site.stack, inventory, remote: site.remote, release },
         artifact: { path: await packShop({ release, directory: site.folder }) },
         owner: { id: 'run-1' },
-        onPlan: (intended) => void (seen = intended),
+        onPlan: ({ plan: intended }) => void (seen = intended),
       });
       expect(result).toMatchObject({ outcome: 'succeeded', unresolved: [], notes: [] });
       const hosts = [...(seen?.roll ?? []), ...(seen?.finish ?? [])].flatMap((step) =>

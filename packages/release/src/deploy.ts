@@ -146,10 +146,10 @@ async function audited(
   if (roll.length + finish.length === 0) return work();
   const kind = artifact === undefined ? 'rollback' : 'deploy';
   const hosts = observed.app.map(({ host }) => host);
-  const note = (event: AuditEntry['event'], reason?: string): Promise<void> =>
+  const note = (event: AuditEntry['event'], reason?: string, gone: readonly string[] = []): Promise<void> =>
     appendAudit(
       site,
-      hosts,
+      hosts.filter((host) => !gone.includes(host)),
       entryOf(owner, { event, kind, release, previous, ...(reason ? { reason } : {}) }),
     );
   const began = note('began');

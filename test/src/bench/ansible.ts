@@ -4,10 +4,10 @@ import type { ConfigBundle } from '@perlstack/configs';
 import type { Host } from '@perlstack/stack';
 import type { HostsSite } from '../hosts-site.js';
 import { playbookOf } from './playbook.js';
-import { type Ran, timed } from './processes.js';
+import { installedTool, type Ran, timed } from './processes.js';
 
 /** Where its connections go on waiting for the next run, and how: as its own documentation recommends for speed. */
-const settings = (folder: string): NodeJS.ProcessEnv => ({
+export const ansibleSettings = (folder: string): NodeJS.ProcessEnv => ({
   PATH: process.env['PATH'],
   HOME: folder,
   LC_ALL: 'C.UTF-8',
@@ -35,15 +35,7 @@ export interface Ansible {
 
 /** Installs Ansible where it is missing. */
 export async function installAnsible(): Promise<string> {
-  const version = (): Promise<Ran> => timed(['ansible-playbook', '--version']);
-  const install = ['apt-get', 'install', '--yes', '--quiet', '--no-install-recommends', 'ansible-core'];
-  const { stdout } = await version().catch(async () => {
-    await timed(install).catch(async () => {
-      await timed(['apt-get', 'update', '--quiet']);
-      await timed(install);
-    });
-    return version();
-  });
+  const { stdout } = await installedTool(['ansible-playbook', '--version'], 'ansible-core');
   return /\[core ([\d.]+)\]/.exec(stdout)?.[1] ?? 'unknown';
 }
 
@@ -87,7 +79,7 @@ export async function prepareAnsible(
   ]);
   return {
     run: async () => {
-      const ran = await timed(argv, { env: settings(folder) });
+      const ran = await timed(argv, { env: ansibleSettings(folder) });
       return { ...ran, ...recapOf(ran.stdout) };
     },
   };

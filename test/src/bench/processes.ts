@@ -27,6 +27,22 @@ export async function timed(
   throw new Error(`${program} ended with ${child.exitCode ?? child.signalCode}: ${gistOf(stdout + stderr)}`);
 }
 
+/**
+ * Runs a tool's command, once the Debian package that brings it is installed.
+ *
+ * @throws Error as `timed` does
+ */
+export async function installedTool(argv: readonly string[], debianPackage: string): Promise<Ran> {
+  const install = ['apt-get', 'install', '--yes', '--quiet', '--no-install-recommends', debianPackage];
+  return timed(argv).catch(async () => {
+    await timed(install).catch(async () => {
+      await timed(['apt-get', 'update', '--quiet']);
+      await timed(install);
+    });
+    return timed(argv);
+  });
+}
+
 /** Of a long output, what was wrong; else its end. */
 function gistOf(output: string): string {
   const wrong = output.split('\n').filter((line) => /^(?:fatal|failed|\w*Error): /.test(line));
