@@ -247,7 +247,14 @@ systemd-run --quiet --unit=writer sh /run/writer`,
       // As it would be after a crash: nothing is saved on the way out.
       await site.ask(
         'cache-1',
-        `systemctl kill -s KILL ${REDIS.unit}; sleep 3; systemctl is-active ${REDIS.unit}`,
+        `before=$(systemctl show -p MainPID --value ${REDIS.unit})
+         systemctl kill -s KILL ${REDIS.unit}
+         for try in $(seq 300); do
+           now=$(systemctl show -p MainPID --value ${REDIS.unit})
+           [ "$now" = 0 ] || [ "$now" = "$before" ] || ! systemctl is-active --quiet ${REDIS.unit} || exit 0
+           sleep 0.1
+         done
+         exit 1`,
       );
       await eventually(() => redis('cache-1', 'GET kept'), 'yes');
       await expectCluster('cache-1');
