@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { HostSchema } from '@perlstack/stack';
 import { type ProbeInputs, probesFrom } from './probes.js';
 
 const inputs = (more: Partial<ProbeInputs>): ProbeInputs => ({
@@ -8,6 +9,9 @@ const inputs = (more: Partial<ProbeInputs>): ProbeInputs => ({
   contains: undefined,
   headers: [],
   latency: 500,
+  probes: undefined,
+  inventory: undefined,
+  'follow-redirects': 0,
   ...more,
 });
 
@@ -49,6 +53,33 @@ describe('probesFrom', () => {
     ],
   ])('refuses %s', (_what, more, message) => {
     expect(() => probesFrom(inputs(more))).toThrow(message);
+  });
+
+  it('takes more probes from YAML, a tier as each of its hosts', () => {
+    const hosts = ['app-1', 'app-2'].map((name) =>
+      HostSchema.parse({
+        name,
+        tier: 'app',
+        publicAddress: null,
+        privateAddress: '10.0.0.2',
+        ssh: { address: '10.0.0.2', hostKeys: [`SHA256:${'a'.repeat(43)}`] },
+      }),
+    );
+    const inventory = { stack: 'shop', hosts };
+    const probes = probesFrom(
+      inputs({ probes: '- { unit: nginx.service, on: app }\n- { tcp: "h:1", from: app-2 }', inventory }),
+    );
+    expect(probes.map(({ kind, from }) => [kind, from])).toEqual([
+      ['program', 'app-1'],
+      ['program', 'app-2'],
+      ['tcp', 'app-2'],
+    ]);
+    expect(() => probesFrom(inputs({ probes: '- { unit: a, on: web }', inventory }))).toThrow(
+      /"web" is no host and no tier of the inventory: app, app-1, app-2/,
+    );
+    expect(() => probesFrom(inputs({ probes: '- { unit: a, on: web }' }))).toThrow(
+      /set the inputs "inventory" and "ssh-private-key"/,
+    );
   });
 
   it('never quotes a header', () => {

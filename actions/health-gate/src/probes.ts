@@ -1,5 +1,12 @@
-import type { HttpProbe, Probe, TcpProbe } from '@perlstack/health';
-import { UserError } from '@perlstack/stack';
+import {
+  type HttpProbe,
+  parseProbes,
+  type Places,
+  type Probe,
+  probesOf,
+  type TcpProbe,
+} from '@perlstack/health';
+import { type Inventory, UserError } from '@perlstack/stack';
 
 /** What the inputs of the action say about its probes. */
 export interface ProbeInputs {
@@ -9,6 +16,9 @@ export interface ProbeInputs {
   readonly contains: string | undefined;
   readonly headers: readonly string[];
   readonly latency: number;
+  readonly probes: string | undefined;
+  readonly inventory: Inventory | undefined;
+  readonly 'follow-redirects': number;
 }
 
 /**
@@ -24,12 +34,35 @@ export function probesFrom(inputs: ProbeInputs): Probe[] {
     headers,
     status: inputs.status.split(',').map(Number),
     latencyMs: inputs.latency,
+    ...(inputs['follow-redirects'] === 0 ? {} : { redirects: inputs['follow-redirects'] }),
     ...(inputs.contains === undefined ? {} : { body: inputs.contains }),
   }));
-  const probes = [...http, ...inputs.tcp.map((text) => tcpFrom(text, inputs.latency))];
-  if (probes.length === 0) throw new UserError('Nothing to probe: set the input "urls", "tcp", or both');
+  const listed = inputs.probes
+    ? probesOf(parseProbes(inputs.probes, 'Input "probes"'), placesIn(inputs.inventory))
+    : [];
+  const probes = [...http, ...inputs.tcp.map((text) => tcpFrom(text, inputs.latency)), ...listed];
+  if (probes.length === 0) throw new UserError('Nothing to probe: set the input "urls", "tcp" or "probes"');
   return probes;
 }
+
+/** A tier means each of its hosts. */
+const placesIn =
+  (inventory: Inventory | undefined): Places =>
+  (word) => {
+    if (word === undefined || word === 'runner') return [undefined];
+    if (!inventory)
+      throw new UserError(
+        `Input "probes": "${word}" is a server: set the inputs "inventory" and "ssh-private-key"`,
+      );
+    const found = inventory.hosts
+      .filter(({ name, tier }) => name === word || tier === word)
+      .map(({ name }) => name);
+    if (found.length > 0) return found;
+    const known = [...new Set(inventory.hosts.flatMap(({ name, tier }) => [tier, name]))];
+    throw new UserError(
+      `Input "probes": "${word}" is no host and no tier of the inventory: ${known.join(', ')}`,
+    );
+  };
 
 function urlFrom(text: string): string {
   if (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) return text;

@@ -28,4 +28,12 @@ export { type ActionDefinition, type MainContext, type PostContext, runAction } 
 export { renderSummary, type Section, type SummaryContent } from './summary.js';
 export { type Alignment, type Cell, escapeMarkdown, markdownTable, terminalTable } from './table.js';
 export { timeline } from './timeline.js';
-export { hostInputs, inStackFile, inventoryFrom, openSite, type Site, stackInputs } from './stack-inputs.js';
+export {
+  hostInputs,
+  inStackFile,
+  inventoryFrom,
+  inventoryIn,
+  openSite,
+  type Site,
+  stackInputs,
+} from './stack-inputs.js';

@@ -57,12 +57,24 @@ export function inStackFile<T>(file: StackFile, work: () => T): T {
 }
 
 /**
- * The inventory that an input holds: JSON, or the path of a file with it.
+ * The inventory that an input holds, of the stack that the other inputs speak of.
  *
- * @param stack the stack that the other inputs speak of
- * @throws UserError when it is neither, or is the inventory of another stack
+ * @throws as `inventoryIn`, and when it is the inventory of another stack
  */
 export function inventoryFrom(input: string, stack: string): Inventory {
+  const inventory = inventoryIn(input);
+  if (inventory.stack === stack) return inventory;
+  throw new UserError(
+    `Input "inventory": it is that of stack "${inventory.stack}", but the stack file says "${stack}"; take both from the same stack`,
+  );
+}
+
+/**
+ * The inventory that an input holds: JSON, or the path of a file with it.
+ *
+ * @throws UserError when it is neither
+ */
+export function inventoryIn(input: string): Inventory {
   const parsed = InventorySchema.safeParse(jsonIn(input));
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
@@ -71,10 +83,7 @@ export function inventoryFrom(input: string, stack: string): Inventory {
       `Input "inventory": ${where}: ${issue ? faultOf(issue) : 'not valid'}; ${PASS_THE_OUTPUT}`,
     );
   }
-  if (parsed.data.stack === stack) return parsed.data;
-  throw new UserError(
-    `Input "inventory": it is that of stack "${parsed.data.stack}", but the stack file says "${stack}"; take both from the same stack`,
-  );
+  return parsed.data;
 }
 
 /** A key that is not known here is what another version of the actions wrote. */

@@ -52,10 +52,47 @@ async function serve(
 }
 
 const quick = { intervalMs: 5, timeoutMs: 5_000, remote: thisMachine };
+/** Ends with the first failure: a time limit that is short enough for a test is too short for a busy machine. */
+const once: Partial<GateOptions> = { giveUp: async () => 'that will do' };
 const pass = (probe: HttpProbe, more: Partial<GateOptions> = {}) =>
   gate({ probes: [probe], ...quick, ...more });
 
 describe.each(askers)('gate, asking from %s', (_who, from) => {
+  it('follows redirects as far as it is told to, and takes no header to another host', async () => {
+    const seen: string[] = [];
+    const url = await serve((request, answer) => {
+      seen.push(`${request.headers.host?.split(':')[0]} ${request.url} ${request.headers['x-key'] ?? '-'}`);
+      const port = request.headers.host?.split(':')[1];
+      if (request.url === '/a') answer.writeHead(302, { Location: '/b' }).end('to b');
+      else if (request.url === '/b') answer.writeHead(301, { Location: `http://localhost:${port}/c` }).end();
+      else answer.end('there');
+    });
+    const probe: HttpProbe = {
+      ...(from as object),
+      kind: 'http',
+      url: `${url}/a`,
+      body: 'there',
+      redirects: 2,
+    };
+    expect((await pass(probe, { successes: 1 })).reason).toContain('1 of 1 consecutive 200');
+    expect(seen).toEqual(['127.0.0.1 /a -', '127.0.0.1 /b -', 'localhost /c -']);
+    const { passed, reason } = await pass({ ...probe, redirects: 1 }, { ...once, successes: 1 });
+    expect({ passed, reason }).toMatchObject({ passed: false, reason: expect.stringContaining('last: ') });
+  });
+
+  it('stays until it has held', async () => {
+    let asked = 0;
+    const url = await serve((_request, answer) => {
+      asked += 1;
+      answer.writeHead(asked === 2 ? 500 : 200).end();
+    });
+    const probe: HttpProbe = { ...(from as object), kind: 'http', url };
+    const verdict = await pass(probe, { successes: 1, holdMs: 60 });
+    expect(verdict).toMatchObject({ passed: true });
+    expect(verdict.reason).toMatch(/, held for 60 ms$/);
+    expect(asked).toBeGreaterThanOrEqual(4);
+  });
+
   it('passes what answers with the right release', async () => {
     const url = await serve((request, answer) => {
       answer.setHeader('X-Seen', request.headers.authorization ?? '');
@@ -75,7 +112,7 @@ describe.each(askers)('gate, asking from %s', (_who, from) => {
       /^3 of 3 consecutive 200 from http:\/\/127\.0\.0\.1:\d+\/healthz.* in \d+ ms$/,
     );
     expect(verdict).toMatchObject({ passed: true, tries: 3 });
-    const other = await pass({ ...probe, release: { id: 'r3', path: '/version' } }, { timeoutMs: 100 });
+    const other = await pass({ ...probe, release: { id: 'r3', path: '/version' } }, once);
     expect(other.passed).toBe(false);
     expect(other.reason).toContain('of release "r2", not of r3');
   });
@@ -159,7 +196,7 @@ describe('gate', () => {
       answer.end();
     });
     const probes: Probe[] = ['/good', '/bad'].map((path) => ({ kind: 'http', url: `${url}${path}` }));
-    const verdict = await gate({ probes, ...quick, timeoutMs: 50 });
+    const verdict = await gate({ probes, ...quick, ...once });
     expect(verdict.passed).toBe(false);
     expect(verdict.evidence.map(({ ok }) => ok)).toEqual([true, false]);
     expect(verdict.reason).toContain('/bad: 503');

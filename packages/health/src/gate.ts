@@ -5,11 +5,22 @@ import { judge } from './judge.js';
 import { askHere } from './local.js';
 import { askOn } from './on-host.js';
 import { type Answer, type Ask, type AskOptions, type Probe, type Request, requestsOf } from './probe.js';
-import { streakOf, succeeded, type Try, type Verdict, verdictOf } from './verdict.js';
+import {
+  type Need,
+  streakOf,
+  succeeded,
+  type Try,
+  type Verdict,
+  verdictOf,
+  withPercentiles,
+} from './verdict.js';
 
 export interface GateOptions {
-  /** All of them have to succeed in the same try. */
   readonly probes: readonly Probe[];
+  /** How many of them have to succeed in the same try; default all. */
+  readonly need?: Need;
+  /** For how long it has to stay healthy then, without a failure, in milliseconds; default 0. */
+  readonly holdMs?: number;
   /** Consecutive tries that have to succeed; default 3. */
   readonly successes?: number;
   /** Pause between two tries, in milliseconds; default 500. */
@@ -31,27 +42,42 @@ const BURST = 10;
 
 /** Lets pass what answers as it should, several times in a row, before the time is up. Does not throw for a cancel. */
 export async function gate(options: GateOptions): Promise<Verdict> {
-  const { probes, successes = 3, intervalMs = 500, timeoutMs = 60_000, signal } = options;
+  const {
+    probes,
+    successes = 3,
+    intervalMs = 500,
+    timeoutMs = 60_000,
+    need = 'all',
+    holdMs = 0,
+    signal,
+  } = options;
   if (probes.length === 0) throw new Error('A gate needs at least one probe');
   const start = performance.now();
   const elapsed = (): number => performance.now() - start;
   const tries: Try[] = [];
   let stopped: string | undefined;
+  let healthySince: number | undefined;
+  const isHeld = (): boolean => healthySince !== undefined && elapsed() - healthySince >= holdMs;
   while (stopped === undefined) {
     const burst = await nextTries(options, tries, Math.max(1, Math.ceil(timeoutMs - elapsed())));
     if (!signal?.aborted) record(options, tries, burst, elapsed() >= timeoutMs);
-    if (streakOf(tries) >= successes) break;
+    healthySince = streakOf(tries, need) >= successes ? (healthySince ?? elapsed()) : undefined;
+    if (isHeld()) break;
     stopped = await whyStop(options, burst);
     if (elapsed() + intervalMs >= timeoutMs) break;
     await sleep(intervalMs, undefined, signal ? { signal } : {}).catch(() => undefined);
   }
-  return verdictOf(tries, { elapsedMs: elapsed(), successes, ...(stopped === undefined ? {} : { stopped }) });
+  const hold = holdMs > 0 ? { hold: { ms: holdMs, held: isHeld() } } : {};
+  const end = { elapsedMs: elapsed(), successes, need, ...hold };
+  return verdictOf(tries, { ...end, ...(stopped === undefined ? {} : { stopped }) });
 }
 
 /** One try; several where hosts ask, which costs them no more. */
 function nextTries(options: GateOptions, tries: readonly Try[], leftMs: number): Promise<Try[]> {
-  const { probes, successes = 3, intervalMs = 500, perTryTimeoutMs = 5_000, signal } = options;
-  const wanted = probes.every((probe) => probe.from !== undefined) ? successes - streakOf(tries) : 1;
+  const { probes, successes = 3, intervalMs = 500, perTryTimeoutMs = 5_000, need, signal } = options;
+  const samples = Math.max(0, ...probes.map(({ percentile }) => (percentile?.samples ?? 0) - tries.length));
+  const missing = Math.max(1, successes - streakOf(tries, need), samples);
+  const wanted = probes.every((probe) => probe.from !== undefined) ? missing : 1;
   return tryAll(probes, options.remote, {
     rounds: Math.min(wanted, BURST),
     intervalMs,
@@ -61,18 +87,22 @@ function nextTries(options: GateOptions, tries: readonly Try[], leftMs: number):
 }
 
 function record(options: GateOptions, tries: Try[], burst: readonly Try[], timeIsUp: boolean): void {
-  for (const [index, one] of burst.entries()) {
+  for (const [index, raw] of burst.entries()) {
+    const one = withPercentiles(tries, raw);
     // The last try may have been cut short by the time limit: an earlier, whole one is better evidence.
-    const cutShort = timeIsUp && index === burst.length - 1 && !succeeded(one);
+    const cutShort = timeIsUp && index === burst.length - 1 && !succeeded(one, options.need);
     if (cutShort && tries.length > 0) return;
     tries.push(one);
     options.onTry?.(one, tries.length);
   }
 }
 
-async function whyStop({ signal, giveUp }: GateOptions, burst: readonly Try[]): Promise<string | undefined> {
+async function whyStop(
+  { signal, giveUp, need }: GateOptions,
+  burst: readonly Try[],
+): Promise<string | undefined> {
   if (signal?.aborted) return 'cancelled';
-  return succeeded(burst.at(-1) ?? []) ? undefined : giveUp?.();
+  return succeeded(burst.at(-1) ?? [], need) ? undefined : giveUp?.();
 }
 
 /** Makes the requests of all probes, grouped by who asks, and judges them. */

@@ -1,3 +1,4 @@
+export { type Places, probesOf } from './from-spec.js';
 export { gate, type GateOptions } from './gate.js';
 export { type Evidence, judge } from './judge.js';
 export { askHere } from './local.js';
@@ -8,10 +9,15 @@ export {
   type AskOptions,
   BODY_LIMIT,
   type HttpProbe,
+  type Percentile,
+  type ProgramProbe,
+  type Threshold,
+  type TlsProbe,
   nameOf,
   type Probe,
   type Request,
   requestsOf,
   type TcpProbe,
 } from './probe.js';
-export { type End, succeeded, type Try, type Verdict, verdictOf } from './verdict.js';
+export { parseProbes, type ProbeSpec } from './spec.js';
+export { type End, type Need, succeeded, type Try, type Verdict, verdictOf } from './verdict.js';

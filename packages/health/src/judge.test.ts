@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { judge } from './judge.js';
-import type { Answer, HttpProbe } from './probe.js';
+import { atPointer, holds, judge } from './judge.js';
+import type { Answer, HttpProbe, Threshold, TlsProbe } from './probe.js';
 
 const probe: HttpProbe = { kind: 'http', url: 'http://10.0.0.1:5000/healthz' };
 const answer = (status: number, body = '', headers: Record<string, string> = {}): Answer => ({
@@ -83,5 +83,103 @@ describe('judge', () => {
       ok: false,
       seen: 'open in 11 ms, slower than 10 ms',
     });
+  });
+});
+
+describe('JSON in an answer', () => {
+  const json = { ...probe, json: { pointer: '/checks/0/status', equals: 'up' } };
+  it.each<[string, HttpProbe, string, boolean, string]>([
+    ['that fits', json, '{"checks":[{"status":"up"}]}', true, '200'],
+    [
+      'that does not',
+      json,
+      '{"checks":[{"status":"down"}]}',
+      false,
+      '200 in 4 ms with /checks/0/status = "down", not "up"',
+    ],
+    ['that is not there', json, '{}', false, '200 in 4 ms without /checks/0/status in its JSON'],
+    ['that is none', json, '<html>', false, '200 in 4 ms without JSON, body "<html>"'],
+    ['of any value', { ...probe, json: { pointer: '/a' } }, '{"a":null}', true, '200'],
+  ])('%s', (_what, one, body, ok, seen) => {
+    expect(judge(one, [answer(200, body)])).toMatchObject({ ok, seen });
+  });
+
+  it.each([
+    ['', { a: 1 }, { a: 1 }],
+    ['/a~1b/~0', { 'a/b': { '~': 2 } }, 2],
+    ['/toString', {}, undefined],
+    ['/0', [7], 7],
+  ])('%j points to its place', (pointer, document, value) => {
+    expect(atPointer(document, pointer)).toEqual(value);
+  });
+});
+
+describe('a query of Prometheus', () => {
+  const series = { ...probe, series: { operator: '<', limit: 0.01, emptyIsFine: false } } as const;
+  const vector = (...values: string[]): string =>
+    JSON.stringify({
+      status: 'success',
+      data: { resultType: 'vector', result: values.map((value) => ({ metric: {}, value: [1, value] })) },
+    });
+
+  it.each<[string, HttpProbe, string, boolean, string]>([
+    ['below the threshold', series, vector('0.001', '0'), true, '200: 0.001, 0'],
+    ['with one series above it', series, vector('0.001', '0.5'), false, '0.5 is not < 0.01'],
+    ['that is no number', series, vector('NaN'), false, 'NaN is not < 0.01'],
+    ['without series', series, vector(), false, 'the query has no series'],
+    [
+      'without series, where that is fine',
+      { ...series, series: { ...series.series, emptyIsFine: true } },
+      vector(),
+      true,
+      '200: no series',
+    ],
+    [
+      'of a scalar',
+      series,
+      '{"status":"success","data":{"resultType":"scalar","result":[1,"0"]}}',
+      true,
+      '200: 0',
+    ],
+    [
+      'that is wrong',
+      series,
+      '{"status":"error"}',
+      false,
+      '200 in 4 ms, no answer of Prometheus, body "{"status":"error"}"',
+    ],
+  ])('%s', (_what, one, body, ok, seen) => {
+    expect(judge(one, [answer(200, body)])).toMatchObject({ ok, seen });
+  });
+
+  it.each([
+    ['<', 1, 2, true],
+    ['<=', 2, 2, true],
+    ['>', 2, 2, false],
+    ['>=', 2, 2, true],
+    ['==', 2, 2, true],
+    ['!=', 1, 2, true],
+    ['!=', NaN, 2, false],
+  ] as const)('%s: %d and %d is %p', (operator: Threshold['operator'], value, limit, expected) => {
+    expect(holds(value, { operator, limit })).toBe(expected);
+  });
+});
+
+describe('a certificate', () => {
+  const tls: TlsProbe = { kind: 'tls', address: 'a.example', port: 443, days: 14 };
+  const shown = (days: number, problem: string | null = null): Answer => ({
+    ...{ kind: 'tls', ms: 4, problem },
+    validTo: Date.now() + (days + 0.5) * 86_400_000,
+  });
+
+  it.each<[string, Answer, boolean, RegExp]>([
+    ['that lasts', shown(40), true, /^valid until \d{4}-\d\d-\d\d, 40 days from now$/],
+    ['that ends soon', shown(3), false, /, 3 days from now, less than 14$/],
+    ['that has ended', shown(-2, 'certificate has expired'), false, /^certificate has expired, valid until/],
+    ['of another name', shown(40, 'Hostname mismatch'), false, /^Hostname mismatch, valid until/],
+  ])('%s', (_what, one, ok, seen) => {
+    const evidence = judge(tls, [one]);
+    expect(evidence.ok).toBe(ok);
+    expect(evidence.seen).toMatch(seen);
   });
 });

@@ -1,7 +1,8 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import { connect } from 'node:net';
+import { connect, isIP } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { checkServerIdentity, connect as secureConnect } from 'node:tls';
 import { messageOf } from '@perlstack/stack';
 import { type Answer, type Ask, BODY_LIMIT, type Request } from './probe.js';
 
@@ -23,8 +24,7 @@ async function askOnce(request: Request, timeoutMs: number, signal?: AbortSignal
   const start = performance.now();
   const ms = (): number => performance.now() - start;
   try {
-    const answer = await (request.kind === 'tcp' ? open(request, stop) : get(request, stop));
-    return { ...answer, ms: ms() };
+    return { ...(await answerTo(request, stop)), ms: ms() };
   } catch (error) {
     const why = signal?.aborted
       ? 'cancelled'
@@ -33,6 +33,47 @@ async function askOnce(request: Request, timeoutMs: number, signal?: AbortSignal
         : messageOfAny(error);
     return { kind: 'error', ms: ms(), error: why };
   }
+}
+
+/** Everything of an answer but the time that it took. */
+type Untimed<T> = T extends unknown ? Omit<T, 'ms'> : never;
+
+function answerTo(request: Request, signal: AbortSignal): Promise<Untimed<Answer>> {
+  switch (request.kind) {
+    case 'tcp':
+      return open(request, signal);
+    case 'tls':
+      return certificateOf(request, signal);
+    case 'http':
+      return get(request, signal);
+    case 'program':
+      return Promise.reject(new Error('A program runs on a host: name one'));
+  }
+}
+
+/** Also of a server that nobody should believe: what is wrong with it is the answer. */
+function certificateOf(
+  { address, port, servername }: Extract<Request, { kind: 'tls' }>,
+  signal: AbortSignal,
+): Promise<Omit<Extract<Answer, { kind: 'tls' }>, 'ms'>> {
+  return new Promise((resolve, reject) => {
+    const name = isIP(servername) ? {} : { servername };
+    const socket = secureConnect({ host: address, port, ...name, rejectUnauthorized: false });
+    const giveUp = (): void => void socket.destroy(new Error('cut off'));
+    signal.addEventListener('abort', giveUp, { once: true });
+    socket.once('error', reject);
+    socket.once('secureConnect', () => {
+      const { valid_to: validTo } = socket.getPeerCertificate();
+      const { authorizationError: error } = socket;
+      const mismatch = isIP(servername)
+        ? undefined
+        : checkServerIdentity(servername, socket.getPeerCertificate());
+      const problem = error ? messageOf(error) : (mismatch?.message ?? null);
+      resolve({ kind: 'tls', problem, validTo: Date.parse(validTo) });
+      socket.destroy();
+    });
+    socket.once('close', () => signal.removeEventListener('abort', giveUp));
+  });
 }
 
 /** A connection to a name with several addresses fails with an AggregateError, whose own message is empty. */
@@ -51,7 +92,21 @@ function open({ address, port }: Extract<Request, { kind: 'tcp' }>, signal: Abor
   });
 }
 
-function get(request: Extract<Request, { kind: 'http' }>, signal: AbortSignal) {
+/** Follows as many redirects as it is told to; credentials go to no other host. */
+async function get(request: Extract<Request, { kind: 'http' }>, signal: AbortSignal) {
+  let asked = request;
+  for (let left = request.redirects; ; left -= 1) {
+    const answer = await getOnce(asked, signal);
+    const target = answer.headers['location'];
+    if (left === 0 || answer.status < 300 || answer.status > 399 || target === undefined) return answer;
+    const url = new URL(target, asked.url);
+    if (!/^https?:$/.test(url.protocol)) return answer;
+    const same = url.host === new URL(asked.url).host;
+    asked = { ...asked, url: url.href, headers: same ? asked.headers : {} };
+  }
+}
+
+function getOnce(request: Extract<Request, { kind: 'http' }>, signal: AbortSignal) {
   const send = request.url.startsWith('https:') ? httpsRequest : httpRequest;
   return new Promise<Omit<Extract<Answer, { kind: 'http' }>, 'ms'>>((resolve, reject) => {
     // Without an agent every try makes a connection of its own, as a new client would.

@@ -1,4 +1,5 @@
-import type { Remote } from '@perlstack/remote';
+import { isIP } from 'node:net';
+import { commandLine, type Remote } from '@perlstack/remote';
 import { type Answer, type Ask, BODY_LIMIT, type Request } from './probe.js';
 
 /**
@@ -21,9 +22,26 @@ ask_tcp() {
   echo $? >"$work/$1.code"
   : >"$work/$1.out"
 }
+ask_tls() {
+  printf %s "$2" | base64 -d >"$work/$1.argv"
+  timeout "$limit" sh "$work/$1.argv" </dev/null >"$work/$1.out" 2>"$work/$1.err"
+  echo $? >"$work/$1.code"
+}
+ask_program() {
+  printf %s "$2" | base64 -d >"$work/$1.argv"
+  printf %s "$3" | base64 -d >"$work/$1.in"
+  { timeout "$limit" sh "$work/$1.argv" <"$work/$1.in" 2>&1
+    echo $? >"$work/$1.code"; } | head -c "$most" >"$work/$1.out"
+  : >"$work/$1.err"
+}
 ask() {
   start=$(now)
-  case $2 in http) ask_http "$1" "$3" ;; tcp) ask_tcp "$1" "$3" "$4" ;; esac
+  case $2 in
+    http) ask_http "$1" "$3" ;;
+    tcp) ask_tcp "$1" "$3" "$4" ;;
+    tls) ask_tls "$1" "$3" ;;
+    program) ask_program "$1" "$3" "$4" ;;
+  esac
   echo $((($(now) - start) / 1000)) >"$work/$1.time"
 }
 requests=$(cat)
@@ -68,7 +86,9 @@ export function askOn(remote: Remote, host: string): Ask {
       input,
       name: 'health probe',
       // A socket is its application's alone.
-      sudo: requests.some((request) => request.kind === 'http' && request.socket !== undefined),
+      sudo: requests.some(
+        ({ kind, ...one }) => kind === 'program' || ('socket' in one && one.socket !== undefined),
+      ),
       timeoutMs: rounds * (intervalMs + timeoutMs) + MARGIN_MS,
       ...(signal ? { signal } : {}),
     });
@@ -78,13 +98,34 @@ export function askOn(remote: Remote, host: string): Ask {
 
 function lineOf(request: Request): string {
   if (request.kind === 'tcp') return `tcp ${request.address} ${request.port}`;
+  if (request.kind === 'tls') return `tls ${base64(certificateScript(request))}`;
+  if (request.kind === 'program')
+    return `program ${base64(commandLine(request.argv))} ${base64(request.input)}`;
   const lines = [
     `url = ${curlString(request.url)}`,
     'globoff',
+    ...(request.redirects === 0
+      ? []
+      : ['location', `max-redirs = ${request.redirects}`, 'proto-redir = "=http,https"']),
     ...(request.socket === undefined ? [] : [`unix-socket = ${curlString(request.socket)}`]),
     ...Object.entries(request.headers).map(([name, value]) => `header = ${curlString(`${name}: ${value}`)}`),
   ];
-  return `http ${Buffer.from(`${lines.join('\n')}\n`).toString('base64')}`;
+  return `http ${base64(`${lines.join('\n')}\n`)}`;
+}
+
+const base64 = (text: string): string => Buffer.from(text).toString('base64');
+
+/** Prints what OpenSSL says of the chain and the name, and when the certificate ends. */
+function certificateScript({ address, port, servername }: Extract<Request, { kind: 'tls' }>): string {
+  const place = address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+  const name = isIP(servername)
+    ? ['-verify_ip', servername]
+    : ['-servername', servername, '-verify_hostname', servername];
+  const shown = commandLine(['openssl', 's_client', '-connect', place, ...name]);
+  return `found=$(${shown} 2>&1 </dev/null) || true
+printf '%s\\n' "$found" | sed -n 's/.*Verify return code: /verify /p' | tail -n 1
+printf '%s\\n' "$found" | openssl x509 -noout -enddate 2>/dev/null || printf '%s\\n' "$found" | head -n 3 >&2
+`;
 }
 
 /** A word in curl's configuration language. */
@@ -130,13 +171,25 @@ function answerOf(
 ): Answer {
   if (code === CURL_TIMEOUT || code === TIMEOUT_TIMEOUT)
     return { kind: 'error', ms, error: `no answer in ${timeoutMs} ms` };
+  if (request.kind === 'tls') return { ms, ...certificateIn(out, err) };
+  if (request.kind === 'program') return { kind: 'program', ms, code, output: out };
   if (request.kind === 'tcp')
     return code === 0 ? { kind: 'tcp', ms } : { kind: 'error', ms, error: tcpError(err) };
   if (code === CURL_NO_CONNECTION && request.socket !== undefined)
     return { kind: 'error', ms, error: 'nobody accepts connections' };
   if (code !== 0 && code !== CURL_WRITE_ERROR) return { kind: 'error', ms, error: curlError(err, code) };
-  return { ms, ...parseAnswer(out) };
+  return { ms, ...parseAnswer(out, request.redirects) };
 }
+
+function certificateIn(out: string, err: string): Untimed {
+  const end = /^notAfter=(.*)$/m.exec(out)?.[1];
+  const [, code, words] = /^verify (\d+) \((.*)\)$/m.exec(out) ?? [];
+  if (end === undefined) return { kind: 'error', error: err.split('\n')[0] || 'no certificate' };
+  return { kind: 'tls', problem: code === '0' ? null : (words ?? 'not verified'), validTo: Date.parse(end) };
+}
+
+type Untimed =
+  { readonly kind: 'error'; readonly error: string } | Omit<Extract<Answer, { kind: 'tls' }>, 'ms'>;
 
 const tcpError = (err: string): string =>
   /: ([A-Z][A-Za-z ]+)\s*$/.exec(err.split('\n')[0] ?? '')?.[1] ?? 'no connection';
@@ -144,13 +197,17 @@ const tcpError = (err: string): string =>
 const curlError = (err: string, code: number): string =>
   err.split('\n')[0]?.replace(/^curl: \(\d+\) /, '') || `curl ended with exit code ${code}`;
 
-/** Status, headers and body of an answer as it came over the line; heads of interim answers (1xx) are passed over. */
-function parseAnswer(text: string): Omit<Extract<Answer, { kind: 'http' }>, 'ms'> {
+/**
+ * Status, headers and body of an answer as it came over the line; heads of interim answers (1xx) are passed over, and those of
+ * redirects that were followed.
+ */
+function parseAnswer(text: string, redirects: number): Omit<Extract<Answer, { kind: 'http' }>, 'ms'> {
   const end = text.indexOf('\r\n\r\n');
   const [statusLine = '', ...lines] = (end < 0 ? text : text.slice(0, end)).split('\r\n');
   const body = end < 0 ? '' : text.slice(end + 4);
   const status = Number(statusLine.split(' ')[1]);
-  if (status >= 100 && status < 200 && body.startsWith('HTTP/')) return parseAnswer(body);
+  const passing = status < 200 || (redirects > 0 && status >= 300 && status < 400);
+  if (passing && body.startsWith('HTTP/')) return parseAnswer(body, redirects);
   const headers: Record<string, string> = {};
   for (const line of lines) {
     const colon = line.indexOf(':');

@@ -6,9 +6,18 @@ interface CommonProbe {
   readonly from?: string;
   /** An answer that takes longer, in milliseconds, is no success. */
   readonly latencyMs?: number;
+  /** Of the latest so many answers, the share that may take no longer than so many milliseconds (`{ share: 0.95, … }`: p95). */
+  readonly percentile?: Percentile;
 }
 
-/** Asks by HTTP GET; redirects are answers, they are not followed. */
+export interface Percentile {
+  /** 0 to 1 */
+  readonly share: number;
+  readonly ms: number;
+  readonly samples: number;
+}
+
+/** Asks by HTTP GET. */
 export interface HttpProbe extends CommonProbe {
   readonly kind: 'http';
   /** `http://…` or `https://…`. */
@@ -19,8 +28,14 @@ export interface HttpProbe extends CommonProbe {
   readonly headers?: Readonly<Record<string, string>>;
   /** Status codes that are a success; default `[200]`. */
   readonly status?: readonly number[];
+  /** How many redirects are followed; default none: a redirect is the answer. */
+  readonly redirects?: number;
   /** Text that the body (its first 64 KiB) must contain. */
   readonly body?: string;
+  /** What the body must hold as JSON, at a place named by a JSON Pointer (RFC 6901): `/checks/0/status`. */
+  readonly json?: { readonly pointer: string; readonly equals?: unknown };
+  /** An instant query of Prometheus: every value of the answer must stand in this relation to the threshold. */
+  readonly series?: Threshold & { readonly emptyIsFine: boolean };
   /** Headers that the answer must have, with exactly these values. */
   readonly answerHeaders?: Readonly<Record<string, string>>;
   /** The release that must answer: its id is the trimmed body of `path` at the same place, or the value of `header`. */
@@ -34,7 +49,37 @@ export interface TcpProbe extends CommonProbe {
   readonly port: number;
 }
 
-export type Probe = HttpProbe | TcpProbe;
+/** A value and what it is compared with: `< 0.01`. */
+export interface Threshold {
+  readonly operator: '<' | '<=' | '>' | '>=' | '==' | '!=';
+  readonly limit: number;
+}
+
+/** Looks at the certificate that a server shows. */
+export interface TlsProbe extends CommonProbe {
+  readonly kind: 'tls';
+  readonly address: string;
+  readonly port: number;
+  /** The name that the certificate must be for; default: the address. */
+  readonly servername?: string;
+  /** Days for which it must still be valid. */
+  readonly days: number;
+}
+
+/** Runs a program on the host, as root, and looks at what it says. */
+export interface ProgramProbe extends CommonProbe {
+  readonly kind: 'program';
+  readonly from: string;
+  readonly argv: readonly string[];
+  /** Standard input; none means an empty one. */
+  readonly input?: string;
+  /**
+   * What is wrong with the exit code and the output (its first 64 KiB), and what was seen.
+   */
+  readonly judge: (code: number, output: string) => { readonly ok: boolean; readonly seen: string };
+}
+
+export type Probe = HttpProbe | TcpProbe | TlsProbe | ProgramProbe;
 
 /** What a probe sends: an HTTP probe that checks a release by path makes two requests, every other one. */
 export type Request =
@@ -43,10 +88,13 @@ export type Request =
       readonly url: string;
       readonly socket?: string;
       readonly headers: Readonly<Record<string, string>>;
+      readonly redirects: number;
     }
-  | { readonly kind: 'tcp'; readonly address: string; readonly port: number };
+  | { readonly kind: 'tcp'; readonly address: string; readonly port: number }
+  | { readonly kind: 'tls'; readonly address: string; readonly port: number; readonly servername: string }
+  | { readonly kind: 'program'; readonly argv: readonly string[]; readonly input: string };
 
-/** What came back: an HTTP answer (header names in small letters), an open connection, or neither. */
+/** What came back: an HTTP answer (header names in small letters), an open connection, a certificate, words, or nothing. */
 export type Answer =
   | {
       readonly kind: 'http';
@@ -56,6 +104,15 @@ export type Answer =
       readonly body: string;
     }
   | { readonly kind: 'tcp'; readonly ms: number }
+  | {
+      readonly kind: 'tls';
+      readonly ms: number;
+      /** Why nobody should believe it; null when all is well. */
+      readonly problem: string | null;
+      /** End of its validity, in milliseconds since the epoch; NaN when that is not known. */
+      readonly validTo: number;
+    }
+  | { readonly kind: 'program'; readonly ms: number; readonly code: number; readonly output: string }
   | { readonly kind: 'error'; readonly ms: number; readonly error: string };
 
 /** How much of a body is read, in bytes. */
@@ -81,10 +138,16 @@ export type Ask = (requests: readonly Request[], options: AskOptions) => Promise
 /** The requests of a probe, in the order in which `judge` expects their answers. */
 export function requestsOf(probe: Probe): Request[] {
   if (probe.kind === 'tcp') return [{ kind: 'tcp', address: probe.address, port: probe.port }];
+  if (probe.kind === 'tls') {
+    const { address, port, servername = address } = probe;
+    return [{ kind: 'tls', address, port, servername }];
+  }
+  if (probe.kind === 'program') return [{ kind: 'program', argv: probe.argv, input: probe.input ?? '' }];
   const request = (url: string): Request => ({
     kind: 'http',
     url,
     headers: probe.headers ?? {},
+    redirects: probe.redirects ?? 0,
     ...(probe.socket === undefined ? {} : { socket: probe.socket }),
   });
   const { release } = probe;
@@ -97,6 +160,9 @@ export function nameOf(probe: Probe): string {
   if (probe.name !== undefined) return probe.name;
   const by = probe.from === undefined ? '' : ` (asked by ${probe.from})`;
   if (probe.kind === 'tcp') return `${probe.address} port ${probe.port}${by}`;
+  if (probe.kind === 'tls')
+    return `certificate of ${probe.servername ?? probe.address} port ${probe.port}${by}`;
+  if (probe.kind === 'program') return `${probe.argv[0] ?? ''} on ${probe.from}`;
   const { pathname, search, href } = new URL(probe.url);
   return `${probe.socket === undefined ? href : `${probe.socket} ${pathname}${search}`}${by}`;
 }

@@ -33,10 +33,25 @@ export function loadStack(file: string): StackFile {
 
 /** As `loadStack`, of a text; `file` is the name that errors give. */
 export function parseStack(text: string, file: string): StackFile {
+  const { value: stack, locate } = parseYaml(StackSchema, text, file);
+  return { stack, file, locate };
+}
+
+/**
+ * Reads YAML that has to be of a form.
+ *
+ * @param file the name that errors give
+ * @throws UserError naming line, column and key of the first fault, what was found and what is allowed.
+ */
+export function parseYaml<T>(
+  schema: z.ZodType<T>,
+  text: string,
+  file: string,
+): { readonly value: T; locate(this: void, path: readonly PropertyKey[]): Location } {
   const source = new Source(text, file);
-  const result = StackSchema.safeParse(source.document.toJS() ?? {});
-  if (!result.success) throw explain(result.error, source);
-  return { stack: result.data, file, locate: (path) => source.locate(path) };
+  const result = schema.safeParse(source.document.toJS() ?? {});
+  if (!result.success) throw explain(result.error, source, schema);
+  return { value: result.data, locate: (path) => source.locate(path) };
 }
 
 /** A YAML text that knows where everything in it stands. */
@@ -109,10 +124,10 @@ function fault(location: Location, what: string): UserError {
   );
 }
 
-function explain(error: z.ZodError, source: Source): UserError {
+function explain(error: z.ZodError, source: Source, schema: z.ZodType): UserError {
   const issue = error.issues[0];
   if (!issue) return fault(source.locate([]), 'the stack file is not valid');
-  if (issue.code === 'unrecognized_keys') return unknownKey(issue.path, issue.keys[0] ?? '', source);
+  if (issue.code === 'unrecognized_keys') return unknownKey(issue.path, issue.keys[0] ?? '', source, schema);
   const found = source.valueAt(issue.path);
   const missing = found === undefined && issue.code === 'invalid_type';
   const what = missing ? 'is missing' : `${foundText(found)}${expectation(issue)}`;
@@ -167,8 +182,8 @@ function amount(origin: string, relation: string, limit: number | bigint): strin
   return `must be ${relation} ${limit}`;
 }
 
-function unknownKey(path: readonly PropertyKey[], key: string, source: Source): UserError {
-  const allowed = allowedKeys(path);
+function unknownKey(path: readonly PropertyKey[], key: string, source: Source, schema: z.ZodType): UserError {
+  const allowed = allowedKeys(path, schema);
   const [likely] = nearest(key, allowed);
   const hint = likely ? `did you mean "${likely}"?` : `allowed: ${allowed.join(', ')}.`;
   const noun = path.length === 1 && path[0] === 'tiers' ? 'tier' : 'key';
@@ -182,8 +197,8 @@ interface SchemaNode {
 }
 
 /** The keys that the schema allows at a path, read from the JSON Schema that is generated from it. */
-function allowedKeys(path: readonly PropertyKey[]): string[] {
-  let node: SchemaNode | undefined = stackJsonSchema();
+function allowedKeys(path: readonly PropertyKey[], schema: z.ZodType): string[] {
+  let node = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as SchemaNode | undefined;
   for (const part of path) node = typeof part === 'number' ? node?.items : node?.properties?.[String(part)];
   return Object.keys(node?.properties ?? {});
 }

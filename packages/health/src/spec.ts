@@ -1,0 +1,150 @@
+import { parseDuration, parseSize, parseYaml, UserError } from '@perlstack/stack';
+import { z } from 'zod';
+import type { Threshold } from './probe.js';
+
+const oneLine = z.string().regex(/^[^\r\n\0]+$/, 'one line');
+const url = z.string().regex(/^https?:\/\/\S+$/, 'a URL that begins with http:// or https://');
+const place = z.string().regex(/^(?:\[[0-9A-Fa-f:.]+\]|[^\s:[\]]+):\d{1,5}$/, 'of the form host:port');
+const duration = z
+  .string()
+  .regex(/^\d+(ms|s|m|h|d)$/, 'a duration such as 500ms or 30s')
+  .transform((text) => parseDuration(text));
+const size = z
+  .string()
+  .regex(/^\d+(KiB|MiB|GiB)$/, 'a size such as 16MiB')
+  .transform((text) => parseSize(text));
+const count = (least: number, most: number) => z.number().int().min(least).max(most);
+const host = z.string().regex(/^[a-z][a-z0-9-]*$/, 'the name of a host or of a tier, or runner');
+const header = z.record(z.string().regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/, 'the name of a header'), oneLine);
+const threshold = z
+  .string()
+  .regex(/^\s*(<=?|>=?|==|!=)\s*-?\d+(\.\d+)?(e-?\d+)?\s*$/, 'a comparison such as "< 0.01"')
+  .transform((text): Threshold => {
+    const [, operator = '==', limit = ''] = /^\s*(<=?|>=?|==|!=)\s*(\S+)\s*$/.exec(text) ?? [];
+    return { operator: operator as Threshold['operator'], limit: Number(limit) };
+  });
+
+/** Shares that have a name. */
+const PERCENTILES = { p50: 0.5, p75: 0.75, p90: 0.9, p95: 0.95, p99: 0.99 } as const;
+
+const latency = z.union([
+  duration,
+  z
+    .strictObject({
+      ...(Object.fromEntries(Object.keys(PERCENTILES).map((name) => [name, duration.optional()])) as Record<
+        keyof typeof PERCENTILES,
+        z.ZodOptional<typeof duration>
+      >),
+      samples: count(2, 1_000).default(20),
+    })
+    .transform(({ samples, ...named }, context) => {
+      const entries = Object.entries(named).filter(([, ms]) => ms !== undefined);
+      const [name, ms] = entries[0] ?? [];
+      if (name === undefined || entries.length > 1) {
+        context.addIssue({
+          code: 'custom',
+          message: `exactly one of ${Object.keys(PERCENTILES).join(', ')}`,
+        });
+        return z.NEVER;
+      }
+      return { share: PERCENTILES[name as keyof typeof PERCENTILES], ms: ms as unknown as number, samples };
+    }),
+]);
+
+const COMMON = ['name', 'latency'];
+/** What a probe may say besides its kind, and `name` and `latency`. */
+const KEYS: Readonly<Record<string, readonly string[]>> = {
+  http: ['from', 'status', 'contains', 'json', 'headers', 'answer', 'redirects'],
+  tcp: ['from'],
+  tls: ['from', 'servername', 'days'],
+  unit: ['on'],
+  command: ['on', 'exit', 'contains'],
+  postgres: ['on', 'lag', 'connections'],
+  redis: ['on', 'lag'],
+  sentinel: ['on'],
+  prometheus: ['from', 'query', 'threshold', 'empty', 'headers'],
+};
+const KINDS = Object.keys(KEYS);
+/** Kinds that run on a host. */
+const ON_HOST = KINDS.filter((kind) => KEYS[kind]?.includes('on'));
+
+const ProbeSchema = z
+  .strictObject({
+    http: url.optional(),
+    tcp: place.optional(),
+    tls: place.optional(),
+    unit: z
+      .string()
+      .regex(/^[A-Za-z0-9:_.@\\-]+$/, 'the name of a systemd unit')
+      .optional(),
+    command: z.array(oneLine).min(1).optional(),
+    postgres: z.enum(['primary', 'replica', 'any']).optional(),
+    redis: z.enum(['primary', 'replica', 'any']).optional(),
+    sentinel: z
+      .string()
+      .regex(/^[A-Za-z0-9._-]+$/, 'the name under which Sentinel knows the primary')
+      .optional(),
+    prometheus: url.optional(),
+    name: oneLine.optional(),
+    from: host.optional(),
+    on: host.optional(),
+    latency: latency.optional(),
+    status: z.union([count(100, 599), z.array(count(100, 599)).min(1)]).optional(),
+    contains: oneLine.optional(),
+    json: z
+      .strictObject({
+        pointer: z.string().regex(/^(\/.*)?$/, 'a JSON Pointer (RFC 6901) such as /checks/0/status'),
+        equals: z.union([z.string(), z.number(), z.boolean(), z.null()]).optional(),
+      })
+      .optional(),
+    headers: header.optional(),
+    answer: header.optional(),
+    redirects: count(0, 20).optional(),
+    servername: z
+      .string()
+      .regex(/^[A-Za-z0-9.:-]+$/, 'a host name')
+      .optional(),
+    days: count(0, 3_650).optional(),
+    exit: z.array(count(0, 255)).min(1).optional(),
+    lag: z.strictObject({ bytes: size.optional(), time: duration.optional() }).optional(),
+    connections: z
+      .string()
+      .regex(/^\d{1,2}%$|^100%$/, 'a share such as 80%')
+      .optional(),
+    query: oneLine.optional(),
+    threshold: threshold.optional(),
+    empty: z.literal('ok').optional(),
+  })
+  .superRefine((probe, context) => {
+    const issue = (message: string, path: string[] = []): void =>
+      context.addIssue({ code: 'custom', message, path });
+    const given = Object.entries(probe).flatMap(([key, value]) => (value === undefined ? [] : [key]));
+    const kinds = given.filter((key) => KINDS.includes(key));
+    const [kind = ''] = kinds;
+    if (kinds.length !== 1) return issue(`exactly one of ${KINDS.join(', ')}`);
+    const stray = given.find((key) => key !== kind && !COMMON.includes(key) && !KEYS[kind]?.includes(key));
+    if (stray !== undefined)
+      issue(`no key of a ${kind} probe, which has ${[...(KEYS[kind] ?? []), ...COMMON].join(', ')}`, [stray]);
+    if (ON_HOST.includes(kind) && probe.on === undefined)
+      issue(`a probe with "on", as ${kind} is looked at on a host`);
+    if (kind === 'prometheus' && (probe.query === undefined || probe.threshold === undefined)) {
+      issue('a probe with "query" and "threshold"');
+    }
+    if (kind === 'redis' && probe.lag?.time !== undefined)
+      issue('in bytes: Redis does not know it in time', ['lag', 'time']);
+  });
+
+/** A probe as the user wrote it, checked. */
+export type ProbeSpec = z.output<typeof ProbeSchema>;
+
+/**
+ * Reads a list of probes in YAML.
+ *
+ * @param source the name that errors give
+ * @throws UserError naming line, column and key of the first fault.
+ */
+export function parseProbes(text: string, source: string): ProbeSpec[] {
+  const { value } = parseYaml(z.array(ProbeSchema), text, source);
+  if (value.length === 0) throw new UserError(`${source}: it lists no probe`);
+  return value;
+}
