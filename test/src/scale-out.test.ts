@@ -132,6 +132,23 @@ const NOTHING: ConvergePlan = { steps: [], changes: [], refusals: [] };
       await expectUnnoticed();
     });
 
+    it.each(['socket', 'drain'] as const)(
+      'sends none there either when a release failed that was to be the first on it, by strategy %s',
+      async (strategy) => {
+        const release = `broken-${strategy}`;
+        const artifact = {
+          path: await packShop({ release, fault: 'unhealthy-later', directory: site.folder }),
+        };
+        const options = { stack: site.stack, inventory, remote: site.remote, release, artifact, strategy };
+        const result = await deploy({ ...options, owner: { id: 'run-1' }, timings: { gateMs: 5_000 } });
+        expect(result).toMatchObject({ outcome: 'rolled-back', unresolved: [] });
+        expect(await down('web-1')).toEqual(['app-3']);
+        expect(await orders('app-3')).toBe(0);
+        expect(await look()).toEqual(NOTHING);
+        await expectUnnoticed();
+      },
+    );
+
     it('sends requests there once the same release was deployed to all, of whom only the new one is touched', async () => {
       expect(await roll('r1')).toEqual({ hosts: ['app-3'], done: ['app-1', 'app-2'] });
       expect(await down('web-1')).toEqual([]);

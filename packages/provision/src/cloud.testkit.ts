@@ -116,6 +116,7 @@ export class FakeHosts {
       script: (host, _script, _args, options) =>
         command(host, options?.name === 'host key' ? 'PREPARE' : 'INSTALL'),
       upload: () => Promise.reject(new Error('nothing is uploaded')),
+      warm: () => undefined,
       reach: () => Promise.reject(new Error('no host is reached anew')),
       hostKeys: () => Promise.reject(new Error('no host keys are read')),
       counters: () => ({ connections: 0, retries: 0, commands: 0 }),

@@ -115,6 +115,9 @@ function warningsOf(site: Site, { strategy = 'socket' }: ReleaseOptions, { facts
  */
 export async function deploy(options: DeployOptions): Promise<DeployResult> {
   const start = performance.now();
+  options.remote.warm(
+    options.inventory.hosts.filter(({ tier }) => tier === 'app' || tier === 'web').map(({ name }) => name),
+  );
   const artifact = await readArtifact(options);
   const journal = options.journal ?? noJournal;
   const notes: string[] = [];

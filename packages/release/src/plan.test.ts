@@ -191,6 +191,21 @@ describe('after a deploy that was killed', () => {
     expect(ids(busy.roll)).toEqual([...new Set(ids(busy.roll))]);
   });
 
+  it.each(['socket', 'drain'] as const)(
+    'leaves a host out that is new or was away, until the release is on it, by strategy %s',
+    (strategy) => {
+      const down = ['10.0.0.2:5000'];
+      for (const rest of ['r1', 'r2']) {
+        for (const out of [bare('app-2'), on('app-2', 'r0')]) {
+          const { roll } = plan({ ...wanted, strategy }, world([on('app-1', rest), out], down));
+          // Its undo would put the host into service.
+          expect(ids(roll)).not.toContain('app-2/take-out');
+          expect(find(roll, 'app-2/put-back').after).toEqual(['app-2/gate']);
+        }
+      }
+    },
+  );
+
   const chain = (host: string) =>
     ['drain', 'restart', 'prove', 'gate', 'put-back'].map((kind) => `${host}/${kind}`);
 

@@ -97,6 +97,7 @@ function courseOf(wanted: Wanted, observed: Observed, lanes: readonly Lane[]): C
   if (takesOut && spare < 1) throw new UserError(belowFloor(wanted, lanes.length, total));
   return {
     ...{ release, sha256, batch, canary, total },
+    active: lanes.some(({ done }) => done) ? release : previousOf(lanes),
     most: strategy === 'drain' ? Math.max(1, spare) : Infinity,
     migrate: migrationOf(wanted, observed, lanes),
   };

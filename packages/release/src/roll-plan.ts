@@ -21,6 +21,8 @@ import type { ReleaseStep } from './steps.js';
 export interface Course extends Shipment {
   /** How many hosts at once. */
   readonly batch: readonly BatchSize[];
+  /** The release of those that get requests; null where none does. */
+  readonly active: string | null;
   /** App hosts of the stack: what shares are shares of. */
   readonly total: number;
   /** No more hosts than this at once. */
@@ -34,7 +36,7 @@ export interface Course extends Shipment {
 /** Two instances side by side on each host, and a switch by rename. */
 export function rollBySocket(course: Course, lanes: readonly Lane[]): ReleaseStep[] {
   const { resumed, fresh } = splitOf(course, lanes);
-  const out = takenOut(lanes);
+  const out = takenOut(course, lanes);
   const noted = resumed.flatMap((lane) => notedAsSwitched(course, lane, idsOf(out)));
   const first = [...out, ...noted].filter(({ kind }) => kind !== 'boot').map(({ id }) => id);
   const prepared = fresh.map((lane) => prepare(course, lane, first));
@@ -91,8 +93,14 @@ export function backIntoService({ host: { host } }: Lane): ReleaseStep[] {
   return [out, putBack(host, [out.id])];
 }
 
-const takenOut = (lanes: readonly Lane[]) =>
-  lanes.filter(({ down }) => down).map(({ host }) => takeOut(host.host, []));
+/**
+ * Noted first, so that they are put back whatever fails: those that were only drained. One that is new or was away has
+ * nothing to go back to, or another release than the rest, and the undo would send it requests.
+ */
+const takenOut = ({ active }: Course, lanes: readonly Lane[]) =>
+  lanes
+    .filter(({ down, from }) => down && from !== null && from === active)
+    .map(({ host }) => takeOut(host.host, []));
 
 /** Changes nothing on a host that serves the release, but goes back there when the deploy does. */
 function notedAsSwitched(course: Course, lane: Lane, after: readonly string[]): ReleaseStep[] {
@@ -156,7 +164,7 @@ function switched(course: Course, lanes: readonly Lane[], before: readonly strin
 export function rollByDrain(course: Course, lanes: readonly Lane[], after: readonly string[]): ReleaseStep[] {
   const { resumed, fresh } = splitOf(course, lanes);
   const [up, down] = [resumed.filter((lane) => !lane.down), resumed.filter((lane) => lane.down)];
-  const out = takenOut(lanes);
+  const out = takenOut(course, lanes);
   const noted = up.flatMap((lane) => notedAsSwitched(course, lane, idsOf(out)));
   const first = [...after, ...idsOf(out), ...idsOf(noted)];
   const one = { ...course, batch: [{ hosts: 1 }], canary: null, migrate: null };

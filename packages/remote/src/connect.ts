@@ -47,6 +47,9 @@ export function connect(inventory: Inventory, credentials: Credentials, options:
       const { script: text, args, input, options: own } = uploadCommand(target, content);
       await script(host, text, args, { ...uploadOptions, ...own, input });
     },
+    warm: (hosts) => {
+      for (const host of hosts) pool.use(host, () => Promise.resolve()).catch(() => undefined);
+    },
     reach: async (host, reachOptions = {}) => {
       const options = { ...reachOptions, timeoutMs: HANDSHAKE_TIMEOUT_MS };
       const ended = await pool.useNew(host, async (session) => {
