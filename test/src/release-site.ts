@@ -12,6 +12,8 @@ import { type HostsSite, openHosts } from './hosts-site.js';
 
 /** A web host and app hosts, configured for the sample shop. */
 export interface Site extends HostsSite {
+  /** Text of the stack file. */
+  readonly stackFile: string;
   /** What a visitor in the internet opens: the first web host, and all of them. */
   readonly url: string;
   readonly urls: readonly string[];
@@ -30,6 +32,8 @@ export interface SiteOptions {
   /** How many web hosts; default one. */
   readonly web?: number;
   readonly image?: string;
+  /** Builds modules on a host with this tool. */
+  readonly build?: 'carton';
   /** Of Starman, on each app host. */
   readonly workers?: number;
   /** The slowest answer that is still healthy, such as `2s`. */
@@ -38,7 +42,7 @@ export interface SiteOptions {
 
 const stackFile = (
   app: number,
-  { image = 'linode/debian13', workers = 24, latency = '2s', web = 1 }: SiteOptions,
+  { image = 'linode/debian13', workers = 24, latency = '2s', web = 1, build }: SiteOptions,
 ): string => `
 stack: shop
 region: us-ord
@@ -50,6 +54,7 @@ app:
   health: { path: /healthz, body: ok, latency: ${latency}, successes: 3, timeout: 15s, release: /version }
   drainTimeout: 20s
   keepReleases: 3
+  build: { with: ${build ?? 'none'} }
 tiers:
   web: { type: g6-nanode-1, count: ${web} }
   app: { type: g6-standard-1, count: ${app} }
@@ -57,22 +62,24 @@ tiers:
 
 /** @param app how many app hosts */
 export async function openSite(app: number, options: SiteOptions = {}): Promise<Site> {
-  const site = await openHosts(stackFile(app, options));
+  const text = stackFile(app, options);
+  const site = await openHosts(text);
   try {
     await configure(site);
-    return siteOf(site);
+    return siteOf(site, text);
   } catch (error) {
     await site.close();
     throw error;
   }
 }
 
-function siteOf(base: HostsSite): Site {
+function siteOf(base: HostsSite, text: string): Site {
   const { inventory, stack, keyFile, folder } = base;
   let journals = 0;
   const urls = hostsOf(inventory, 'web').map(({ publicAddress }) => `http://${publicAddress}`);
   return {
     ...base,
+    stackFile: text,
     url: urls[0] ?? '',
     urls,
     journal: () => join(folder, `journal-${(journals += 1)}`),

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { type Distribution, vendor } from './xs-distribution.js';
 
 const SOURCE = fileURLToPath(new URL('../apps/shop', import.meta.url));
 /** Parts of the source folder that no release needs. */
@@ -28,6 +29,8 @@ export interface ShopOptions {
   readonly fault?: Fault;
   /** How long the application takes to load, in milliseconds. */
   readonly bootMs?: number;
+  /** A dependency with a part in C, which the release asks for its answer at `/answer`. */
+  readonly answer?: Distribution;
   /** Text of the program `bin/migrate`, where the release has one. */
   readonly migrate?: string;
   /** Where the archive goes; default: a new folder for temporary files, which the caller removes. */
@@ -60,6 +63,7 @@ export async function stageRelease(stage: string, options: ShopOptions): Promise
     filter: (from) => !LEFT_OUT.has(path.relative(SOURCE, from)),
   });
   await writeFile(path.join(stage, 'release.conf'), `fault = ${fault}\nboot_ms = ${bootMs}\n`);
+  if (options.answer !== undefined) await vendor(stage, options.answer);
   if (options.migrate !== undefined) {
     await mkdir(path.join(stage, 'bin'), { recursive: true });
     await writeFile(path.join(stage, 'bin', 'migrate'), options.migrate, { mode: 0o755 });

@@ -1,6 +1,9 @@
 /** The port on which every app host's nginx answers the web tier. */
 export const APP_PORT = 5_000;
 
+/** Where an app host's nginx gives the modules that it built to the other app hosts, and to nobody else. */
+export const MODULES_PATH = '/.perlstack/modules/';
+
 /** Where PostgreSQL, Redis and its Sentinels listen. */
 export const POSTGRESQL_PORT = 5_432;
 export const REDIS_PORT = 6_379;
@@ -20,6 +23,8 @@ export interface AppLayout {
   readonly home: string;
   /** `/srv/shop/releases` */
   readonly releases: string;
+  /** `/srv/shop/modules`: Perl modules that were built on a host, a folder for each state of the dependencies. */
+  readonly modules: string;
   /** `/srv/shop/current`, a symbolic link to the active release's folder. */
   readonly current: string;
   /** `/srv/shop/current.sock`, a symbolic link to the active release's socket: what nginx connects to. */
@@ -57,6 +62,7 @@ export function appLayout(app: string): AppLayout {
     user: app,
     home,
     releases,
+    modules: `${home}/modules`,
     current: `${home}/current`,
     socketLink: `${home}/current.sock`,
     socketLinkOf: (unit) => (unit === 1 ? `${home}/current.sock` : `${home}/current-unit${unit}.sock`),

@@ -61,7 +61,9 @@ describe.each(askers)('gate, asking from %s', (_who, from) => {
   it('follows redirects as far as it is told to, and takes no header to another host', async () => {
     const seen: string[] = [];
     const url = await serve((request, answer) => {
-      seen.push(`${request.headers.host?.split(':')[0]} ${request.url} ${request.headers['x-key'] ?? '-'}`);
+      seen.push(
+        `${request.headers.host?.split(':')[0] ?? ''} ${request.url} ${String(request.headers['x-key'] ?? '-')}`,
+      );
       const port = request.headers.host?.split(':')[1];
       if (request.url === '/a') answer.writeHead(302, { Location: '/b' }).end('to b');
       else if (request.url === '/b') answer.writeHead(301, { Location: `http://localhost:${port}/c` }).end();

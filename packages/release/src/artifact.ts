@@ -18,6 +18,20 @@ export interface Artifact {
   readonly bytes: number;
   readonly unpackedBytes: number;
   readonly files: number;
+  readonly build: BuildFacts;
+}
+
+/** What an artifact holds for building its modules. */
+export interface BuildFacts {
+  /** SHA-256 of the files that name the dependencies; null where there is none. */
+  readonly cpanfile: string | null;
+  readonly snapshot: string | null;
+  /** It brings the distributions themselves, in `vendor/cache`. */
+  readonly vendored: boolean;
+  /** It brings modules that are built already, or something in their place. */
+  readonly hasLocal: boolean;
+  /** Path of its own cpm; null where it has none. */
+  readonly cpm: string | null;
 }
 
 export interface ArtifactLimits {
@@ -49,7 +63,8 @@ export async function checkArtifact(
       done(null, chunk);
     },
   });
-  const entries = await listEntries(path, measure, limits, say);
+  const digests = new Map<string, string>();
+  const entries = await listEntries(path, measure, limits, say, digests);
   const sha256 = hash.digest('hex');
   if (expected.sha256 !== undefined && expected.sha256.toLowerCase() !== sha256) {
     throw say(
@@ -60,8 +75,27 @@ export async function checkArtifact(
   if (fault !== undefined) throw say(`is refused: ${fault}. Nothing was changed`);
   requirePsgi(entries, expected.psgi, say);
   const unpackedBytes = entries.reduce((sum, entry) => sum + entry.size, 0);
-  return { path, sha256, bytes, unpackedBytes, files: entries.length };
+  return { path, sha256, bytes, unpackedBytes, files: entries.length, build: buildFacts(entries, digests) };
 }
+
+const CPANFILE = 'cpanfile';
+const SNAPSHOT = 'cpanfile.snapshot';
+
+function buildFacts(entries: readonly ArchiveEntry[], digests: ReadonlyMap<string, string>): BuildFacts {
+  const paths = new Map(entries.map((entry) => [nameIn(entry.path), entry]));
+  const programs = ['bin/cpm', 'cpm'].filter((path) => ((paths.get(path)?.mode ?? 0) & 0o111) !== 0);
+  const names = [...paths.keys()];
+  return {
+    cpanfile: digests.get(CPANFILE) ?? null,
+    snapshot: digests.get(SNAPSHOT) ?? null,
+    vendored: names.some((name) => name.startsWith('vendor/cache/')),
+    hasLocal: names.some((name) => name === 'local' || name.startsWith('local/')),
+    cpm: programs[0] === undefined ? null : `./${programs[0]}`,
+  };
+}
+
+/** A path as it is below the top, without a slash at its end. */
+const nameIn = (path: string): string => posix.normalize(path).replace(/\/$/, '');
 
 type Say = (what: string) => UserError;
 
@@ -70,6 +104,7 @@ async function listEntries(
   measure: Transform,
   limits: ArtifactLimits,
   say: Say,
+  digests: Map<string, string>,
 ): Promise<ArchiveEntry[]> {
   const unpack = await decompressorFor(path, say);
   const entries: ArchiveEntry[] = [];
@@ -81,6 +116,12 @@ async function listEntries(
     size += entry.size;
     if (entries.length > limits.entries) faults.push(say(`holds more than ${limits.entries} entries`));
     if (size > limits.unpackedBytes) faults.push(say(`unpacks to more than ${limits.unpackedBytes} bytes`));
+    const name = nameIn(entry.path);
+    if (name === CPANFILE || name === SNAPSHOT) {
+      const content = createHash('sha256');
+      entry.on('data', (chunk: Buffer) => content.update(chunk));
+      entry.on('end', () => digests.set(name, content.digest('hex')));
+    }
     entry.resume();
   };
   parser.on('entry', note);

@@ -18,6 +18,7 @@ import { type Hands, ReleaseFault } from './hands.js';
 import { acquirePatiently, type Lease, type Owner } from './lease.js';
 import { askAgain, isOutOfReach, observe } from './observe.js';
 import { setServer } from './out-of-service.js';
+import { modulesOf } from './modules.js';
 import { type Finding, findingsOf } from './preflight/findings.js';
 import { DEFAULT_PACE, type Pace, type Plan, plan, type Strategy, type Wanted } from './plan.js';
 import { leaveOut } from './plan-steps.js';
@@ -25,7 +26,6 @@ import { type DeployResult, irreducibleSeconds, serversOf } from './result.js';
 import { releaseBefore } from './rollback.js';
 import { type Site, siteOf, type Timings, upstreamAddress } from './site.js';
 import type { LockStep, ReleaseStep } from './steps.js';
-import { requireSupported } from './supported.js';
 import { givingUp, type Tolerance, tolerating } from './tolerate.js';
 import type { Observed } from './world.js';
 
@@ -86,7 +86,7 @@ async function prospectOf(site: Site, options: ReleaseOptions, artifact: Artifac
   const seen = await observe(site, options.release, signal);
   const release = options.release ?? releaseBefore(seen);
   const observed = options.release === undefined ? await askAgain(site, seen, release, signal) : seen;
-  const steps = plan(wantedOf(options, site, release, artifact), observed);
+  const steps = plan(wantedOf(options, site, release, artifact, observed), observed);
   const warnings = steps.roll.length === 0 ? [] : warningsOf(site, options, observed);
   return { release, observed, plan: steps, warnings };
 }
@@ -220,7 +220,6 @@ async function unlock(lease: Lease, journal: Journal, notes: string[]): Promise<
 const RELEASE_ID = /^[a-z0-9][a-z0-9._-]{0,62}$/;
 
 async function readArtifact({ release, artifact, stack }: ReleaseOptions): Promise<Artifact | null> {
-  requireSupported(stack);
   if (release !== undefined && !RELEASE_ID.test(release)) {
     throw new UserError(
       `"${release}" is no release id: up to 63 small letters, digits, dots, dashes and underscores, starting with a letter or digit`,
@@ -246,7 +245,13 @@ function paceOf(options: ReleaseOptions): Pace {
   return { ...DEFAULT_PACE, ...asked, ...hurry };
 }
 
-function wantedOf(options: ReleaseOptions, site: Site, release: string, artifact: Artifact | null): Wanted {
+function wantedOf(
+  options: ReleaseOptions,
+  site: Site,
+  release: string,
+  artifact: Artifact | null,
+  { facts }: Observed,
+): Wanted {
   const { app } = site;
   return {
     ...paceOf(options),
@@ -257,6 +262,7 @@ function wantedOf(options: ReleaseOptions, site: Site, release: string, artifact
     strategy: options.strategy ?? 'socket',
     units: app.units,
     keepReleases: app.keepReleases,
+    modules: artifact && modulesOf(options.stack, artifact.build, facts.app),
     migrate: artifact === null ? null : (app.hooks.migrate?.split(' ') ?? null),
     addresses: Object.fromEntries(site.appHosts.map(({ name }) => [name, upstreamAddress(site, name)])),
     places: Object.fromEntries(site.appHosts.map(({ name, placement }) => [name, placement])),
@@ -277,6 +283,7 @@ async function rollOut(
     site,
     owner: options.owner,
     left: new Map(observed.unreachable.map(({ host, reason }) => [host, { reason, restored: false }])),
+    packs: new Map(),
     onCanary: (verdict) => void (canary = verdict),
     onCut: (host, requests) => void cut.set(host, (cut.get(host) ?? 0) + requests),
     ...(options.artifact ? { artifact: options.artifact.path } : {}),
@@ -409,4 +416,12 @@ const describeFailure = ({ step, error }: Failure): string =>
   `${step.host ?? ''} ${step.title}: ${messageOf(error)}`.trim();
 
 /** Steps whose failure says something about the release; a broken upload or a lost connection does not. */
-const BLAMES_RELEASE: ReadonlySet<string> = new Set(['compile', 'migrate', 'prove', 'gate', 'bake', 'hold']);
+const BLAMES_RELEASE: ReadonlySet<string> = new Set([
+  'modules',
+  'compile',
+  'migrate',
+  'prove',
+  'gate',
+  'bake',
+  'hold',
+]);

@@ -53,7 +53,12 @@ export async function finish(options: FinishOptions): Promise<FinishResult> {
     }
     const journal = fileJournal(options.journal);
     const steps = open.filter(({ kind }) => kind !== 'lock');
-    const hands = { site, owner: options.owner, left: new Map<string, LeftOut>() };
+    const hands = {
+      site,
+      owner: options.owner,
+      left: new Map<string, LeftOut>(),
+      packs: new Map<string, string>(),
+    };
     const onEvent = options.onEvent;
     const failures = await undoSteps(steps, handlers(hands), { journal, ...(onEvent ? { onEvent } : {}) });
     await noteFinished(site, options, steps, failures.length);

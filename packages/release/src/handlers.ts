@@ -4,6 +4,7 @@ import { act, type Hands, hostsAtWork } from './hands.js';
 import { releaseLock } from './lease.js';
 import { migrating } from './migrate.js';
 import { leavingOut, puttingBack, restarting, takingOut } from './out-of-service.js';
+import { providing } from './modules.js';
 import { booting, compiling, proving, uploading } from './prepare.js';
 import { draining, gating, holding, switching } from './roll.js';
 import * as scripts from './scripts.js';
@@ -14,6 +15,7 @@ import { stopLimit } from './stop.js';
 export function handlers(hands: Hands): Handlers<ReleaseStep> {
   return {
     upload: uploading(hands),
+    modules: providing(hands),
     compile: compiling(hands),
     boot: booting(hands),
     prove: proving(hands),

@@ -34,6 +34,8 @@ export interface Hands {
   readonly artifact?: string;
   /** App hosts that the deploy goes on without, and why. */
   readonly left: Map<string, LeftOut>;
+  /** SHA-256 of the packed modules, by key, as the host that has them said it. */
+  readonly packs: Map<string, string>;
   /** Told at every look what the canary showed. */
   readonly onCanary?: (verdict: CanaryVerdict) => void;
   /** Told how many requests were cut off when an instance stopped. */

@@ -94,12 +94,12 @@ describe('the deploy lock', () => {
 
   it('is taken over when its owner has been silent, not before', async () => {
     await take('run-1');
-    age(25);
-    await expect(take('run-2')).rejects.toThrow(/last sign of life 2\d s ago/);
-    age(35);
+    age(55);
+    await expect(take('run-2')).rejects.toThrow(/last sign of life 5\d s ago/);
+    age(65);
     const lease = await take('run-2');
     expect(lease.found).toBe('abandoned');
-    expect(lease.remark).toMatch(/^the lock of run-1 .* silent for 3\d s, was taken over$/);
+    expect(lease.remark).toMatch(/^the lock of run-1 .* silent for 6\d s, was taken over$/);
   });
 
   it('is somebody else’s when nobody can read it', async () => {

@@ -9,6 +9,7 @@ describe('parseAppHost', () => {
       'current\tr1',
       'previous\tr0',
       'serving\tr1',
+      'module\t0123456789abcdef',
       'partial\t.r2.partial',
       `release\tr1\t${'a'.repeat(64)}\t1\t0\t1700000000\t1`,
       'release\tby-hand\t-\t0\t1\t1700000001\t0',
@@ -44,6 +45,7 @@ describe('parseAppHost', () => {
         },
         { id: 'by-hand', sha256: null, good: false, bad: true, migrated: false, unpackedAt: 1_700_000_001 },
       ],
+      modules: ['0123456789abcdef'],
       partials: ['.r2.partial'],
       instances: [
         { id: 'r1', active: 'active', sub: 'running', restarts: 0, memory: 52_428_800 },

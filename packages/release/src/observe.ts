@@ -132,6 +132,7 @@ export function parseAppHost(
       unpackedAt: Number(at),
       migrated: migrated === '1',
     })),
+    modules: all('module').map(([key = '']) => key),
     partials: all('partial').map(([name = '']) => name),
     instances: all('instance').map(([id = '', properties = '']) => instanceOf(id, properties)),
     enabled: all('enabled').map(([id = '']) => id),

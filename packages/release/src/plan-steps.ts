@@ -1,5 +1,6 @@
 import { type Lane, runs } from './lanes.js';
-import type { BakeStep, LeaveOutStep, MigrateStep, ReleaseStep } from './steps.js';
+import type { Modules } from './modules.js';
+import type { BakeStep, LeaveOutStep, MigrateStep, ModulesStep, ReleaseStep } from './steps.js';
 
 /** Keeps the kind of a step literal. */
 const step = <const S extends ReleaseStep>(one: S): S => one;
@@ -9,11 +10,15 @@ export interface Shipment {
   readonly release: string;
   /** SHA-256 of its artifact; null when it is on the hosts already, and only there. */
   readonly sha256: string | null;
+  /** What is built for it, and the host that builds it, or has it; null where nothing is. */
+  readonly modules: (Modules & { readonly source: string }) | null;
+  /** The host on which it is loaded before any of its instances takes the place of another; null for none. */
+  readonly loadOn: string | null;
 }
 
-/** Upload and compile check, as far as they are not done; `after` is what has to come first. */
+/** Upload, modules and compile check, as far as they are not done; `after` is what has to come first. */
 export function prepare(
-  { release, sha256 }: Shipment,
+  { release, sha256, modules, loadOn }: Shipment,
   { host: state }: Lane,
   after: readonly string[],
 ): ReleaseStep[] {
@@ -29,16 +34,31 @@ export function prepare(
     sha256: sha256 ?? '',
     after,
   });
-  const first = there ? after : [upload.id];
+  const uploaded = there ? [] : [upload];
+  const built = modules === null ? [] : [modulesStep(host, release, modules, idsOf(uploaded, after))];
   const compile = step({
     id: `${host}/compile`,
     kind: 'compile',
     host,
     title: `compile ${release}`,
     release,
-    after: first,
+    load: host === loadOn,
+    after: idsOf(built, idsOf(uploaded, after)),
   });
-  return there ? [compile] : [upload, compile];
+  return [...uploaded, ...built, compile];
+}
+
+/** Who builds comes first; the others fetch from there. */
+export function modulesStep(
+  host: string,
+  release: string,
+  { key, command, source }: NonNullable<Shipment['modules']>,
+  after: readonly string[],
+): ModulesStep {
+  const own = host === source;
+  const what = { title: 'modules', release, key, command, source: own ? null : source };
+  const first = own ? after : [...after, `${source}/modules`];
+  return step({ id: `${host}/modules`, kind: 'modules', host, ...what, after: first });
 }
 
 const titleOf = (what: string, release: string, serving: string | null): string =>

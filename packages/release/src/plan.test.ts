@@ -15,6 +15,7 @@ const wanted: Wanted = {
   strategy: 'socket',
   units: 1,
   keepReleases: 3,
+  modules: null,
   migrate: null,
   addresses: Object.fromEntries([1, 2, 3, 4].map((number) => [`app-${number}`, `10.0.0.${number}:5000`])),
   places: {},
@@ -44,6 +45,7 @@ const bare = (host: string, more: Partial<AppHostState> = {}): AppHostState => (
   serving: null,
   previous: null,
   releases: [],
+  modules: [],
   partials: [],
   instances: [],
   enabled: [],
@@ -472,5 +474,63 @@ describe('a rollback', () => {
     expect(() => plan(back, state)).toThrow(
       /^app-2 does not keep release r1 any more: it has r2 \(app\.keepReleases\)/,
     );
+  });
+});
+
+describe('modules that are built on a host', () => {
+  const modules = { key: 'k1', command: ['carton', 'install'] };
+  const two = [on('app-1', 'r1'), on('app-2', 'r1')];
+
+  it('are built on the first and fetched by the others, before anything is compiled', () => {
+    const { roll } = plan({ ...wanted, modules }, world(two));
+    expect(find(roll, 'app-1/modules')).toMatchObject({ source: null, after: ['app-1/upload'] });
+    expect(find(roll, 'app-2/modules')).toMatchObject({
+      source: 'app-1',
+      after: ['app-2/upload', 'app-1/modules'],
+    });
+    expect(find(roll, 'app-2/compile').after).toEqual(['app-2/modules']);
+  });
+
+  it('come from the host that has them', () => {
+    const { roll } = plan(
+      { ...wanted, modules },
+      world([on('app-1', 'r1'), on('app-2', 'r1', { modules: ['k1'] })]),
+    );
+    expect(find(roll, 'app-2/modules')).toMatchObject({ source: null });
+    expect(find(roll, 'app-1/modules')).toMatchObject({ source: 'app-2' });
+  });
+
+  it('come from a host that is touched in no other way', () => {
+    const done = on('app-1', 'r2', { modules: ['k1'] });
+    const { roll } = plan({ ...wanted, modules }, world([done, bare('app-2')]));
+    expect(ids(roll).filter((id) => id.startsWith('app-1'))).toEqual(['app-1/modules']);
+    expect(find(roll, 'app-2/modules')).toMatchObject({
+      source: 'app-1',
+      after: ['app-2/upload', 'app-1/modules'],
+    });
+  });
+
+  it('are not asked for where nothing is to be prepared', () => {
+    const done = plan({ ...wanted, modules }, world([on('app-1', 'r2', { modules: ['k1'] })]));
+    expect(done.roll).toEqual([]);
+  });
+});
+
+describe('loading on the first host', () => {
+  it.each([
+    ['before a server is taken out', { strategy: 'drain' } as const],
+    ['before a migration', { migrate: ['m'] }],
+  ])('%s', (_what, more) => {
+    const { roll } = plan({ ...wanted, ...more }, world([on('app-1', 'r1'), on('app-2', 'r1')]));
+    expect([find(roll, 'app-1/compile'), find(roll, 'app-2/compile')]).toMatchObject([
+      { load: true },
+      { load: false },
+    ]);
+  });
+
+  it('is what the boot beside the old instance does anyhow', () => {
+    expect(find(plan(wanted, world([on('app-1', 'r1')])).roll, 'app-1/compile')).toMatchObject({
+      load: false,
+    });
   });
 });

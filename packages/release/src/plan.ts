@@ -1,7 +1,8 @@
 import { UserError } from '@perlstack/stack';
 import { type BatchSize, spread } from './batch.js';
 import { goodReleases, type Lane, lanesOf, previousOf, runs } from './lanes.js';
-import { holdAfter, idsOf, leaveOut } from './plan-steps.js';
+import type { Modules } from './modules.js';
+import { holdAfter, idsOf, leaveOut, modulesStep } from './plan-steps.js';
 import { finishOf } from './retention.js';
 import { backIntoService, type Course, rollByDrain, rollBySocket } from './roll-plan.js';
 import { requireRoom } from './room.js';
@@ -37,6 +38,8 @@ export interface Wanted extends Pace {
   readonly units: number;
   /** How many releases stay on a host. */
   readonly keepReleases: number;
+  /** What is built on one of the hosts for all; null where nothing is. */
+  readonly modules: Modules | null;
   /** A program of the release, with arguments, that brings the database to what it needs. */
   readonly migrate: readonly string[] | null;
   /** Address and port by which the web tier knows each app host. */
@@ -77,13 +80,30 @@ export function plan(wanted: Wanted, observed: Observed): Plan {
   const roll =
     wanted.strategy === 'socket' ? rollBySocket(course, open) : rollByDrain(course, open, idsOf(stranded));
   const hold: ReleaseStep[] = open.length > 0 ? [holdAfter(roll, wanted.release)] : [];
-  const changes = [...stranded, ...roll];
+  const changes = [...stranded, ...seedOf(course, open), ...roll];
   return {
     roll: [...(changes.length > 0 ? left : []), ...changes, ...hold],
     finish: lanes.flatMap((lane) => finishOf(wanted, lane)),
     previous: previousOf(lanes),
     done: lanes.filter((lane) => lane.done).map((lane) => lane.host.host),
   };
+}
+
+/** A host that is not touched otherwise gives its modules to the others. */
+function seedOf({ modules, release }: Course, open: readonly Lane[]): ReleaseStep[] {
+  if (modules === null || open.every(({ host }) => runs(host, release))) return [];
+  const prepared = open.some(({ host }) => host.host === modules.source && !runs(host, release));
+  return prepared ? [] : [modulesStep(modules.source, release, modules, [])];
+}
+
+/** Who has the modules already, of those that are worked on or of the others; else the first by name builds them. */
+function sourceOf(key: string, release: string, lanes: readonly Lane[]): string {
+  const fresh = lanes.filter((lane) => !lane.done && !runs(lane.host, release));
+  const has = ({ host }: Lane): boolean => host.modules.includes(key);
+  const found =
+    fresh.find(has) ?? lanes.find((lane) => has(lane) && lane.host.releases.some(({ id }) => id === release));
+  const [first = ''] = fresh.map(({ host }) => host.host).sort();
+  return found?.host.host ?? first;
 }
 
 const placeOf = ({ places }: Wanted, host: string): string | null => places[host] ?? null;
@@ -98,9 +118,17 @@ function courseOf(wanted: Wanted, observed: Observed, lanes: readonly Lane[]): C
   return {
     ...{ release, sha256, batch, canary, total },
     active: lanes.some(({ done }) => done) ? release : previousOf(lanes),
+    modules: wanted.modules && { ...wanted.modules, source: sourceOf(wanted.modules.key, release, lanes) },
+    loadOn: strategy === 'drain' || wanted.migrate !== null ? firstOf(lanes, release) : null,
     most: strategy === 'drain' ? Math.max(1, spare) : Infinity,
     migrate: migrationOf(wanted, observed, lanes),
   };
+}
+
+/** The first by name that is to get the release. */
+function firstOf(lanes: readonly Lane[], release: string): string | null {
+  const fresh = lanes.filter((lane) => !lane.done && lane.host.serving !== release);
+  return fresh.map((lane) => lane.host.host).sort()[0] ?? null;
 }
 
 /** On the first host by name of those that are to get the release; done once, wherever that was. */
@@ -112,9 +140,8 @@ function migrationOf(
   const done = observed.app.some(({ releases }) =>
     releases.some((one) => one.id === release && one.migrated),
   );
-  const fresh = lanes.filter((lane) => !lane.done && lane.host.serving !== release);
-  const [host] = fresh.map((lane) => lane.host.host).sort();
-  return migrate === null || done || host === undefined ? null : { host, command: migrate };
+  const host = firstOf(lanes, release);
+  return migrate === null || done || host === null ? null : { host, command: migrate };
 }
 
 const percent = (share: number): string => `${Math.round(share * 100)} %`;

@@ -37,23 +37,30 @@ export function uploading(hands: Hands): Handler<UploadStep> {
 export function compiling(hands: Hands): Handler<CompileStep> {
   const { app, timings } = hands.site;
   return {
-    run: async ({ host, release }, context) => {
-      const args = [release, String(Math.ceil(timings.compileMs / 1_000)), app.psgi, ...app.lib];
-      const limit = { timeoutMs: timings.compileMs + SHORT_MS };
+    run: async ({ host, release, load }, context) => {
+      const seconds = (ms: number): string => String(Math.ceil(ms / 1_000));
+      const loading = load ? seconds(app.health.timeout) : '';
+      const args = [release, seconds(timings.compileMs), loading, app.psgi, ...app.lib];
+      const limit = { timeoutMs: timings.compileMs + (load ? app.health.timeout : 0) + SHORT_MS };
       try {
         await act(hands, host, ['compile check', scripts.COMPILE], args, context, limit);
       } catch (error) {
         if (!(error instanceof RemoteError) || error.reason !== 'exit') throw error;
-        const lines = linesOf(error.stderr);
-        const first = lines[0] ?? `no word within ${timings.compileMs / 1_000} s`;
+        const loads = error.code !== DOES_NOT_LOAD;
+        const lines = linesOf(error.stderr).filter((line) => loads || !line.endsWith(' syntax OK'));
+        const limitMs = loads ? timings.compileMs : app.health.timeout;
+        const first = lines[0] ?? `no word within ${limitMs / 1_000} s`;
         throw new ReleaseFault(
-          `${host}: ${app.psgi} of ${release} does not compile: ${first}`,
+          `${host}: ${app.psgi} of ${release} does not ${loads ? 'compile' : 'load'}: ${first}`,
           lines.slice(-EVIDENCE_LINES),
         );
       }
+      return load ? 'loads' : undefined;
     },
   };
 }
+
+const DOES_NOT_LOAD = 71;
 
 export function booting(hands: Hands): Handler<BootStep> {
   return {

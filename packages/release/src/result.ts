@@ -59,7 +59,7 @@ export function serversOf(
     const own = events.filter(({ step }) => step.host === name);
     const spent = (...kinds: Kind[]): number => kinds.reduce((sum, kind) => sum + durationOf(own, kind), 0);
     const times = {
-      uploadMs: spent('upload', 'compile'),
+      uploadMs: spent('upload', 'modules', 'compile'),
       bootMs: spent('boot', 'prove'),
       switchMs: spent('switch', 'take-out', 'restart', 'put-back'),
       gateMs: spent('gate'),

@@ -8,7 +8,15 @@ const folder = (number: number, more: Partial<ReleaseFolder> = {}): ReleaseFolde
 });
 const host = (name: string, serving: string | null, releases: ReleaseFolder[]): AppHostState => ({
   ...{ host: name, configured: true, current: serving, serving, previous: null, releases },
-  ...{ partials: [], instances: [], enabled: [], memoryAvailable: 0, diskAvailable: 0, inFlight: 0 },
+  ...{
+    modules: [],
+    partials: [],
+    instances: [],
+    enabled: [],
+    memoryAvailable: 0,
+    diskAvailable: 0,
+    inFlight: 0,
+  },
 });
 const world = (...app: AppHostState[]): Observed => ({
   app,

@@ -60,6 +60,7 @@ for folder in "$releases"/* "$releases"/.*.partial* "$releases"/.*.removed; do
     "$(exists "$folder/.perlstack-bad")" "$(stat -c %Y "$mark" 2>/dev/null || stat -c %Y "$folder")" \
     "$(exists "$folder/.perlstack-migrated")"
 done
+for folder in "$home"/modules/*/; do [ ! -d "$folder" ] || say module "$(basename "$folder")"; done
 units=$(systemctl list-units --all --plain --no-legend --full "$unit*.service" | cut -d ' ' -f 1)
 for one in $units; do
   id=\${one#"$unit"}
@@ -109,19 +110,27 @@ sync -f "$part"
 `;
 
 /**
- * Arguments: release, seconds, PSGI file, folders for @INC. The environment is that of the unit. From now on the host has the
+ * Arguments: release, seconds, seconds in which it is to be loaded (or nothing), PSGI file, folders for @INC. The environment is
+ * that of the unit. Exit 71: it does not load. From now on the host has the
  * release's static files for those that were sent a page of it by another one.
  */
 export const COMPILE = String.raw`
-id=$1 limit=$2 psgi=$3
-shift 3
+id=$1 limit=$2 load=$3 psgi=$4
+shift 4
 point "releases/$id" "$home/next"
 cd "$releases/$id"
 set -- $(for folder in "$@" local/lib/perl5; do [ ! -d "$folder" ] || printf '%s\n' "-I$folder"; done)
-systemd-run --quiet --wait --pipe --collect -p "User=$user" -p "Group=$user" -p "WorkingDirectory=$releases/$id" \
-  -p "EnvironmentFile=-$environment" -p "Environment=$(property "$id" Environment)" -p "RuntimeMaxSec=$limit" \
-  -p NoNewPrivileges=yes -p ProtectSystem=strict -p ProtectHome=yes -p PrivateTmp=yes \
-  perl "$@" -c "$psgi" </dev/null
+as_app() {
+  seconds=$1
+  shift
+  systemd-run --quiet --wait --pipe --collect -p "User=$user" -p "Group=$user" -p "WorkingDirectory=$releases/$id" \
+    -p "EnvironmentFile=-$environment" -p "Environment=$(property "$id" Environment)" -p "RuntimeMaxSec=$seconds" \
+    -p NoNewPrivileges=yes -p ProtectSystem=strict -p ProtectHome=yes -p PrivateTmp=yes \
+    -p "StateDirectory=$user" -p StateDirectoryMode=0750 -p "CacheDirectory=$user" -p CacheDirectoryMode=0750 \
+    -p "LogsDirectory=$user" -p LogsDirectoryMode=0750 -p "ReadWritePaths=$run" "$@" </dev/null
+}
+as_app "$limit" perl "$@" -c "$psgi"
+[ -z "$load" ] || as_app "$load" perl "$@" -MPlack::Util -e 'Plack::Util::load_psgi(shift)' "$releases/$id/$psgi" || exit 71
 `;
 
 /** Argument: release. Starts it now and with the host; a run that failed before does not count against it. */
@@ -231,6 +240,14 @@ for id in "$@"; do
   [ "$id" != "$(serving)" ] && [ "$(property "$id" ActiveState)" != active ] || continue
   mv -T "$releases/$id" "$releases/.$id.removed"
   rm -rf "$releases/.$id.removed"
+done
+for tree in "$home"/modules/*/; do
+  [ -d "$tree" ] || continue
+  key=$(basename "$tree") used=
+  for link in "$releases"/*/local; do
+    [ "$(basename "$(readlink "$link" || true)")" != "$key" ] || used=1
+  done
+  [ -n "$used" ] || rm -rf "$tree" "$home/modules/$key.tar.zst"
 done
 echo "$cut"
 `.replaceAll('\\${', '${');

@@ -23,7 +23,8 @@ export const DEFAULT_TIMINGS: Timings = {
   intervalMs: 100,
   gateMs: 10_000,
   compileMs: 60_000,
-  leaseMs: 30_000,
+  // Long enough to find another way to the host that keeps it when the one in front of it dies.
+  leaseMs: 60_000,
   heartbeatMs: 5_000,
 };
 

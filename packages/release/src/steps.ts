@@ -15,9 +15,20 @@ export interface UploadStep extends OfRelease {
   readonly sha256: string;
 }
 
+/** The release gets its modules: built on this host, from where the others fetch them, or there already. */
+export interface ModulesStep extends OfRelease {
+  readonly kind: 'modules';
+  readonly key: string;
+  readonly command: readonly string[];
+  /** The host that has them; null on that host itself. */
+  readonly source: string | null;
+}
+
 /** The PSGI file compiles with the release's own modules, as the application's user. */
 export interface CompileStep extends OfRelease {
   readonly kind: 'compile';
+  /** The application is loaded too, with the environment that it will have. */
+  readonly load: boolean;
 }
 
 /** The release's own instance starts beside the one that serves. */
@@ -111,6 +122,7 @@ export interface LockStep extends Step {
 
 export type ReleaseStep =
   | UploadStep
+  | ModulesStep
   | CompileStep
   | BootStep
   | ProveStep

@@ -1,4 +1,5 @@
 import { type Handler, type Handlers, type Journal, type StepEvent, undoSteps } from '@perlstack/procedure';
+import { RemoteError } from '@perlstack/remote';
 import { messageOf } from '@perlstack/stack';
 import { isOutOfReach } from './observe.js';
 import { setServer } from './out-of-service.js';
@@ -68,7 +69,10 @@ function tolerant(
   };
 }
 
-/** Handlers whose undo waits only once for a host that is gone, and not once for each of its steps. */
+/**
+ * Handlers whose undo waits only once for a host that is gone, and not once for each of its steps. A connection that was lost
+ * tells nothing of the host: the one in front of it may have died, and there is another way round it.
+ */
 export function givingUp(handlers: Handlers<ReleaseStep>): Handlers<ReleaseStep> {
   const gone = new Map<string, unknown>();
   const wrapped = Object.entries(handlers).map(([kind, handler]) => {
@@ -78,7 +82,10 @@ export function givingUp(handlers: Handlers<ReleaseStep>): Handlers<ReleaseStep>
       const host = step.kind === 'leave-out' ? undefined : step.host;
       if (host !== undefined && gone.has(host)) throw gone.get(host);
       try {
-        return await known.undo?.(step, context);
+        return await known.undo?.(step, context).catch((error: unknown) => {
+          if (!isLost(error)) throw error;
+          return known.undo?.(step, context);
+        });
       } catch (error) {
         if (host !== undefined && isOutOfReach(error)) gone.set(host, error);
         throw error;
@@ -88,3 +95,5 @@ export function givingUp(handlers: Handlers<ReleaseStep>): Handlers<ReleaseStep>
   });
   return Object.fromEntries(wrapped) as Handlers<ReleaseStep>;
 }
+
+const isLost = (error: unknown): boolean => error instanceof RemoteError && error.reason === 'lost';

@@ -39,6 +39,8 @@ export interface AppHostState {
   /** Release that served before. */
   readonly previous: string | null;
   readonly releases: readonly ReleaseFolder[];
+  /** Keys of the modules that were built here or fetched. */
+  readonly modules: readonly string[];
   /** Names of unfinished uploads. */
   readonly partials: readonly string[];
   readonly instances: readonly Instance[];

@@ -25,7 +25,7 @@ export class AttemptError extends Error {
   }
 }
 
-const KEEPALIVE_MS = 10_000;
+const KEEPALIVE_MS = 5_000;
 const KEEPALIVE_MISSES = 3;
 
 /**

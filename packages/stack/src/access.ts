@@ -1,6 +1,7 @@
 import type { Host, Inventory } from './inventory.js';
 import { mergeNetworks, networkOfOne } from './networks.js';
 import {
+  buildsOnHosts,
   entrySubnet,
   type ExistingHost,
   hostsOfRole,
@@ -28,6 +29,8 @@ export interface Access {
   /** TCP ports as a firewall takes them: `5432,8008`. */
   readonly ports: string;
   readonly what: string;
+  /** The stacks in which it is needed; default all. */
+  readonly where?: (stack: Stack) => boolean;
 }
 
 /** SSH's port in the table; a server that exists already may have another. */
@@ -42,6 +45,13 @@ export const ACCESS: readonly Access[] = [
   { from: 'operators', to: 'every tier', ports: SSH, what: 'SSH' },
   { from: 'jump', to: 'every tier', ports: SSH, what: 'SSH through a public host' },
   { from: 'web', to: 'app', ports: '5000', what: 'requests to the application' },
+  {
+    from: 'app',
+    to: 'app',
+    ports: '5000',
+    what: 'modules that one host built for all',
+    where: buildsOnHosts,
+  },
   { from: 'app', to: 'database', ports: '5432', what: 'PostgreSQL' },
   { from: 'database', to: 'database', ports: '5432,8008', what: 'replication, Patroni' },
   { from: 'app', to: 'cache', ports: '6379,26379', what: 'Redis, Sentinel' },
@@ -142,7 +152,8 @@ function waysOf(stack: Stack, place: Place): WayIn[] {
 }
 
 /** Whether an access ends on the hosts of a tier, be it for the tier itself or for a role that is placed on it. */
-function reaches(stack: Stack, { from, to }: Access, { tier, direct, jumped }: Place): boolean {
+function reaches(stack: Stack, { from, to, where }: Access, { tier, direct, jumped }: Place): boolean {
+  if (where && !where(stack)) return false;
   if (from === 'operators') return direct;
   if (from === 'jump') return jumped;
   const outside = from === 'visitors' && stack.tiers.web.entry === 'dns';

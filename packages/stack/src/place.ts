@@ -23,6 +23,10 @@ export function settingsOf(stack: Stack, tier: TierName): TierSettings | undefin
   return stack.tiers[tier];
 }
 
+/** Whether Perl modules are built on an app host, from where the others fetch them. */
+export const buildsOnHosts = ({ app }: Stack): boolean =>
+  app.build.with !== 'none' && app.build.on === 'host';
+
 /** Whether the hosts of a tier are made by us: not those that exist already, nor those of another tier. */
 export function isProvisioned(stack: Stack, tier: TierName): boolean {
   const settings = settingsOf(stack, tier);

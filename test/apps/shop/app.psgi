@@ -55,6 +55,12 @@ get '/healthz' => sub ($c) {
     $c->render(json => { status => 'ok', release => $release });
 };
 
+# What a module with a part in C says, in releases that have it: it was built for this perl, and is loaded.
+get '/answer' => sub ($c) {
+    return $c->render(text => "none\n", status => 404) unless eval { require Local::Answer; 1 };
+    $c->render(text => Local::Answer::answer() . "\n");
+};
+
 # What the application is told of its stores; unlike /healthz it asks them, and says no when orders can't be taken.
 get '/readyz' => sub ($c) {
     my %stores = (database => $orders->report, cache => $sessions->report);

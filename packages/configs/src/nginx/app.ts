@@ -1,6 +1,16 @@
-import { hostsOf, type Host, type Inventory, type Stack } from '@perlstack/stack';
+import {
+  buildsOnHosts,
+  hostsOf,
+  type Host,
+  type Inventory,
+  isProvisioned,
+  mergeNetworks,
+  networkOfOne,
+  type Stack,
+  subnetOf,
+} from '@perlstack/stack';
 import { privateAddressOf, socketAddress } from '../addresses.js';
-import { APP_PORT, appLayout, RELEASE_LINKS, unitsOf } from '../layout.js';
+import { APP_PORT, appLayout, MODULES_PATH, RELEASE_LINKS, unitsOf } from '../layout.js';
 import {
   block,
   comment,
@@ -59,6 +69,28 @@ function locations(stack: Stack): Statement[] {
   ];
 }
 
+/** The networks of the app tier; a client from elsewhere comes through a web host, which says where it is from. */
+function builders(stack: Stack, inventory: Inventory): string[] {
+  if (isProvisioned(stack, 'app')) return [subnetOf(stack, 'app')];
+  return mergeNetworks(hostsOf(inventory, 'app').map((one) => networkOfOne(privateAddressOf(one))));
+}
+
+/** What one host built is given to the others from here: no key lies on any of them, and nothing goes through the runner. */
+function modulesLocation(stack: Stack, inventory: Inventory): Statement[] {
+  if (!buildsOnHosts(stack)) return [];
+  return [
+    block(
+      'location',
+      ['^~', MODULES_PATH],
+      [
+        ...builders(stack, inventory).map((network) => directive('allow', network)),
+        directive('deny', 'all'),
+        directive('alias', `${appLayout(stack.app.name).modules}/`),
+      ],
+    ),
+  ];
+}
+
 function server(stack: Stack, inventory: Inventory, host: Host): Statement {
   const { current } = appLayout(stack.app.name);
   const webHosts = hostsOf(inventory, 'web').map(privateAddressOf);
@@ -80,6 +112,7 @@ function server(stack: Stack, inventory: Inventory, host: Host): Statement {
       ...proxyTimeouts(cutAfter(stack).local),
       nextUnit(stack),
       healthLocation(),
+      ...modulesLocation(stack, inventory),
       ...locations(stack),
       comment('For settings of your own; perlstack never writes there.'),
       directive('include', '/etc/nginx/server.d/*.conf'),

@@ -1,4 +1,4 @@
-import type { Host, Stack } from '@perlstack/stack';
+import { buildsOnHosts, type Host, type Stack } from '@perlstack/stack';
 import type { ManagedDirectory, ManagedFile, ServiceConfig, ServiceRef, SystemUser } from '../bundle.js';
 import { headingOf, textFile } from '../files.js';
 import { appLayout, unitsOf } from '../layout.js';
@@ -17,9 +17,11 @@ function appUser({ app }: Stack): SystemUser {
 
 const rootOwned = (path: string): ManagedDirectory => ({ path, owner: 'root', group: 'root', mode: 0o755 });
 
-function packages({ app }: Stack): string[] {
-  const { with: tool, on } = app.build;
-  const building = tool === 'none' || on === 'runner' ? [] : ['build-essential', 'carton', 'cpanminus'];
+function packages(stack: Stack): string[] {
+  const { app } = stack;
+  // Any app host may be the one that builds.
+  const tools = ['gcc', 'libc6-dev', 'make', 'zstd', ...(app.build.with === 'carton' ? ['carton'] : [])];
+  const building = buildsOnHosts(stack) ? tools : [];
   return [...new Set(['starman', 'curl', ...building, ...app.packages])].sort();
 }
 
