@@ -50,6 +50,8 @@ export interface History {
 }
 
 const LOST_TRIES = 8;
+/** A host that is silent until a handshake's time is up is asked once more, and not eight times. */
+const LOST_MS = 30_000;
 const FIRST_PAUSE_MS = 150;
 const LONGEST_PAUSE_MS = 2000;
 /** While a host boots, its accounts stay closed for a moment after sshd answers. */
@@ -73,7 +75,7 @@ export function pauseBeforeRetry(
   const booting = history.elapsedMs < waitMs;
   switch (attempt.kind) {
     case 'lost':
-      return history.lost < LOST_TRIES || booting ? pause : null;
+      return (history.lost < LOST_TRIES && history.elapsedMs < LOST_MS) || booting ? pause : null;
     case 'unreachable':
       return booting ? Math.round((0.5 + random / 2) * LONGEST_PAUSE_MS) : null;
     case 'refused':

@@ -33,6 +33,8 @@ export class Pool {
   readonly #options: PoolOptions;
   readonly #handshakes = pLimit(HANDSHAKES);
   readonly #slots = new Map<string, Slot>();
+  /** Hosts that are gone through instead of another one, which was out of reach. */
+  readonly #detours = new Map<string, string>();
   readonly #closing = new AbortController();
   connections = 0;
   retries = 0;
@@ -165,11 +167,13 @@ export class Pool {
   async #jump({ ssh: { via } }: Host): Promise<Session | undefined> {
     if (via === null) return undefined;
     try {
-      return await this.#slot(via).session;
+      return await this.#slot(this.#detours.get(via) ?? via).session;
     } catch (error) {
       if (!(error instanceof ConnectError) || error.reason !== 'unreachable') throw error;
       for (const name of this.#twinsOf(via)) {
         const session = await this.#slot(name).session.catch(() => undefined);
+        // From now on at once: each host behind it would else wait for the dead one anew.
+        if (session) this.#detours.set(via, name);
         if (session) return session;
       }
       throw error;
