@@ -129,6 +129,13 @@ describeHosts(`the example workflows${obstacle === null ? '' : ` (${obstacle})`}
     expect({ conclusion: run.conclusion, errors }).toEqual({ conclusion: 'success', errors: [] });
   }
 
+  /** Each with its states, the first first. */
+  const deployments = (): string[][] =>
+    remote.deployments.map(({ environment, statuses }) => [
+      environment,
+      ...statuses.map(({ state }) => state),
+    ]);
+
   const writes = (): string[] =>
     cloud.api.requests
       .filter(({ method }) => method !== 'GET')
@@ -208,6 +215,7 @@ describeHosts(`the example workflows${obstacle === null ? '' : ` (${obstacle})`}
     inventory = InventorySchema.parse(JSON.parse(outputsOf(run, 'provision')['inventory'] ?? '{}'));
     expect(inventory.hosts.map(({ name }) => name)).toEqual(HOSTS);
     expect(outputsOf(run, 'deploy')).toMatchObject({ outcome: 'succeeded', release: serving });
+    expect(deployments()).toEqual([['production', 'in_progress', 'success']]);
     await expectServing(serving);
   });
 
@@ -220,6 +228,7 @@ describeHosts(`the example workflows${obstacle === null ? '' : ` (${obstacle})`}
     expect(outputsNamed(run, 'Render')['digest']).toMatch(/^[0-9a-f]{64}$/);
     expect(outputsNamed(run, 'Configure')).toMatchObject({ changed: 'false' });
     expect(outputsOf(run, 'deploy')).toMatchObject({ outcome: 'nothing-to-do', release: serving });
+    expect(deployments()).toHaveLength(1);
     expect(writes()).toEqual([]);
     await expectServing(serving);
   });
@@ -334,9 +343,31 @@ describeHosts(`the example workflows${obstacle === null ? '' : ` (${obstacle})`}
       expect(undoing.map((step) => step.phase)).toEqual([phase]);
       const errors = deploying.flatMap((step) => step.annotations).filter(({ level }) => level === 'error');
       expect(errors.map(({ message }) => message)).toEqual(['The operation was canceled.']);
+      expect(deployments().at(-1)).toEqual(['production', 'in_progress', 'error']);
       await expectServing(serving);
       await expectUnnoticed(mark);
     });
+  });
+
+  it('rollback.yml goes back to the release before, and no further than that', async () => {
+    const before = serving;
+    serving = await repository.commit({ release: 'to-be-regretted' }, STACK);
+    expectSuccess(await runExample('deploy.yml'));
+    await expectServing(serving);
+    const run = await runExample('rollback.yml');
+    expectSuccess(run);
+    expect(outputsOf(run, 'rollback')).toMatchObject({
+      outcome: 'succeeded',
+      release: before,
+      previous: serving,
+    });
+    serving = before;
+    expect(deployments().slice(-2)).toEqual([
+      ['production', 'in_progress', 'success', 'inactive'],
+      ['production', 'in_progress', 'success'],
+    ]);
+    expect(writes()).toEqual([]);
+    await expectServing(serving);
   });
 
   it('leaves no secret in logs, outputs, summaries and on the runner', async () => {

@@ -77021,6 +77021,9 @@ const relativePath = schemas_string()
     .refine((path) => !path.split('/').some((part) => part === '..' || part === '.'), 'a path that stays in its folder');
 const urlPath = schemas_string().regex(/^\/[A-Za-z0-9._~/-]*$/, 'an absolute URL path such as /images');
 const variable = schemas_string().regex(/^[A-Z_][A-Z0-9_]*$/, 'a variable name: capitals, digits, underscores');
+/** A program and its arguments, split at each space; nothing in it means anything to a shell, which never sees it. */
+const plainCommand = schemas_string()
+    .regex(/^[A-Za-z0-9._/:=@,+-]+(?: [A-Za-z0-9._/:=@,+-]+)*$/, 'a program and its plain arguments, such as bin/migrate up');
 const oneLine = schemas_string().regex(/^[^\r\n\0]*$/, 'one line');
 const privateNetwork = schemas_string()
     .refine((text) => ipaddr.IPv4.isValidCIDR(text), 'an IPv4 network such as 10.10.0.0/16')
@@ -77032,6 +77035,10 @@ function isPrivateNetwork(text) {
 const ExistingHostSchema = strictObject({
     address,
     privateAddress: address.optional(),
+    placement: schemas_string()
+        .regex(/^[A-Za-z0-9._-]{1,64}$/, 'a word of letters, digits, dots and dashes')
+        .optional()
+        .describe('What fails together, such as a rack: roll-outs go from one to the next'),
     hostKey: schemas_string()
         .regex(/^SHA256:[A-Za-z0-9+/]{43}$/, 'the fingerprint that `ssh-keygen -lf` prints: SHA256:…'),
     user: schemas_string()
@@ -77155,7 +77162,13 @@ const AppSchema = strictObject({
         on: schemas_enum(['host', 'runner']).default('host'),
     })
         .prefault({}),
-    hooks: strictObject({ migrate: oneLine.optional() }).default({}),
+    hooks: strictObject({
+        migrate: plainCommand
+            .optional()
+            .describe('Runs once a release, on one app host, before any of its instances starts: bin/migrate up'),
+        timeout: schema_duration.default(parseDuration('10m')).describe('How long it may take'),
+    })
+        .prefault({}),
     packages: array(schemas_string().regex(/^[a-z0-9][a-z0-9+.-]+$/, 'a Debian package'))
         .default([])
         .describe('Debian packages that the application needs'),
@@ -77164,7 +77177,7 @@ const AppSchema = strictObject({
         .describe('How long requests in flight may take before the old release is stopped'),
     keepReleases: count(2, 100).default(5),
 });
-const StackSchema = strictObject({
+const schema_StackSchema = strictObject({
     stack: schema_name(20, 'the stack'),
     region: schemas_string().regex(/^[a-z0-9-]+$/),
     image: schemas_enum(['linode/debian13', 'linode/debian12', 'linode/ubuntu24.04']).default('linode/debian13'),
@@ -77228,11 +77241,21 @@ function loadStack(file) {
 }
 /** As `loadStack`, of a text; `file` is the name that errors give. */
 function parseStack(text, file) {
+    const { value: stack, locate } = parseYaml(schema_StackSchema, text, file);
+    return { stack, file, locate };
+}
+/**
+ * Reads YAML that has to be of a form.
+ *
+ * @param file the name that errors give
+ * @throws UserError naming line, column and key of the first fault, what was found and what is allowed.
+ */
+function parseYaml(schema, text, file) {
     const source = new Source(text, file);
-    const result = StackSchema.safeParse(source.document.toJS() ?? {});
+    const result = schema.safeParse(source.document.toJS() ?? {});
     if (!result.success)
-        throw explain(result.error, source);
-    return { stack: result.data, file, locate: (path) => source.locate(path) };
+        throw explain(result.error, source, schema);
+    return { value: result.data, locate: (path) => source.locate(path) };
 }
 /** A YAML text that knows where everything in it stands. */
 class Source {
@@ -77294,12 +77317,12 @@ function fault(location, what) {
         location,
     });
 }
-function explain(error, source) {
+function explain(error, source, schema) {
     const issue = error.issues[0];
     if (!issue)
         return fault(source.locate([]), 'the stack file is not valid');
     if (issue.code === 'unrecognized_keys')
-        return unknownKey(issue.path, issue.keys[0] ?? '', source);
+        return unknownKey(issue.path, issue.keys[0] ?? '', source, schema);
     const found = source.valueAt(issue.path);
     const missing = found === undefined && issue.code === 'invalid_type';
     const what = missing ? 'is missing' : `${foundText(found)}${expectation(issue)}`;
@@ -77349,16 +77372,16 @@ function amount(origin, relation, limit) {
         return `must have ${relation} ${limit} ${Number(limit) === 1 ? 'entry' : 'entries'}`;
     return `must be ${relation} ${limit}`;
 }
-function unknownKey(path, key, source) {
-    const allowed = allowedKeys(path);
+function unknownKey(path, key, source, schema) {
+    const allowed = allowedKeys(path, schema);
     const [likely] = nearest(key, allowed);
     const hint = likely ? `did you mean "${likely}"?` : `allowed: ${allowed.join(', ')}.`;
     const noun = path.length === 1 && path[0] === 'tiers' ? 'tier' : 'key';
     return stackFault(source.locateKey(path, key), [...path, key].join('.'), `unknown ${noun}; ${hint}`);
 }
 /** The keys that the schema allows at a path, read from the JSON Schema that is generated from it. */
-function allowedKeys(path) {
-    let node = stackJsonSchema();
+function allowedKeys(path, schema) {
+    let node = toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
     for (const part of path)
         node = typeof part === 'number' ? node?.items : node?.properties?.[String(part)];
     return Object.keys(node?.properties ?? {});
@@ -77368,7 +77391,7 @@ function stackJsonSchema() {
     return {
         $id: 'perlstack.schema.json',
         title: 'perlstack.yml',
-        ...toJSONSchema(StackSchema, { io: 'input', unrepresentable: 'any' }),
+        ...z.toJSONSchema(StackSchema, { io: 'input', unrepresentable: 'any' }),
     };
 }
 
@@ -78712,6 +78735,8 @@ const HostSchema = strictObject({
     vcpus: schemas_number().int().positive().nullable().default(null),
     /** Disk in MiB, from the Linode. */
     diskMiB: schemas_number().int().positive().nullable().default(null),
+    /** What fails together with it (a rack, a placement group); `null` where that is not known. */
+    placement: schemas_string().nullable().default(null),
     /** Linode id, or `null` for a host that was not provisioned by us. */
     linodeId: schemas_number().int().nullable().default(null),
 });
@@ -78765,21 +78790,29 @@ function inStackFile(file, work) {
     }
 }
 /**
- * The inventory that an input holds: JSON, or the path of a file with it.
+ * The inventory that an input holds, of the stack that the other inputs speak of.
  *
- * @param stack the stack that the other inputs speak of
- * @throws UserError when it is neither, or is the inventory of another stack
+ * @throws as `inventoryIn`, and when it is the inventory of another stack
  */
 function inventoryFrom(input, stack) {
+    const inventory = inventoryIn(input);
+    if (inventory.stack === stack)
+        return inventory;
+    throw new errors_UserError(`Input "inventory": it is that of stack "${inventory.stack}", but the stack file says "${stack}"; take both from the same stack`);
+}
+/**
+ * The inventory that an input holds: JSON, or the path of a file with it.
+ *
+ * @throws UserError when it is neither
+ */
+function inventoryIn(input) {
     const parsed = InventorySchema.safeParse(jsonIn(input));
     if (!parsed.success) {
         const [issue] = parsed.error.issues;
         const where = issue?.path.map(String).join('.') || 'the whole';
         throw new errors_UserError(`Input "inventory": ${where}: ${issue ? faultOf(issue) : 'not valid'}; ${PASS_THE_OUTPUT}`);
     }
-    if (parsed.data.stack === stack)
-        return parsed.data;
-    throw new errors_UserError(`Input "inventory": it is that of stack "${parsed.data.stack}", but the stack file says "${stack}"; take both from the same stack`);
+    return parsed.data;
 }
 /** A key that is not known here is what another version of the actions wrote. */
 function faultOf(issue) {
@@ -79087,6 +79120,8 @@ function validity({ validFromDate, validToDate }, now) {
 function settingsOf(stack, tier) {
     return stack.tiers[tier];
 }
+/** Whether Perl modules are built on an app host, from where the others fetch them. */
+const buildsOnHosts = ({ app }) => app.build.with !== 'none' && app.build.on === 'host';
 /** Whether the hosts of a tier are made by us: not those that exist already, nor those of another tier. */
 function place_isProvisioned(stack, tier) {
     const settings = settingsOf(stack, tier);
@@ -79196,6 +79231,13 @@ const ACCESS = [
     { from: 'operators', to: 'every tier', ports: SSH, what: 'SSH' },
     { from: 'jump', to: 'every tier', ports: SSH, what: 'SSH through a public host' },
     { from: 'web', to: 'app', ports: '5000', what: 'requests to the application' },
+    {
+        from: 'app',
+        to: 'app',
+        ports: '5000',
+        what: 'modules that one host built for all',
+        where: buildsOnHosts,
+    },
     { from: 'app', to: 'database', ports: '5432', what: 'PostgreSQL' },
     { from: 'database', to: 'database', ports: '5432,8008', what: 'replication, Patroni' },
     { from: 'app', to: 'cache', ports: '6379,26379', what: 'Redis, Sentinel' },
@@ -79265,7 +79307,9 @@ function waysOf(stack, place) {
     });
 }
 /** Whether an access ends on the hosts of a tier, be it for the tier itself or for a role that is placed on it. */
-function reaches(stack, { from, to }, { tier, direct, jumped }) {
+function reaches(stack, { from, to, where }, { tier, direct, jumped }) {
+    if (where && !where(stack))
+        return false;
     if (from === 'operators')
         return direct;
     if (from === 'jump')
@@ -79909,12 +79953,16 @@ function socketAddress(address, port) {
 ;// CONCATENATED MODULE: ./packages/configs/lib/layout.js
 /** The port on which every app host's nginx answers the web tier. */
 const APP_PORT = 5_000;
+/** Where an app host's nginx gives the modules that it built to the other app hosts, and to nobody else. */
+const MODULES_PATH = '/.perlstack/modules/';
 /** Where PostgreSQL, Redis and its Sentinels listen. */
 const POSTGRESQL_PORT = 5_432;
 const REDIS_PORT = 6_379;
 const SENTINEL_PORT = 26_379;
 /** Where nginx answers the host itself: its health and counters, for the monitoring; nothing outside can reach it. */
 const STATUS_ADDRESS = '127.0.0.1:8080';
+/** The symbolic links to releases in an application's home: what serves, what is being rolled out, what served before. */
+const RELEASE_LINKS = ['current', 'next', 'previous'];
 /** The layout of the application `app`. */
 function appLayout(app) {
     const home = `/srv/${app}`;
@@ -79925,6 +79973,7 @@ function appLayout(app) {
         user: app,
         home,
         releases,
+        modules: `${home}/modules`,
         current: `${home}/current`,
         socketLink: `${home}/current.sock`,
         socketLinkOf: (unit) => (unit === 1 ? `${home}/current.sock` : `${home}/current-unit${unit}.sock`),
@@ -80080,7 +80129,10 @@ function nginxService(stack, host, role) {
         directories: ['/etc/nginx/server.d', ...(role.folders ?? [])].map(folder),
         files: [
             textFile('/etc/nginx/nginx.conf', printNginx(mainStatements(stack, host, role))),
-            textFile(`/etc/nginx/conf.d/${stack.app.name}.conf`, site),
+            {
+                ...textFile(`/etc/nginx/conf.d/${stack.app.name}.conf`, site),
+                ...(role.siteKeeps ? { keeps: role.siteKeeps } : {}),
+            },
             ...(role.files ?? []),
             textFile('/etc/systemd/system/nginx.service.d/perlstack.conf', restartDropIn(stack, host)),
         ],
@@ -80158,16 +80210,45 @@ function upstream({ app }) {
 }
 /** A unit that is not there, or was lost, is left to the others where there are any; no POST is sent twice. */
 const nextUnit = ({ app }) => directive('proxy_next_upstream', app.units > 1 ? 'error' : 'off');
+/**
+ * Static files of the release that serves, else of the one that is being rolled out, else of the one before: while a
+ * roll-out lasts, and in pages that browsers still show, both old and new names are asked for, on every host.
+ */
+function files(stack) {
+    const { home } = appLayout(stack.app.name);
+    const { root, expires } = stack.app.static;
+    const tried = RELEASE_LINKS.map((link) => expression `/${link}/${root}$uri`);
+    return [
+        directive('root', home),
+        directive('expires', nginxTime(expires)),
+        directive('try_files', ...tried, '@app'),
+    ];
+}
 function locations(stack) {
     const pass = directive('proxy_pass', `http://${groupOf(stack.app.name)}`);
-    const files = staticPaths(stack);
+    const paths = staticPaths(stack);
     return [
-        ...files.map((path) => block('location', [path], [
-            directive('expires', nginxTime(stack.app.static.expires)),
-            directive('try_files', expression `$uri`, '@app'),
-        ])),
-        ...(files.includes('/') ? [] : [block('location', ['/'], [pass])]),
+        ...paths.map((path) => block('location', [path], files(stack))),
+        ...(paths.includes('/') ? [] : [block('location', ['/'], [pass])]),
         block('location', ['@app'], [pass]),
+    ];
+}
+/** The networks of the app tier; a client from elsewhere comes through a web host, which says where it is from. */
+function builders(stack, inventory) {
+    if (place_isProvisioned(stack, 'app'))
+        return [subnetOf(stack, 'app')];
+    return mergeNetworks(hostsOf(inventory, 'app').map((one) => networkOfOne(privateAddressOf(one))));
+}
+/** What one host built is given to the others from here: no key lies on any of them, and nothing goes through the runner. */
+function modulesLocation(stack, inventory) {
+    if (!buildsOnHosts(stack))
+        return [];
+    return [
+        block('location', ['^~', MODULES_PATH], [
+            ...builders(stack, inventory).map((network) => directive('allow', network)),
+            directive('deny', 'all'),
+            directive('alias', `${appLayout(stack.app.name).modules}/`),
+        ]),
     ];
 }
 function server(stack, inventory, host) {
@@ -80188,6 +80269,7 @@ function server(stack, inventory, host) {
         ...proxyTimeouts(cutAfter(stack).local),
         nextUnit(stack),
         healthLocation(),
+        ...modulesLocation(stack, inventory),
         ...locations(stack),
         comment('For settings of your own; perlstack never writes there.'),
         directive('include', '/etc/nginx/server.d/*.conf'),
@@ -80543,8 +80625,14 @@ function upstream_upstream(world) {
         directive('zone', upstream_groupOf(stack.app.name), '512k'),
         directive('least_conn'),
         comment('A dead host is left out; single failures, and a host that was just restarted, are not.'),
-        ...hosts.map((host, at) => directive('server', socketAddress(privateAddressOf(host), APP_PORT), ...(weights[at] === 1 ? [] : [`weight=${weights[at]}`]), 'max_fails=10', 'fail_timeout=3s')),
+        ...hosts.map((host, at) => directive('server', serverOf(host), ...(weights[at] === 1 ? [] : [`weight=${weights[at]}`]), 'max_fails=10', 'fail_timeout=3s')),
     ]);
+}
+const serverOf = (host) => socketAddress(privateAddressOf(host), APP_PORT);
+/** Which of them get requests is decided by deploys: on the web hosts, and nowhere else. */
+function keptMarks(world) {
+    const servers = world.role('app').map((host) => ({ server: serverOf(host), host: host.name }));
+    return { kind: 'nginx-upstream-down', servers };
 }
 /** The smallest whole numbers that stand to each other as these do. */
 function weightsOf(workers) {
@@ -80676,6 +80764,7 @@ const webServer = (world, host) => {
             requestId: expression `$request_id`,
             http: COMPRESSION,
             site: siteText(world),
+            siteKeeps: keptMarks(world),
             files,
             folders: files.length > 0 ? [TLS_FOLDER] : [],
             // A key that is not used any more is not left lying about.
@@ -81466,7 +81555,7 @@ function part(lines, wanted) {
 function serverFile(path, content, effect) {
     return { ...textFile(path, content), group: 'postgres', mode: 0o640, effect };
 }
-function files(world, host, layout) {
+function service_files(world, host, layout) {
     const heading = headingOf(world.stack, host);
     const lines = service_settingsOf(world, host);
     const conf = (name, content, effect) => serverFile(`${layout.config}/${name}`, printPostgresql(heading, content), effect);
@@ -81503,7 +81592,7 @@ function serviceOf(world, host) {
         presets: [PRESET],
         packages: [`postgresql-${version}`],
         directories: directories(layout),
-        files: files(world, host, layout),
+        files: service_files(world, host, layout),
         removes: [],
         roots: [layout.config],
         validate: [validateCommand(layout)],
@@ -82508,15 +82597,18 @@ const INSTALL = { name: 'Install', entries: [['WantedBy', 'multi-user.target']] 
 
 
 
+
 const service_UNITS = '/etc/systemd/system';
 /** The account that runs the application. */
 function appUser({ app }) {
     return { name: app.name, home: `/var/lib/${app.name}`, shell: '/usr/sbin/nologin', groups: [] };
 }
 const rootOwned = (path) => ({ path, owner: 'root', group: 'root', mode: 0o755 });
-function service_packages({ app }) {
-    const { with: tool, on } = app.build;
-    const building = tool === 'none' || on === 'runner' ? [] : ['build-essential', 'carton', 'cpanminus'];
+function service_packages(stack) {
+    const { app } = stack;
+    // Any app host may be the one that builds.
+    const tools = ['gcc', 'libc6-dev', 'make', 'zstd', ...(app.build.with === 'carton' ? ['carton'] : [])];
+    const building = buildsOnHosts(stack) ? tools : [];
     return [...new Set(['starman', 'curl', ...building, ...app.packages])].sort();
 }
 /** Where the sockets are, a folder for each unit. */
@@ -82525,7 +82617,7 @@ function runDirectories({ app }) {
     return unitsOf(app).map((unit) => ({ path: runDirectoryOf(unit), owner: user, group: user, mode: 0o755 }));
 }
 const templates = ({ app }) => unitsOf(app).map((unit) => `${service_UNITS}/${appLayout(app.name).templateOf(unit)}`);
-function service_files(world, host) {
+function starman_service_files(world, host) {
     const { stack } = world;
     const heading = headingOf(stack, host);
     const layout = appLayout(stack.app.name);
@@ -82566,7 +82658,7 @@ function starmanService(world, host) {
             rootOwned(`/etc/${stack.app.name}`),
             ...runDirectories(stack),
         ],
-        files: service_files(world, host),
+        files: starman_service_files(world, host),
         removes: [],
         roots: [service_UNITS],
         validate: [['systemd-analyze', 'verify', ...templates(stack)]],
@@ -83398,7 +83490,7 @@ function partsOf(host) {
 }
 /** What a service is besides the content of its files. */
 function describeService({ presets = [], files, ...service }) {
-    const modes = (of) => of.map(({ content: _content, ...file }) => file);
+    const modes = (of) => of.map(({ content: _content, keeps, ...file }) => (keeps ? { ...file, keeps: keeps.kind } : file));
     return lines({ ...service, presets: modes(presets), files: modes(files) });
 }
 /** JSON for people: a role's verifier is as good as its password to some. */
@@ -83418,6 +83510,22 @@ function diffHost(host, before, after) {
             return [];
         return [{ host, path, change: !old ? 'added' : !next ? 'removed' : 'changed', patch }];
     });
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/nginx/down.js
+/** What is in front of the mark, the server, the mark. A deploy writes it last in the line, and only there it is looked for. */
+const LINE = /^([ \t]*server[ \t]+([^\s;{}]+)(?:[ \t][^;{}\n]*?)??)([ \t]+down)?[ \t]*;/gm;
+/** The servers of the upstreams in a configuration. */
+function upstreamServers(text) {
+    return [...text.matchAll(LINE)].map(([, , server = '', mark]) => ({ server, down: mark !== undefined }));
+}
+/** The same configuration, in which these servers get no requests. */
+function withDown(text, servers) {
+    return text.replace(LINE, (line, head, server) => servers.includes(server) ? `${head} down;` : line);
+}
+/** The same configuration, in which every server gets requests. */
+function withoutDown(text) {
+    return text.replace(LINE, (line, head, _server, mark) => mark ? `${head};` : line);
 }
 
 ;// CONCATENATED MODULE: ./packages/converge/lib/records.js
@@ -83458,6 +83566,64 @@ function records_sha256(text) {
     return (0,external_node_crypto_.createHash)('sha256').update(text).digest('hex');
 }
 
+;// CONCATENATED MODULE: ./packages/converge/lib/marks.js
+
+
+/**
+ * Pure: what others marked in the live files and has to stay there, by host. A host that does not have the file yet, or
+ * not that server, goes by what the others have; where none of them has any, as on a new stack, nothing is marked.
+ */
+function marksOf(bundle, observed) {
+    const kept = bundle.hosts.flatMap(({ host, services }) => services.flatMap(({ files }) => files
+        .filter(({ keeps }) => keeps !== undefined)
+        .map((file) => ({ host, file, live: serversIn(file, observed.hosts[host]?.files[file.path]) }))));
+    const marks = new Map();
+    for (const { host, file, live } of kept) {
+        const everywhere = kept.filter(({ file: { path } }) => path === file.path).flatMap((one) => one.live);
+        marks.set(host, { ...marks.get(host), [file.path]: marksIn(file, live, everywhere) });
+    }
+    return marks;
+}
+function serversIn(file, there) {
+    if (there === undefined || there === 'not-a-file')
+        return [];
+    // Contents come only where they differ.
+    const text = there.content ?? (there.sha256 === records_sha256(file.content) ? file.content : '');
+    return upstreamServers(text);
+}
+function marksIn({ keeps }, live, everywhere) {
+    if (everywhere.length === 0)
+        return [];
+    return (keeps?.servers ?? []).flatMap(({ server, host }) => {
+        const own = live.filter((one) => one.server === server);
+        const known = own.length > 0 ? own : everywhere.filter((one) => one.server === server);
+        if (known.length === 0)
+            return [{ server, host, why: 'new' }];
+        return known.some(({ down }) => down) ? [{ server, host, why: 'kept' }] : [];
+    });
+}
+/** The file as it is to be written. */
+function withMarks(file, servers = []) {
+    return file.keeps && servers.length > 0 ? { ...file, content: withDown(file.content, servers) } : file;
+}
+/** What is there but for the marks of others: in them a file may differ and is as it should be. */
+function withoutMarks({ keeps }, there) {
+    if (!keeps || there === undefined || there === 'not-a-file' || there.content === undefined)
+        return there;
+    return { ...there, sha256: records_sha256(withoutDown(there.content)) };
+}
+/** For a person: what of a file that is written would surprise. */
+function describeMarks(marks) {
+    const say = (why, one, more) => {
+        const hosts = marks.filter((mark) => mark.why === why).map(({ host }) => host);
+        return hosts.length === 0 ? [] : [`${hosts.join(', ')} ${hosts.length === 1 ? one : more}`];
+    };
+    return [
+        ...say('new', 'gets no requests until a release is on it', 'get no requests until a release is on them'),
+        ...say('kept', 'stays out until a deploy puts it back', 'stay out until a deploy puts them back'),
+    ];
+}
+
 ;// CONCATENATED MODULE: ./packages/converge/lib/standing.js
 
 /** Pure. `remembered` is undefined where it is not known, and then nothing is held to be anybody else's work. */
@@ -83489,11 +83655,12 @@ function same(one, other) {
 
 
 
-/** Pure. */
-function compareFiles(host, service, observed, consent) {
+
+/** Pure. @param marks of this host's files */
+function compareFiles(host, service, observed, consent, marks) {
     const complete = service.packages.every((name) => observed.packages.includes(name));
     const differing = itemsOf(service)
-        .map((item) => lookAt(item, observed, complete))
+        .map((item) => lookAt(item, observed, complete, marks[item.path]))
         .filter(({ standing }) => standing !== 'right');
     const changing = differing.filter(({ standing }) => standing === 'due' || consent.drift === 'restore');
     const contested = differing.filter((found) => found.standing === 'contested' && !changing.includes(found));
@@ -83521,13 +83688,13 @@ function itemsOf({ presets = [], files, removes }) {
     ];
 }
 /** @param complete all packages of the service are installed */
-function lookAt(item, observed, complete) {
+function lookAt(item, observed, complete, marks = []) {
     const { path, file } = item;
     const there = observed.files[path];
     const desired = file ? versionOf(file) : 'absent';
     // What a package will bring is not there to be seen yet.
     const unwanted = !complete || observed.unwanted.includes(path) ? 'other' : 'absent';
-    const live = file ? standing_stateOf(there) : unwanted;
+    const live = file ? standing_stateOf(withoutMarks(file, there)) : unwanted;
     // What went with a removed package, or was in the hands of a run that ended, is nobody's edit.
     const known = complete && !observed.underWay.includes(path) ? observed.remembered[path] : undefined;
     // Of what must go, only that it is there was looked at.
@@ -83538,17 +83705,21 @@ function lookAt(item, observed, complete) {
         ...{ desired, live, standing },
         drift: difference(standing === 'contested' ? (remembered ?? desired) : desired, live),
         content: contentOf(there),
+        after: file ? withMarks(file, serversOf(marks)).content : '',
+        marks,
     };
 }
+const serversOf = (marks) => marks.map(({ server }) => server);
 const contentOf = (there) => there === undefined || there === 'not-a-file' ? undefined : there.content;
 /** A path that becomes what it should be. */
 function changeOf(found) {
     const { kind, standing, live, desired, drift } = found;
     const plain = kind === 'remove' ? 'to be removed' : difference(live, desired);
     const what = { right: plain, due: plain, drifted: `drift, to be put back: ${drift}` };
+    const whole = standing === 'contested' ? `${plain}, over drift: ${drift}` : what[standing];
     return {
         kind,
-        what: standing === 'contested' ? `${plain}, over drift: ${drift}` : what[standing],
+        what: [whole, ...describeMarks(found.marks)].join('; '),
         ...diffOf(found, 'to-desired'),
     };
 }
@@ -83572,7 +83743,7 @@ function changedFile({ file, live, desired, content }) {
     return [{ path: file.path, before, after: file.content }];
 }
 const sameContent = (one, other) => typeof one !== 'string' && typeof other !== 'string' && one.sha256 === other.sha256;
-function diffOf({ path, file, live, desired, content }, direction) {
+function diffOf({ path, file, live, desired, content, after }, direction) {
     if (!file || sameContent(live, desired))
         return {};
     if (file.secret)
@@ -83581,8 +83752,8 @@ function diffOf({ path, file, live, desired, content }, direction) {
     if (there && content === undefined)
         return { diff: '(too long to show)\n' };
     const diff = direction === 'to-desired'
-        ? unifiedDiff(path, content ?? null, file.content, false)
-        : unifiedDiff(path, file.content, content ?? '', false);
+        ? unifiedDiff(path, content ?? null, after, false)
+        : unifiedDiff(path, after, content ?? '', false);
     return diff ? { diff } : {};
 }
 /** `new`, `removed`, `content; mode 0644 → 0600`. */
@@ -83713,10 +83884,10 @@ function restartRefusal(host, service, causes, { changes }) {
 ;// CONCATENATED MODULE: ./packages/converge/lib/compare.js
 
 
-/** Pure. */
-function compareHost(desired, observed, consent) {
+/** Pure. @param marks what others marked in the host's files and has to stay */
+function compareHost(desired, observed, consent, marks) {
     const { host } = desired;
-    const services = desired.services.map((service) => compareService(host, service, observed, consent));
+    const services = desired.services.map((service) => compareService(host, service, observed, consent, marks));
     return {
         changes: [
             ...desired.users.flatMap((user) => compareUser(host, user, observed)),
@@ -83743,13 +83914,13 @@ function compareUser(host, { name, home, shell, groups }, observed) {
     ];
     return differences.length === 0 ? [] : [change(differences.join('; '))];
 }
-function compareService(host, service, observed, consent) {
+function compareService(host, service, observed, consent, marks) {
     const { name, packages, directories } = service;
     const make = (kind, target, what) => ({
         ...{ host, service: name, kind, target, what },
     });
     const missing = packages.filter((item) => !observed.packages.includes(item));
-    const files = compareFiles(host, service, observed, consent);
+    const files = compareFiles(host, service, observed, consent, marks);
     const unit = compareUnit(host, service, observed, files, consent);
     return {
         service,
@@ -85911,6 +86082,7 @@ function assertKnown({ host, services }, known) {
 
 
 
+
 /**
  * The steps that make the hosts what the bundle says; none when they already are, or when something is refused. Files
  * are named by their paths, so that no content gets into a step.
@@ -85921,12 +86093,13 @@ function assertKnown({ host, services }, known) {
  */
 function plan_plan(bundle, observed, consent = NO_CONSENT, engines = ENGINES) {
     assertSound(bundle);
+    const marks = marksOf(bundle, observed);
     const hosts = bundle.hosts.map((host) => {
         const seen = observed.hosts[host.host];
         if (!seen)
             throw new Error(`${host.host} was not observed`);
-        const difference = compareHost(host, seen, consent);
-        return { host, difference, prepared: prepareSteps(host.host, difference) };
+        const difference = compareHost(host, seen, consent, marks.get(host.host) ?? {});
+        return { host, difference, prepared: prepareSteps(host.host, difference, marks.get(host.host) ?? {}) };
     });
     const intents = new Map(hosts.flatMap(intentsOf));
     const engineWork = planEngines(bundle, observed, intents, consent, engines);
@@ -85984,7 +86157,7 @@ function workOf(host, difference, engines, prepared) {
     };
 }
 /** What comes before the first change of a live file of a running service, one after the other. */
-function prepareSteps(host, { changes, services }) {
+function prepareSteps(host, { changes, services }, marks) {
     const targets = (kind) => [
         ...new Set(changes.filter((change) => change.kind === kind).map(({ target }) => target)),
     ];
@@ -86015,7 +86188,10 @@ function prepareSteps(host, { changes, services }) {
         due.length > 0 && {
             ...base('validate', `${names}: stage and validate`),
             kind: 'validate',
-            services: due.map(({ service, files, removes }) => ({ service: service.name, files, removes })),
+            services: due.map(({ service, files, removes }) => ({
+                ...{ service: service.name, files, removes },
+                ...markedIn(files, marks),
+            })),
         },
     ];
     return steps
@@ -86024,6 +86200,12 @@ function prepareSteps(host, { changes, services }) {
         const previous = all[index - 1];
         return previous ? { ...step, after: [previous.id] } : step;
     });
+}
+function markedIn(files, marks) {
+    const marked = files
+        .map((path) => [path, (marks[path] ?? []).map(({ server }) => server)])
+        .filter(([, servers]) => servers.length > 0);
+    return marked.length > 0 ? { marks: Object.fromEntries(marked) } : {};
 }
 function applyStep(host, difference) {
     const { service, files, removes, action, changes } = difference;
@@ -86113,8 +86295,6 @@ const ROLLED_BACK = 70;
 const ROLLBACK_FAILED = 71;
 /** Exit code when nobody confirmed in time that the host can still be reached, and it went back by itself. */
 const WENT_BACK = 72;
-/** How long a host waits for that, in seconds. */
-const GUARD_SECONDS = 60;
 /** How long a probe may take to succeed after a reload, in seconds. */
 const PROBE_SECONDS = 10;
 /** For as long after a reload, a daemon may still answer by its old configuration: a probe would tell nothing. */
@@ -86249,7 +86429,7 @@ disarm
  * goes to one end or the other.
  *
  * Arguments: folder, service. Input: `file` path; `remove` path; `unit` name action enabled state; `daemon-reload`;
- * `probe` command in base64; `remember` as in REMEMBER; `guard` script in base64; `digest` value.
+ * `probe` command in base64; `remember` as in REMEMBER; `guard` script in base64, seconds; `digest` value.
  */
 const APPLY_SCRIPT = `
 set -u
@@ -86284,10 +86464,10 @@ prepare() {
 }
 swap() { put "$stage/files$1" "$1"; }
 remove() { rm -f -- "$1"; }
-arm() { # script
+arm() { # script seconds
   mkdir -p -- "$base/guard" && printf %s "$1" | base64 -d > "$base/guard.new" && mv -f -- "$base/guard.new" "$guard" || return 1
   systemctl stop "$guard_unit.timer" 2> /dev/null || :
-  systemd-run --quiet --collect --unit="$guard_unit" --on-active=${GUARD_SECONDS} --timer-property=AccuracySec=1s \\
+  systemd-run --quiet --collect --unit="$guard_unit" --on-active="$2" --timer-property=AccuracySec=1s \\
     sh "$guard" "$base" "$service"
 }
 bring_up() { # unit action enabled state
@@ -86700,6 +86880,8 @@ const describe_count = (number, noun) => `${number} ${noun}${number === 1 ? '' :
 
 
 
+/** How long a host waits for somebody to log in before it takes the change back by itself, where nothing else is said. */
+const GUARD_SECONDS = 60;
 /** One attempt at taking a change back over a connection that may be dead. */
 const ATTEMPT_MS = 15_000;
 /** How long after the host's own time is up it must be back, in seconds. */
@@ -86709,9 +86891,10 @@ const guard_PAUSE_MS = 1000;
  * Brings a change into force on which it hangs whether anybody can still log in: when a new connection is not let in, it
  * is taken back over the one that is still open; when that is gone too, the host's own timer takes it back.
  *
+ * @param guardSeconds the host's own time, with which `apply` armed it
  * @throws UserError when the change was taken back
  */
-async function keepAccess(remote, step, apply) {
+async function keepAccess(remote, step, guardSeconds, apply) {
     const start = Date.now();
     try {
         const said = await apply();
@@ -86722,7 +86905,8 @@ async function keepAccess(remote, step, apply) {
     catch (error) {
         if (!lockedOut(error))
             throw error;
-        const end = (await takeBack(remote, step, start)) ? 'the old one is back in force' : 'AND IT STAYS SO';
+        const until = start + (guardSeconds + LATE_SECONDS) * 1000;
+        const end = (await takeBack(remote, step, until)) ? 'the old one is back in force' : 'AND IT STAYS SO';
         throw new errors_UserError(`${step.host}: ${step.service}: with the new configuration nobody could log in any more; ${end}: ${messageOf(error)}`);
     }
 }
@@ -86737,9 +86921,9 @@ async function guard_confirm(remote, { host, service }) {
     await remote.script(host, CONFIRM_SCRIPT, [STATE_FOLDER, service], options);
 }
 /** @returns whether the host is as it was */
-async function takeBack(remote, { host, service }, start) {
+async function takeBack(remote, { host, service }, until) {
     const options = { name: `${service}: taking back`, sudo: true, timeoutMs: ATTEMPT_MS };
-    while (Date.now() < start + (GUARD_SECONDS + LATE_SECONDS) * 1000) {
+    while (Date.now() < until) {
         try {
             await remote.script(host, RESTORE_SCRIPT, [STATE_FOLDER, service], options);
             return true;
@@ -86870,13 +87054,14 @@ remember_in "$base/$service.presets"
 
 
 
+
 const handlers_MINUTES = 60_000;
 /** What each kind of step does to a host, the engines' steps among them. */
-function handlers_handlers(remote, bundle, engines = ENGINES) {
-    return { ...engineHandlers(remote, bundle, engines), ...ownHandlers(remote, bundle) };
+function handlers_handlers(remote, bundle, options = {}, engines = ENGINES) {
+    return { ...engineHandlers(remote, bundle, engines), ...ownHandlers(remote, bundle, options) };
 }
 /** One script, one connection's channel. */
-function ownHandlers(remote, bundle) {
+function ownHandlers(remote, bundle, { guardSeconds = GUARD_SECONDS }) {
     const script = async ({ host }, { signal }, text, args, options) => {
         const settings = { sudo: true, signal, timeoutMs: 2 * handlers_MINUTES, ...options };
         return (await remote.script(host, text, args, settings).catch(explainBusy)).stdout.trim();
@@ -86924,9 +87109,12 @@ function ownHandlers(remote, bundle) {
         apply: {
             run: async (step, context) => {
                 const service = handlers_serviceOf(bundle, step);
-                const options = { name: step.service, input: encodeRecords(applyRecords(service, step)) };
+                const options = {
+                    name: step.service,
+                    input: encodeRecords(applyRecords(service, step, guardSeconds)),
+                };
                 const apply = () => script(step, context, APPLY_SCRIPT, [STATE_FOLDER, step.service], options);
-                const applying = service.guardsAccess ? keepAccess(remote, step, apply) : apply();
+                const applying = service.guardsAccess ? keepAccess(remote, step, guardSeconds, apply) : apply();
                 return applying.catch(explainApply(step));
             },
             undo: async (step, context) => {
@@ -86962,12 +87150,14 @@ function directoryRecords({ services }, step) {
 }
 function stageRecords(host, step) {
     const roots = new Set();
-    const records = step.services.flatMap(({ service: name, files, removes }) => {
+    const records = step.services.flatMap(({ service: name, files, removes, marks }) => {
         const service = handlers_serviceOf({ stack: '', notes: [], hosts: [host] }, { host: host.host, service: name });
         for (const root of service.roots)
             roots.add(root);
         return [
-            ...service.files.filter(({ path }) => files.includes(path)).map(fileRecord),
+            ...service.files
+                .filter(({ path }) => files.includes(path))
+                .map((file) => fileRecord(withMarks(file, marks?.[file.path]))),
             ...removes.map((path) => ['remove', path]),
             ...service.validate.map((argv) => ['check', name, encodeContent(commandLine(argv))]),
         ];
@@ -86981,7 +87171,7 @@ function presetRecords({ name, presets = [] }, step) {
         ...presets.map(rememberRecord),
     ];
 }
-function applyRecords(service, step) {
+function applyRecords(service, step, guardSeconds) {
     const { unit, daemonReload, probe, files, removes, guardsAccess } = service;
     return [
         ...step.files.map((path) => ['file', path]),
@@ -86991,7 +87181,7 @@ function applyRecords(service, step) {
         ...probe.map((argv) => ['probe', encodeContent(commandLine(argv))]),
         ...files.map(rememberRecord),
         ...removes.map((path) => ['remember', path, '-']),
-        ...(guardsAccess ? [['guard', encodeContent(GUARD_SCRIPT)]] : []),
+        ...(guardsAccess ? [['guard', encodeContent(GUARD_SCRIPT), String(guardSeconds)]] : []),
         ['digest', step.digest],
     ];
 }
@@ -87887,6 +88077,8 @@ function plainCause(code, message) {
     return plain ?? message.replace('(SSH) Channel open failure: ', 'the jump host says: ');
 }
 const LOST_TRIES = 8;
+/** A host that is silent until a handshake's time is up is asked once more, and not eight times. */
+const LOST_MS = 30_000;
 const FIRST_PAUSE_MS = 150;
 const LONGEST_PAUSE_MS = 2000;
 /** While a host boots, its accounts stay closed for a moment after sshd answers. */
@@ -87902,7 +88094,7 @@ function pauseBeforeRetry(attempt, history, waitMs, random) {
     const booting = history.elapsedMs < waitMs;
     switch (attempt.kind) {
         case 'lost':
-            return history.lost < LOST_TRIES || booting ? pause : null;
+            return (history.lost < LOST_TRIES && history.elapsedMs < LOST_MS) || booting ? pause : null;
         case 'unreachable':
             return booting ? Math.round((0.5 + random / 2) * LONGEST_PAUSE_MS) : null;
         case 'refused':
@@ -88832,7 +89024,7 @@ class AttemptError extends Error {
         this.attempt = attempt;
     }
 }
-const KEEPALIVE_MS = 10_000;
+const KEEPALIVE_MS = 5_000;
 const KEEPALIVE_MISSES = 3;
 /**
  * One attempt to connect, directly or over a stream of the jump host.
@@ -88935,6 +89127,7 @@ async function handshake(config, signal) {
 
 
 
+
 /** sshd (MaxStartups 10:30:100) drops connections at random when more than ten are in their handshake. */
 const HANDSHAKES = 8;
 /** sshd (MaxSessions 10) refuses more channels on one connection; two are left for stopping a command. */
@@ -88948,6 +89141,8 @@ class Pool {
     #options;
     #handshakes = pLimit(HANDSHAKES);
     #slots = new Map();
+    /** Hosts that are gone through instead of another one, which was out of reach. */
+    #detours = new Map();
     #closing = new AbortController();
     connections = 0;
     retries = 0;
@@ -89059,8 +89254,7 @@ class Pool {
     }
     /** One handshake, when it is its turn; the connection to the jump host comes before and takes its own turn. */
     async #attempt(host, through) {
-        const { via } = host.ssh;
-        const jump = through ?? (via === null ? undefined : await this.#slot(via).session);
+        const jump = through ?? (await this.#jump(host));
         try {
             const session = await this.#handshakes(() => openSession(host, this.#key, jump, this.#options.handshakeTimeoutMs, this.#closing.signal));
             this.connections++;
@@ -89073,6 +89267,35 @@ class Pool {
                 return error.attempt;
             throw error;
         }
+    }
+    /**
+     * The connection to the host through which SSH goes. When that one is gone, another of its tier is as good: a host must
+     * not be out of reach, half way through a change, because the one in front of it died.
+     */
+    async #jump({ ssh: { via } }) {
+        if (via === null)
+            return undefined;
+        try {
+            return await this.#slot(this.#detours.get(via) ?? via).session;
+        }
+        catch (error) {
+            if (!(error instanceof ConnectError) || error.reason !== 'unreachable')
+                throw error;
+            for (const name of this.#twinsOf(via)) {
+                const session = await this.#slot(name).session.catch(() => undefined);
+                // From now on at once: each host behind it would else wait for the dead one anew.
+                if (session)
+                    this.#detours.set(via, name);
+                if (session)
+                    return session;
+            }
+            throw error;
+        }
+    }
+    #twinsOf(name) {
+        const { tier } = this.#host(name);
+        const twins = [...this.#hosts.values()].filter((host) => host.tier === tier && host.ssh.via === null);
+        return twins.map((host) => host.name).filter((twin) => twin !== name);
     }
     #assertJumps(host) {
         const path = [host.name];
@@ -89191,6 +89414,10 @@ function connect(inventory, credentials, options = {}) {
         upload: async (host, target, content, uploadOptions = {}) => {
             const { script: text, args, input, options: own } = uploadCommand(target, content);
             await script(host, text, args, { ...uploadOptions, ...own, input });
+        },
+        warm: (hosts) => {
+            for (const host of hosts)
+                pool.use(host, () => Promise.resolve()).catch(() => undefined);
         },
         reach: async (host, reachOptions = {}) => {
             const options = { ...reachOptions, timeoutMs: HANDSHAKE_TIMEOUT_MS };

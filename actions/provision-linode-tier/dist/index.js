@@ -84761,6 +84761,9 @@ const relativePath = schemas_string()
     .refine((path) => !path.split('/').some((part) => part === '..' || part === '.'), 'a path that stays in its folder');
 const urlPath = schemas_string().regex(/^\/[A-Za-z0-9._~/-]*$/, 'an absolute URL path such as /images');
 const variable = schemas_string().regex(/^[A-Z_][A-Z0-9_]*$/, 'a variable name: capitals, digits, underscores');
+/** A program and its arguments, split at each space; nothing in it means anything to a shell, which never sees it. */
+const plainCommand = schemas_string()
+    .regex(/^[A-Za-z0-9._/:=@,+-]+(?: [A-Za-z0-9._/:=@,+-]+)*$/, 'a program and its plain arguments, such as bin/migrate up');
 const oneLine = schemas_string().regex(/^[^\r\n\0]*$/, 'one line');
 const privateNetwork = schemas_string()
     .refine((text) => ipaddr.IPv4.isValidCIDR(text), 'an IPv4 network such as 10.10.0.0/16')
@@ -84772,6 +84775,10 @@ function isPrivateNetwork(text) {
 const ExistingHostSchema = strictObject({
     address,
     privateAddress: address.optional(),
+    placement: schemas_string()
+        .regex(/^[A-Za-z0-9._-]{1,64}$/, 'a word of letters, digits, dots and dashes')
+        .optional()
+        .describe('What fails together, such as a rack: roll-outs go from one to the next'),
     hostKey: schemas_string()
         .regex(/^SHA256:[A-Za-z0-9+/]{43}$/, 'the fingerprint that `ssh-keygen -lf` prints: SHA256:…'),
     user: schemas_string()
@@ -84895,7 +84902,13 @@ const AppSchema = strictObject({
         on: schemas_enum(['host', 'runner']).default('host'),
     })
         .prefault({}),
-    hooks: strictObject({ migrate: oneLine.optional() }).default({}),
+    hooks: strictObject({
+        migrate: plainCommand
+            .optional()
+            .describe('Runs once a release, on one app host, before any of its instances starts: bin/migrate up'),
+        timeout: schema_duration.default(parseDuration('10m')).describe('How long it may take'),
+    })
+        .prefault({}),
     packages: array(schemas_string().regex(/^[a-z0-9][a-z0-9+.-]+$/, 'a Debian package'))
         .default([])
         .describe('Debian packages that the application needs'),
@@ -84904,7 +84917,7 @@ const AppSchema = strictObject({
         .describe('How long requests in flight may take before the old release is stopped'),
     keepReleases: count(2, 100).default(5),
 });
-const StackSchema = strictObject({
+const schema_StackSchema = strictObject({
     stack: schema_name(20, 'the stack'),
     region: schemas_string().regex(/^[a-z0-9-]+$/),
     image: schemas_enum(['linode/debian13', 'linode/debian12', 'linode/ubuntu24.04']).default('linode/debian13'),
@@ -84968,11 +84981,21 @@ function parse_loadStack(file) {
 }
 /** As `loadStack`, of a text; `file` is the name that errors give. */
 function parseStack(text, file) {
+    const { value: stack, locate } = parseYaml(schema_StackSchema, text, file);
+    return { stack, file, locate };
+}
+/**
+ * Reads YAML that has to be of a form.
+ *
+ * @param file the name that errors give
+ * @throws UserError naming line, column and key of the first fault, what was found and what is allowed.
+ */
+function parseYaml(schema, text, file) {
     const source = new Source(text, file);
-    const result = StackSchema.safeParse(source.document.toJS() ?? {});
+    const result = schema.safeParse(source.document.toJS() ?? {});
     if (!result.success)
-        throw explain(result.error, source);
-    return { stack: result.data, file, locate: (path) => source.locate(path) };
+        throw explain(result.error, source, schema);
+    return { value: result.data, locate: (path) => source.locate(path) };
 }
 /** A YAML text that knows where everything in it stands. */
 class Source {
@@ -85034,12 +85057,12 @@ function fault(location, what) {
         location,
     });
 }
-function explain(error, source) {
+function explain(error, source, schema) {
     const issue = error.issues[0];
     if (!issue)
         return fault(source.locate([]), 'the stack file is not valid');
     if (issue.code === 'unrecognized_keys')
-        return unknownKey(issue.path, issue.keys[0] ?? '', source);
+        return unknownKey(issue.path, issue.keys[0] ?? '', source, schema);
     const found = source.valueAt(issue.path);
     const missing = found === undefined && issue.code === 'invalid_type';
     const what = missing ? 'is missing' : `${foundText(found)}${parse_expectation(issue)}`;
@@ -85089,16 +85112,16 @@ function amount(origin, relation, limit) {
         return `must have ${relation} ${limit} ${Number(limit) === 1 ? 'entry' : 'entries'}`;
     return `must be ${relation} ${limit}`;
 }
-function unknownKey(path, key, source) {
-    const allowed = allowedKeys(path);
+function unknownKey(path, key, source, schema) {
+    const allowed = allowedKeys(path, schema);
     const [likely] = nearest(key, allowed);
     const hint = likely ? `did you mean "${likely}"?` : `allowed: ${allowed.join(', ')}.`;
     const noun = path.length === 1 && path[0] === 'tiers' ? 'tier' : 'key';
     return parse_stackFault(source.locateKey(path, key), [...path, key].join('.'), `unknown ${noun}; ${hint}`);
 }
 /** The keys that the schema allows at a path, read from the JSON Schema that is generated from it. */
-function allowedKeys(path) {
-    let node = stackJsonSchema();
+function allowedKeys(path, schema) {
+    let node = toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
     for (const part of path)
         node = typeof part === 'number' ? node?.items : node?.properties?.[String(part)];
     return Object.keys(node?.properties ?? {});
@@ -85108,7 +85131,7 @@ function stackJsonSchema() {
     return {
         $id: 'perlstack.schema.json',
         title: 'perlstack.yml',
-        ...toJSONSchema(StackSchema, { io: 'input', unrepresentable: 'any' }),
+        ...z.toJSONSchema(StackSchema, { io: 'input', unrepresentable: 'any' }),
     };
 }
 
@@ -103772,6 +103795,8 @@ function assertPlan(plan) {
 function settingsOf(stack, tier) {
     return stack.tiers[tier];
 }
+/** Whether Perl modules are built on an app host, from where the others fetch them. */
+const buildsOnHosts = ({ app }) => app.build.with !== 'none' && app.build.on === 'host';
 /** Whether the hosts of a tier are made by us: not those that exist already, nor those of another tier. */
 function place_isProvisioned(stack, tier) {
     const settings = settingsOf(stack, tier);
@@ -103931,6 +103956,8 @@ function hostOf(linode, via) {
             memoryMiB,
             vcpus,
             diskMiB,
+            // The hosts of a tier are in a group that keeps them apart: none of them fails with another.
+            placement: null,
             linodeId: linode.id,
         },
         ssh: { address, port: 22, user: 'deploy', hostKeys, via },
@@ -103938,9 +103965,9 @@ function hostOf(linode, via) {
 }
 function existingHosts(stack, tier) {
     const hosts = (settingsOf(stack, tier)?.hosts ?? []);
-    return hosts.map(({ address, privateAddress = null, hostKey, user, port }, index) => ({
+    return hosts.map(({ address, privateAddress = null, placement = null, hostKey, user, port }, index) => ({
         ...{ name: hostName(tier, index + 1), tier, publicAddress: address, privateAddress },
-        ...{ memoryMiB: null, vcpus: null, diskMiB: null, linodeId: null },
+        ...{ memoryMiB: null, vcpus: null, diskMiB: null, placement, linodeId: null },
         ssh: { address, port, user, hostKeys: [hostKey], via: null },
     }));
 }
@@ -104622,6 +104649,13 @@ const ACCESS = [
     { from: 'operators', to: 'every tier', ports: SSH, what: 'SSH' },
     { from: 'jump', to: 'every tier', ports: SSH, what: 'SSH through a public host' },
     { from: 'web', to: 'app', ports: '5000', what: 'requests to the application' },
+    {
+        from: 'app',
+        to: 'app',
+        ports: '5000',
+        what: 'modules that one host built for all',
+        where: buildsOnHosts,
+    },
     { from: 'app', to: 'database', ports: '5432', what: 'PostgreSQL' },
     { from: 'database', to: 'database', ports: '5432,8008', what: 'replication, Patroni' },
     { from: 'app', to: 'cache', ports: '6379,26379', what: 'Redis, Sentinel' },
@@ -104691,7 +104725,9 @@ function waysOf(stack, place) {
     });
 }
 /** Whether an access ends on the hosts of a tier, be it for the tier itself or for a role that is placed on it. */
-function reaches(stack, { from, to }, { tier, direct, jumped }) {
+function reaches(stack, { from, to, where }, { tier, direct, jumped }) {
+    if (where && !where(stack))
+        return false;
     if (from === 'operators')
         return direct;
     if (from === 'jump')
@@ -106899,6 +106935,8 @@ function plainCause(code, message) {
     return plain ?? message.replace('(SSH) Channel open failure: ', 'the jump host says: ');
 }
 const LOST_TRIES = 8;
+/** A host that is silent until a handshake's time is up is asked once more, and not eight times. */
+const LOST_MS = 30_000;
 const FIRST_PAUSE_MS = 150;
 const LONGEST_PAUSE_MS = 2000;
 /** While a host boots, its accounts stay closed for a moment after sshd answers. */
@@ -106914,7 +106952,7 @@ function pauseBeforeRetry(attempt, history, waitMs, random) {
     const booting = history.elapsedMs < waitMs;
     switch (attempt.kind) {
         case 'lost':
-            return history.lost < LOST_TRIES || booting ? pause : null;
+            return (history.lost < LOST_TRIES && history.elapsedMs < LOST_MS) || booting ? pause : null;
         case 'unreachable':
             return booting ? Math.round((0.5 + random / 2) * LONGEST_PAUSE_MS) : null;
         case 'refused':
@@ -107844,7 +107882,7 @@ class AttemptError extends Error {
         this.attempt = attempt;
     }
 }
-const KEEPALIVE_MS = 10_000;
+const KEEPALIVE_MS = 5_000;
 const KEEPALIVE_MISSES = 3;
 /**
  * One attempt to connect, directly or over a stream of the jump host.
@@ -107947,6 +107985,7 @@ async function handshake(config, signal) {
 
 
 
+
 /** sshd (MaxStartups 10:30:100) drops connections at random when more than ten are in their handshake. */
 const HANDSHAKES = 8;
 /** sshd (MaxSessions 10) refuses more channels on one connection; two are left for stopping a command. */
@@ -107960,6 +107999,8 @@ class Pool {
     #options;
     #handshakes = pLimit(HANDSHAKES);
     #slots = new Map();
+    /** Hosts that are gone through instead of another one, which was out of reach. */
+    #detours = new Map();
     #closing = new AbortController();
     connections = 0;
     retries = 0;
@@ -108071,8 +108112,7 @@ class Pool {
     }
     /** One handshake, when it is its turn; the connection to the jump host comes before and takes its own turn. */
     async #attempt(host, through) {
-        const { via } = host.ssh;
-        const jump = through ?? (via === null ? undefined : await this.#slot(via).session);
+        const jump = through ?? (await this.#jump(host));
         try {
             const session = await this.#handshakes(() => openSession(host, this.#key, jump, this.#options.handshakeTimeoutMs, this.#closing.signal));
             this.connections++;
@@ -108085,6 +108125,35 @@ class Pool {
                 return error.attempt;
             throw error;
         }
+    }
+    /**
+     * The connection to the host through which SSH goes. When that one is gone, another of its tier is as good: a host must
+     * not be out of reach, half way through a change, because the one in front of it died.
+     */
+    async #jump({ ssh: { via } }) {
+        if (via === null)
+            return undefined;
+        try {
+            return await this.#slot(this.#detours.get(via) ?? via).session;
+        }
+        catch (error) {
+            if (!(error instanceof ConnectError) || error.reason !== 'unreachable')
+                throw error;
+            for (const name of this.#twinsOf(via)) {
+                const session = await this.#slot(name).session.catch(() => undefined);
+                // From now on at once: each host behind it would else wait for the dead one anew.
+                if (session)
+                    this.#detours.set(via, name);
+                if (session)
+                    return session;
+            }
+            throw error;
+        }
+    }
+    #twinsOf(name) {
+        const { tier } = this.#host(name);
+        const twins = [...this.#hosts.values()].filter((host) => host.tier === tier && host.ssh.via === null);
+        return twins.map((host) => host.name).filter((twin) => twin !== name);
     }
     #assertJumps(host) {
         const path = [host.name];
@@ -108204,6 +108273,10 @@ function connect(inventory, credentials, options = {}) {
             const { script: text, args, input, options: own } = uploadCommand(target, content);
             await script(host, text, args, { ...uploadOptions, ...own, input });
         },
+        warm: (hosts) => {
+            for (const host of hosts)
+                pool.use(host, () => Promise.resolve()).catch(() => undefined);
+        },
         reach: async (host, reachOptions = {}) => {
             const options = { ...reachOptions, timeoutMs: HANDSHAKE_TIMEOUT_MS };
             const ended = await pool.useNew(host, async (session) => {
@@ -108309,21 +108382,29 @@ function inStackFile(file, work) {
     }
 }
 /**
- * The inventory that an input holds: JSON, or the path of a file with it.
+ * The inventory that an input holds, of the stack that the other inputs speak of.
  *
- * @param stack the stack that the other inputs speak of
- * @throws UserError when it is neither, or is the inventory of another stack
+ * @throws as `inventoryIn`, and when it is the inventory of another stack
  */
 function inventoryFrom(input, stack) {
+    const inventory = inventoryIn(input);
+    if (inventory.stack === stack)
+        return inventory;
+    throw new UserError(`Input "inventory": it is that of stack "${inventory.stack}", but the stack file says "${stack}"; take both from the same stack`);
+}
+/**
+ * The inventory that an input holds: JSON, or the path of a file with it.
+ *
+ * @throws UserError when it is neither
+ */
+function inventoryIn(input) {
     const parsed = InventorySchema.safeParse(jsonIn(input));
     if (!parsed.success) {
         const [issue] = parsed.error.issues;
         const where = issue?.path.map(String).join('.') || 'the whole';
         throw new UserError(`Input "inventory": ${where}: ${issue ? faultOf(issue) : 'not valid'}; ${PASS_THE_OUTPUT}`);
     }
-    if (parsed.data.stack === stack)
-        return parsed.data;
-    throw new UserError(`Input "inventory": it is that of stack "${parsed.data.stack}", but the stack file says "${stack}"; take both from the same stack`);
+    return parsed.data;
 }
 /** A key that is not known here is what another version of the actions wrote. */
 function faultOf(issue) {

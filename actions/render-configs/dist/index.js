@@ -52160,6 +52160,9 @@ const relativePath = schemas_string()
     .refine((path) => !path.split('/').some((part) => part === '..' || part === '.'), 'a path that stays in its folder');
 const urlPath = schemas_string().regex(/^\/[A-Za-z0-9._~/-]*$/, 'an absolute URL path such as /images');
 const variable = schemas_string().regex(/^[A-Z_][A-Z0-9_]*$/, 'a variable name: capitals, digits, underscores');
+/** A program and its arguments, split at each space; nothing in it means anything to a shell, which never sees it. */
+const plainCommand = schemas_string()
+    .regex(/^[A-Za-z0-9._/:=@,+-]+(?: [A-Za-z0-9._/:=@,+-]+)*$/, 'a program and its plain arguments, such as bin/migrate up');
 const oneLine = schemas_string().regex(/^[^\r\n\0]*$/, 'one line');
 const privateNetwork = schemas_string()
     .refine((text) => ipaddr.IPv4.isValidCIDR(text), 'an IPv4 network such as 10.10.0.0/16')
@@ -52171,6 +52174,10 @@ function isPrivateNetwork(text) {
 const ExistingHostSchema = strictObject({
     address,
     privateAddress: address.optional(),
+    placement: schemas_string()
+        .regex(/^[A-Za-z0-9._-]{1,64}$/, 'a word of letters, digits, dots and dashes')
+        .optional()
+        .describe('What fails together, such as a rack: roll-outs go from one to the next'),
     hostKey: schemas_string()
         .regex(/^SHA256:[A-Za-z0-9+/]{43}$/, 'the fingerprint that `ssh-keygen -lf` prints: SHA256:…'),
     user: schemas_string()
@@ -52294,7 +52301,13 @@ const AppSchema = strictObject({
         on: schemas_enum(['host', 'runner']).default('host'),
     })
         .prefault({}),
-    hooks: strictObject({ migrate: oneLine.optional() }).default({}),
+    hooks: strictObject({
+        migrate: plainCommand
+            .optional()
+            .describe('Runs once a release, on one app host, before any of its instances starts: bin/migrate up'),
+        timeout: schema_duration.default(parseDuration('10m')).describe('How long it may take'),
+    })
+        .prefault({}),
     packages: array(schemas_string().regex(/^[a-z0-9][a-z0-9+.-]+$/, 'a Debian package'))
         .default([])
         .describe('Debian packages that the application needs'),
@@ -52303,7 +52316,7 @@ const AppSchema = strictObject({
         .describe('How long requests in flight may take before the old release is stopped'),
     keepReleases: count(2, 100).default(5),
 });
-const StackSchema = strictObject({
+const schema_StackSchema = strictObject({
     stack: schema_name(20, 'the stack'),
     region: schemas_string().regex(/^[a-z0-9-]+$/),
     image: schemas_enum(['linode/debian13', 'linode/debian12', 'linode/ubuntu24.04']).default('linode/debian13'),
@@ -52367,11 +52380,21 @@ function loadStack(file) {
 }
 /** As `loadStack`, of a text; `file` is the name that errors give. */
 function parseStack(text, file) {
+    const { value: stack, locate } = parseYaml(schema_StackSchema, text, file);
+    return { stack, file, locate };
+}
+/**
+ * Reads YAML that has to be of a form.
+ *
+ * @param file the name that errors give
+ * @throws UserError naming line, column and key of the first fault, what was found and what is allowed.
+ */
+function parseYaml(schema, text, file) {
     const source = new Source(text, file);
-    const result = StackSchema.safeParse(source.document.toJS() ?? {});
+    const result = schema.safeParse(source.document.toJS() ?? {});
     if (!result.success)
-        throw explain(result.error, source);
-    return { stack: result.data, file, locate: (path) => source.locate(path) };
+        throw explain(result.error, source, schema);
+    return { value: result.data, locate: (path) => source.locate(path) };
 }
 /** A YAML text that knows where everything in it stands. */
 class Source {
@@ -52433,12 +52456,12 @@ function fault(location, what) {
         location,
     });
 }
-function explain(error, source) {
+function explain(error, source, schema) {
     const issue = error.issues[0];
     if (!issue)
         return fault(source.locate([]), 'the stack file is not valid');
     if (issue.code === 'unrecognized_keys')
-        return unknownKey(issue.path, issue.keys[0] ?? '', source);
+        return unknownKey(issue.path, issue.keys[0] ?? '', source, schema);
     const found = source.valueAt(issue.path);
     const missing = found === undefined && issue.code === 'invalid_type';
     const what = missing ? 'is missing' : `${foundText(found)}${expectation(issue)}`;
@@ -52488,16 +52511,16 @@ function amount(origin, relation, limit) {
         return `must have ${relation} ${limit} ${Number(limit) === 1 ? 'entry' : 'entries'}`;
     return `must be ${relation} ${limit}`;
 }
-function unknownKey(path, key, source) {
-    const allowed = allowedKeys(path);
+function unknownKey(path, key, source, schema) {
+    const allowed = allowedKeys(path, schema);
     const [likely] = nearest(key, allowed);
     const hint = likely ? `did you mean "${likely}"?` : `allowed: ${allowed.join(', ')}.`;
     const noun = path.length === 1 && path[0] === 'tiers' ? 'tier' : 'key';
     return stackFault(source.locateKey(path, key), [...path, key].join('.'), `unknown ${noun}; ${hint}`);
 }
 /** The keys that the schema allows at a path, read from the JSON Schema that is generated from it. */
-function allowedKeys(path) {
-    let node = stackJsonSchema();
+function allowedKeys(path, schema) {
+    let node = toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
     for (const part of path)
         node = typeof part === 'number' ? node?.items : node?.properties?.[String(part)];
     return Object.keys(node?.properties ?? {});
@@ -52507,7 +52530,7 @@ function stackJsonSchema() {
     return {
         $id: 'perlstack.schema.json',
         title: 'perlstack.yml',
-        ...toJSONSchema(StackSchema, { io: 'input', unrepresentable: 'any' }),
+        ...z.toJSONSchema(StackSchema, { io: 'input', unrepresentable: 'any' }),
     };
 }
 
@@ -53851,6 +53874,8 @@ const HostSchema = strictObject({
     vcpus: schemas_number().int().positive().nullable().default(null),
     /** Disk in MiB, from the Linode. */
     diskMiB: schemas_number().int().positive().nullable().default(null),
+    /** What fails together with it (a rack, a placement group); `null` where that is not known. */
+    placement: schemas_string().nullable().default(null),
     /** Linode id, or `null` for a host that was not provisioned by us. */
     linodeId: schemas_number().int().nullable().default(null),
 });
@@ -53904,21 +53929,29 @@ function inStackFile(file, work) {
     }
 }
 /**
- * The inventory that an input holds: JSON, or the path of a file with it.
+ * The inventory that an input holds, of the stack that the other inputs speak of.
  *
- * @param stack the stack that the other inputs speak of
- * @throws UserError when it is neither, or is the inventory of another stack
+ * @throws as `inventoryIn`, and when it is the inventory of another stack
  */
 function inventoryFrom(input, stack) {
+    const inventory = inventoryIn(input);
+    if (inventory.stack === stack)
+        return inventory;
+    throw new errors_UserError(`Input "inventory": it is that of stack "${inventory.stack}", but the stack file says "${stack}"; take both from the same stack`);
+}
+/**
+ * The inventory that an input holds: JSON, or the path of a file with it.
+ *
+ * @throws UserError when it is neither
+ */
+function inventoryIn(input) {
     const parsed = InventorySchema.safeParse(jsonIn(input));
     if (!parsed.success) {
         const [issue] = parsed.error.issues;
         const where = issue?.path.map(String).join('.') || 'the whole';
         throw new errors_UserError(`Input "inventory": ${where}: ${issue ? faultOf(issue) : 'not valid'}; ${PASS_THE_OUTPUT}`);
     }
-    if (parsed.data.stack === stack)
-        return parsed.data;
-    throw new errors_UserError(`Input "inventory": it is that of stack "${parsed.data.stack}", but the stack file says "${stack}"; take both from the same stack`);
+    return parsed.data;
 }
 /** A key that is not known here is what another version of the actions wrote. */
 function faultOf(issue) {
@@ -59800,7 +59833,7 @@ function partsOf(host) {
 }
 /** What a service is besides the content of its files. */
 function describeService({ presets = [], files, ...service }) {
-    const modes = (of) => of.map(({ content: _content, ...file }) => file);
+    const modes = (of) => of.map(({ content: _content, keeps, ...file }) => (keeps ? { ...file, keeps: keeps.kind } : file));
     return lines({ ...service, presets: modes(presets), files: modes(files) });
 }
 /** JSON for people: a role's verifier is as good as its password to some. */
@@ -59849,6 +59882,8 @@ function requiredSecrets({ app, tiers }) {
 function settingsOf(stack, tier) {
     return stack.tiers[tier];
 }
+/** Whether Perl modules are built on an app host, from where the others fetch them. */
+const buildsOnHosts = ({ app }) => app.build.with !== 'none' && app.build.on === 'host';
 /** Whether the hosts of a tier are made by us: not those that exist already, nor those of another tier. */
 function place_isProvisioned(stack, tier) {
     const settings = settingsOf(stack, tier);
@@ -59958,6 +59993,13 @@ const ACCESS = [
     { from: 'operators', to: 'every tier', ports: SSH, what: 'SSH' },
     { from: 'jump', to: 'every tier', ports: SSH, what: 'SSH through a public host' },
     { from: 'web', to: 'app', ports: '5000', what: 'requests to the application' },
+    {
+        from: 'app',
+        to: 'app',
+        ports: '5000',
+        what: 'modules that one host built for all',
+        where: buildsOnHosts,
+    },
     { from: 'app', to: 'database', ports: '5432', what: 'PostgreSQL' },
     { from: 'database', to: 'database', ports: '5432,8008', what: 'replication, Patroni' },
     { from: 'app', to: 'cache', ports: '6379,26379', what: 'Redis, Sentinel' },
@@ -60027,7 +60069,9 @@ function waysOf(stack, place) {
     });
 }
 /** Whether an access ends on the hosts of a tier, be it for the tier itself or for a role that is placed on it. */
-function reaches(stack, { from, to }, { tier, direct, jumped }) {
+function reaches(stack, { from, to, where }, { tier, direct, jumped }) {
+    if (where && !where(stack))
+        return false;
     if (from === 'operators')
         return direct;
     if (from === 'jump')
@@ -60703,12 +60747,16 @@ function socketAddress(address, port) {
 ;// CONCATENATED MODULE: ./packages/configs/lib/layout.js
 /** The port on which every app host's nginx answers the web tier. */
 const APP_PORT = 5_000;
+/** Where an app host's nginx gives the modules that it built to the other app hosts, and to nobody else. */
+const MODULES_PATH = '/.perlstack/modules/';
 /** Where PostgreSQL, Redis and its Sentinels listen. */
 const POSTGRESQL_PORT = 5_432;
 const REDIS_PORT = 6_379;
 const SENTINEL_PORT = 26_379;
 /** Where nginx answers the host itself: its health and counters, for the monitoring; nothing outside can reach it. */
 const STATUS_ADDRESS = '127.0.0.1:8080';
+/** The symbolic links to releases in an application's home: what serves, what is being rolled out, what served before. */
+const RELEASE_LINKS = ['current', 'next', 'previous'];
 /** The layout of the application `app`. */
 function appLayout(app) {
     const home = `/srv/${app}`;
@@ -60719,6 +60767,7 @@ function appLayout(app) {
         user: app,
         home,
         releases,
+        modules: `${home}/modules`,
         current: `${home}/current`,
         socketLink: `${home}/current.sock`,
         socketLinkOf: (unit) => (unit === 1 ? `${home}/current.sock` : `${home}/current-unit${unit}.sock`),
@@ -60958,7 +61007,10 @@ function nginxService(stack, host, role) {
         directories: ['/etc/nginx/server.d', ...(role.folders ?? [])].map(folder),
         files: [
             textFile('/etc/nginx/nginx.conf', printNginx(mainStatements(stack, host, role))),
-            textFile(`/etc/nginx/conf.d/${stack.app.name}.conf`, site),
+            {
+                ...textFile(`/etc/nginx/conf.d/${stack.app.name}.conf`, site),
+                ...(role.siteKeeps ? { keeps: role.siteKeeps } : {}),
+            },
             ...(role.files ?? []),
             textFile('/etc/systemd/system/nginx.service.d/perlstack.conf', restartDropIn(stack, host)),
         ],
@@ -61036,16 +61088,45 @@ function upstream({ app }) {
 }
 /** A unit that is not there, or was lost, is left to the others where there are any; no POST is sent twice. */
 const nextUnit = ({ app }) => directive('proxy_next_upstream', app.units > 1 ? 'error' : 'off');
+/**
+ * Static files of the release that serves, else of the one that is being rolled out, else of the one before: while a
+ * roll-out lasts, and in pages that browsers still show, both old and new names are asked for, on every host.
+ */
+function files(stack) {
+    const { home } = appLayout(stack.app.name);
+    const { root, expires } = stack.app.static;
+    const tried = RELEASE_LINKS.map((link) => expression `/${link}/${root}$uri`);
+    return [
+        directive('root', home),
+        directive('expires', nginxTime(expires)),
+        directive('try_files', ...tried, '@app'),
+    ];
+}
 function locations(stack) {
     const pass = directive('proxy_pass', `http://${groupOf(stack.app.name)}`);
-    const files = staticPaths(stack);
+    const paths = staticPaths(stack);
     return [
-        ...files.map((path) => nginx_block('location', [path], [
-            directive('expires', nginxTime(stack.app.static.expires)),
-            directive('try_files', expression `$uri`, '@app'),
-        ])),
-        ...(files.includes('/') ? [] : [nginx_block('location', ['/'], [pass])]),
+        ...paths.map((path) => nginx_block('location', [path], files(stack))),
+        ...(paths.includes('/') ? [] : [nginx_block('location', ['/'], [pass])]),
         nginx_block('location', ['@app'], [pass]),
+    ];
+}
+/** The networks of the app tier; a client from elsewhere comes through a web host, which says where it is from. */
+function builders(stack, inventory) {
+    if (place_isProvisioned(stack, 'app'))
+        return [subnetOf(stack, 'app')];
+    return mergeNetworks(hostsOf(inventory, 'app').map((one) => networkOfOne(privateAddressOf(one))));
+}
+/** What one host built is given to the others from here: no key lies on any of them, and nothing goes through the runner. */
+function modulesLocation(stack, inventory) {
+    if (!buildsOnHosts(stack))
+        return [];
+    return [
+        nginx_block('location', ['^~', MODULES_PATH], [
+            ...builders(stack, inventory).map((network) => directive('allow', network)),
+            directive('deny', 'all'),
+            directive('alias', `${appLayout(stack.app.name).modules}/`),
+        ]),
     ];
 }
 function server(stack, inventory, host) {
@@ -61066,6 +61147,7 @@ function server(stack, inventory, host) {
         ...proxyTimeouts(cutAfter(stack).local),
         nextUnit(stack),
         healthLocation(),
+        ...modulesLocation(stack, inventory),
         ...locations(stack),
         nginx_comment('For settings of your own; perlstack never writes there.'),
         directive('include', '/etc/nginx/server.d/*.conf'),
@@ -61499,8 +61581,14 @@ function upstream_upstream(world) {
         directive('zone', upstream_groupOf(stack.app.name), '512k'),
         directive('least_conn'),
         nginx_comment('A dead host is left out; single failures, and a host that was just restarted, are not.'),
-        ...hosts.map((host, at) => directive('server', socketAddress(privateAddressOf(host), APP_PORT), ...(weights[at] === 1 ? [] : [`weight=${weights[at]}`]), 'max_fails=10', 'fail_timeout=3s')),
+        ...hosts.map((host, at) => directive('server', serverOf(host), ...(weights[at] === 1 ? [] : [`weight=${weights[at]}`]), 'max_fails=10', 'fail_timeout=3s')),
     ]);
+}
+const serverOf = (host) => socketAddress(privateAddressOf(host), APP_PORT);
+/** Which of them get requests is decided by deploys: on the web hosts, and nowhere else. */
+function keptMarks(world) {
+    const servers = world.role('app').map((host) => ({ server: serverOf(host), host: host.name }));
+    return { kind: 'nginx-upstream-down', servers };
 }
 /** The smallest whole numbers that stand to each other as these do. */
 function weightsOf(workers) {
@@ -61632,6 +61720,7 @@ const webServer = (world, host) => {
             requestId: expression `$request_id`,
             http: COMPRESSION,
             site: siteText(world),
+            siteKeeps: keptMarks(world),
             files,
             folders: files.length > 0 ? [TLS_FOLDER] : [],
             // A key that is not used any more is not left lying about.
@@ -62402,7 +62491,7 @@ function part(lines, wanted) {
 function serverFile(path, content, effect) {
     return { ...textFile(path, content), group: 'postgres', mode: 0o640, effect };
 }
-function files(world, host, layout) {
+function service_files(world, host, layout) {
     const heading = headingOf(world.stack, host);
     const lines = service_settingsOf(world, host);
     const conf = (name, content, effect) => serverFile(`${layout.config}/${name}`, printPostgresql(heading, content), effect);
@@ -62439,7 +62528,7 @@ function serviceOf(world, host) {
         presets: [PRESET],
         packages: [`postgresql-${version}`],
         directories: directories(layout),
-        files: files(world, host, layout),
+        files: service_files(world, host, layout),
         removes: [],
         roots: [layout.config],
         validate: [validateCommand(layout)],
@@ -63444,15 +63533,18 @@ const INSTALL = { name: 'Install', entries: [['WantedBy', 'multi-user.target']] 
 
 
 
+
 const service_UNITS = '/etc/systemd/system';
 /** The account that runs the application. */
 function appUser({ app }) {
     return { name: app.name, home: `/var/lib/${app.name}`, shell: '/usr/sbin/nologin', groups: [] };
 }
 const rootOwned = (path) => ({ path, owner: 'root', group: 'root', mode: 0o755 });
-function service_packages({ app }) {
-    const { with: tool, on } = app.build;
-    const building = tool === 'none' || on === 'runner' ? [] : ['build-essential', 'carton', 'cpanminus'];
+function service_packages(stack) {
+    const { app } = stack;
+    // Any app host may be the one that builds.
+    const tools = ['gcc', 'libc6-dev', 'make', 'zstd', ...(app.build.with === 'carton' ? ['carton'] : [])];
+    const building = buildsOnHosts(stack) ? tools : [];
     return [...new Set(['starman', 'curl', ...building, ...app.packages])].sort();
 }
 /** Where the sockets are, a folder for each unit. */
@@ -63461,7 +63553,7 @@ function runDirectories({ app }) {
     return unitsOf(app).map((unit) => ({ path: runDirectoryOf(unit), owner: user, group: user, mode: 0o755 }));
 }
 const templates = ({ app }) => unitsOf(app).map((unit) => `${service_UNITS}/${appLayout(app.name).templateOf(unit)}`);
-function service_files(world, host) {
+function starman_service_files(world, host) {
     const { stack } = world;
     const heading = headingOf(stack, host);
     const layout = appLayout(stack.app.name);
@@ -63502,7 +63594,7 @@ function starmanService(world, host) {
             rootOwned(`/etc/${stack.app.name}`),
             ...runDirectories(stack),
         ],
-        files: service_files(world, host),
+        files: starman_service_files(world, host),
         removes: [],
         roots: [service_UNITS],
         validate: [['systemd-analyze', 'verify', ...templates(stack)]],
@@ -64153,6 +64245,40 @@ function connectGitHub(token, { retryAfterMs = 1_000 } = {}) {
         async updateComment(id, body) {
             const wanted = { what: 'update its comment', permission: 'pull-requests: write' };
             await explained(wanted, () => rest.issues.updateComment({ ...repository, comment_id: id, body }));
+        },
+        async deployments(environment, sha) {
+            const wanted = { what: 'read the deployments', permission: 'deployments: write' };
+            const query = { ...repository, environment, per_page: 10, ...(sha === undefined ? {} : { sha }) };
+            return (await reading(wanted, () => rest.repos.listDeployments(query))).data.map(({ id }) => id);
+        },
+        async deploymentStatuses(id) {
+            const wanted = { what: 'read a deployment', permission: 'deployments: write' };
+            const query = { ...repository, deployment_id: id, per_page: 10 };
+            const { data } = await reading(wanted, () => rest.repos.listDeploymentStatuses(query));
+            return data.map(({ state, log_url: log, target_url: target }) => ({
+                state,
+                page: log || target || '',
+            }));
+        },
+        async createDeployment({ sha, environment, description }) {
+            const wanted = { what: 'make a deployment', permission: 'deployments: write' };
+            const made = {
+                ...{ ref: sha, environment, description, auto_merge: false },
+                // The check of this very job is pending: GitHub would wait for it.
+                required_contexts: [],
+            };
+            const { data } = await explained(wanted, () => rest.repos.createDeployment({ ...repository, ...made }));
+            if (!('id' in data))
+                throw new errors_UserError(`GitHub made no deployment: ${data.message ?? 'no reason given'}`);
+            return data.id;
+        },
+        async createDeploymentStatus(id, { state, description, logUrl, environmentUrl }) {
+            const wanted = { what: "set a deployment's state", permission: 'deployments: write' };
+            const status = {
+                ...{ state, description, log_url: logUrl },
+                ...(environmentUrl === undefined ? {} : { environment_url: environmentUrl }),
+            };
+            await explained(wanted, () => rest.repos.createDeploymentStatus({ ...repository, deployment_id: id, ...status }));
         },
         async viewer() {
             try {

@@ -1,6 +1,851 @@
 /******/ (() => { // webpackBootstrap
 /******/ 	var __webpack_modules__ = ({
 
+/***/ 2504:
+/***/ (function(__unused_webpack_module, exports, __nccwpck_require__) {
+
+"use strict";
+
+/* eslint-disable @typescript-eslint/no-explicit-any */
+var __createBinding = (this && this.__createBinding) || (Object.create ? (function(o, m, k, k2) {
+    if (k2 === undefined) k2 = k;
+    var desc = Object.getOwnPropertyDescriptor(m, k);
+    if (!desc || ("get" in desc ? !m.__esModule : desc.writable || desc.configurable)) {
+      desc = { enumerable: true, get: function() { return m[k]; } };
+    }
+    Object.defineProperty(o, k2, desc);
+}) : (function(o, m, k, k2) {
+    if (k2 === undefined) k2 = k;
+    o[k2] = m[k];
+}));
+var __setModuleDefault = (this && this.__setModuleDefault) || (Object.create ? (function(o, v) {
+    Object.defineProperty(o, "default", { enumerable: true, value: v });
+}) : function(o, v) {
+    o["default"] = v;
+});
+var __importStar = (this && this.__importStar) || (function () {
+    var ownKeys = function(o) {
+        ownKeys = Object.getOwnPropertyNames || function (o) {
+            var ar = [];
+            for (var k in o) if (Object.prototype.hasOwnProperty.call(o, k)) ar[ar.length] = k;
+            return ar;
+        };
+        return ownKeys(o);
+    };
+    return function (mod) {
+        if (mod && mod.__esModule) return mod;
+        var result = {};
+        if (mod != null) for (var k = ownKeys(mod), i = 0; i < k.length; i++) if (k[i] !== "default") __createBinding(result, mod, k[i]);
+        __setModuleDefault(result, mod);
+        return result;
+    };
+})();
+var __awaiter = (this && this.__awaiter) || function (thisArg, _arguments, P, generator) {
+    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
+    return new (P || (P = Promise))(function (resolve, reject) {
+        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
+        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
+        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
+        step((generator = generator.apply(thisArg, _arguments || [])).next());
+    });
+};
+Object.defineProperty(exports, "__esModule", ({ value: true }));
+exports.HttpClient = exports.HttpClientResponse = exports.HttpClientError = exports.MediaTypes = exports.Headers = exports.HttpCodes = void 0;
+exports.getProxyUrl = getProxyUrl;
+exports.isHttps = isHttps;
+const http = __importStar(__nccwpck_require__(8611));
+const https = __importStar(__nccwpck_require__(5692));
+const pm = __importStar(__nccwpck_require__(568));
+const tunnel = __importStar(__nccwpck_require__(7013));
+const undici_1 = __nccwpck_require__(9309);
+var HttpCodes;
+(function (HttpCodes) {
+    HttpCodes[HttpCodes["OK"] = 200] = "OK";
+    HttpCodes[HttpCodes["MultipleChoices"] = 300] = "MultipleChoices";
+    HttpCodes[HttpCodes["MovedPermanently"] = 301] = "MovedPermanently";
+    HttpCodes[HttpCodes["ResourceMoved"] = 302] = "ResourceMoved";
+    HttpCodes[HttpCodes["SeeOther"] = 303] = "SeeOther";
+    HttpCodes[HttpCodes["NotModified"] = 304] = "NotModified";
+    HttpCodes[HttpCodes["UseProxy"] = 305] = "UseProxy";
+    HttpCodes[HttpCodes["SwitchProxy"] = 306] = "SwitchProxy";
+    HttpCodes[HttpCodes["TemporaryRedirect"] = 307] = "TemporaryRedirect";
+    HttpCodes[HttpCodes["PermanentRedirect"] = 308] = "PermanentRedirect";
+    HttpCodes[HttpCodes["BadRequest"] = 400] = "BadRequest";
+    HttpCodes[HttpCodes["Unauthorized"] = 401] = "Unauthorized";
+    HttpCodes[HttpCodes["PaymentRequired"] = 402] = "PaymentRequired";
+    HttpCodes[HttpCodes["Forbidden"] = 403] = "Forbidden";
+    HttpCodes[HttpCodes["NotFound"] = 404] = "NotFound";
+    HttpCodes[HttpCodes["MethodNotAllowed"] = 405] = "MethodNotAllowed";
+    HttpCodes[HttpCodes["NotAcceptable"] = 406] = "NotAcceptable";
+    HttpCodes[HttpCodes["ProxyAuthenticationRequired"] = 407] = "ProxyAuthenticationRequired";
+    HttpCodes[HttpCodes["RequestTimeout"] = 408] = "RequestTimeout";
+    HttpCodes[HttpCodes["Conflict"] = 409] = "Conflict";
+    HttpCodes[HttpCodes["Gone"] = 410] = "Gone";
+    HttpCodes[HttpCodes["TooManyRequests"] = 429] = "TooManyRequests";
+    HttpCodes[HttpCodes["InternalServerError"] = 500] = "InternalServerError";
+    HttpCodes[HttpCodes["NotImplemented"] = 501] = "NotImplemented";
+    HttpCodes[HttpCodes["BadGateway"] = 502] = "BadGateway";
+    HttpCodes[HttpCodes["ServiceUnavailable"] = 503] = "ServiceUnavailable";
+    HttpCodes[HttpCodes["GatewayTimeout"] = 504] = "GatewayTimeout";
+})(HttpCodes || (exports.HttpCodes = HttpCodes = {}));
+var Headers;
+(function (Headers) {
+    Headers["Accept"] = "accept";
+    Headers["ContentType"] = "content-type";
+})(Headers || (exports.Headers = Headers = {}));
+var MediaTypes;
+(function (MediaTypes) {
+    MediaTypes["ApplicationJson"] = "application/json";
+})(MediaTypes || (exports.MediaTypes = MediaTypes = {}));
+/**
+ * Returns the proxy URL, depending upon the supplied url and proxy environment variables.
+ * @param serverUrl  The server URL where the request will be sent. For example, https://api.github.com
+ */
+function getProxyUrl(serverUrl) {
+    const proxyUrl = pm.getProxyUrl(new URL(serverUrl));
+    return proxyUrl ? proxyUrl.href : '';
+}
+const HttpRedirectCodes = [
+    HttpCodes.MovedPermanently,
+    HttpCodes.ResourceMoved,
+    HttpCodes.SeeOther,
+    HttpCodes.TemporaryRedirect,
+    HttpCodes.PermanentRedirect
+];
+const HttpResponseRetryCodes = [
+    HttpCodes.BadGateway,
+    HttpCodes.ServiceUnavailable,
+    HttpCodes.GatewayTimeout
+];
+const RetryableHttpVerbs = ['OPTIONS', 'GET', 'DELETE', 'HEAD'];
+const ExponentialBackoffCeiling = 10;
+const ExponentialBackoffTimeSlice = 5;
+class HttpClientError extends Error {
+    constructor(message, statusCode) {
+        super(message);
+        this.name = 'HttpClientError';
+        this.statusCode = statusCode;
+        Object.setPrototypeOf(this, HttpClientError.prototype);
+    }
+}
+exports.HttpClientError = HttpClientError;
+class HttpClientResponse {
+    constructor(message) {
+        this.message = message;
+    }
+    readBody() {
+        return __awaiter(this, void 0, void 0, function* () {
+            return new Promise((resolve) => __awaiter(this, void 0, void 0, function* () {
+                let output = Buffer.alloc(0);
+                this.message.on('data', (chunk) => {
+                    output = Buffer.concat([output, chunk]);
+                });
+                this.message.on('end', () => {
+                    resolve(output.toString());
+                });
+            }));
+        });
+    }
+    readBodyBuffer() {
+        return __awaiter(this, void 0, void 0, function* () {
+            return new Promise((resolve) => __awaiter(this, void 0, void 0, function* () {
+                const chunks = [];
+                this.message.on('data', (chunk) => {
+                    chunks.push(chunk);
+                });
+                this.message.on('end', () => {
+                    resolve(Buffer.concat(chunks));
+                });
+            }));
+        });
+    }
+}
+exports.HttpClientResponse = HttpClientResponse;
+function isHttps(requestUrl) {
+    const parsedUrl = new URL(requestUrl);
+    return parsedUrl.protocol === 'https:';
+}
+class HttpClient {
+    constructor(userAgent, handlers, requestOptions) {
+        this._ignoreSslError = false;
+        this._allowRedirects = true;
+        this._allowRedirectDowngrade = false;
+        this._maxRedirects = 50;
+        this._allowRetries = false;
+        this._maxRetries = 1;
+        this._keepAlive = false;
+        this._disposed = false;
+        this.userAgent = this._getUserAgentWithOrchestrationId(userAgent);
+        this.handlers = handlers || [];
+        this.requestOptions = requestOptions;
+        if (requestOptions) {
+            if (requestOptions.ignoreSslError != null) {
+                this._ignoreSslError = requestOptions.ignoreSslError;
+            }
+            this._socketTimeout = requestOptions.socketTimeout;
+            if (requestOptions.allowRedirects != null) {
+                this._allowRedirects = requestOptions.allowRedirects;
+            }
+            if (requestOptions.allowRedirectDowngrade != null) {
+                this._allowRedirectDowngrade = requestOptions.allowRedirectDowngrade;
+            }
+            if (requestOptions.maxRedirects != null) {
+                this._maxRedirects = Math.max(requestOptions.maxRedirects, 0);
+            }
+            if (requestOptions.keepAlive != null) {
+                this._keepAlive = requestOptions.keepAlive;
+            }
+            if (requestOptions.allowRetries != null) {
+                this._allowRetries = requestOptions.allowRetries;
+            }
+            if (requestOptions.maxRetries != null) {
+                this._maxRetries = requestOptions.maxRetries;
+            }
+        }
+    }
+    options(requestUrl, additionalHeaders) {
+        return __awaiter(this, void 0, void 0, function* () {
+            return this.request('OPTIONS', requestUrl, null, additionalHeaders || {});
+        });
+    }
+    get(requestUrl, additionalHeaders) {
+        return __awaiter(this, void 0, void 0, function* () {
+            return this.request('GET', requestUrl, null, additionalHeaders || {});
+        });
+    }
+    del(requestUrl, additionalHeaders) {
+        return __awaiter(this, void 0, void 0, function* () {
+            return this.request('DELETE', requestUrl, null, additionalHeaders || {});
+        });
+    }
+    post(requestUrl, data, additionalHeaders) {
+        return __awaiter(this, void 0, void 0, function* () {
+            return this.request('POST', requestUrl, data, additionalHeaders || {});
+        });
+    }
+    patch(requestUrl, data, additionalHeaders) {
+        return __awaiter(this, void 0, void 0, function* () {
+            return this.request('PATCH', requestUrl, data, additionalHeaders || {});
+        });
+    }
+    put(requestUrl, data, additionalHeaders) {
+        return __awaiter(this, void 0, void 0, function* () {
+            return this.request('PUT', requestUrl, data, additionalHeaders || {});
+        });
+    }
+    head(requestUrl, additionalHeaders) {
+        return __awaiter(this, void 0, void 0, function* () {
+            return this.request('HEAD', requestUrl, null, additionalHeaders || {});
+        });
+    }
+    sendStream(verb, requestUrl, stream, additionalHeaders) {
+        return __awaiter(this, void 0, void 0, function* () {
+            return this.request(verb, requestUrl, stream, additionalHeaders);
+        });
+    }
+    /**
+     * Gets a typed object from an endpoint
+     * Be aware that not found returns a null.  Other errors (4xx, 5xx) reject the promise
+     */
+    getJson(requestUrl_1) {
+        return __awaiter(this, arguments, void 0, function* (requestUrl, additionalHeaders = {}) {
+            additionalHeaders[Headers.Accept] = this._getExistingOrDefaultHeader(additionalHeaders, Headers.Accept, MediaTypes.ApplicationJson);
+            const res = yield this.get(requestUrl, additionalHeaders);
+            return this._processResponse(res, this.requestOptions);
+        });
+    }
+    postJson(requestUrl_1, obj_1) {
+        return __awaiter(this, arguments, void 0, function* (requestUrl, obj, additionalHeaders = {}) {
+            const data = JSON.stringify(obj, null, 2);
+            additionalHeaders[Headers.Accept] = this._getExistingOrDefaultHeader(additionalHeaders, Headers.Accept, MediaTypes.ApplicationJson);
+            additionalHeaders[Headers.ContentType] =
+                this._getExistingOrDefaultContentTypeHeader(additionalHeaders, MediaTypes.ApplicationJson);
+            const res = yield this.post(requestUrl, data, additionalHeaders);
+            return this._processResponse(res, this.requestOptions);
+        });
+    }
+    putJson(requestUrl_1, obj_1) {
+        return __awaiter(this, arguments, void 0, function* (requestUrl, obj, additionalHeaders = {}) {
+            const data = JSON.stringify(obj, null, 2);
+            additionalHeaders[Headers.Accept] = this._getExistingOrDefaultHeader(additionalHeaders, Headers.Accept, MediaTypes.ApplicationJson);
+            additionalHeaders[Headers.ContentType] =
+                this._getExistingOrDefaultContentTypeHeader(additionalHeaders, MediaTypes.ApplicationJson);
+            const res = yield this.put(requestUrl, data, additionalHeaders);
+            return this._processResponse(res, this.requestOptions);
+        });
+    }
+    patchJson(requestUrl_1, obj_1) {
+        return __awaiter(this, arguments, void 0, function* (requestUrl, obj, additionalHeaders = {}) {
+            const data = JSON.stringify(obj, null, 2);
+            additionalHeaders[Headers.Accept] = this._getExistingOrDefaultHeader(additionalHeaders, Headers.Accept, MediaTypes.ApplicationJson);
+            additionalHeaders[Headers.ContentType] =
+                this._getExistingOrDefaultContentTypeHeader(additionalHeaders, MediaTypes.ApplicationJson);
+            const res = yield this.patch(requestUrl, data, additionalHeaders);
+            return this._processResponse(res, this.requestOptions);
+        });
+    }
+    /**
+     * Makes a raw http request.
+     * All other methods such as get, post, patch, and request ultimately call this.
+     * Prefer get, del, post and patch
+     */
+    request(verb, requestUrl, data, headers) {
+        return __awaiter(this, void 0, void 0, function* () {
+            if (this._disposed) {
+                throw new Error('Client has already been disposed.');
+            }
+            const parsedUrl = new URL(requestUrl);
+            let info = this._prepareRequest(verb, parsedUrl, headers);
+            // Only perform retries on reads since writes may not be idempotent.
+            const maxTries = this._allowRetries && RetryableHttpVerbs.includes(verb)
+                ? this._maxRetries + 1
+                : 1;
+            let numTries = 0;
+            let response;
+            do {
+                response = yield this.requestRaw(info, data);
+                // Check if it's an authentication challenge
+                if (response &&
+                    response.message &&
+                    response.message.statusCode === HttpCodes.Unauthorized) {
+                    let authenticationHandler;
+                    for (const handler of this.handlers) {
+                        if (handler.canHandleAuthentication(response)) {
+                            authenticationHandler = handler;
+                            break;
+                        }
+                    }
+                    if (authenticationHandler) {
+                        return authenticationHandler.handleAuthentication(this, info, data);
+                    }
+                    else {
+                        // We have received an unauthorized response but have no handlers to handle it.
+                        // Let the response return to the caller.
+                        return response;
+                    }
+                }
+                let redirectsRemaining = this._maxRedirects;
+                while (response.message.statusCode &&
+                    HttpRedirectCodes.includes(response.message.statusCode) &&
+                    this._allowRedirects &&
+                    redirectsRemaining > 0) {
+                    const redirectUrl = response.message.headers['location'];
+                    if (!redirectUrl) {
+                        // if there's no location to redirect to, we won't
+                        break;
+                    }
+                    const parsedRedirectUrl = new URL(redirectUrl);
+                    if (parsedUrl.protocol === 'https:' &&
+                        parsedUrl.protocol !== parsedRedirectUrl.protocol &&
+                        !this._allowRedirectDowngrade) {
+                        throw new Error('Redirect from HTTPS to HTTP protocol. This downgrade is not allowed for security reasons. If you want to allow this behavior, set the allowRedirectDowngrade option to true.');
+                    }
+                    // we need to finish reading the response before reassigning response
+                    // which will leak the open socket.
+                    yield response.readBody();
+                    // strip authorization header if redirected to a different hostname
+                    if (parsedRedirectUrl.hostname !== parsedUrl.hostname) {
+                        for (const header in headers) {
+                            // header names are case insensitive
+                            if (header.toLowerCase() === 'authorization') {
+                                delete headers[header];
+                            }
+                        }
+                    }
+                    // let's make the request with the new redirectUrl
+                    info = this._prepareRequest(verb, parsedRedirectUrl, headers);
+                    response = yield this.requestRaw(info, data);
+                    redirectsRemaining--;
+                }
+                if (!response.message.statusCode ||
+                    !HttpResponseRetryCodes.includes(response.message.statusCode)) {
+                    // If not a retry code, return immediately instead of retrying
+                    return response;
+                }
+                numTries += 1;
+                if (numTries < maxTries) {
+                    yield response.readBody();
+                    yield this._performExponentialBackoff(numTries);
+                }
+            } while (numTries < maxTries);
+            return response;
+        });
+    }
+    /**
+     * Needs to be called if keepAlive is set to true in request options.
+     */
+    dispose() {
+        if (this._agent) {
+            this._agent.destroy();
+        }
+        this._disposed = true;
+    }
+    /**
+     * Raw request.
+     * @param info
+     * @param data
+     */
+    requestRaw(info, data) {
+        return __awaiter(this, void 0, void 0, function* () {
+            return new Promise((resolve, reject) => {
+                function callbackForResult(err, res) {
+                    if (err) {
+                        reject(err);
+                    }
+                    else if (!res) {
+                        // If `err` is not passed, then `res` must be passed.
+                        reject(new Error('Unknown error'));
+                    }
+                    else {
+                        resolve(res);
+                    }
+                }
+                this.requestRawWithCallback(info, data, callbackForResult);
+            });
+        });
+    }
+    /**
+     * Raw request with callback.
+     * @param info
+     * @param data
+     * @param onResult
+     */
+    requestRawWithCallback(info, data, onResult) {
+        if (typeof data === 'string') {
+            if (!info.options.headers) {
+                info.options.headers = {};
+            }
+            info.options.headers['Content-Length'] = Buffer.byteLength(data, 'utf8');
+        }
+        let callbackCalled = false;
+        function handleResult(err, res) {
+            if (!callbackCalled) {
+                callbackCalled = true;
+                onResult(err, res);
+            }
+        }
+        const req = info.httpModule.request(info.options, (msg) => {
+            const res = new HttpClientResponse(msg);
+            handleResult(undefined, res);
+        });
+        let socket;
+        req.on('socket', sock => {
+            socket = sock;
+        });
+        // If we ever get disconnected, we want the socket to timeout eventually
+        req.setTimeout(this._socketTimeout || 3 * 60000, () => {
+            if (socket) {
+                socket.end();
+            }
+            handleResult(new Error(`Request timeout: ${info.options.path}`));
+        });
+        req.on('error', function (err) {
+            // err has statusCode property
+            // res should have headers
+            handleResult(err);
+        });
+        if (data && typeof data === 'string') {
+            req.write(data, 'utf8');
+        }
+        if (data && typeof data !== 'string') {
+            data.on('close', function () {
+                req.end();
+            });
+            data.pipe(req);
+        }
+        else {
+            req.end();
+        }
+    }
+    /**
+     * Gets an http agent. This function is useful when you need an http agent that handles
+     * routing through a proxy server - depending upon the url and proxy environment variables.
+     * @param serverUrl  The server URL where the request will be sent. For example, https://api.github.com
+     */
+    getAgent(serverUrl) {
+        const parsedUrl = new URL(serverUrl);
+        return this._getAgent(parsedUrl);
+    }
+    getAgentDispatcher(serverUrl) {
+        const parsedUrl = new URL(serverUrl);
+        const proxyUrl = pm.getProxyUrl(parsedUrl);
+        const useProxy = proxyUrl && proxyUrl.hostname;
+        if (!useProxy) {
+            return;
+        }
+        return this._getProxyAgentDispatcher(parsedUrl, proxyUrl);
+    }
+    _prepareRequest(method, requestUrl, headers) {
+        const info = {};
+        info.parsedUrl = requestUrl;
+        const usingSsl = info.parsedUrl.protocol === 'https:';
+        info.httpModule = usingSsl ? https : http;
+        const defaultPort = usingSsl ? 443 : 80;
+        info.options = {};
+        info.options.host = info.parsedUrl.hostname;
+        info.options.port = info.parsedUrl.port
+            ? parseInt(info.parsedUrl.port)
+            : defaultPort;
+        info.options.path =
+            (info.parsedUrl.pathname || '') + (info.parsedUrl.search || '');
+        info.options.method = method;
+        info.options.headers = this._mergeHeaders(headers);
+        if (this.userAgent != null) {
+            info.options.headers['user-agent'] = this.userAgent;
+        }
+        info.options.agent = this._getAgent(info.parsedUrl);
+        // gives handlers an opportunity to participate
+        if (this.handlers) {
+            for (const handler of this.handlers) {
+                handler.prepareRequest(info.options);
+            }
+        }
+        return info;
+    }
+    _mergeHeaders(headers) {
+        if (this.requestOptions && this.requestOptions.headers) {
+            return Object.assign({}, lowercaseKeys(this.requestOptions.headers), lowercaseKeys(headers || {}));
+        }
+        return lowercaseKeys(headers || {});
+    }
+    /**
+     * Gets an existing header value or returns a default.
+     * Handles converting number header values to strings since HTTP headers must be strings.
+     * Note: This returns string | string[] since some headers can have multiple values.
+     * For headers that must always be a single string (like Content-Type), use the
+     * specialized _getExistingOrDefaultContentTypeHeader method instead.
+     */
+    _getExistingOrDefaultHeader(additionalHeaders, header, _default) {
+        let clientHeader;
+        if (this.requestOptions && this.requestOptions.headers) {
+            const headerValue = lowercaseKeys(this.requestOptions.headers)[header];
+            if (headerValue) {
+                clientHeader =
+                    typeof headerValue === 'number' ? headerValue.toString() : headerValue;
+            }
+        }
+        const additionalValue = additionalHeaders[header];
+        if (additionalValue !== undefined) {
+            return typeof additionalValue === 'number'
+                ? additionalValue.toString()
+                : additionalValue;
+        }
+        if (clientHeader !== undefined) {
+            return clientHeader;
+        }
+        return _default;
+    }
+    /**
+     * Specialized version of _getExistingOrDefaultHeader for Content-Type header.
+     * Always returns a single string (not an array) since Content-Type should be a single value.
+     * Converts arrays to comma-separated strings and numbers to strings to ensure type safety.
+     * This was split from _getExistingOrDefaultHeader to provide stricter typing for callers
+     * that assign the result to places expecting a string (e.g., additionalHeaders[Headers.ContentType]).
+     */
+    _getExistingOrDefaultContentTypeHeader(additionalHeaders, _default) {
+        let clientHeader;
+        if (this.requestOptions && this.requestOptions.headers) {
+            const headerValue = lowercaseKeys(this.requestOptions.headers)[Headers.ContentType];
+            if (headerValue) {
+                if (typeof headerValue === 'number') {
+                    clientHeader = String(headerValue);
+                }
+                else if (Array.isArray(headerValue)) {
+                    clientHeader = headerValue.join(', ');
+                }
+                else {
+                    clientHeader = headerValue;
+                }
+            }
+        }
+        const additionalValue = additionalHeaders[Headers.ContentType];
+        // Return the first non-undefined value, converting numbers or arrays to strings if necessary
+        if (additionalValue !== undefined) {
+            if (typeof additionalValue === 'number') {
+                return String(additionalValue);
+            }
+            else if (Array.isArray(additionalValue)) {
+                return additionalValue.join(', ');
+            }
+            else {
+                return additionalValue;
+            }
+        }
+        if (clientHeader !== undefined) {
+            return clientHeader;
+        }
+        return _default;
+    }
+    _getAgent(parsedUrl) {
+        let agent;
+        const proxyUrl = pm.getProxyUrl(parsedUrl);
+        const useProxy = proxyUrl && proxyUrl.hostname;
+        if (this._keepAlive && useProxy) {
+            agent = this._proxyAgent;
+        }
+        if (!useProxy) {
+            agent = this._agent;
+        }
+        // if agent is already assigned use that agent.
+        if (agent) {
+            return agent;
+        }
+        const usingSsl = parsedUrl.protocol === 'https:';
+        let maxSockets = 100;
+        if (this.requestOptions) {
+            maxSockets = this.requestOptions.maxSockets || http.globalAgent.maxSockets;
+        }
+        // This is `useProxy` again, but we need to check `proxyURl` directly for TypeScripts's flow analysis.
+        if (proxyUrl && proxyUrl.hostname) {
+            const agentOptions = {
+                maxSockets,
+                keepAlive: this._keepAlive,
+                proxy: Object.assign(Object.assign({}, ((proxyUrl.username || proxyUrl.password) && {
+                    proxyAuth: `${proxyUrl.username}:${proxyUrl.password}`
+                })), { host: proxyUrl.hostname, port: proxyUrl.port })
+            };
+            let tunnelAgent;
+            const overHttps = proxyUrl.protocol === 'https:';
+            if (usingSsl) {
+                tunnelAgent = overHttps ? tunnel.httpsOverHttps : tunnel.httpsOverHttp;
+            }
+            else {
+                tunnelAgent = overHttps ? tunnel.httpOverHttps : tunnel.httpOverHttp;
+            }
+            agent = tunnelAgent(agentOptions);
+            this._proxyAgent = agent;
+        }
+        // if tunneling agent isn't assigned create a new agent
+        if (!agent) {
+            const options = { keepAlive: this._keepAlive, maxSockets };
+            agent = usingSsl ? new https.Agent(options) : new http.Agent(options);
+            this._agent = agent;
+        }
+        if (usingSsl && this._ignoreSslError) {
+            // we don't want to set NODE_TLS_REJECT_UNAUTHORIZED=0 since that will affect request for entire process
+            // http.RequestOptions doesn't expose a way to modify RequestOptions.agent.options
+            // we have to cast it to any and change it directly
+            agent.options = Object.assign(agent.options || {}, {
+                rejectUnauthorized: false
+            });
+        }
+        return agent;
+    }
+    _getProxyAgentDispatcher(parsedUrl, proxyUrl) {
+        let proxyAgent;
+        if (this._keepAlive) {
+            proxyAgent = this._proxyAgentDispatcher;
+        }
+        // if agent is already assigned use that agent.
+        if (proxyAgent) {
+            return proxyAgent;
+        }
+        const usingSsl = parsedUrl.protocol === 'https:';
+        proxyAgent = new undici_1.ProxyAgent(Object.assign({ uri: proxyUrl.href, pipelining: !this._keepAlive ? 0 : 1 }, ((proxyUrl.username || proxyUrl.password) && {
+            token: `Basic ${Buffer.from(`${proxyUrl.username}:${proxyUrl.password}`).toString('base64')}`
+        })));
+        this._proxyAgentDispatcher = proxyAgent;
+        if (usingSsl && this._ignoreSslError) {
+            // we don't want to set NODE_TLS_REJECT_UNAUTHORIZED=0 since that will affect request for entire process
+            // http.RequestOptions doesn't expose a way to modify RequestOptions.agent.options
+            // we have to cast it to any and change it directly
+            proxyAgent.options = Object.assign(proxyAgent.options.requestTls || {}, {
+                rejectUnauthorized: false
+            });
+        }
+        return proxyAgent;
+    }
+    _getUserAgentWithOrchestrationId(userAgent) {
+        const baseUserAgent = userAgent || 'actions/http-client';
+        const orchId = process.env['ACTIONS_ORCHESTRATION_ID'];
+        if (orchId) {
+            // Sanitize the orchestration ID to ensure it contains only valid characters
+            // Valid characters: 0-9, a-z, _, -, .
+            const sanitizedId = orchId.replace(/[^a-z0-9_.-]/gi, '_');
+            return `${baseUserAgent} actions_orchestration_id/${sanitizedId}`;
+        }
+        return baseUserAgent;
+    }
+    _performExponentialBackoff(retryNumber) {
+        return __awaiter(this, void 0, void 0, function* () {
+            retryNumber = Math.min(ExponentialBackoffCeiling, retryNumber);
+            const ms = ExponentialBackoffTimeSlice * Math.pow(2, retryNumber);
+            return new Promise(resolve => setTimeout(() => resolve(), ms));
+        });
+    }
+    _processResponse(res, options) {
+        return __awaiter(this, void 0, void 0, function* () {
+            return new Promise((resolve, reject) => __awaiter(this, void 0, void 0, function* () {
+                const statusCode = res.message.statusCode || 0;
+                const response = {
+                    statusCode,
+                    result: null,
+                    headers: {}
+                };
+                // not found leads to null obj returned
+                if (statusCode === HttpCodes.NotFound) {
+                    resolve(response);
+                }
+                // get the result from the body
+                function dateTimeDeserializer(key, value) {
+                    if (typeof value === 'string') {
+                        const a = new Date(value);
+                        if (!isNaN(a.valueOf())) {
+                            return a;
+                        }
+                    }
+                    return value;
+                }
+                let obj;
+                let contents;
+                try {
+                    contents = yield res.readBody();
+                    if (contents && contents.length > 0) {
+                        if (options && options.deserializeDates) {
+                            obj = JSON.parse(contents, dateTimeDeserializer);
+                        }
+                        else {
+                            obj = JSON.parse(contents);
+                        }
+                        response.result = obj;
+                    }
+                    response.headers = res.message.headers;
+                }
+                catch (err) {
+                    // Invalid resource (contents not json);  leaving result obj null
+                }
+                // note that 3xx redirects are handled by the http layer.
+                if (statusCode > 299) {
+                    let msg;
+                    // if exception/error in body, attempt to get better error
+                    if (obj && obj.message) {
+                        msg = obj.message;
+                    }
+                    else if (contents && contents.length > 0) {
+                        // it may be the case that the exception is in the body message as string
+                        msg = contents;
+                    }
+                    else {
+                        msg = `Failed request: (${statusCode})`;
+                    }
+                    const err = new HttpClientError(msg, statusCode);
+                    err.result = response.result;
+                    reject(err);
+                }
+                else {
+                    resolve(response);
+                }
+            }));
+        });
+    }
+}
+exports.HttpClient = HttpClient;
+const lowercaseKeys = (obj) => Object.keys(obj).reduce((c, k) => ((c[k.toLowerCase()] = obj[k]), c), {});
+//# sourceMappingURL=index.js.map
+
+/***/ }),
+
+/***/ 568:
+/***/ ((__unused_webpack_module, exports) => {
+
+"use strict";
+
+Object.defineProperty(exports, "__esModule", ({ value: true }));
+exports.getProxyUrl = getProxyUrl;
+exports.checkBypass = checkBypass;
+function getProxyUrl(reqUrl) {
+    const usingSsl = reqUrl.protocol === 'https:';
+    if (checkBypass(reqUrl)) {
+        return undefined;
+    }
+    const proxyVar = (() => {
+        if (usingSsl) {
+            return process.env['https_proxy'] || process.env['HTTPS_PROXY'];
+        }
+        else {
+            return process.env['http_proxy'] || process.env['HTTP_PROXY'];
+        }
+    })();
+    if (proxyVar) {
+        try {
+            return new DecodedURL(proxyVar);
+        }
+        catch (_a) {
+            if (!proxyVar.startsWith('http://') && !proxyVar.startsWith('https://'))
+                return new DecodedURL(`http://${proxyVar}`);
+        }
+    }
+    else {
+        return undefined;
+    }
+}
+function checkBypass(reqUrl) {
+    if (!reqUrl.hostname) {
+        return false;
+    }
+    const reqHost = reqUrl.hostname;
+    if (isLoopbackAddress(reqHost)) {
+        return true;
+    }
+    const noProxy = process.env['no_proxy'] || process.env['NO_PROXY'] || '';
+    if (!noProxy) {
+        return false;
+    }
+    // Determine the request port
+    let reqPort;
+    if (reqUrl.port) {
+        reqPort = Number(reqUrl.port);
+    }
+    else if (reqUrl.protocol === 'http:') {
+        reqPort = 80;
+    }
+    else if (reqUrl.protocol === 'https:') {
+        reqPort = 443;
+    }
+    // Format the request hostname and hostname with port
+    const upperReqHosts = [reqUrl.hostname.toUpperCase()];
+    if (typeof reqPort === 'number') {
+        upperReqHosts.push(`${upperReqHosts[0]}:${reqPort}`);
+    }
+    // Compare request host against noproxy
+    for (const upperNoProxyItem of noProxy
+        .split(',')
+        .map(x => x.trim().toUpperCase())
+        .filter(x => x)) {
+        if (upperNoProxyItem === '*' ||
+            upperReqHosts.some(x => x === upperNoProxyItem ||
+                x.endsWith(`.${upperNoProxyItem}`) ||
+                (upperNoProxyItem.startsWith('.') &&
+                    x.endsWith(`${upperNoProxyItem}`)))) {
+            return true;
+        }
+    }
+    return false;
+}
+function isLoopbackAddress(host) {
+    const hostLower = host.toLowerCase();
+    return (hostLower === 'localhost' ||
+        hostLower.startsWith('127.') ||
+        hostLower.startsWith('[::1]') ||
+        hostLower.startsWith('[0:0:0:0:0:0:0:1]'));
+}
+class DecodedURL extends URL {
+    constructor(url, base) {
+        super(url, base);
+        this._decodedUsername = decodeURIComponent(super.username);
+        this._decodedPassword = decodeURIComponent(super.password);
+    }
+    get username() {
+        return this._decodedUsername;
+    }
+    get password() {
+        return this._decodedPassword;
+    }
+}
+//# sourceMappingURL=proxy.js.map
+
+/***/ }),
+
 /***/ 4182:
 /***/ ((module) => {
 
@@ -23384,7 +24229,7 @@ module.exports = {
 /***/ 7013:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
-/* unused reexport */ __nccwpck_require__(8479);
+module.exports = __nccwpck_require__(8479);
 
 
 /***/ }),
@@ -23393,7 +24238,6 @@ module.exports = {
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 "use strict";
-var __webpack_unused_export__;
 
 
 var net = __nccwpck_require__(9278);
@@ -23405,10 +24249,10 @@ var assert = __nccwpck_require__(2613);
 var util = __nccwpck_require__(9023);
 
 
-__webpack_unused_export__ = httpOverHttp;
-__webpack_unused_export__ = httpsOverHttp;
-__webpack_unused_export__ = httpOverHttps;
-__webpack_unused_export__ = httpsOverHttps;
+exports.httpOverHttp = httpOverHttp;
+exports.httpsOverHttp = httpsOverHttp;
+exports.httpOverHttps = httpOverHttps;
+exports.httpsOverHttps = httpsOverHttps;
 
 
 function httpOverHttp(options) {
@@ -23657,7 +24501,7 @@ if (process.env.NODE_DEBUG && /\btunnel\b/.test(process.env.NODE_DEBUG)) {
 } else {
   debug = function() {};
 }
-__webpack_unused_export__ = debug; // for test
+exports.debug = debug; // for test
 
 
 /***/ }),
@@ -26061,7 +26905,6 @@ nacl.setPRNG = function(fn) {
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
-var __webpack_unused_export__;
 
 
 const Client = __nccwpck_require__(7140)
@@ -26089,29 +26932,29 @@ const createRedirectInterceptor = __nccwpck_require__(7327)
 
 Object.assign(Dispatcher.prototype, api)
 
-__webpack_unused_export__ = Dispatcher
-__webpack_unused_export__ = Client
-__webpack_unused_export__ = Pool
-__webpack_unused_export__ = BalancedPool
-__webpack_unused_export__ = Agent
-__webpack_unused_export__ = ProxyAgent
-__webpack_unused_export__ = EnvHttpProxyAgent
-__webpack_unused_export__ = RetryAgent
-__webpack_unused_export__ = RetryHandler
+module.exports.Dispatcher = Dispatcher
+module.exports.Client = Client
+module.exports.Pool = Pool
+module.exports.BalancedPool = BalancedPool
+module.exports.Agent = Agent
+module.exports.ProxyAgent = ProxyAgent
+module.exports.EnvHttpProxyAgent = EnvHttpProxyAgent
+module.exports.RetryAgent = RetryAgent
+module.exports.RetryHandler = RetryHandler
 
-__webpack_unused_export__ = DecoratorHandler
-__webpack_unused_export__ = RedirectHandler
-__webpack_unused_export__ = createRedirectInterceptor
-__webpack_unused_export__ = {
+module.exports.DecoratorHandler = DecoratorHandler
+module.exports.RedirectHandler = RedirectHandler
+module.exports.createRedirectInterceptor = createRedirectInterceptor
+module.exports.interceptors = {
   redirect: __nccwpck_require__(910),
   retry: __nccwpck_require__(2503),
   dump: __nccwpck_require__(7407),
   dns: __nccwpck_require__(6814)
 }
 
-__webpack_unused_export__ = buildConnector
-__webpack_unused_export__ = errors
-__webpack_unused_export__ = {
+module.exports.buildConnector = buildConnector
+module.exports.errors = errors
+module.exports.util = {
   parseHeaders: util.parseHeaders,
   headerNameToString: util.headerNameToString
 }
@@ -26165,11 +27008,11 @@ function makeDispatcher (fn) {
   }
 }
 
-__webpack_unused_export__ = setGlobalDispatcher
-__webpack_unused_export__ = getGlobalDispatcher
+module.exports.setGlobalDispatcher = setGlobalDispatcher
+module.exports.getGlobalDispatcher = getGlobalDispatcher
 
 const fetchImpl = (__nccwpck_require__(8263).fetch)
-__webpack_unused_export__ = async function fetch (init, options = undefined) {
+module.exports.fetch = async function fetch (init, options = undefined) {
   try {
     return await fetchImpl(init, options)
   } catch (err) {
@@ -26180,57 +27023,57 @@ __webpack_unused_export__ = async function fetch (init, options = undefined) {
     throw err
   }
 }
-/* unused reexport */ __nccwpck_require__(3257).Headers
-/* unused reexport */ __nccwpck_require__(1328).Response
-/* unused reexport */ __nccwpck_require__(6398).Request
-/* unused reexport */ __nccwpck_require__(7653).FormData
-__webpack_unused_export__ = globalThis.File ?? (__nccwpck_require__(4573).File)
-/* unused reexport */ __nccwpck_require__(5660).FileReader
+module.exports.Headers = __nccwpck_require__(3257).Headers
+module.exports.Response = __nccwpck_require__(1328).Response
+module.exports.Request = __nccwpck_require__(6398).Request
+module.exports.FormData = __nccwpck_require__(7653).FormData
+module.exports.File = globalThis.File ?? (__nccwpck_require__(4573).File)
+module.exports.FileReader = __nccwpck_require__(5660).FileReader
 
 const { setGlobalOrigin, getGlobalOrigin } = __nccwpck_require__(8712)
 
-__webpack_unused_export__ = setGlobalOrigin
-__webpack_unused_export__ = getGlobalOrigin
+module.exports.setGlobalOrigin = setGlobalOrigin
+module.exports.getGlobalOrigin = getGlobalOrigin
 
 const { CacheStorage } = __nccwpck_require__(2118)
 const { kConstruct } = __nccwpck_require__(8404)
 
 // Cache & CacheStorage are tightly coupled with fetch. Even if it may run
 // in an older version of Node, it doesn't have any use without fetch.
-__webpack_unused_export__ = new CacheStorage(kConstruct)
+module.exports.caches = new CacheStorage(kConstruct)
 
 const { deleteCookie, getCookies, getSetCookies, setCookie } = __nccwpck_require__(6748)
 
-__webpack_unused_export__ = deleteCookie
-__webpack_unused_export__ = getCookies
-__webpack_unused_export__ = getSetCookies
-__webpack_unused_export__ = setCookie
+module.exports.deleteCookie = deleteCookie
+module.exports.getCookies = getCookies
+module.exports.getSetCookies = getSetCookies
+module.exports.setCookie = setCookie
 
 const { parseMIMEType, serializeAMimeType } = __nccwpck_require__(5192)
 
-__webpack_unused_export__ = parseMIMEType
-__webpack_unused_export__ = serializeAMimeType
+module.exports.parseMIMEType = parseMIMEType
+module.exports.serializeAMimeType = serializeAMimeType
 
 const { CloseEvent, ErrorEvent, MessageEvent } = __nccwpck_require__(659)
-/* unused reexport */ __nccwpck_require__(9708).WebSocket
-__webpack_unused_export__ = CloseEvent
-__webpack_unused_export__ = ErrorEvent
-__webpack_unused_export__ = MessageEvent
+module.exports.WebSocket = __nccwpck_require__(9708).WebSocket
+module.exports.CloseEvent = CloseEvent
+module.exports.ErrorEvent = ErrorEvent
+module.exports.MessageEvent = MessageEvent
 
-__webpack_unused_export__ = makeDispatcher(api.request)
-__webpack_unused_export__ = makeDispatcher(api.stream)
-__webpack_unused_export__ = makeDispatcher(api.pipeline)
-__webpack_unused_export__ = makeDispatcher(api.connect)
-__webpack_unused_export__ = makeDispatcher(api.upgrade)
+module.exports.request = makeDispatcher(api.request)
+module.exports.stream = makeDispatcher(api.stream)
+module.exports.pipeline = makeDispatcher(api.pipeline)
+module.exports.connect = makeDispatcher(api.connect)
+module.exports.upgrade = makeDispatcher(api.upgrade)
 
-__webpack_unused_export__ = MockClient
-__webpack_unused_export__ = MockPool
-__webpack_unused_export__ = MockAgent
-__webpack_unused_export__ = mockErrors
+module.exports.MockClient = MockClient
+module.exports.MockPool = MockPool
+module.exports.MockAgent = MockAgent
+module.exports.mockErrors = mockErrors
 
 const { EventSource } = __nccwpck_require__(9207)
 
-__webpack_unused_export__ = EventSource
+module.exports.EventSource = EventSource
 
 
 /***/ }),
@@ -73401,7 +74244,7 @@ function toJSONSchema(input, params) {
 }
 
 // EXTERNAL MODULE: ./node_modules/.pnpm/ipaddr.js@2.5.0/node_modules/ipaddr.js/lib/ipaddr.js
-var ipaddr = __nccwpck_require__(3789);
+var lib_ipaddr = __nccwpck_require__(3789);
 ;// CONCATENATED MODULE: ./node_modules/.pnpm/zod@4.6.7/node_modules/zod/v4/core/memoizer.js
 
 class $ZodCyclicError extends Error {
@@ -77070,7 +77913,7 @@ const size = schemas_string()
     .describe('A size: 512KiB, 64MiB, 2GiB');
 const port = schemas_number().int().min(1).max(65_535);
 const count = (minimum, maximum) => schemas_number().int().min(minimum).max(maximum);
-const address = schemas_string().refine((text) => ipaddr.isValid(text), 'an IPv4 or IPv6 address');
+const address = schemas_string().refine((text) => lib_ipaddr.isValid(text), 'an IPv4 or IPv6 address');
 const schema_domain = schemas_string()
     .regex(/^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/, 'a domain name');
 /** Paths and words that are rendered into configuration: nothing that a configuration language could take for its own. */
@@ -77079,17 +77922,24 @@ const relativePath = schemas_string()
     .refine((path) => !path.split('/').some((part) => part === '..' || part === '.'), 'a path that stays in its folder');
 const urlPath = schemas_string().regex(/^\/[A-Za-z0-9._~/-]*$/, 'an absolute URL path such as /images');
 const variable = schemas_string().regex(/^[A-Z_][A-Z0-9_]*$/, 'a variable name: capitals, digits, underscores');
+/** A program and its arguments, split at each space; nothing in it means anything to a shell, which never sees it. */
+const plainCommand = schemas_string()
+    .regex(/^[A-Za-z0-9._/:=@,+-]+(?: [A-Za-z0-9._/:=@,+-]+)*$/, 'a program and its plain arguments, such as bin/migrate up');
 const oneLine = schemas_string().regex(/^[^\r\n\0]*$/, 'one line');
 const privateNetwork = schemas_string()
-    .refine((text) => ipaddr.IPv4.isValidCIDR(text), 'an IPv4 network such as 10.10.0.0/16')
+    .refine((text) => lib_ipaddr.IPv4.isValidCIDR(text), 'an IPv4 network such as 10.10.0.0/16')
     .refine(isPrivateNetwork, 'a network inside 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16')
     .refine((text) => Number(text.split('/')[1]) <= 21, 'a /21 or larger: every tier gets a /24 of it');
 function isPrivateNetwork(text) {
-    return ipaddr.IPv4.isValidCIDR(text) && ipaddr.IPv4.networkAddressFromCIDR(text).range() === 'private';
+    return lib_ipaddr.IPv4.isValidCIDR(text) && lib_ipaddr.IPv4.networkAddressFromCIDR(text).range() === 'private';
 }
 const ExistingHostSchema = strictObject({
     address,
     privateAddress: address.optional(),
+    placement: schemas_string()
+        .regex(/^[A-Za-z0-9._-]{1,64}$/, 'a word of letters, digits, dots and dashes')
+        .optional()
+        .describe('What fails together, such as a rack: roll-outs go from one to the next'),
     hostKey: schemas_string()
         .regex(/^SHA256:[A-Za-z0-9+/]{43}$/, 'the fingerprint that `ssh-keygen -lf` prints: SHA256:…'),
     user: schemas_string()
@@ -77213,7 +78063,13 @@ const AppSchema = strictObject({
         on: schemas_enum(['host', 'runner']).default('host'),
     })
         .prefault({}),
-    hooks: strictObject({ migrate: oneLine.optional() }).default({}),
+    hooks: strictObject({
+        migrate: plainCommand
+            .optional()
+            .describe('Runs once a release, on one app host, before any of its instances starts: bin/migrate up'),
+        timeout: schema_duration.default(parseDuration('10m')).describe('How long it may take'),
+    })
+        .prefault({}),
     packages: array(schemas_string().regex(/^[a-z0-9][a-z0-9+.-]+$/, 'a Debian package'))
         .default([])
         .describe('Debian packages that the application needs'),
@@ -77222,14 +78078,14 @@ const AppSchema = strictObject({
         .describe('How long requests in flight may take before the old release is stopped'),
     keepReleases: count(2, 100).default(5),
 });
-const StackSchema = strictObject({
+const schema_StackSchema = strictObject({
     stack: schema_name(20, 'the stack'),
     region: schemas_string().regex(/^[a-z0-9-]+$/),
     image: schemas_enum(['linode/debian13', 'linode/debian12', 'linode/ubuntu24.04']).default('linode/debian13'),
     network: strictObject({
         vpc: privateNetwork.default('10.10.0.0/16'),
         public: array(schemas_enum(['web', 'app', 'database', 'cache', 'monitor'])).default(['web']),
-        ssh: array(schemas_string().refine((text) => ipaddr.isValidCIDR(text), 'a network such as 203.0.113.0/24'))
+        ssh: array(schemas_string().refine((text) => lib_ipaddr.isValidCIDR(text), 'a network such as 203.0.113.0/24'))
             .min(1)
             .default(['0.0.0.0/0'])
             .describe('Networks from which SSH to public hosts is allowed'),
@@ -77260,7 +78116,7 @@ const StackSchema = strictObject({
         .optional(),
 })
     .transform((stack) => ({ ...stack, app: { ...stack.app, name: stack.app.name ?? stack.stack } }));
-const TIERS = (/* unused pure expression or super */ null && (['web', 'app', 'database', 'cache', 'monitor']));
+const schema_TIERS = (/* unused pure expression or super */ null && (['web', 'app', 'database', 'cache', 'monitor']));
 
 ;// CONCATENATED MODULE: ./packages/stack/lib/parse.js
 
@@ -77286,11 +78142,21 @@ function parse_loadStack(file) {
 }
 /** As `loadStack`, of a text; `file` is the name that errors give. */
 function parseStack(text, file) {
+    const { value: stack, locate } = parseYaml(schema_StackSchema, text, file);
+    return { stack, file, locate };
+}
+/**
+ * Reads YAML that has to be of a form.
+ *
+ * @param file the name that errors give
+ * @throws UserError naming line, column and key of the first fault, what was found and what is allowed.
+ */
+function parseYaml(schema, text, file) {
     const source = new Source(text, file);
-    const result = StackSchema.safeParse(source.document.toJS() ?? {});
+    const result = schema.safeParse(source.document.toJS() ?? {});
     if (!result.success)
-        throw explain(result.error, source);
-    return { stack: result.data, file, locate: (path) => source.locate(path) };
+        throw explain(result.error, source, schema);
+    return { value: result.data, locate: (path) => source.locate(path) };
 }
 /** A YAML text that knows where everything in it stands. */
 class Source {
@@ -77352,12 +78218,12 @@ function fault(location, what) {
         location,
     });
 }
-function explain(error, source) {
+function explain(error, source, schema) {
     const issue = error.issues[0];
     if (!issue)
         return fault(source.locate([]), 'the stack file is not valid');
     if (issue.code === 'unrecognized_keys')
-        return unknownKey(issue.path, issue.keys[0] ?? '', source);
+        return unknownKey(issue.path, issue.keys[0] ?? '', source, schema);
     const found = source.valueAt(issue.path);
     const missing = found === undefined && issue.code === 'invalid_type';
     const what = missing ? 'is missing' : `${foundText(found)}${expectation(issue)}`;
@@ -77407,16 +78273,16 @@ function amount(origin, relation, limit) {
         return `must have ${relation} ${limit} ${Number(limit) === 1 ? 'entry' : 'entries'}`;
     return `must be ${relation} ${limit}`;
 }
-function unknownKey(path, key, source) {
-    const allowed = allowedKeys(path);
+function unknownKey(path, key, source, schema) {
+    const allowed = allowedKeys(path, schema);
     const [likely] = nearest(key, allowed);
     const hint = likely ? `did you mean "${likely}"?` : `allowed: ${allowed.join(', ')}.`;
     const noun = path.length === 1 && path[0] === 'tiers' ? 'tier' : 'key';
     return parse_stackFault(source.locateKey(path, key), [...path, key].join('.'), `unknown ${noun}; ${hint}`);
 }
 /** The keys that the schema allows at a path, read from the JSON Schema that is generated from it. */
-function allowedKeys(path) {
-    let node = stackJsonSchema();
+function allowedKeys(path, schema) {
+    let node = toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
     for (const part of path)
         node = typeof part === 'number' ? node?.items : node?.properties?.[String(part)];
     return Object.keys(node?.properties ?? {});
@@ -77426,7 +78292,7 @@ function stackJsonSchema() {
     return {
         $id: 'perlstack.schema.json',
         title: 'perlstack.yml',
-        ...toJSONSchema(StackSchema, { io: 'input', unrepresentable: 'any' }),
+        ...z.toJSONSchema(StackSchema, { io: 'input', unrepresentable: 'any' }),
     };
 }
 
@@ -78770,6 +79636,8 @@ const HostSchema = strictObject({
     vcpus: schemas_number().int().positive().nullable().default(null),
     /** Disk in MiB, from the Linode. */
     diskMiB: schemas_number().int().positive().nullable().default(null),
+    /** What fails together with it (a rack, a placement group); `null` where that is not known. */
+    placement: schemas_string().nullable().default(null),
     /** Linode id, or `null` for a host that was not provisioned by us. */
     linodeId: schemas_number().int().nullable().default(null),
 });
@@ -78778,7 +79646,7 @@ const InventorySchema = strictObject({
     hosts: array(HostSchema),
 });
 /** The hosts of one tier, in the order of their numbers. */
-function hostsOf(inventory, tier) {
+function inventory_hostsOf(inventory, tier) {
     return inventory.hosts.filter((host) => host.tier === tier);
 }
 
@@ -78823,21 +79691,29 @@ function inStackFile(file, work) {
     }
 }
 /**
- * The inventory that an input holds: JSON, or the path of a file with it.
+ * The inventory that an input holds, of the stack that the other inputs speak of.
  *
- * @param stack the stack that the other inputs speak of
- * @throws UserError when it is neither, or is the inventory of another stack
+ * @throws as `inventoryIn`, and when it is the inventory of another stack
  */
 function inventoryFrom(input, stack) {
+    const inventory = inventoryIn(input);
+    if (inventory.stack === stack)
+        return inventory;
+    throw new errors_UserError(`Input "inventory": it is that of stack "${inventory.stack}", but the stack file says "${stack}"; take both from the same stack`);
+}
+/**
+ * The inventory that an input holds: JSON, or the path of a file with it.
+ *
+ * @throws UserError when it is neither
+ */
+function inventoryIn(input) {
     const parsed = InventorySchema.safeParse(jsonIn(input));
     if (!parsed.success) {
         const [issue] = parsed.error.issues;
         const where = issue?.path.map(String).join('.') || 'the whole';
         throw new errors_UserError(`Input "inventory": ${where}: ${issue ? faultOf(issue) : 'not valid'}; ${PASS_THE_OUTPUT}`);
     }
-    if (parsed.data.stack === stack)
-        return parsed.data;
-    throw new errors_UserError(`Input "inventory": it is that of stack "${parsed.data.stack}", but the stack file says "${stack}"; take both from the same stack`);
+    return parsed.data;
 }
 /** A key that is not known here is what another version of the actions wrote. */
 function faultOf(issue) {
@@ -79045,477 +79921,6 @@ function assertPlan(plan) {
     }
 }
 
-;// CONCATENATED MODULE: external "node:timers/promises"
-const promises_namespaceObject = require("node:timers/promises");
-;// CONCATENATED MODULE: ./packages/health/lib/probe.js
-/** How much of a body is read, in bytes. */
-const BODY_LIMIT = 64 * 1024;
-/** The requests of a probe, in the order in which `judge` expects their answers. */
-function requestsOf(probe) {
-    if (probe.kind === 'tcp')
-        return [{ kind: 'tcp', address: probe.address, port: probe.port }];
-    const request = (url) => ({
-        kind: 'http',
-        url,
-        headers: probe.headers ?? {},
-        ...(probe.socket === undefined ? {} : { socket: probe.socket }),
-    });
-    const { release } = probe;
-    const asksAgain = release !== undefined && 'path' in release;
-    return [request(probe.url), ...(asksAgain ? [request(new URL(release.path, probe.url).href)] : [])];
-}
-/** What a person calls a probe. */
-function nameOf(probe) {
-    if (probe.name !== undefined)
-        return probe.name;
-    const by = probe.from === undefined ? '' : ` (asked by ${probe.from})`;
-    if (probe.kind === 'tcp')
-        return `${probe.address} port ${probe.port}${by}`;
-    const { pathname, search, href } = new URL(probe.url);
-    return `${probe.socket === undefined ? href : `${probe.socket} ${pathname}${search}`}${by}`;
-}
-
-;// CONCATENATED MODULE: ./packages/health/lib/judge.js
-
-/** Whether the answers to a probe's requests are a success, and what they showed. */
-function judge(probe, answers) {
-    const ms = Math.max(0, ...answers.map((answer) => answer.ms));
-    const evidence = (ok, seen) => ({ probe: nameOf(probe), ok, ms, seen });
-    const failed = answers.find((answer) => answer.kind === 'error');
-    if (failed)
-        return evidence(false, failed.error);
-    const [answer] = answers;
-    if (!answer)
-        return evidence(false, 'no answer');
-    const complaint = probe.kind === 'tcp' ? undefined : complaintOf(probe, answers);
-    if (complaint !== undefined)
-        return evidence(false, complaint);
-    if (probe.latencyMs !== undefined && answer.ms > probe.latencyMs) {
-        return evidence(false, `${seenOf(answer)}, slower than ${probe.latencyMs} ms`);
-    }
-    return evidence(true, answer.kind === 'http' ? String(answer.status) : 'open');
-}
-function complaintOf(probe, [answer, second]) {
-    if (answer?.kind !== 'http')
-        return 'no HTTP answer';
-    const statuses = probe.status ?? [200];
-    if (!statuses.includes(answer.status))
-        return `${seenOf(answer)}${bodyOf(answer.body)}`;
-    if (probe.body !== undefined && !answer.body.includes(probe.body)) {
-        return `${seenOf(answer)} without "${judge_short(probe.body)}"${bodyOf(answer.body)}`;
-    }
-    for (const [name, value] of Object.entries(probe.answerHeaders ?? {})) {
-        const found = answer.headers[name.toLowerCase()];
-        if (found !== value) {
-            return `${seenOf(answer)} with ${found === undefined ? `no header ${name}` : `${name}: ${judge_short(found)}`}`;
-        }
-    }
-    return releaseComplaint(probe, answer, second);
-}
-function releaseComplaint(probe, answer, second) {
-    const { release } = probe;
-    if (release === undefined)
-        return undefined;
-    if ('header' in release) {
-        const found = answer.headers[release.header.toLowerCase()];
-        return found === release.id
-            ? undefined
-            : `${seenOf(answer)} of ${releaseName(found)}, not of ${release.id}`;
-    }
-    if (second?.kind !== 'http')
-        return `no answer from ${release.path}`;
-    if (second.status !== 200)
-        return `${release.path}: ${seenOf(second)}${bodyOf(second.body)}`;
-    const found = second.body.trim();
-    return found === release.id
-        ? undefined
-        : `${seenOf(answer)} of ${releaseName(found)}, not of ${release.id}`;
-}
-const releaseName = (found) => found ? `release "${judge_short(found)}"` : 'no named release';
-const seenOf = (answer) => `${answer.kind === 'http' ? answer.status : 'open'} in ${Math.round(answer.ms)} ms`;
-const bodyOf = (body) => (body.trim() === '' ? ', empty body' : `, body "${judge_short(body)}"`);
-const SHORT = 120;
-/** The beginning of a text on one line, without characters that would disturb a terminal. */
-function judge_short(text) {
-    const line = text
-        .slice(0, 4 * SHORT)
-        .replace(/[\s\u0000-\u001f\u007f-\u009f]+/g, ' ')
-        .trim();
-    return line.length > SHORT ? `${line.slice(0, SHORT)}…` : line;
-}
-
-// EXTERNAL MODULE: external "node:http"
-var external_node_http_ = __nccwpck_require__(7067);
-;// CONCATENATED MODULE: external "node:https"
-const external_node_https_namespaceObject = require("node:https");
-// EXTERNAL MODULE: external "node:net"
-var external_node_net_ = __nccwpck_require__(7030);
-;// CONCATENATED MODULE: ./packages/health/lib/local.js
-
-
-
-
-
-
-/** Asks from this machine. */
-const askHere = async (requests, { rounds, intervalMs, timeoutMs, signal }) => {
-    const answers = [];
-    for (let round = 0; round < rounds && !signal?.aborted; round += 1) {
-        if (round > 0)
-            await (0,promises_namespaceObject.setTimeout)(intervalMs, undefined, signal ? { signal } : {}).catch(() => undefined);
-        const one = await Promise.all(requests.map((request) => askOnce(request, timeoutMs, signal)));
-        answers.push(one);
-        if (one.some((answer) => answer.kind === 'error'))
-            break;
-    }
-    return answers;
-};
-async function askOnce(request, timeoutMs, signal) {
-    const limit = AbortSignal.timeout(timeoutMs);
-    const stop = signal ? AbortSignal.any([signal, limit]) : limit;
-    const start = performance.now();
-    const ms = () => performance.now() - start;
-    try {
-        const answer = await (request.kind === 'tcp' ? local_open(request, stop) : get(request, stop));
-        return { ...answer, ms: ms() };
-    }
-    catch (error) {
-        const why = signal?.aborted
-            ? 'cancelled'
-            : limit.aborted
-                ? `no answer in ${timeoutMs} ms`
-                : messageOfAny(error);
-        return { kind: 'error', ms: ms(), error: why };
-    }
-}
-/** A connection to a name with several addresses fails with an AggregateError, whose own message is empty. */
-function messageOfAny(error) {
-    return error instanceof AggregateError ? error.errors.map(errors_messageOf).join(', ') : errors_messageOf(error);
-}
-function local_open({ address, port }, signal) {
-    return new Promise((resolve, reject) => {
-        const socket = (0,external_node_net_.connect)({ host: address, port, signal });
-        socket.once('connect', () => {
-            resolve({ kind: 'tcp' });
-            socket.destroy();
-        });
-        socket.once('error', reject);
-    });
-}
-function get(request, signal) {
-    const send = request.url.startsWith('https:') ? external_node_https_namespaceObject.request : external_node_http_.request;
-    return new Promise((resolve, reject) => {
-        // Without an agent every try makes a connection of its own, as a new client would.
-        const options = { agent: false, headers: request.headers, signal, socketPath: request.socket };
-        const outgoing = send(request.url, options, (answer) => {
-            readStart(answer).then((body) => resolve({ kind: 'http', status: answer.statusCode ?? 0, headers: headersOf(answer), body }), reject);
-        });
-        outgoing.once('error', reject);
-        outgoing.end();
-    });
-}
-/** The first part of a body; a longer one is cut off there, so that an endless answer costs no memory. */
-async function readStart(answer) {
-    const parts = [];
-    let length = 0;
-    for await (const part of answer) {
-        parts.push(part);
-        length += part.length;
-        if (length >= BODY_LIMIT)
-            break;
-    }
-    answer.destroy();
-    return Buffer.concat(parts).subarray(0, BODY_LIMIT).toString('utf8');
-}
-function headersOf(answer) {
-    const entries = Object.entries(answer.headers);
-    return Object.fromEntries(entries.map(([name, value]) => [name, Array.isArray(value) ? value.join(', ') : (value ?? '')]));
-}
-
-;// CONCATENATED MODULE: ./packages/health/lib/on-host.js
-
-/**
- * Reads one request a line from standard input: `tcp ADDRESS PORT` or `http` and a curl configuration in base64 (it may
- * hold a secret, which an argument would show to everybody on the host). Prints for each answer a line of round, request,
- * exit code, microseconds, and head and body in base64.
- */
-const SCRIPT = String.raw `
-rounds=$1 pause=$2 limit=$3 most=$4
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-now() { date +%s%N; }
-ask_http() {
-  printf %s "$2" | base64 -d >"$work/$1.curlrc"
-  { curl -q --config "$work/$1.curlrc" --noproxy '*' --silent --show-error --include --max-time "$limit" 2>"$work/$1.err"
-    echo $? >"$work/$1.code"; } | head -c "$most" >"$work/$1.out"
-}
-ask_tcp() {
-  timeout "$limit" bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$2" "$3" 2>"$work/$1.err"
-  echo $? >"$work/$1.code"
-  : >"$work/$1.out"
-}
-ask() {
-  start=$(now)
-  case $2 in http) ask_http "$1" "$3" ;; tcp) ask_tcp "$1" "$3" "$4" ;; esac
-  echo $((($(now) - start) / 1000)) >"$work/$1.time"
-}
-requests=$(cat)
-umask 077
-round=0
-while [ "$round" -lt "$rounds" ]; do
-  [ "$round" -eq 0 ] || sleep "$pause"
-  number=0
-  while read -r kind first second; do
-    ask "$number" "$kind" "$first" "$second" </dev/null &
-    number=$((number + 1))
-  done <<REQUESTS
-$requests
-REQUESTS
-  wait
-  silent=0 index=0
-  while [ "$index" -lt "$number" ]; do
-    code=$(cat "$work/$index.code")
-    [ "$code" = 0 ] || silent=1
-    printf '%s %s %s %s %s %s\n' "$round" "$index" "$code" "$(cat "$work/$index.time")" \
-      "$(base64 -w 0 <"$work/$index.out")" "$(head -c 300 "$work/$index.err" | base64 -w 0)"
-    index=$((index + 1))
-  done
-  [ "$silent" = 0 ] || break
-  round=$((round + 1))
-done
-`;
-/** How long a host may take beyond the requests' own limits, in milliseconds: SSH and slow machines. */
-const MARGIN_MS = 15_000;
-/** Room for status line and headers besides the body. */
-const HEAD_LIMIT = 16 * 1024;
-/** Asks from a host: over SSH, one command however many rounds and requests. */
-function askOn(remote, host) {
-    return async (requests, { rounds, intervalMs, timeoutMs, signal }) => {
-        const input = requests.map((request) => `${lineOf(request)}\n`).join('');
-        const seconds = (ms) => (ms / 1_000).toFixed(3);
-        const args = [String(rounds), seconds(intervalMs), seconds(timeoutMs), String(BODY_LIMIT + HEAD_LIMIT)];
-        const { stdout } = await remote.script(host, SCRIPT, args, {
-            input,
-            name: 'health probe',
-            // A socket is its application's alone.
-            sudo: requests.some((request) => request.kind === 'http' && request.socket !== undefined),
-            timeoutMs: rounds * (intervalMs + timeoutMs) + MARGIN_MS,
-            ...(signal ? { signal } : {}),
-        });
-        return answersOf(stdout, requests, timeoutMs);
-    };
-}
-function lineOf(request) {
-    if (request.kind === 'tcp')
-        return `tcp ${request.address} ${request.port}`;
-    const lines = [
-        `url = ${curlString(request.url)}`,
-        'globoff',
-        ...(request.socket === undefined ? [] : [`unix-socket = ${curlString(request.socket)}`]),
-        ...Object.entries(request.headers).map(([name, value]) => `header = ${curlString(`${name}: ${value}`)}`),
-    ];
-    return `http ${Buffer.from(`${lines.join('\n')}\n`).toString('base64')}`;
-}
-/** A word in curl's configuration language. */
-function curlString(text) {
-    const escaped = text
-        .replace(/["\\]/g, '\\$&')
-        .replaceAll('\n', '\\n')
-        .replaceAll('\r', '\\r')
-        .replaceAll('\t', '\\t');
-    return `"${escaped}"`;
-}
-function answersOf(output, requests, timeoutMs) {
-    const rounds = [];
-    for (const line of output.split('\n')) {
-        const [round, index, code, micros, out = '', err = ''] = line.split(' ');
-        const request = requests[Number(index)];
-        if (round === undefined || micros === undefined || request === undefined)
-            continue;
-        const ms = Number(micros) / 1_000;
-        (rounds[Number(round)] ??= []).push(answerOf(request, Number(code), ms, fromBase64(out), fromBase64(err), timeoutMs));
-    }
-    return rounds;
-}
-const fromBase64 = (text) => Buffer.from(text, 'base64').toString('utf8');
-/** curl ends with this code when nobody reads on: the body was longer than what is read of it. */
-const CURL_WRITE_ERROR = 23;
-const CURL_TIMEOUT = 28;
-/** Its message names a host and port that are not connected to when a socket is. */
-const CURL_NO_CONNECTION = 7;
-const TIMEOUT_TIMEOUT = 124;
-function answerOf(request, code, ms, out, err, timeoutMs) {
-    if (code === CURL_TIMEOUT || code === TIMEOUT_TIMEOUT)
-        return { kind: 'error', ms, error: `no answer in ${timeoutMs} ms` };
-    if (request.kind === 'tcp')
-        return code === 0 ? { kind: 'tcp', ms } : { kind: 'error', ms, error: tcpError(err) };
-    if (code === CURL_NO_CONNECTION && request.socket !== undefined)
-        return { kind: 'error', ms, error: 'nobody accepts connections' };
-    if (code !== 0 && code !== CURL_WRITE_ERROR)
-        return { kind: 'error', ms, error: curlError(err, code) };
-    return { ms, ...parseAnswer(out) };
-}
-const tcpError = (err) => /: ([A-Z][A-Za-z ]+)\s*$/.exec(err.split('\n')[0] ?? '')?.[1] ?? 'no connection';
-const curlError = (err, code) => err.split('\n')[0]?.replace(/^curl: \(\d+\) /, '') || `curl ended with exit code ${code}`;
-/** Status, headers and body of an answer as it came over the line; heads of interim answers (1xx) are passed over. */
-function parseAnswer(text) {
-    const end = text.indexOf('\r\n\r\n');
-    const [statusLine = '', ...lines] = (end < 0 ? text : text.slice(0, end)).split('\r\n');
-    const body = end < 0 ? '' : text.slice(end + 4);
-    const status = Number(statusLine.split(' ')[1]);
-    if (status >= 100 && status < 200 && body.startsWith('HTTP/'))
-        return parseAnswer(body);
-    const headers = {};
-    for (const line of lines) {
-        const colon = line.indexOf(':');
-        const name = line.slice(0, colon).toLowerCase();
-        const value = line.slice(colon + 1).trim();
-        headers[name] = headers[name] === undefined ? value : `${headers[name]}, ${value}`;
-    }
-    return { kind: 'http', status, headers, body };
-}
-
-;// CONCATENATED MODULE: ./packages/health/lib/verdict.js
-
-/** True when every probe succeeded. */
-const succeeded = (one) => one.length > 0 && one.every((evidence) => evidence.ok);
-/** How many of the last tries succeeded in a row. */
-function streakOf(tries) {
-    const lastFailure = tries.findLastIndex((one) => !succeeded(one));
-    return tries.length - 1 - lastFailure;
-}
-/** The verdict on all tries that were made, first one first. */
-function verdict_verdictOf(tries, end) {
-    const last = tries.at(-1) ?? [];
-    const passed = tries.length > 0 && streakOf(tries) >= end.successes;
-    return {
-        passed,
-        tries: tries.length,
-        seconds: end.elapsedMs / 1_000,
-        evidence: last,
-        reason: passed ? praise(last, end) : blame(tries, last, end),
-    };
-}
-function praise(last, { successes }) {
-    const each = last.map(({ probe, seen, ms }) => `${seen} from ${probe} in ${Math.round(ms)} ms`);
-    return `${successes} of ${successes} consecutive ${each.join(' and ')}`;
-}
-function blame(tries, last, end) {
-    const time = `${formatDuration(end.elapsedMs)} (${tries.length} ${tries.length === 1 ? 'try' : 'tries'})`;
-    const found = tries.some(succeeded)
-        ? `only ${longestStreak(tries)} of ${end.successes} consecutive successes in ${time}`
-        : `no success in ${time}`;
-    const stopped = end.stopped === undefined ? '' : `; ${end.stopped}`;
-    return `${found}${stopped}${lastEvidence(last)}`;
-}
-function lastEvidence(last) {
-    const shown = last.find((evidence) => !evidence.ok) ?? last[0];
-    return shown ? `; last: ${shown.probe}: ${shown.seen}` : '';
-}
-function longestStreak(tries) {
-    let longest = 0;
-    let now = 0;
-    for (const one of tries) {
-        now = succeeded(one) ? now + 1 : 0;
-        longest = Math.max(longest, now);
-    }
-    return longest;
-}
-
-;// CONCATENATED MODULE: ./packages/health/lib/gate.js
-
-
-
-
-
-
-
-/** Tries made by one command on a host, at the most. */
-const BURST = 10;
-/** Lets pass what answers as it should, several times in a row, before the time is up. Does not throw for a cancel. */
-async function gate(options) {
-    const { probes, successes = 3, intervalMs = 500, timeoutMs = 60_000, signal } = options;
-    if (probes.length === 0)
-        throw new Error('A gate needs at least one probe');
-    const start = performance.now();
-    const elapsed = () => performance.now() - start;
-    const tries = [];
-    let stopped;
-    while (stopped === undefined) {
-        const burst = await nextTries(options, tries, Math.max(1, Math.ceil(timeoutMs - elapsed())));
-        if (!signal?.aborted)
-            gate_record(options, tries, burst, elapsed() >= timeoutMs);
-        if (streakOf(tries) >= successes)
-            break;
-        stopped = await whyStop(options, burst);
-        if (elapsed() + intervalMs >= timeoutMs)
-            break;
-        await (0,promises_namespaceObject.setTimeout)(intervalMs, undefined, signal ? { signal } : {}).catch(() => undefined);
-    }
-    return verdict_verdictOf(tries, { elapsedMs: elapsed(), successes, ...(stopped === undefined ? {} : { stopped }) });
-}
-/** One try; several where hosts ask, which costs them no more. */
-function nextTries(options, tries, leftMs) {
-    const { probes, successes = 3, intervalMs = 500, perTryTimeoutMs = 5_000, signal } = options;
-    const wanted = probes.every((probe) => probe.from !== undefined) ? successes - streakOf(tries) : 1;
-    return tryAll(probes, options.remote, {
-        rounds: Math.min(wanted, BURST),
-        intervalMs,
-        timeoutMs: Math.min(perTryTimeoutMs, leftMs),
-        ...(signal ? { signal } : {}),
-    });
-}
-function gate_record(options, tries, burst, timeIsUp) {
-    for (const [index, one] of burst.entries()) {
-        // The last try may have been cut short by the time limit: an earlier, whole one is better evidence.
-        const cutShort = timeIsUp && index === burst.length - 1 && !succeeded(one);
-        if (cutShort && tries.length > 0)
-            return;
-        tries.push(one);
-        options.onTry?.(one, tries.length);
-    }
-}
-async function whyStop({ signal, giveUp }, burst) {
-    if (signal?.aborted)
-        return 'cancelled';
-    return succeeded(burst.at(-1) ?? []) ? undefined : giveUp?.();
-}
-/** Makes the requests of all probes, grouped by who asks, and judges them. */
-async function tryAll(probes, remote, how) {
-    const askers = [...new Set(probes.map((probe) => probe.from))];
-    const evidence = await Promise.all(askers.map(async (from) => {
-        const group = probes.filter((probe) => probe.from === from);
-        const rounds = await askSafely(askerFor(from, remote), group.flatMap(requestsOf), how);
-        return rounds.map((answers) => judgeAll(group, answers));
-    }));
-    const rounds = Math.min(...evidence.map((group) => group.length));
-    return Array.from({ length: rounds }, (_, round) => evidence.flatMap((group) => group[round] ?? []));
-}
-function askerFor(from, remote) {
-    if (from === undefined)
-        return askHere;
-    if (!remote)
-        throw new Error(`A probe asks from ${from}, but the gate was given no remote`);
-    return askOn(remote, from);
-}
-/** A host that cannot be asked is evidence against it, not a fault of the gate: it may be back at the next try. */
-async function askSafely(ask, requests, how) {
-    try {
-        return await ask(requests, how);
-    }
-    catch (error) {
-        return [requests.map(() => ({ kind: 'error', ms: 0, error: errors_messageOf(error) }))];
-    }
-}
-function judgeAll(probes, answers) {
-    let next = 0;
-    return probes.map((probe) => {
-        const count = requestsOf(probe).length;
-        next += count;
-        return judge(probe, answers.slice(next - count, next));
-    });
-}
-
 ;// CONCATENATED MODULE: ./packages/remote/lib/quote.js
 /** Words of these characters alone mean the same to every shell, so they stay readable. */
 const PLAIN = /^[A-Za-z0-9_%+,./:=@^-]+$/;
@@ -79591,8 +79996,10 @@ for folder in "$releases"/* "$releases"/.*.partial* "$releases"/.*.removed; do
   case $name in .*) say partial "$name"; continue ;; esac
   mark=$folder/.perlstack-sha256
   say release "$name" "$(cat "$mark" 2>/dev/null || echo -)" "$(exists "$folder/.perlstack-good")" \
-    "$(exists "$folder/.perlstack-bad")" "$(stat -c %Y "$mark" 2>/dev/null || stat -c %Y "$folder")"
+    "$(exists "$folder/.perlstack-bad")" "$(stat -c %Y "$mark" 2>/dev/null || stat -c %Y "$folder")" \
+    "$(exists "$folder/.perlstack-migrated")"
 done
+for folder in "$home"/modules/*/; do [ ! -d "$folder" ] || say module "$(basename "$folder")"; done
 units=$(systemctl list-units --all --plain --no-legend --full "$unit*.service" | cut -d ' ' -f 1)
 for one in $units; do
   id=\${one#"$unit"}
@@ -79609,12 +80016,15 @@ while [ ! -e "$place" ]; do place=$(dirname "$place"); done
 say disk "$(df -P -B1 "$place" | awk 'NR == 2 { print $4 }')"
 now=$(serving)
 [ -z "$now" ] || say inflight "$(connections "$run/$now.sock")"
+if [ -e "$state/audit.log" ]; then
+  { grep -F '"event":"succeeded"' "$state/audit.log" | tail -n 8; tail -n 12 "$state/audit.log"; } | sort -u |
+    while IFS= read -r line; do say audit "$line"; done
+fi
 [ ! -e "$state/deploy.lock" ] || say lock "$(($(date +%s) - $(stat -c %Y "$state/deploy.lock")))" "$(cat "$state/deploy.lock")"
 `.replaceAll('\\${', '${');
 /** Prints the addresses of the servers that nginx's configuration leaves out. */
 const OBSERVE_WEB = String.raw `
-[ -d /etc/nginx ] || exit 0
-grep -rhE --exclude='.*' '^[[:space:]]*server[[:space:]]+[^;]*[[:space:]]down[[:space:]]*;' /etc/nginx 2>/dev/null | awk '{ sub(/;$/, "", $2); print $2 }' | sort -u
+[ ! -d /etc/nginx ] || grep -rhE --exclude='.*' '^[[:space:]]*server[[:space:]]+[^;]*[[:space:]]down[[:space:]]*;' /etc/nginx 2>/dev/null | awk '{ sub(/;$/, "", $2); print $2 }' | sort -u
 `;
 /** Arguments: release, SHA-256. Standard input: the artifact. Exit 65: it arrived damaged; 66: it does not unpack. */
 const UPLOAD = String.raw `
@@ -79635,16 +80045,28 @@ printf %s "$sha" >"$part/.perlstack-sha256"
 sync -f "$part"
 [ "$(cat "$releases/$id/.perlstack-sha256" 2>/dev/null)" = "$sha" ] || mv -T "$part" "$releases/$id"
 `;
-/** Arguments: release, seconds, PSGI file, folders for @INC. The environment is that of the unit. */
+/**
+ * Arguments: release, seconds, seconds in which it is to be loaded (or nothing), PSGI file, folders for @INC. The environment is
+ * that of the unit. Exit 71: it does not load. From now on the host has the
+ * release's static files for those that were sent a page of it by another one.
+ */
 const COMPILE = String.raw `
-id=$1 limit=$2 psgi=$3
-shift 3
+id=$1 limit=$2 load=$3 psgi=$4
+shift 4
+point "releases/$id" "$home/next"
 cd "$releases/$id"
 set -- $(for folder in "$@" local/lib/perl5; do [ ! -d "$folder" ] || printf '%s\n' "-I$folder"; done)
-systemd-run --quiet --wait --pipe --collect -p "User=$user" -p "Group=$user" -p "WorkingDirectory=$releases/$id" \
-  -p "EnvironmentFile=-$environment" -p "Environment=$(property "$id" Environment)" -p "RuntimeMaxSec=$limit" \
-  -p NoNewPrivileges=yes -p ProtectSystem=strict -p ProtectHome=yes -p PrivateTmp=yes \
-  perl "$@" -c "$psgi" </dev/null
+as_app() {
+  seconds=$1
+  shift
+  systemd-run --quiet --wait --pipe --collect -p "User=$user" -p "Group=$user" -p "WorkingDirectory=$releases/$id" \
+    -p "EnvironmentFile=-$environment" -p "Environment=$(property "$id" Environment)" -p "RuntimeMaxSec=$seconds" \
+    -p NoNewPrivileges=yes -p ProtectSystem=strict -p ProtectHome=yes -p PrivateTmp=yes \
+    -p "StateDirectory=$user" -p StateDirectoryMode=0750 -p "CacheDirectory=$user" -p CacheDirectoryMode=0750 \
+    -p "LogsDirectory=$user" -p LogsDirectoryMode=0750 -p "ReadWritePaths=$run" "$@" </dev/null
+}
+as_app "$limit" perl "$@" -c "$psgi"
+[ -z "$load" ] || as_app "$load" perl "$@" -MPlack::Util -e 'Plack::Util::load_psgi(shift)' "$releases/$id/$psgi" || exit 71
 `;
 /** Argument: release. Starts it now and with the host; a run that failed before does not count against it. */
 const BOOT = String.raw `
@@ -79728,7 +80150,7 @@ echo "$cut"
 const FINISH = String.raw `
 held=$1 stops=$2
 shift 2
-rm -f "$releases/$held/.perlstack-bad"
+rm -f "$releases/$held/.perlstack-bad" "$home/next"
 touch "$releases/$held/.perlstack-good"
 stop_list=
 while [ "$stops" -gt 0 ]; do stop_list="$stop_list $1"; shift; stops=$((stops - 1)); done
@@ -79745,6 +80167,14 @@ for id in "$@"; do
   mv -T "$releases/$id" "$releases/.$id.removed"
   rm -rf "$releases/.$id.removed"
 done
+for tree in "$home"/modules/*/; do
+  [ -d "$tree" ] || continue
+  key=$(basename "$tree") used=
+  for link in "$releases"/*/local; do
+    [ "$(basename "$(readlink "$link" || true)")" != "$key" ] || used=1
+  done
+  [ -n "$used" ] || rm -rf "$tree" "$home/modules/$key.tar.zst"
+done
 echo "$cut"
 `.replaceAll('\\${', '${');
 /** Stops every instance, on a host that is out of service; prints how many requests were cut off. */
@@ -79760,9 +80190,11 @@ for one in $(systemctl list-units --all --plain --no-legend --full "$unit*.servi
 done
 echo "$cut"
 `.replaceAll('\\${', '${');
-/** Argument: release. */
-const MARK_BAD = String.raw `
-[ ! -d "$releases/$1" ] || [ -e "$releases/$1/.perlstack-good" ] || touch "$releases/$1/.perlstack-bad"
+/** Arguments: release, `bad` where it is to blame. Nobody rolls it out any more. */
+const SET_ASIDE = String.raw `
+rm -f "$home/next"
+[ "$2" = bad ] && [ -d "$releases/$1" ] && [ ! -e "$releases/$1/.perlstack-good" ] || exit 0
+touch "$releases/$1/.perlstack-bad"
 `;
 /** Arguments: release, lines. The end of what its unit wrote. */
 const JOURNAL_TAIL = String.raw `
@@ -79801,6 +80233,907 @@ done
 echo "$changed"
 `.replaceAll('\\${', '${');
 
+;// CONCATENATED MODULE: ./packages/release/lib/audit.js
+
+
+/** Standard input: a line. Keeps the last 1,000. */
+const APPEND = String.raw `
+install -d -m 755 "$state"
+exec 9>"$state/mutex"
+flock 9
+cat >>"$state/audit.log"
+if [ "$(wc -l <"$state/audit.log")" -gt 1200 ]; then
+  tail -n 1000 "$state/audit.log" >"$state/audit.log.next"
+  mv -fT "$state/audit.log.next" "$state/audit.log"
+fi
+`;
+/** Adds a line on each of these hosts; one that cannot be written to has other worries. */
+async function appendAudit(site, hosts, entry) {
+    const options = { sudo: true, name: 'audit log', timeoutMs: 20_000, input: `${JSON.stringify(entry)}\n` };
+    await Promise.allSettled(hosts.map((host) => site.remote.script(host, hostScript(site, APPEND), [], options)));
+}
+/** What a run says of itself in the log. */
+function entryOf(owner, what) {
+    return {
+        at: new Date().toISOString(),
+        ...what,
+        ...{ owner: owner.id, url: owner.url ?? null, actor: owner.actor ?? null },
+        ...{ workflow: owner.workflow ?? null, number: owner.number ?? null, reason: what.reason ?? null },
+    };
+}
+/** The log as the hosts have it, oldest entry first; a line that is none of ours is passed over. */
+function mergeAudits(logs) {
+    const entries = [...new Set(logs.flat())].flatMap((line) => {
+        try {
+            const entry = JSON.parse(line);
+            return typeof entry.at === 'string' && typeof entry.release === 'string' ? [entry] : [];
+        }
+        catch {
+            return [];
+        }
+    });
+    return entries.sort((a, b) => a.at.localeCompare(b.at));
+}
+/**
+ * An old run that is started again, or was overtaken while it waited, must not put its commit in the place of a newer one.
+ *
+ * @throws UserError naming the newer run.
+ */
+function requireNewest(audit, owner, release) {
+    const { workflow, number } = owner;
+    if (workflow === undefined || number === undefined)
+        return;
+    const newer = audit.find((entry) => entry.kind === 'deploy' &&
+        entry.event === 'succeeded' &&
+        entry.workflow === workflow &&
+        (entry.number ?? 0) > number);
+    if (newer === undefined)
+        return;
+    throw new errors_UserError(`release ${release} of run #${number} is older than ${newer.release}, which run #${newer.number}` +
+        `${newer.url === null ? '' : ` (${newer.url})`} deployed on ${newer.at}. To go back on purpose, use mode "rollback"; to deploy ` +
+        'this commit anyway, set the input "allow-older". Nothing was changed');
+}
+/** Releases by what was last done with them, newest first. */
+function historyOf(audit, hosts) {
+    const latest = new Map(audit.map((entry) => [entry.release, entry]));
+    const kept = new Set(hosts.flatMap(({ releases }) => releases.map(({ id }) => id)));
+    return [...new Set([...[...latest.keys()].reverse(), ...kept])]
+        .map((release) => {
+        const entry = latest.get(release);
+        return {
+            release,
+            state: entry?.event ?? 'unknown',
+            kind: entry?.kind ?? 'deploy',
+            ...{ at: entry?.at ?? null, actor: entry?.actor ?? null, url: entry?.url ?? null },
+            reason: entry?.reason ?? null,
+            servesOn: hosts.filter(({ serving }) => serving === release).length,
+            keptOn: hosts.filter(({ releases }) => releases.some(({ id }) => id === release)).length,
+        };
+    })
+        .sort((a, b) => (b.at ?? '').localeCompare(a.at ?? ''));
+}
+
+;// CONCATENATED MODULE: external "node:timers/promises"
+const promises_namespaceObject = require("node:timers/promises");
+;// CONCATENATED MODULE: ./packages/release/lib/canary/statistics.js
+/**
+ * ln n! by Stirling's series (Abramowitz & Stegun 6.1.41 for n + 1), by summation where n is small; exact to 1e-10.
+ */
+function lnFactorial(n) {
+    if (n < 16) {
+        let sum = 0;
+        for (let factor = 2; factor <= n; factor += 1)
+            sum += Math.log(factor);
+        return sum;
+    }
+    const z = n + 1;
+    return ((z - 0.5) * Math.log(z) -
+        z +
+        0.5 * Math.log(2 * Math.PI) +
+        1 / (12 * z) -
+        1 / (360 * z ** 3) +
+        1 / (1260 * z ** 5));
+}
+const lnChoose = (n, k) => lnFactorial(n) - lnFactorial(k) - lnFactorial(n - k);
+/**
+ * Fisher's exact test, one-sided: the probability of at least so many of all hits in the first group, were both groups alike.
+ * Right for any size, unlike tests by the normal distribution, which fail where hits are rare, as errors are.
+ */
+function fisherGreater(first, second) {
+    const hits = first.hits + second.hits;
+    const all = first.all + second.all;
+    const whole = lnChoose(all, hits);
+    let p = 0;
+    for (let k = first.hits; k <= Math.min(first.all, hits); k += 1) {
+        if (hits - k > second.all)
+            continue;
+        const term = Math.exp(lnChoose(first.all, k) + lnChoose(second.all, hits - k) - whole);
+        p += term;
+        // Behind the mode the terms only shrink: the rest changes no digit that anybody reads.
+        if (term < p * 1e-12 && k > (first.all * hits) / Math.max(1, all))
+            break;
+    }
+    return Math.min(1, p);
+}
+/**
+ * Mann-Whitney U test on histograms with the same buckets, one-sided: the probability that the first is so much to the right
+ * (slower), were both alike. Free of any assumption on the distribution; normal approximation with the correction for ties,
+ * which a bucket is (Lehmann, Nonparametrics, 1.2 and 1.4), for 20 values or more on both sides.
+ */
+function mannWhitneyGreater(first, second) {
+    const [n, m] = [sum(first), sum(second)];
+    if (n === 0 || m === 0)
+        return 1;
+    let [below, u, ties] = [0, 0, 0];
+    for (let bucket = 0; bucket < Math.max(first.length, second.length); bucket += 1) {
+        const [a, b] = [first[bucket] ?? 0, second[bucket] ?? 0];
+        u += a * (below + b / 2);
+        below += b;
+        ties += (a + b) ** 3 - (a + b);
+    }
+    const total = n + m;
+    const variance = ((n * m) / 12) * (total + 1 - ties / (total * (total - 1)));
+    if (variance <= 0)
+        return 1;
+    return upperTail((u - (n * m) / 2 - 0.5) / Math.sqrt(variance));
+}
+const sum = (counts) => counts.reduce((all, one) => all + one, 0);
+/** Upper tail of the normal distribution (Abramowitz & Stegun 26.2.17, error below 7.5e-8). */
+function upperTail(z) {
+    if (z < 0)
+        return 1 - upperTail(-z);
+    const t = 1 / (1 + 0.2316419 * z);
+    const series = t * (0.31938153 + t * (-0.356563782 + t * (1.781477937 + t * (-1.821255978 + t * 1.330274429))));
+    return (Math.exp((-z * z) / 2) / Math.sqrt(2 * Math.PI)) * series;
+}
+/** The bucket in which a share (0 to 1) of a histogram ends; -1 for an empty one. */
+function quantileBucket(counts, share) {
+    const wanted = Math.ceil(sum(counts) * share);
+    if (wanted === 0)
+        return -1;
+    let seen = 0;
+    return counts.findIndex((count) => (seen += count) >= wanted);
+}
+
+;// CONCATENATED MODULE: ./packages/health/lib/probe.js
+/** How much of a body is read, in bytes. */
+const BODY_LIMIT = 64 * 1024;
+/** The requests of a probe, in the order in which `judge` expects their answers. */
+function requestsOf(probe) {
+    if (probe.kind === 'tcp')
+        return [{ kind: 'tcp', address: probe.address, port: probe.port }];
+    if (probe.kind === 'tls') {
+        const { address, port, servername = address } = probe;
+        return [{ kind: 'tls', address, port, servername }];
+    }
+    if (probe.kind === 'program')
+        return [{ kind: 'program', argv: probe.argv, input: probe.input ?? '' }];
+    const request = (url) => ({
+        kind: 'http',
+        url,
+        headers: probe.headers ?? {},
+        redirects: probe.redirects ?? 0,
+        ...(probe.socket === undefined ? {} : { socket: probe.socket }),
+    });
+    const { release } = probe;
+    const asksAgain = release !== undefined && 'path' in release;
+    return [request(probe.url), ...(asksAgain ? [request(new URL(release.path, probe.url).href)] : [])];
+}
+/** What a person calls a probe. */
+function nameOf(probe) {
+    if (probe.name !== undefined)
+        return probe.name;
+    const by = probe.from === undefined ? '' : ` (asked by ${probe.from})`;
+    if (probe.kind === 'tcp')
+        return `${probe.address} port ${probe.port}${by}`;
+    if (probe.kind === 'tls')
+        return `certificate of ${probe.servername ?? probe.address} port ${probe.port}${by}`;
+    if (probe.kind === 'program')
+        return `${probe.argv[0] ?? ''} on ${probe.from}`;
+    const { pathname, search, href } = new URL(probe.url);
+    return `${probe.socket === undefined ? href : `${probe.socket} ${pathname}${search}`}${by}`;
+}
+
+;// CONCATENATED MODULE: ./packages/health/lib/judge.js
+
+/** Whether the answers to a probe's requests are a success, and what they showed. */
+function judge(probe, answers) {
+    const ms = Math.max(0, ...answers.map((answer) => answer.ms));
+    const { percentile } = probe;
+    const evidence = (ok, seen) => ({
+        ...{ probe: nameOf(probe), ok, ms, seen },
+        ...(percentile ? { percentile } : {}),
+    });
+    const failed = answers.find((answer) => answer.kind === 'error');
+    if (failed)
+        return { ...evidence(false, failed.error), answered: false };
+    const [answer] = answers;
+    if (!answer)
+        return evidence(false, 'no answer');
+    if (probe.kind === 'program') {
+        const { ok, seen } = answer.kind === 'program' ? probe.judge(answer.code, answer.output) : NOTHING;
+        return evidence(ok, judge_short(seen));
+    }
+    const { complaint, seen } = probe.kind === 'tls' ? certificate(probe, answer) : httpOrTcp(probe, answers);
+    if (complaint !== undefined)
+        return evidence(false, complaint);
+    if (probe.latencyMs !== undefined && answer.ms > probe.latencyMs) {
+        return evidence(false, `${seenOf(answer)}, slower than ${probe.latencyMs} ms`);
+    }
+    return evidence(true, seen);
+}
+const NOTHING = { ok: false, seen: 'no answer' };
+function httpOrTcp(probe, answers) {
+    const [answer] = answers;
+    const complaint = probe.kind === 'tcp' ? undefined : complaintOf(probe, answers);
+    if (complaint !== undefined)
+        return { complaint, seen: '' };
+    if (answer?.kind !== 'http')
+        return { seen: 'open' };
+    const values = probe.kind === 'http' && probe.series ? seriesIn(answer.body) : undefined;
+    return {
+        seen: values
+            ? `${answer.status}: ${values.map(shownNumber).join(', ') || 'no series'}`
+            : String(answer.status),
+    };
+}
+const DAY_MS = 86_400_000;
+function certificate({ days }, answer) {
+    if (answer.kind !== 'tls')
+        return { complaint: 'no certificate', seen: '' };
+    const left = Math.floor((answer.validTo - Date.now()) / DAY_MS);
+    const until = Number.isNaN(answer.validTo)
+        ? ''
+        : `valid until ${new Date(answer.validTo).toISOString().slice(0, 10)}`;
+    if (answer.problem !== null)
+        return { complaint: [answer.problem, until].filter(Boolean).join(', '), seen: '' };
+    if (!(left >= days))
+        return { complaint: `${until}, ${left} days from now, less than ${days}`, seen: '' };
+    return { seen: `${until}, ${left} days from now` };
+}
+function complaintOf(probe, [answer, second]) {
+    if (answer?.kind !== 'http')
+        return 'no HTTP answer';
+    const statuses = probe.status ?? [200];
+    if (!statuses.includes(answer.status))
+        return `${seenOf(answer)}${bodyOf(answer.body)}`;
+    if (probe.body !== undefined && !answer.body.includes(probe.body)) {
+        return `${seenOf(answer)} without "${judge_short(probe.body)}"${bodyOf(answer.body)}`;
+    }
+    const inside = jsonComplaint(probe, answer) ?? seriesComplaint(probe, answer);
+    if (inside !== undefined)
+        return inside;
+    for (const [name, value] of Object.entries(probe.answerHeaders ?? {})) {
+        const found = answer.headers[name.toLowerCase()];
+        if (found !== value) {
+            return `${seenOf(answer)} with ${found === undefined ? `no header ${name}` : `${name}: ${judge_short(found)}`}`;
+        }
+    }
+    return releaseComplaint(probe, answer, second);
+}
+function jsonComplaint({ json }, answer) {
+    if (json === undefined)
+        return undefined;
+    const document = judge_parsed(answer.body);
+    if (document === undefined)
+        return `${seenOf(answer)} without JSON${bodyOf(answer.body)}`;
+    const found = atPointer(document, json.pointer);
+    if (found === undefined)
+        return `${seenOf(answer)} without ${json.pointer} in its JSON`;
+    if (json.equals === undefined || JSON.stringify(found) === JSON.stringify(json.equals))
+        return undefined;
+    return `${seenOf(answer)} with ${json.pointer} = ${judge_short(JSON.stringify(found))}, not ${judge_short(JSON.stringify(json.equals))}`;
+}
+function judge_parsed(text) {
+    try {
+        return JSON.parse(text);
+    }
+    catch {
+        return undefined;
+    }
+}
+/** The value at a JSON Pointer (RFC 6901); undefined where there is none. */
+function atPointer(document, pointer) {
+    return pointer
+        .split('/')
+        .slice(1)
+        .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'))
+        .reduce((value, part) => typeof value === 'object' && value !== null && Object.hasOwn(value, part)
+        ? value[part]
+        : undefined, document);
+}
+function seriesComplaint({ series }, answer) {
+    if (series === undefined)
+        return undefined;
+    const values = seriesIn(answer.body);
+    if (values === undefined)
+        return `${seenOf(answer)}, no answer of Prometheus${bodyOf(answer.body)}`;
+    if (values.length === 0)
+        return series.emptyIsFine ? undefined : 'the query has no series';
+    const bad = values.find((value) => !holds(value, series));
+    return bad === undefined ? undefined : `${shownNumber(bad)} is not ${series.operator} ${series.limit}`;
+}
+/** The values of an instant query, a vector's or a scalar; undefined where this is no such answer. */
+function seriesIn(body) {
+    const answer = judge_parsed(body);
+    if (answer?.status !== 'success')
+        return undefined;
+    const { resultType, result } = answer.data ?? {};
+    if (resultType === 'scalar' && Array.isArray(result))
+        return [Number(result[1])];
+    if (resultType !== 'vector' || !Array.isArray(result))
+        return undefined;
+    return result.map(({ value }) => Number(value?.[1]));
+}
+/** A value that is no number (0/0) holds nothing. */
+function holds(value, { operator, limit }) {
+    switch (operator) {
+        case '<':
+            return value < limit;
+        case '<=':
+            return value <= limit;
+        case '>':
+            return value > limit;
+        case '>=':
+            return value >= limit;
+        case '==':
+            return value === limit;
+        case '!=':
+            return !Number.isNaN(value) && value !== limit;
+    }
+}
+const shownNumber = (value) => String(Number(value.toPrecision(6)));
+function releaseComplaint(probe, answer, second) {
+    const { release } = probe;
+    if (release === undefined)
+        return undefined;
+    if ('header' in release) {
+        const found = answer.headers[release.header.toLowerCase()];
+        return found === release.id
+            ? undefined
+            : `${seenOf(answer)} of ${releaseName(found)}, not of ${release.id}`;
+    }
+    if (second?.kind !== 'http')
+        return `no answer from ${release.path}`;
+    if (second.status !== 200)
+        return `${release.path}: ${seenOf(second)}${bodyOf(second.body)}`;
+    const found = second.body.trim();
+    return found === release.id
+        ? undefined
+        : `${seenOf(answer)} of ${releaseName(found)}, not of ${release.id}`;
+}
+const releaseName = (found) => found ? `release "${judge_short(found)}"` : 'no named release';
+const seenOf = (answer) => `${answer.kind === 'http' ? answer.status : 'open'} in ${Math.round(answer.ms)} ms`;
+const bodyOf = (body) => (body.trim() === '' ? ', empty body' : `, body "${judge_short(body)}"`);
+const SHORT = 120;
+/** The beginning of a text on one line, without characters that would disturb a terminal. */
+function judge_short(text) {
+    const line = text
+        .slice(0, 4 * SHORT)
+        .replace(/[\s\u0000-\u001f\u007f-\u009f]+/g, ' ')
+        .trim();
+    return line.length > SHORT ? `${line.slice(0, SHORT)}…` : line;
+}
+
+// EXTERNAL MODULE: external "node:http"
+var external_node_http_ = __nccwpck_require__(7067);
+;// CONCATENATED MODULE: external "node:https"
+const external_node_https_namespaceObject = require("node:https");
+// EXTERNAL MODULE: external "node:net"
+var external_node_net_ = __nccwpck_require__(7030);
+// EXTERNAL MODULE: external "node:tls"
+var external_node_tls_ = __nccwpck_require__(1692);
+;// CONCATENATED MODULE: ./packages/health/lib/local.js
+
+
+
+
+
+
+
+/** Asks from this machine. */
+const askHere = async (requests, { rounds, intervalMs, timeoutMs, signal }) => {
+    const answers = [];
+    for (let round = 0; round < rounds && !signal?.aborted; round += 1) {
+        if (round > 0)
+            await (0,promises_namespaceObject.setTimeout)(intervalMs, undefined, signal ? { signal } : {}).catch(() => undefined);
+        const one = await Promise.all(requests.map((request) => askOnce(request, timeoutMs, signal)));
+        answers.push(one);
+        if (one.some((answer) => answer.kind === 'error'))
+            break;
+    }
+    return answers;
+};
+async function askOnce(request, timeoutMs, signal) {
+    const limit = AbortSignal.timeout(timeoutMs);
+    const stop = signal ? AbortSignal.any([signal, limit]) : limit;
+    const start = performance.now();
+    const ms = () => performance.now() - start;
+    try {
+        return { ...(await answerTo(request, stop)), ms: ms() };
+    }
+    catch (error) {
+        const why = signal?.aborted
+            ? 'cancelled'
+            : limit.aborted
+                ? `no answer in ${timeoutMs} ms`
+                : messageOfAny(error);
+        return { kind: 'error', ms: ms(), error: why };
+    }
+}
+function answerTo(request, signal) {
+    switch (request.kind) {
+        case 'tcp':
+            return local_open(request, signal);
+        case 'tls':
+            return certificateOf(request, signal);
+        case 'http':
+            return get(request, signal);
+        case 'program':
+            return Promise.reject(new Error('A program runs on a host: name one'));
+    }
+}
+/** Also of a server that nobody should believe: what is wrong with it is the answer. */
+function certificateOf({ address, port, servername }, signal) {
+    return new Promise((resolve, reject) => {
+        const name = (0,external_node_net_.isIP)(servername) ? {} : { servername };
+        const socket = (0,external_node_tls_.connect)({ host: address, port, ...name, rejectUnauthorized: false });
+        const giveUp = () => void socket.destroy(new Error('cut off'));
+        signal.addEventListener('abort', giveUp, { once: true });
+        socket.once('error', reject);
+        socket.once('secureConnect', () => {
+            const { valid_to: validTo } = socket.getPeerCertificate();
+            const { authorizationError: error } = socket;
+            const mismatch = (0,external_node_net_.isIP)(servername)
+                ? undefined
+                : (0,external_node_tls_.checkServerIdentity)(servername, socket.getPeerCertificate());
+            const problem = error ? errors_messageOf(error) : (mismatch?.message ?? null);
+            resolve({ kind: 'tls', problem, validTo: Date.parse(validTo) });
+            socket.destroy();
+        });
+        socket.once('close', () => signal.removeEventListener('abort', giveUp));
+    });
+}
+/** A connection to a name with several addresses fails with an AggregateError, whose own message is empty. */
+function messageOfAny(error) {
+    return error instanceof AggregateError ? error.errors.map(errors_messageOf).join(', ') : errors_messageOf(error);
+}
+function local_open({ address, port }, signal) {
+    return new Promise((resolve, reject) => {
+        const socket = (0,external_node_net_.connect)({ host: address, port, signal });
+        socket.once('connect', () => {
+            resolve({ kind: 'tcp' });
+            socket.destroy();
+        });
+        socket.once('error', reject);
+    });
+}
+/** Follows as many redirects as it is told to; credentials go to no other host. */
+async function get(request, signal) {
+    let asked = request;
+    for (let left = request.redirects;; left -= 1) {
+        const answer = await getOnce(asked, signal);
+        const target = answer.headers['location'];
+        if (left === 0 || answer.status < 300 || answer.status > 399 || target === undefined)
+            return answer;
+        const url = new URL(target, asked.url);
+        if (!/^https?:$/.test(url.protocol))
+            return answer;
+        const same = url.host === new URL(asked.url).host;
+        asked = { ...asked, url: url.href, headers: same ? asked.headers : {} };
+    }
+}
+function getOnce(request, signal) {
+    const send = request.url.startsWith('https:') ? external_node_https_namespaceObject.request : external_node_http_.request;
+    return new Promise((resolve, reject) => {
+        // Without an agent every try makes a connection of its own, as a new client would.
+        const options = { agent: false, headers: request.headers, signal, socketPath: request.socket };
+        const outgoing = send(request.url, options, (answer) => {
+            readStart(answer).then((body) => resolve({ kind: 'http', status: answer.statusCode ?? 0, headers: headersOf(answer), body }), reject);
+        });
+        outgoing.once('error', reject);
+        outgoing.end();
+    });
+}
+/** The first part of a body; a longer one is cut off there, so that an endless answer costs no memory. */
+async function readStart(answer) {
+    const parts = [];
+    let length = 0;
+    for await (const part of answer) {
+        parts.push(part);
+        length += part.length;
+        if (length >= BODY_LIMIT)
+            break;
+    }
+    answer.destroy();
+    return Buffer.concat(parts).subarray(0, BODY_LIMIT).toString('utf8');
+}
+function headersOf(answer) {
+    const entries = Object.entries(answer.headers);
+    return Object.fromEntries(entries.map(([name, value]) => [name, Array.isArray(value) ? value.join(', ') : (value ?? '')]));
+}
+
+;// CONCATENATED MODULE: ./packages/health/lib/on-host.js
+
+
+
+/**
+ * Reads one request a line from standard input: `tcp ADDRESS PORT` or `http` and a curl configuration in base64 (it may
+ * hold a secret, which an argument would show to everybody on the host). Prints for each answer a line of round, request,
+ * exit code, microseconds, and head and body in base64.
+ */
+const SCRIPT = String.raw `
+rounds=$1 pause=$2 limit=$3 most=$4
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+now() { date +%s%N; }
+ask_http() {
+  printf %s "$2" | base64 -d >"$work/$1.curlrc"
+  { curl -q --config "$work/$1.curlrc" --noproxy '*' --silent --show-error --include --max-time "$limit" 2>"$work/$1.err"
+    echo $? >"$work/$1.code"; } | head -c "$most" >"$work/$1.out"
+}
+ask_tcp() {
+  timeout "$limit" bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$2" "$3" 2>"$work/$1.err"
+  echo $? >"$work/$1.code"
+  : >"$work/$1.out"
+}
+ask_tls() {
+  printf %s "$2" | base64 -d >"$work/$1.argv"
+  timeout "$limit" sh "$work/$1.argv" </dev/null >"$work/$1.out" 2>"$work/$1.err"
+  echo $? >"$work/$1.code"
+}
+ask_program() {
+  printf %s "$2" | base64 -d >"$work/$1.argv"
+  printf %s "$3" | base64 -d >"$work/$1.in"
+  { timeout "$limit" sh "$work/$1.argv" <"$work/$1.in" 2>&1
+    echo $? >"$work/$1.code"; } | head -c "$most" >"$work/$1.out"
+  : >"$work/$1.err"
+}
+ask() {
+  start=$(now)
+  case $2 in
+    http) ask_http "$1" "$3" ;;
+    tcp) ask_tcp "$1" "$3" "$4" ;;
+    tls) ask_tls "$1" "$3" ;;
+    program) ask_program "$1" "$3" "$4" ;;
+  esac
+  echo $((($(now) - start) / 1000)) >"$work/$1.time"
+}
+requests=$(cat)
+umask 077
+round=0
+while [ "$round" -lt "$rounds" ]; do
+  [ "$round" -eq 0 ] || sleep "$pause"
+  number=0
+  while read -r kind first second; do
+    ask "$number" "$kind" "$first" "$second" </dev/null &
+    number=$((number + 1))
+    # More at once would measure this host, and not those that are asked.
+    [ $((number % 8)) -ne 0 ] || wait
+  done <<REQUESTS
+$requests
+REQUESTS
+  wait
+  silent=0 index=0
+  while [ "$index" -lt "$number" ]; do
+    code=$(cat "$work/$index.code")
+    [ "$code" = 0 ] || silent=1
+    printf '%s %s %s %s %s %s\n' "$round" "$index" "$code" "$(cat "$work/$index.time")" \
+      "$(base64 -w 0 <"$work/$index.out")" "$(head -c 300 "$work/$index.err" | base64 -w 0)"
+    index=$((index + 1))
+  done
+  [ "$silent" = 0 ] || break
+  round=$((round + 1))
+done
+`;
+/** How long a host may take beyond the requests' own limits, in milliseconds: SSH and slow machines. */
+const MARGIN_MS = 15_000;
+/** Room for status line and headers besides the body. */
+const HEAD_LIMIT = 16 * 1024;
+/** Asks from a host: over SSH, one command however many rounds and requests. */
+function askOn(remote, host) {
+    return async (requests, { rounds, intervalMs, timeoutMs, signal }) => {
+        const input = requests.map((request) => `${lineOf(request)}\n`).join('');
+        const seconds = (ms) => (ms / 1_000).toFixed(3);
+        const args = [String(rounds), seconds(intervalMs), seconds(timeoutMs), String(BODY_LIMIT + HEAD_LIMIT)];
+        const { stdout } = await remote.script(host, SCRIPT, args, {
+            input,
+            name: 'health probe',
+            // A socket is its application's alone.
+            sudo: requests.some(({ kind, ...one }) => kind === 'program' || ('socket' in one && one.socket !== undefined)),
+            timeoutMs: rounds * (intervalMs + timeoutMs) + MARGIN_MS,
+            ...(signal ? { signal } : {}),
+        });
+        return answersOf(stdout, requests, timeoutMs);
+    };
+}
+function lineOf(request) {
+    if (request.kind === 'tcp')
+        return `tcp ${request.address} ${request.port}`;
+    if (request.kind === 'tls')
+        return `tls ${on_host_base64(certificateScript(request))}`;
+    if (request.kind === 'program')
+        return `program ${on_host_base64(commandLine(request.argv))} ${on_host_base64(request.input)}`;
+    const lines = [
+        `url = ${curlString(request.url)}`,
+        'globoff',
+        ...(request.redirects === 0
+            ? []
+            : ['location', `max-redirs = ${request.redirects}`, 'proto-redir = "=http,https"']),
+        ...(request.socket === undefined ? [] : [`unix-socket = ${curlString(request.socket)}`]),
+        ...Object.entries(request.headers).map(([name, value]) => `header = ${curlString(`${name}: ${value}`)}`),
+    ];
+    return `http ${on_host_base64(`${lines.join('\n')}\n`)}`;
+}
+const on_host_base64 = (text) => Buffer.from(text).toString('base64');
+/** Prints what OpenSSL says of the chain and the name, and when the certificate ends. */
+function certificateScript({ address, port, servername }) {
+    const place = address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+    const name = (0,external_node_net_.isIP)(servername)
+        ? ['-verify_ip', servername]
+        : ['-servername', servername, '-verify_hostname', servername];
+    const shown = commandLine(['openssl', 's_client', '-connect', place, ...name]);
+    return `found=$(${shown} 2>&1 </dev/null) || true
+printf '%s\\n' "$found" | sed -n 's/.*Verify return code: /verify /p' | tail -n 1
+printf '%s\\n' "$found" | openssl x509 -noout -enddate 2>/dev/null || printf '%s\\n' "$found" | head -n 3 >&2
+`;
+}
+/** A word in curl's configuration language. */
+function curlString(text) {
+    const escaped = text
+        .replace(/["\\]/g, '\\$&')
+        .replaceAll('\n', '\\n')
+        .replaceAll('\r', '\\r')
+        .replaceAll('\t', '\\t');
+    return `"${escaped}"`;
+}
+function answersOf(output, requests, timeoutMs) {
+    const rounds = [];
+    for (const line of output.split('\n')) {
+        const [round, index, code, micros, out = '', err = ''] = line.split(' ');
+        const request = requests[Number(index)];
+        if (round === undefined || micros === undefined || request === undefined)
+            continue;
+        const ms = Number(micros) / 1_000;
+        (rounds[Number(round)] ??= []).push(answerOf(request, Number(code), ms, fromBase64(out), fromBase64(err), timeoutMs));
+    }
+    return rounds;
+}
+const fromBase64 = (text) => Buffer.from(text, 'base64').toString('utf8');
+/** curl ends with this code when nobody reads on: the body was longer than what is read of it. */
+const CURL_WRITE_ERROR = 23;
+const CURL_TIMEOUT = 28;
+/** Its message names a host and port that are not connected to when a socket is. */
+const CURL_NO_CONNECTION = 7;
+const TIMEOUT_TIMEOUT = 124;
+function answerOf(request, code, ms, out, err, timeoutMs) {
+    if (code === CURL_TIMEOUT || code === TIMEOUT_TIMEOUT)
+        return { kind: 'error', ms, error: `no answer in ${timeoutMs} ms` };
+    if (request.kind === 'tls')
+        return { ms, ...certificateIn(out, err) };
+    if (request.kind === 'program')
+        return { kind: 'program', ms, code, output: out };
+    if (request.kind === 'tcp')
+        return code === 0 ? { kind: 'tcp', ms } : { kind: 'error', ms, error: tcpError(err) };
+    if (code === CURL_NO_CONNECTION && request.socket !== undefined)
+        return { kind: 'error', ms, error: 'nobody accepts connections' };
+    if (code !== 0 && code !== CURL_WRITE_ERROR)
+        return { kind: 'error', ms, error: curlError(err, code) };
+    return { ms, ...parseAnswer(out, request.redirects) };
+}
+function certificateIn(out, err) {
+    const end = /^notAfter=(.*)$/m.exec(out)?.[1];
+    const [, code, words] = /^verify (\d+) \((.*)\)$/m.exec(out) ?? [];
+    if (end === undefined)
+        return { kind: 'error', error: err.split('\n')[0] || 'no certificate' };
+    return { kind: 'tls', problem: code === '0' ? null : (words ?? 'not verified'), validTo: Date.parse(end) };
+}
+const tcpError = (err) => /: ([A-Z][A-Za-z ]+)\s*$/.exec(err.split('\n')[0] ?? '')?.[1] ?? 'no connection';
+const curlError = (err, code) => err.split('\n')[0]?.replace(/^curl: \(\d+\) /, '') || `curl ended with exit code ${code}`;
+/**
+ * Status, headers and body of an answer as it came over the line; heads of interim answers (1xx) are passed over, and those of
+ * redirects that were followed.
+ */
+function parseAnswer(text, redirects) {
+    const end = text.indexOf('\r\n\r\n');
+    const [statusLine = '', ...lines] = (end < 0 ? text : text.slice(0, end)).split('\r\n');
+    const body = end < 0 ? '' : text.slice(end + 4);
+    const status = Number(statusLine.split(' ')[1]);
+    const passing = status < 200 || (redirects > 0 && status >= 300 && status < 400);
+    if (passing && body.startsWith('HTTP/'))
+        return parseAnswer(body, redirects);
+    const headers = {};
+    for (const line of lines) {
+        const colon = line.indexOf(':');
+        const name = line.slice(0, colon).toLowerCase();
+        const value = line.slice(colon + 1).trim();
+        headers[name] = headers[name] === undefined ? value : `${headers[name]}, ${value}`;
+    }
+    return { kind: 'http', status, headers, body };
+}
+
+;// CONCATENATED MODULE: ./packages/health/lib/verdict.js
+
+/** How many of so many probes have to succeed. */
+const neededOf = (need, probes) => need === 'all' ? probes : need === 'any' ? 1 : Math.min(need, probes);
+/** True when as many probes as are needed succeeded; by default all. */
+const succeeded = (one, need = 'all') => one.length > 0 && one.filter(({ ok }) => ok).length >= neededOf(need, one.length);
+/** How many of the last tries succeeded in a row. */
+function streakOf(tries, need = 'all') {
+    const lastFailure = tries.findLastIndex((one) => !succeeded(one, need));
+    return tries.length - 1 - lastFailure;
+}
+/**
+ * A try with what is asked of several answers together: of the latest `samples` answers, the share that is asked for took no
+ * longer than it may. As long as there are fewer, it is no success.
+ */
+function withPercentiles(before, one) {
+    return one.map((evidence, index) => {
+        const { percentile, ok, ms, seen } = evidence;
+        if (percentile === undefined || !ok)
+            return evidence;
+        const { share, samples, ms: limit } = percentile;
+        const times = [...before.map((earlier) => earlier[index]), evidence].flatMap((answer) => answer && (answer === evidence || answer.answered !== false) ? [answer.ms] : []);
+        const latest = times.slice(-samples).sort((a, b) => a - b);
+        if (latest.length < samples)
+            return { ...evidence, ok: false, seen: `${seen}, ${latest.length} of ${samples} samples` };
+        const found = latest[Math.max(0, Math.ceil(share * samples) - 1)] ?? ms;
+        const name = `p${Number((share * 100).toFixed(2))} ${Math.round(found)} ms`;
+        if (found <= limit)
+            return { ...evidence, seen: `${seen}, ${name}` };
+        return { ...evidence, ok: false, seen: `${seen}, ${name} of the last ${samples}, more than ${limit} ms` };
+    });
+}
+/** The verdict on all tries that were made, first one first. */
+function verdict_verdictOf(tries, end) {
+    const last = tries.at(-1) ?? [];
+    const held = end.hold === undefined || end.hold.held;
+    const passed = tries.length > 0 && streakOf(tries, end.need) >= end.successes && held;
+    return {
+        passed,
+        tries: tries.length,
+        seconds: end.elapsedMs / 1_000,
+        evidence: last,
+        reason: passed ? praise(last, end) : blame(tries, last, end),
+    };
+}
+function praise(last, { successes, need = 'all', hold }) {
+    const good = last.filter(({ ok }) => ok);
+    const each = good.map(({ probe, seen, ms }) => `${seen} from ${probe} in ${Math.round(ms)} ms`);
+    const some = need === 'all' ? '' : ` (${good.length} of ${last.length} probes)`;
+    const held = hold && hold.ms > 0 ? `, held for ${formatDuration(hold.ms)}` : '';
+    return `${successes} of ${successes} consecutive ${each.join(' and ')}${some}${held}`;
+}
+function blame(tries, last, end) {
+    const time = `${formatDuration(end.elapsedMs)} (${tries.length} ${tries.length === 1 ? 'try' : 'tries'})`;
+    const { need = 'all', hold } = end;
+    const longest = longestStreak(tries, need);
+    const short = longest >= end.successes && hold ? `healthy, but not for ${formatDuration(hold.ms)}, in ${time}` : '';
+    const found = tries.some((one) => succeeded(one, need))
+        ? short || `only ${longest} of ${end.successes} consecutive successes in ${time}`
+        : `no success in ${time}`;
+    const some = need === 'all'
+        ? ''
+        : `; ${last.filter(({ ok }) => ok).length} of ${last.length} probes, needed ${neededOf(need, last.length)}`;
+    const stopped = end.stopped === undefined ? '' : `; ${end.stopped}`;
+    return `${found}${some}${stopped}${lastEvidence(last)}`;
+}
+function lastEvidence(last) {
+    const shown = last.find((evidence) => !evidence.ok) ?? last[0];
+    return shown ? `; last: ${shown.probe}: ${shown.seen}` : '';
+}
+function longestStreak(tries, need) {
+    let longest = 0;
+    let now = 0;
+    for (const one of tries) {
+        now = succeeded(one, need) ? now + 1 : 0;
+        longest = Math.max(longest, now);
+    }
+    return longest;
+}
+
+;// CONCATENATED MODULE: ./packages/health/lib/gate.js
+
+
+
+
+
+
+
+/** Tries made by one command on a host, at the most. */
+const BURST = 10;
+/** Lets pass what answers as it should, several times in a row, before the time is up. Does not throw for a cancel. */
+async function gate(options) {
+    const { probes, successes = 3, intervalMs = 500, timeoutMs = 60_000, need = 'all', holdMs = 0, signal, } = options;
+    if (probes.length === 0)
+        throw new Error('A gate needs at least one probe');
+    const start = performance.now();
+    const elapsed = () => performance.now() - start;
+    const tries = [];
+    let stopped;
+    let healthySince;
+    const isHeld = () => healthySince !== undefined && elapsed() - healthySince >= holdMs;
+    while (stopped === undefined) {
+        const burst = await nextTries(options, tries, Math.max(1, Math.ceil(timeoutMs - elapsed())));
+        if (!signal?.aborted)
+            gate_record(options, tries, burst, elapsed() >= timeoutMs);
+        healthySince = streakOf(tries, need) >= successes ? (healthySince ?? elapsed()) : undefined;
+        if (isHeld())
+            break;
+        stopped = await whyStop(options, burst);
+        if (elapsed() + intervalMs >= timeoutMs)
+            break;
+        await (0,promises_namespaceObject.setTimeout)(intervalMs, undefined, signal ? { signal } : {}).catch(() => undefined);
+    }
+    const hold = holdMs > 0 ? { hold: { ms: holdMs, held: isHeld() } } : {};
+    const end = { elapsedMs: elapsed(), successes, need, ...hold };
+    return verdict_verdictOf(tries, { ...end, ...(stopped === undefined ? {} : { stopped }) });
+}
+/** One try; several where hosts ask, which costs them no more. */
+function nextTries(options, tries, leftMs) {
+    const { probes, successes = 3, intervalMs = 500, perTryTimeoutMs = 5_000, need, signal } = options;
+    const samples = Math.max(0, ...probes.map(({ percentile }) => (percentile?.samples ?? 0) - tries.length));
+    const missing = Math.max(1, successes - streakOf(tries, need), samples);
+    const wanted = probes.every((probe) => probe.from !== undefined) ? missing : 1;
+    return tryAll(probes, options.remote, {
+        rounds: Math.min(wanted, BURST),
+        intervalMs,
+        timeoutMs: Math.min(perTryTimeoutMs, leftMs),
+        ...(signal ? { signal } : {}),
+    });
+}
+function gate_record(options, tries, burst, timeIsUp) {
+    for (const [index, raw] of burst.entries()) {
+        const one = withPercentiles(tries, raw);
+        // The last try may have been cut short by the time limit: an earlier, whole one is better evidence.
+        const cutShort = timeIsUp && index === burst.length - 1 && !succeeded(one, options.need);
+        if (cutShort && tries.length > 0)
+            return;
+        tries.push(one);
+        options.onTry?.(one, tries.length);
+    }
+}
+async function whyStop({ signal, giveUp, need }, burst) {
+    if (signal?.aborted)
+        return 'cancelled';
+    return succeeded(burst.at(-1) ?? [], need) ? undefined : giveUp?.();
+}
+/** Makes the requests of all probes, grouped by who asks, and judges them. */
+async function tryAll(probes, remote, how) {
+    const askers = [...new Set(probes.map((probe) => probe.from))];
+    const evidence = await Promise.all(askers.map(async (from) => {
+        const group = probes.filter((probe) => probe.from === from);
+        const rounds = await askSafely(askerFor(from, remote), group.flatMap(requestsOf), how);
+        return rounds.map((answers) => judgeAll(group, answers));
+    }));
+    const rounds = Math.min(...evidence.map((group) => group.length));
+    return Array.from({ length: rounds }, (_, round) => evidence.flatMap((group) => group[round] ?? []));
+}
+function askerFor(from, remote) {
+    if (from === undefined)
+        return askHere;
+    if (!remote)
+        throw new Error(`A probe asks from ${from}, but the gate was given no remote`);
+    return askOn(remote, from);
+}
+/** A host that cannot be asked is evidence against it, not a fault of the gate: it may be back at the next try. */
+async function askSafely(ask, requests, how) {
+    try {
+        return await ask(requests, how);
+    }
+    catch (error) {
+        return [requests.map(() => ({ kind: 'error', ms: 0, error: errors_messageOf(error) }))];
+    }
+}
+function judgeAll(probes, answers) {
+    let next = 0;
+    return probes.map((probe) => {
+        const count = requestsOf(probe).length;
+        next += count;
+        return judge(probe, answers.slice(next - count, next));
+    });
+}
+
 ;// CONCATENATED MODULE: ./packages/release/lib/hands.js
 
 
@@ -79814,6 +81147,8 @@ class ReleaseFault extends Error {
         this.evidence = evidence;
     }
 }
+/** App hosts on which the release is to serve. */
+const hostsAtWork = ({ site, left }) => site.appHosts.filter(({ name }) => !left.has(name));
 /** Limit of scripts that have nothing to wait for, in milliseconds. */
 const SHORT_MS = 30_000;
 const BOOT_LIMIT = { timeoutMs: 2 * 60_000 };
@@ -79849,15 +81184,177 @@ async function journalOf(hands, host, release) {
     return act(hands, host, ['journal', JOURNAL_TAIL], args, { signal }).then(linesOf, () => []);
 }
 
+;// CONCATENATED MODULE: ./packages/release/lib/canary/traffic.js
+
+const ACCESS_LOG = '/var/log/nginx/access.log';
+/** Buckets for each doubling of the time: their bounds are 19 % apart. */
+const PER_DOUBLING = 4;
+/** Milliseconds at the upper bound of a bucket of `Traffic.latency`. */
+const boundOf = (bucket) => 2 ** (bucket / PER_DOUBLING);
+/**
+ * Arguments: log, buckets a doubling, mark (or nothing). Prints the mark up to which it read, and a line for each app host:
+ * address, requests, errors, and bucket:count pairs. Every attempt of a request that was tried again counts for its own host.
+ * A request that its client gave up (499) says nothing of the host. Whole lines alone are read.
+ */
+const READ = String.raw `
+exec perl -we '
+use strict;
+my ($log, $per, $mark) = @ARGV;
+my @now = stat $log or do { print "mark 0:0\n"; exit };
+if ($mark eq "") { print "mark $now[1]:$now[7]\n"; exit }
+my ($inode, $from) = split /:/, $mark;
+my (%count, $end);
+sub scan {
+    my ($path, $start) = @_;
+    open my $file, "<", $path or return;
+    seek $file, $start, 0;
+    $end = $start;
+    while (my $line = <$file>) {
+        last unless $line =~ /\n\z/;
+        $end += length $line;
+        next unless $line =~ /"status":"(\d+)","upstream":"([^"]+)","upstream_status":"([^"]*)".*?"upstream_seconds":"([^"]*)"/;
+        my ($status, $hosts, $statuses, $times) = ($1, $2, $3, $4);
+        next if $status == 499;
+        my @statuses = split /, | : /, $statuses;
+        my @times = split /, | : /, $times;
+        for my $host (split /, | : /, $hosts) {
+            my ($one, $time) = (shift(@statuses) // "-", shift(@times) // "-");
+            my $entry = $count{$host} //= [0, 0, {}];
+            $entry->[0]++;
+            $entry->[1]++ if $one !~ /^[1-4]\d\d$/;
+            my $ms = $time =~ /^[\d.]+$/ ? 1000 * $time : 0;
+            $entry->[2]{$ms <= 1 ? 0 : int($per * log($ms) / log(2)) + 1}++;
+        }
+    }
+}
+if ($now[1] == $inode) { scan($log, $from) }
+else {
+    my ($old) = grep { ((stat)[1] // 0) == $inode } glob "$log.*";
+    scan($old, $from) if defined $old;
+    scan($log, 0);
+}
+print "mark $now[1]:$end\n";
+for my $host (sort keys %count) {
+    my ($all, $errors, $times) = @{ $count{$host} };
+    print join(" ", "host", $host, $all, $errors, map { "$_:$times->{$_}" } sort { $a <=> $b } keys %$times), "\n";
+}
+' -- "$@"
+`;
+/** Where the log of a web host ends now, or what was logged since a mark; by the address of the app host. */
+async function readTraffic(hands, webHost, mark, signal) {
+    const args = [ACCESS_LOG, String(PER_DOUBLING), mark];
+    return parseTraffic(await act(hands, webHost, ['reading the log', READ], args, { signal }));
+}
+function parseTraffic(output) {
+    const byAddress = new Map();
+    let mark = '';
+    for (const line of output.split('\n')) {
+        const [word, first = '', requests, errors, ...pairs] = line.split(' ');
+        if (word === 'mark')
+            mark = first;
+        if (word !== 'host')
+            continue;
+        const latency = [];
+        for (const pair of pairs) {
+            const [bucket, count] = pair.split(':').map(Number);
+            latency[bucket ?? 0] = count ?? 0;
+        }
+        byAddress.set(first, {
+            requests: Number(requests),
+            errors: Number(errors),
+            latency: Array.from(latency, (count) => count ?? 0),
+        });
+    }
+    return { mark, byAddress };
+}
+const NO_TRAFFIC = { requests: 0, errors: 0, latency: [] };
+/** Two amounts of traffic as one. */
+function plus(a, b) {
+    const length = Math.max(a.latency.length, b.latency.length);
+    return {
+        requests: a.requests + b.requests,
+        errors: a.errors + b.errors,
+        latency: Array.from({ length }, (_, bucket) => (a.latency[bucket] ?? 0) + (b.latency[bucket] ?? 0)),
+    };
+}
+
+;// CONCATENATED MODULE: ./packages/release/lib/canary/judge.js
+
+
+const DEFAULT_CANARY = {
+    alpha: 0.01,
+    minRequests: 50,
+    errorMargin: 0.001,
+    slowdown: 1.5,
+};
+/**
+ * Compares the hosts that have the new release with those that have the old one, both under the same traffic at the same
+ * time. Two tests, repeated at every look, share alpha evenly (Bonferroni), so that looking often does not find what is not
+ * there. As in Netflix's and Google's Kayenta, significance alone does not condemn: the difference must also matter.
+ *
+ * @param looks how often this is asked in the course of one bake
+ */
+function judgeCanary(canary, rest, looks, settings = DEFAULT_CANARY) {
+    const errorP = fisherGreater({ hits: canary.errors, all: canary.requests }, { hits: rest.errors, all: rest.requests });
+    const latencyP = mannWhitneyGreater(canary.latency, rest.latency);
+    const figures = { canary: figuresOf(canary), rest: figuresOf(rest), errorP, latencyP };
+    const threshold = settings.alpha / (2 * looks);
+    const worse = rateOf(canary) - rateOf(rest) > settings.errorMargin && errorP < threshold;
+    const slower = latencyP < threshold && isSlower(canary, rest, settings.slowdown);
+    const enough = Math.min(canary.requests, rest.requests) >= settings.minRequests;
+    if (!enough) {
+        const reason = `too little traffic to judge (${judge_describe(figures.canary)} beside ${judge_describe(figures.rest)})`;
+        return { decision: 'too-little-traffic', ...figures, reason };
+    }
+    const comparison = `${judge_describe(figures.canary)} beside ${judge_describe(figures.rest)} of the rest`;
+    const blame = [
+        ...(worse ? [`more errors (p = ${shown(errorP)})`] : []),
+        ...(slower ? [`slower (p = ${shown(latencyP)})`] : []),
+    ];
+    if (blame.length > 0) {
+        return { decision: 'roll-back', ...figures, reason: `${blame.join(' and ')}: ${comparison}` };
+    }
+    const odds = `p = ${shown(errorP)} for errors, ${shown(latencyP)} for latency`;
+    return { decision: 'promote', ...figures, reason: `no worse: ${comparison} (${odds})` };
+}
+const rateOf = ({ requests, errors }) => (requests === 0 ? 0 : errors / requests);
+function isSlower(canary, rest, slowdown) {
+    return [0.5, 0.95].some((share) => {
+        const [ours, theirs] = [quantile(canary, share), quantile(rest, share)];
+        return ours !== null && theirs !== null && ours > theirs * slowdown;
+    });
+}
+/** Milliseconds, at the upper bound of the bucket; null without requests. */
+function quantile({ latency }, share) {
+    const bucket = quantileBucket(latency, share);
+    return bucket < 0 ? null : boundOf(bucket);
+}
+function figuresOf(traffic) {
+    const { requests, errors } = traffic;
+    return {
+        ...{ requests, errors },
+        ...{ p50: quantile(traffic, 0.5), p95: quantile(traffic, 0.95), p99: quantile(traffic, 0.99) },
+    };
+}
+function judge_describe({ requests, errors, p95 }) {
+    const share = requests === 0 ? '' : ` (${((100 * errors) / requests).toFixed(2)} %)`;
+    return `${errors} errors in ${requests} requests${share}, p95 ${p95 === null ? '–' : `${Math.round(p95)} ms`}`;
+}
+const shown = (p) => (p < 0.0001 ? '< 0.0001' : p.toFixed(4));
+
 ;// CONCATENATED MODULE: ./packages/configs/lib/layout.js
 /** The port on which every app host's nginx answers the web tier. */
 const APP_PORT = 5_000;
+/** Where an app host's nginx gives the modules that it built to the other app hosts, and to nobody else. */
+const MODULES_PATH = '/.perlstack/modules/';
 /** Where PostgreSQL, Redis and its Sentinels listen. */
 const POSTGRESQL_PORT = 5_432;
 const REDIS_PORT = 6_379;
 const SENTINEL_PORT = 26_379;
 /** Where nginx answers the host itself: its health and counters, for the monitoring; nothing outside can reach it. */
 const STATUS_ADDRESS = '127.0.0.1:8080';
+/** The symbolic links to releases in an application's home: what serves, what is being rolled out, what served before. */
+const RELEASE_LINKS = (/* unused pure expression or super */ null && (['current', 'next', 'previous']));
 /** The layout of the application `app`. */
 function appLayout(app) {
     const home = `/srv/${app}`;
@@ -79868,6 +81365,7 @@ function appLayout(app) {
         user: app,
         home,
         releases,
+        modules: `${home}/modules`,
         current: `${home}/current`,
         socketLink: `${home}/current.sock`,
         socketLinkOf: (unit) => (unit === 1 ? `${home}/current.sock` : `${home}/current-unit${unit}.sock`),
@@ -79895,7 +81393,8 @@ const DEFAULT_TIMINGS = {
     intervalMs: 100,
     gateMs: 10_000,
     compileMs: 60_000,
-    leaseMs: 30_000,
+    // Long enough to find another way to the host that keeps it when the one in front of it dies.
+    leaseMs: 60_000,
     heartbeatMs: 5_000,
 };
 /**
@@ -79905,8 +81404,8 @@ function siteOf(stack, inventory, remote, timings = {}) {
     if (inventory.stack !== stack.stack) {
         throw new errors_UserError(`the inventory is of stack "${inventory.stack}", the stack file of "${stack.stack}"`);
     }
-    const appHosts = hostsOf(inventory, 'app');
-    const webHosts = hostsOf(inventory, 'web');
+    const appHosts = inventory_hostsOf(inventory, 'app');
+    const webHosts = inventory_hostsOf(inventory, 'web');
     const [lockHost] = appHosts.map((host) => host.name).sort();
     if (lockHost === undefined || webHosts.length === 0) {
         const missing = lockHost === undefined ? 'app' : 'web';
@@ -79960,12 +81459,191 @@ function site_expectation({ app: { health } }, release) {
     };
 }
 
+;// CONCATENATED MODULE: ./packages/release/lib/bake.js
+
+
+
+
+
+/** How often the canary is judged while it bakes: a bad one is taken back at the next look, not at the end. */
+const LOOKS = 5;
+/** Lets users decide: the canary's share of real requests is compared with that of the hosts that have the old release. */
+function baking(hands) {
+    return {
+        run: async ({ release, hosts, ms }, context) => {
+            const { signal } = context;
+            const counting = new Counting(hands, hosts);
+            await counting.look(signal);
+            let verdict;
+            for (let look = 1; look <= LOOKS; look += 1) {
+                await (0,promises_namespaceObject.setTimeout)(ms / LOOKS, undefined, { signal });
+                await counting.look(signal);
+                verdict = judgeCanary(counting.canary, counting.rest, LOOKS);
+                hands.onCanary?.(verdict);
+                if (verdict.decision === 'roll-back') {
+                    throw new ReleaseFault(`${hosts.join(', ')}: ${release} does worse than the rest: ${verdict.reason}`, []);
+                }
+                if (look < LOOKS)
+                    context.progress(verdict.reason);
+            }
+            return verdict?.reason;
+        },
+    };
+}
+/** The traffic of both sides since the first look, added up look by look. */
+class Counting {
+    canary = NO_TRAFFIC;
+    rest = NO_TRAFFIC;
+    #hands;
+    #addresses;
+    #marks = new Map();
+    constructor(hands, canary) {
+        this.#hands = hands;
+        this.#addresses = new Map(hostsAtWork(hands).map(({ name }) => [
+            upstreamAddress(hands.site, name),
+            canary.includes(name) ? 'canary' : 'rest',
+        ]));
+    }
+    async look(signal) {
+        const { webHosts } = this.#hands.site;
+        await Promise.all(webHosts.map(async ({ name }) => {
+            const { mark, byAddress } = await readTraffic(this.#hands, name, this.#marks.get(name) ?? '', signal);
+            this.#marks.set(name, mark);
+            for (const [address, traffic] of byAddress) {
+                const side = this.#addresses.get(address);
+                if (side !== undefined)
+                    this[side] = plus(this[side], traffic);
+            }
+        }));
+    }
+}
+
+;// CONCATENATED MODULE: ./packages/remote/lib/errors.js
+
+/** A command that was run on a host and failed. The message names host and program, never arguments or input. */
+class RemoteError extends Error {
+    name = 'RemoteError';
+    host;
+    /** The program's name, or the name given to the script. */
+    command;
+    reason;
+    /** Exit code; `null` when the command did not come to its own end. */
+    code;
+    /** The end of what it wrote to standard output and standard error. */
+    stdout;
+    stderr;
+    constructor(details) {
+        const tail = lastLines(details.stderr ?? '');
+        super(`${details.host}: ${details.command} ${details.why}${tail ? `: ${tail}` : ''}`);
+        this.host = details.host;
+        this.command = details.command;
+        this.reason = details.reason;
+        this.code = details.code ?? null;
+        this.stdout = details.stdout ?? '';
+        this.stderr = details.stderr ?? '';
+    }
+}
+const MESSAGE_LINES = 5;
+const MESSAGE_LENGTH = 1000;
+/** The last lines of an output on one line, short enough for a message. */
+function lastLines(text) {
+    const lines = text.split('\n').map((line) => line.trim());
+    const joined = lines
+        .filter((line) => line !== '')
+        .slice(-MESSAGE_LINES)
+        .join(' | ');
+    return joined.length > MESSAGE_LENGTH ? `…${joined.slice(-MESSAGE_LENGTH)}` : joined;
+}
+/** No connection to a host: the user's to mend. */
+class ConnectError extends errors_UserError {
+    host;
+    reason;
+    constructor(host, reason, message) {
+        super(message);
+        this.host = host;
+        this.reason = reason;
+    }
+}
+function wrongHostKey(host, offered) {
+    const accepted = host.ssh.hostKeys.join(' or ');
+    return new ConnectError(host.name, 'wrong-host-key', `${place(host)} shows the wrong host key: it offered ${offered.type} ${offered.fingerprint}, but the inventory ` +
+        `accepts only ${accepted}. Nothing was sent to it. If the host was rebuilt, put its new fingerprint into ` +
+        'ssh.hostKeys of the inventory; otherwise somebody may be answering in its place.');
+}
+function keyRefused(host, key) {
+    return new ConnectError(host.name, 'refused', `the SSH key does not fit: ${place(host)} refused ${key.type} ${key.fingerprint} for user "${host.ssh.user}". ` +
+        `Give the private key of this stack, or add its public key to ~${host.ssh.user}/.ssh/authorized_keys there.`);
+}
+function unreachable(host, cause, waitedMs) {
+    const waited = waitedMs >= 1000 ? ` for ${Math.round(waitedMs / 1000)} s` : '';
+    return new ConnectError(host.name, 'unreachable', `${place(host)} cannot be reached${waited}: ${cause}. Check that it runs, and that its firewall lets ` +
+        `${host.ssh.via ? `"${host.ssh.via}"` : 'this machine'} in on port ${host.ssh.port}.`);
+}
+function incompatible(host, cause) {
+    return new ConnectError(host.name, 'incompatible', `${place(host)}: the SSH handshake failed: ${cause}. Compare the algorithms that its sshd allows (sshd -T) ` +
+        'with curve25519-sha256, ssh-ed25519 and aes-gcm or aes-ctr.');
+}
+function place(host) {
+    const via = host.ssh.via ? ` through ${host.ssh.via}` : '';
+    return `${host.name} (${host.ssh.address} port ${host.ssh.port}${via})`;
+}
+
+;// CONCATENATED MODULE: ./packages/release/lib/preflight/facts.js
+/** The instance that is asked for and never started. */
+const PREFLIGHT_ID = 'perlstack-preflight';
+/** Continues the script that observes an app host. */
+const APP_FACTS = String.raw `
+one="$unit"${PREFLIGHT_ID}.service
+say unit "$(systemctl show -p KillMode,KillSignal,TimeoutStopUSec,WorkingDirectory "$one" | tr '\n' '|')"
+say command "$(systemctl show -p ExecStart --value "$one" | sed -n 's/.*argv\[\]=\(.*\) ; ignore_errors=.*/\1/p' | head -n 1)"
+say perl "$(perl -MConfig -e 'printf "%vd %s", $^V, $Config{archname}' 2>/dev/null)"
+say starman "$(dpkg-query -W -f '${'$'}{Version}' starman 2>/dev/null || true)"
+say nginx "$(nginx -T 2>/dev/null | base64 -w 0)"
+`;
+/** Continues the script that observes a web host. */
+const WEB_FACTS = String.raw `
+printf 'nginx %s\n' "$(nginx -T 2>/dev/null | base64 -w 0)"
+`;
+/** @param one the first value of the first line with a word */
+function appFactsOf(host, one) {
+    const properties = new Map(one('unit')
+        .split('|')
+        .map((line) => {
+        const at = line.indexOf('=');
+        return [line.slice(0, at), line.slice(at + 1)];
+    }));
+    const property = (name) => properties.get(name) ?? '';
+    return {
+        host,
+        unit: {
+            killMode: property('KillMode'),
+            killSignal: property('KillSignal'),
+            timeoutStop: property('TimeoutStopUSec'),
+            workingDirectory: property('WorkingDirectory'),
+            command: one('command').split(' ').filter(Boolean),
+        },
+        nginx: facts_decode(one('nginx')),
+        perl: one('perl'),
+        starman: /^[\d.]+/.exec(one('starman'))?.[0] ?? '',
+    };
+}
+const facts_decode = (base64) => base64 === '' ? null : Buffer.from(base64, 'base64').toString('utf8');
+
 ;// CONCATENATED MODULE: ./packages/release/lib/observe.js
 
 
 
+
+
+
+
 const LIMIT_MS = 60_000;
-/** Looks at every host of a deploy, all at once: one command a host, and one more where the wanted release serves already. */
+/**
+ * Looks at every host of a deploy, all at once: one command a host, and one more where the wanted release serves already. A
+ * host that cannot be reached is a finding, not a failure.
+ *
+ * @param release id of the wanted release; undefined when that depends on what is found
+ */
 async function observe(site, release, signal) {
     const options = {
         sudo: true,
@@ -79974,24 +81652,59 @@ async function observe(site, release, signal) {
         ...(signal ? { signal } : {}),
     };
     const onApp = async (host) => {
-        const { stdout } = await site.remote.script(host, hostScript(site, OBSERVE), [], options);
-        const { lock, ...state } = parseAppHost(host, stdout);
-        return { lock, state: { ...state, ...(await observe_complaintOf(site, state, release, signal)) } };
+        const { stdout } = await site.remote.script(host, hostScript(site, OBSERVE + APP_FACTS), [], options);
+        const { lock, audit, facts, ...state } = parseAppHost(host, stdout);
+        return { lock, audit, facts, state: { ...state, ...(await observe_complaintOf(site, state, release, signal)) } };
     };
     const onWeb = async (host) => {
-        const { stdout } = await site.remote.script(host, OBSERVE_WEB, [], options);
-        return { host, down: stdout.split('\n').filter((line) => line !== '') };
+        const { stdout } = await site.remote.script(host, OBSERVE_WEB + WEB_FACTS, [], options);
+        return parseWebHost(host, stdout);
     };
     const [app, web] = await Promise.all([
-        Promise.all(site.appHosts.map((host) => onApp(host.name))),
-        Promise.all(site.webHosts.map((host) => onWeb(host.name))),
+        Promise.all(site.appHosts.map((host) => reached('app', host.name, onApp(host.name)))),
+        Promise.all(site.webHosts.map((host) => reached('web', host.name, onWeb(host.name)))),
     ]);
-    const lock = app.find(({ state }) => state.host === site.lockHost)?.lock ?? null;
-    return { app: app.map(({ state }) => state), web, lock };
+    const seen = app.flatMap(({ found }) => found ?? []);
+    return {
+        app: seen.map(({ state }) => state),
+        web: web.flatMap(({ found }) => found?.state ?? []),
+        facts: {
+            app: seen.map(({ facts }) => facts),
+            web: web.flatMap(({ found }) => found?.facts ?? []),
+        },
+        unreachable: [...app, ...web].flatMap(({ unreachable }) => unreachable ?? []),
+        audit: mergeAudits(seen.map(({ audit }) => audit)),
+        lock: seen.find(({ state }) => state.host === site.lockHost)?.lock ?? null,
+    };
+}
+/** The same hosts, asked for the health of a release that was chosen only after they were looked at. */
+async function askAgain(site, observed, release, signal) {
+    const asking = observed.app.map(async (host) => ({
+        ...host,
+        ...(await observe_complaintOf(site, host, release, signal)),
+    }));
+    return { ...observed, app: await Promise.all(asking) };
+}
+/** A host that is gone, or goes while it is looked at. */
+async function reached(tier, host, looking) {
+    try {
+        return { found: await looking };
+    }
+    catch (error) {
+        if (!isOutOfReach(error))
+            throw error;
+        return { unreachable: { host, tier, reason: errors_messageOf(error).replace(/[^.!?]$/, '$&.') } };
+    }
+}
+/** Whether an error says that a host is not there, rather than that something on it went wrong. */
+function isOutOfReach(error) {
+    if (error instanceof ConnectError)
+        return error.reason === 'unreachable';
+    return error instanceof RemoteError && (error.reason === 'lost' || error.reason === 'timeout');
 }
 /** Only a release that serves already is asked for its health: the others are proven after they booted. */
 async function observe_complaintOf(site, state, release, signal) {
-    if (state.serving !== release)
+    if (release === undefined || state.serving !== release)
         return {};
     const verdict = await gate({
         probes: socketProbes(site, state.host, release),
@@ -80015,13 +81728,15 @@ function parseAppHost(host, output) {
         current: one('current') || null,
         serving: one('serving') || null,
         previous: one('previous') || null,
-        releases: all('release').map(([id = '', sha256, good, bad, at]) => ({
+        releases: all('release').map(([id = '', sha256, good, bad, at, migrated]) => ({
             id,
             sha256: sha256 === undefined || sha256 === '-' ? null : sha256,
             good: good === '1',
             bad: bad === '1',
             unpackedAt: Number(at),
+            migrated: migrated === '1',
         })),
+        modules: all('module').map(([key = '']) => key),
         partials: all('partial').map(([name = '']) => name),
         instances: all('instance').map(([id = '', properties = '']) => instanceOf(id, properties)),
         enabled: all('enabled').map(([id = '']) => id),
@@ -80029,6 +81744,17 @@ function parseAppHost(host, output) {
         diskAvailable: Number(one('disk')),
         inFlight: Number(one('inflight') || 0),
         lock: lock ? holderOf(lock[1] ?? '', Number(lock[0])) : null,
+        audit: all('audit').map(([line = '']) => line),
+        facts: appFactsOf(host, one),
+    };
+}
+/** What the script prints on a web host: addresses that are left out, and nginx's configuration. */
+function parseWebHost(host, output) {
+    const lines = output.split('\n').filter((line) => line !== '');
+    const nginx = lines.find((line) => line.startsWith('nginx '))?.slice('nginx '.length) ?? '';
+    return {
+        state: { host, down: lines.filter((line) => !line.startsWith('nginx ')) },
+        facts: { host, nginx: facts_decode(nginx) },
     };
 }
 function instanceOf(id, properties) {
@@ -80061,6 +81787,7 @@ function holderOf(text, silentSeconds) {
 }
 
 ;// CONCATENATED MODULE: ./packages/release/lib/lease.js
+
 
 
 
@@ -80103,6 +81830,33 @@ flock 9
 case $(cat "$lock" 2>/dev/null) in "$1"*) rm -f "$lock" ;; esac
 `;
 const lease_LIMIT_MS = 20_000;
+/** The lock is somebody else's. */
+class LockedError extends errors_UserError {
+}
+/** Pause between two looks at a lock that is held. */
+const LOOK_AGAIN_MS = 1_000;
+/**
+ * Takes the deploy lock as soon as it is free.
+ *
+ * @throws UserError when it is still held when the time is up.
+ */
+async function acquirePatiently(site, owner, release, { waitMs, signal, onWait }) {
+    const end = performance.now() + waitMs;
+    for (let told = '';;) {
+        try {
+            return await acquire(site, owner, release);
+        }
+        catch (error) {
+            if (!(error instanceof LockedError) || signal?.aborted || performance.now() >= end)
+                throw error;
+            const [who = ''] = error.message.split(', last sign of life');
+            if (who !== told)
+                onWait?.(who);
+            told = who;
+        }
+        await (0,promises_namespaceObject.setTimeout)(LOOK_AGAIN_MS, undefined, signal ? { signal } : {}).catch(() => undefined);
+    }
+}
 /**
  * Takes the deploy lock of an application.
  *
@@ -80121,7 +81875,7 @@ async function acquire(site, owner, release) {
     const [, how, silent, before] = /^(\w+) (-?\d+) ?(.*)/.exec(stdout) ?? [];
     const holder = holderOf(before ?? '', Number(silent));
     if (how === 'held')
-        throw new errors_UserError(refusal(app.name, lockHost, holder, timings.leaseMs));
+        throw new LockedError(refusal(app.name, lockHost, holder, timings.leaseMs));
     const lost = new AbortController();
     const stop = keepAlive(site, owner, lost);
     return {
@@ -80185,6 +81939,74 @@ function refusal(app, host, holder, leaseMs) {
 }
 const overtaken = (holder) => `the lock of ${lease_describe(holder)}, silent for ${holder.silentSeconds} s,`;
 const lease_describe = ({ owner, url, release, since }) => `${owner}${url === null ? '' : ` (${url})`}, deploying ${release} since ${since},`.replace(/,$/, '');
+
+;// CONCATENATED MODULE: ./packages/release/lib/migrate.js
+
+
+/**
+ * Arguments: release, seconds, how many of the following are folders for @INC, those, program and its arguments. It runs as a
+ * unit of its own, which a lost connection or a killed runner does not end half way, and which can't run twice at once: who
+ * comes while it runs waits for it. The unit itself notes its success. Prints what the program says. Exit 70: no such program.
+ */
+const MIGRATE = String.raw `
+id=$1 limit=$2 folders=$3
+shift 3
+path=
+while [ "$folders" -gt 0 ]; do
+  path="$path\${path:+:}$releases/$id/$1"
+  shift
+  folders=$((folders - 1))
+done
+mark=$releases/$id/.perlstack-migrated
+name=perlstack-migrate-\${unit%@}.service
+program=$1
+shift
+case $program in */*) program=$releases/$id/$program ;; *) program=$(command -v "$program" || echo "$program") ;; esac
+[ -f "$program" ] && [ -x "$program" ] || { echo "$program is no program that can be run" >&2; exit 70; }
+journalctl --follow --lines=0 --no-pager --quiet --output=cat --identifier="$name" 2>/dev/null &
+follower=$!
+trap 'kill "$follower" 2>/dev/null || true' EXIT
+state_of() { systemctl show -p ActiveState --value "$name"; }
+while case $(state_of) in active | activating | deactivating | reloading) true ;; *) false ;; esac; do sleep 0.2; done
+[ ! -e "$mark" ] || exit 0
+systemctl reset-failed "$name" 2>/dev/null || true
+rc=0
+systemd-run --quiet --wait --collect --unit="$name" -p Type=oneshot -p "TimeoutStartSec=$limit" -p "SyslogIdentifier=$name" \
+  -p "User=$user" -p "Group=$user" -p "WorkingDirectory=$releases/$id" -p "EnvironmentFile=-$environment" \
+  -p "Environment=$(property "$id" Environment)" -p "Environment=PERL5LIB=$path" \
+  -p NoNewPrivileges=yes -p ProtectSystem=strict -p ProtectHome=yes -p PrivateTmp=yes \
+  -p "StateDirectory=$user" -p StateDirectoryMode=0750 -p "ReadWritePaths=$run" \
+  -p "ExecStartPost=+/usr/bin/touch $mark" -- "$program" "$@" </dev/null || rc=$?
+sleep 0.3
+exit "$rc"
+`.replaceAll('\\${', '${');
+/** Brings the database to what a release needs; what failed has to leave it as it was, which is the program's own affair. */
+function migrating(hands) {
+    const { app } = hands.site;
+    return {
+        run: async ({ host, release, command }, context) => {
+            const seconds = Math.ceil(app.hooks.timeout / 1_000);
+            const folders = [...app.lib, 'local/lib/perl5'];
+            const args = [release, String(seconds), String(folders.length), ...folders, ...command];
+            const said = [];
+            const onLine = (line) => {
+                said.push(line);
+                context.progress(line);
+            };
+            try {
+                const limit = { timeoutMs: 2 * app.hooks.timeout + SHORT_MS, onLine };
+                await act(hands, host, ['migration', MIGRATE], args, context, limit);
+            }
+            catch (error) {
+                if (!(error instanceof RemoteError) || error.reason !== 'exit')
+                    throw error;
+                const lines = [...new Set([...said, ...linesOf(error.stderr)])].slice(-EVIDENCE_LINES);
+                throw new ReleaseFault(`${host}: the migration of ${release} (${command.join(' ')}) failed: ${lines.at(-1) ?? `exit code ${error.code}`}`, lines);
+            }
+            return `on ${host}`;
+        },
+    };
+}
 
 ;// CONCATENATED MODULE: ./packages/release/lib/stop.js
 
@@ -80265,7 +82087,7 @@ function holding(hands) {
     const { site } = hands;
     return {
         run: async ({ release }, { signal }) => {
-            const probes = site.webHosts.flatMap((web) => site.appHosts.map((app) => ({
+            const probes = site.webHosts.flatMap((web) => hostsAtWork(hands).map((app) => ({
                 ...upstreamProbe(site, app.name, release, web.name),
                 name: `${app.name} (asked by ${web.name})`,
             })));
@@ -80275,7 +82097,7 @@ function holding(hands) {
                 timeoutMs: site.timings.gateMs,
                 signal,
             });
-            return `${site.appHosts.length} app hosts seen from ${site.webHosts.length} web hosts`;
+            return `${hostsAtWork(hands).length} app hosts seen from ${site.webHosts.length} web hosts`;
         },
     };
 }
@@ -80317,11 +82139,19 @@ function puttingBack(hands) {
         },
     };
 }
+/** Tells every web host whether an app host gets requests. */
 async function setServer(hands, host, want, context) {
     const address = upstreamAddress(hands.site, host);
     const script = ['nginx upstream', SET_SERVER];
     await Promise.all(hands.site.webHosts.map((web) => act(hands, web.name, script, [want, address], context)));
     return `${want} on ${hands.site.webHosts.map((web) => web.name).join(', ')}`;
+}
+/** Its undo asks nothing of the host, which may be gone: where it is, the web tier notices. */
+function leavingOut(hands) {
+    return {
+        run: ({ host }, context) => setServer(hands, host, 'down', context),
+        undo: ({ host }, context) => setServer(hands, host, 'up', context),
+    };
 }
 function restarting(hands) {
     const stopAll = async (host, context) => {
@@ -80345,75 +82175,209 @@ function restarting(hands) {
     };
 }
 
-;// CONCATENATED MODULE: ./packages/remote/lib/errors.js
+;// CONCATENATED MODULE: ./packages/stack/lib/place.js
 
-/** A command that was run on a host and failed. The message names host and program, never arguments or input. */
-class RemoteError extends Error {
-    name = 'RemoteError';
-    host;
-    /** The program's name, or the name given to the script. */
-    command;
-    reason;
-    /** Exit code; `null` when the command did not come to its own end. */
-    code;
-    /** The end of what it wrote to standard output and standard error. */
-    stdout;
-    stderr;
-    constructor(details) {
-        const tail = lastLines(details.stderr ?? '');
-        super(`${details.host}: ${details.command} ${details.why}${tail ? `: ${tail}` : ''}`);
-        this.host = details.host;
-        this.command = details.command;
-        this.reason = details.reason;
-        this.code = details.code ?? null;
-        this.stdout = details.stdout ?? '';
-        this.stderr = details.stderr ?? '';
+
+
+function settingsOf(stack, tier) {
+    return stack.tiers[tier];
+}
+/** Whether Perl modules are built on an app host, from where the others fetch them. */
+const buildsOnHosts = ({ app }) => app.build.with !== 'none' && app.build.on === 'host';
+/** Whether the hosts of a tier are made by us: not those that exist already, nor those of another tier. */
+function isProvisioned(stack, tier) {
+    const settings = settingsOf(stack, tier);
+    return settings !== undefined && !settings.hosts && !settings.on;
+}
+/** The tier on whose hosts a role runs (`on`), itself if it has its own; `null` when the stack has no such role. */
+function placeOf(stack, role) {
+    let tier = role;
+    for (let step = 0; step < TIERS.length; step += 1) {
+        const settings = settingsOf(stack, tier);
+        if (!settings)
+            return null;
+        if (!settings.on)
+            return tier;
+        tier = settings.on;
     }
+    return null;
 }
-const MESSAGE_LINES = 5;
-const MESSAGE_LENGTH = 1000;
-/** The last lines of an output on one line, short enough for a message. */
-function lastLines(text) {
-    const lines = text.split('\n').map((line) => line.trim());
-    const joined = lines
-        .filter((line) => line !== '')
-        .slice(-MESSAGE_LINES)
-        .join(' | ');
-    return joined.length > MESSAGE_LENGTH ? `…${joined.slice(-MESSAGE_LENGTH)}` : joined;
+/**
+ * The hosts on which a role runs, its own or those that it shares: as many of these as its `count` says, the first ones.
+ */
+function hostsOfRole(stack, inventory, role) {
+    const place = placeOf(stack, role);
+    if (place === null)
+        return [];
+    const hosts = hostsOf(inventory, place);
+    return place === role ? hosts : hosts.slice(0, settingsOf(stack, role)?.count);
 }
-/** No connection to a host: the user's to mend. */
-class ConnectError extends errors_UserError {
-    host;
-    reason;
-    constructor(host, reason, message) {
-        super(message);
-        this.host = host;
-        this.reason = reason;
+/** The tier through whose hosts SSH reaches the others: web where it is public, else the first that is; or `null`. */
+function jumpTier(stack) {
+    return TIERS.find((tier) => isProvisioned(stack, tier) && stack.network.public.includes(tier)) ?? null;
+}
+/** The /24 of a tier in the network of the stack: each has its fixed place, so that a new tier moves nothing. */
+function subnetOf(stack, tier) {
+    return `${place_prefixOf(stack, TIERS.indexOf(tier))}.0/24`;
+}
+/** The /24 from which a NodeBalancer speaks to the web hosts: the one after those of all tiers. */
+function entrySubnet(stack) {
+    return `${place_prefixOf(stack, TIERS.length)}.0/24`;
+}
+/** Address of a host in its subnet; Linode keeps the first two and the last two for itself. */
+function addressOf(stack, tier, number) {
+    return `${place_prefixOf(stack, TIERS.indexOf(tier))}.${number + 1}`;
+}
+function place_prefixOf(stack, index) {
+    const [a = 0, b = 0, c = 0] = ipaddr.IPv4.networkAddressFromCIDR(stack.network.vpc).octets;
+    return `${a}.${b}.${c + index}`;
+}
+
+;// CONCATENATED MODULE: ./packages/release/lib/modules.js
+
+
+
+
+
+
+/**
+ * What is to be built on a host.
+ *
+ * @returns null where nothing is
+ * @throws UserError when it cannot be, or would not fit all hosts
+ */
+function modulesOf(stack, facts, hosts) {
+    if (!buildsOnHosts(stack))
+        return null;
+    const { build } = stack.app;
+    if (facts.cpanfile === null) {
+        throw new errors_UserError(`app.build: the artifact holds no cpanfile at its top, and ${build.with} builds what that names. Nothing was changed`);
     }
+    if (facts.hasLocal) {
+        throw new errors_UserError('app.build: the artifact holds "local", where the modules that are built on a host are to be: leave it out, or set "build: { on: ' +
+            'runner }". Nothing was changed');
+    }
+    const perl = samePerl(hosts);
+    const parts = [build.with, facts.cpanfile, facts.snapshot ?? '', perl];
+    const key = (0,external_node_crypto_.createHash)('sha256').update(parts.join('\n')).digest('hex').slice(0, 16);
+    return { key, command: build.with === 'carton' ? cartonCommand(facts) : cpmCommand(facts) };
 }
-function wrongHostKey(host, offered) {
-    const accepted = host.ssh.hostKeys.join(' or ');
-    return new ConnectError(host.name, 'wrong-host-key', `${place(host)} shows the wrong host key: it offered ${offered.type} ${offered.fingerprint}, but the inventory ` +
-        `accepts only ${accepted}. Nothing was sent to it. If the host was rebuilt, put its new fingerprint into ` +
-        'ssh.hostKeys of the inventory; otherwise somebody may be answering in its place.');
+/** Compiled modules fit one perl, and are built on one host for all. */
+function samePerl(hosts) {
+    const found = new Map(hosts.map(({ host, perl }) => [perl, host]));
+    const [perl = ''] = found.keys();
+    if (found.size < 2)
+        return perl;
+    const all = [...found].map(([version, host]) => `${host} ${version}`).join(', ');
+    throw new errors_UserError(`app.build: the app servers have different perls (${all}), and what one builds does not load on the other: use one image for ` +
+        'all of them. Nothing was changed');
 }
-function keyRefused(host, key) {
-    return new ConnectError(host.name, 'refused', `the SSH key does not fit: ${place(host)} refused ${key.type} ${key.fingerprint} for user "${host.ssh.user}". ` +
-        `Give the private key of this stack, or add its public key to ~${host.ssh.user}/.ssh/authorized_keys there.`);
+const cartonCommand = ({ snapshot, vendored }) => [
+    'carton',
+    'install',
+    ...(snapshot === null ? [] : ['--deployment']),
+    ...(vendored ? ['--cached'] : []),
+];
+const cpmCommand = ({ snapshot, vendored, cpm }) => [
+    cpm ?? 'cpm',
+    'install',
+    '--local-lib-contained=local',
+    ...(vendored ? ['--resolver=02packages,file://vendor/cache'] : []),
+    ...(snapshot === null ? [] : ['--resolver=snapshot']),
+];
+/**
+ * Arguments: release, key, URL to fetch from (or nothing), SHA-256 of what is fetched, seconds, command. Makes the tree of
+ * modules, by one rename when it is whole: fetched, or built as the application's user in a copy of the release. Then the
+ * release gets a link to it. Where it is built, it is packed for the others. Prints how it came here, and the pack's SHA-256.
+ * Exit 65: it arrived damaged; 75: the build failed.
+ */
+const MODULES = String.raw `
+id=$1 key=$2 source=$3 sha=$4 limit=$5
+shift 5
+trees=$home/modules
+part=$trees/.$key.partial
+install -d -m 755 "$trees"
+exec 9>"$trees/.lock"
+flock 9
+trap 'rm -rf "$part" "$part.tar.zst"' EXIT
+rm -rf "$part" "$part.tar.zst"
+settle() {
+  chown -hR root:root "$1"
+  chmod -R u=rwX,go=rX,ug-s "$1"
+  sync -f "$1"
+  mv -T "$1" "$trees/$key"
 }
-function unreachable(host, cause, waitedMs) {
-    const waited = waitedMs >= 1000 ? ` for ${Math.round(waitedMs / 1000)} s` : '';
-    return new ConnectError(host.name, 'unreachable', `${place(host)} cannot be reached${waited}: ${cause}. Check that it runs, and that its firewall lets ` +
-        `${host.ssh.via ? `"${host.ssh.via}"` : 'this machine'} in on port ${host.ssh.port}.`);
+build() {
+  install -d -m 700 "$part"
+  cp -a "$releases/$id/." "$part/"
+  install -d "$part/.home"
+  chown -hR "$user:$user" "$part"
+  program=$1
+  shift
+  case $program in */*) program=$part/$program ;; *) program=$(command -v "$program" || echo "$program") ;; esac
+  [ -x "$program" ] || { echo "there is no \${program##*/} on this host" >&2; return 1; }
+  systemd-run --quiet --wait --pipe --collect --unit="perlstack-build-$user-$$" -p "User=$user" -p "Group=$user" \
+    -p "WorkingDirectory=$part" -p "RuntimeMaxSec=$limit" -p "Environment=HOME=$part/.home" -p Environment=PERL_MM_USE_DEFAULT=1 \
+    -p NoNewPrivileges=yes -p ProtectSystem=strict -p "ReadWritePaths=$part" -p ProtectHome=yes -p PrivateTmp=yes \
+    -- "$program" "$@" </dev/null >&2 && [ -d "$part/local" ] && return
+  cat "$part"/.home/.cpanm/work/*/build.log "$part"/.home/.perl-cpm/build.log 2>/dev/null | tail -n 30 >&2
+  return 1
 }
-function incompatible(host, cause) {
-    return new ConnectError(host.name, 'incompatible', `${place(host)}: the SSH handshake failed: ${cause}. Compare the algorithms that its sshd allows (sshd -T) ` +
-        'with curve25519-sha256, ssh-ed25519 and aes-gcm or aes-ctr.');
+if [ -d "$trees/$key" ]; then how='from cache'
+elif [ -n "$source" ]; then
+  curl -q --fail --silent --show-error --noproxy '*' --max-time "$limit" --output "$part.tar.zst" "$source$key.tar.zst"
+  found=$(sha256sum <"$part.tar.zst" | cut -d ' ' -f 1)
+  [ "$found" = "$sha" ] || { echo "what came from $source has SHA-256 $found" >&2; exit 65; }
+  install -d -m 700 "$part"
+  tar --extract --zstd --file "$part.tar.zst" --directory "$part" --no-same-owner --no-same-permissions
+  settle "$part"
+  how=fetched
+else
+  build "$@" || exit 75
+  mv -T "$part/local" "$part.local"
+  rm -rf "$part"
+  settle "$part.local"
+  how=built
+fi
+point "../../modules/$key" "$releases/$id/local"
+if [ -z "$source" ] && [ ! -e "$trees/$key.tar.zst" ]; then
+  tar --create --zstd --file "$part.tar.zst" --directory "$trees/$key" .
+  mv -f "$part.tar.zst" "$trees/$key.tar.zst"
+fi
+[ -n "$source" ] || sha=$(sha256sum <"$trees/$key.tar.zst" | cut -d ' ' -f 1)
+echo "$sha $how"
+`.replaceAll('\\${', '${');
+/** Limit of a build, and of fetching what was built. */
+const BUILD_MS = 20 * 60_000;
+/** Lines of the tools that tell how far they are. */
+const TELLING = /^(?:Successfully |Installing|Building|Configuring|Fetching|DONE |! |-->)/;
+function providing(hands) {
+    const { site } = hands;
+    return {
+        run: async ({ host, release, key, command, source }, context) => {
+            const url = source === null ? '' : `http://${upstreamAddress(site, source)}${MODULES_PATH}`;
+            const sha = source === null ? '' : (hands.packs.get(key) ?? '');
+            const args = [release, key, url, sha, String(BUILD_MS / 1_000), ...command];
+            const onLine = (line) => void (TELLING.test(line) && context.progress(line.slice(0, 200)));
+            try {
+                const limit = { timeoutMs: BUILD_MS + SHORT_MS, onLine };
+                const said = await act(hands, host, ['building modules', MODULES], args, context, limit);
+                const [pack = '', ...how] = said.split(' ');
+                if (source === null)
+                    hands.packs.set(key, pack);
+                return how.join(' ');
+            }
+            catch (error) {
+                if (!(error instanceof RemoteError) || error.code !== BUILD_FAILED)
+                    throw error;
+                const lines = linesOf(error.stderr);
+                const blame = lines.find((line) => /\berror\b|^! /i.test(line)) ?? lines.at(-1) ?? 'no reason given';
+                throw new ReleaseFault(`${host}: the modules of ${release} cannot be built: ${blame}`, lines.slice(-EVIDENCE_LINES));
+            }
+        },
+    };
 }
-function place(host) {
-    const via = host.ssh.via ? ` through ${host.ssh.via}` : '';
-    return `${host.name} (${host.ssh.address} port ${host.ssh.port}${via})`;
-}
+const BUILD_FAILED = 75;
 
 ;// CONCATENATED MODULE: ./packages/release/lib/prepare.js
 
@@ -80444,22 +82408,28 @@ function uploading(hands) {
 function compiling(hands) {
     const { app, timings } = hands.site;
     return {
-        run: async ({ host, release }, context) => {
-            const args = [release, String(Math.ceil(timings.compileMs / 1_000)), app.psgi, ...app.lib];
-            const limit = { timeoutMs: timings.compileMs + SHORT_MS };
+        run: async ({ host, release, load }, context) => {
+            const seconds = (ms) => String(Math.ceil(ms / 1_000));
+            const loading = load ? seconds(app.health.timeout) : '';
+            const args = [release, seconds(timings.compileMs), loading, app.psgi, ...app.lib];
+            const limit = { timeoutMs: timings.compileMs + (load ? app.health.timeout : 0) + SHORT_MS };
             try {
                 await act(hands, host, ['compile check', COMPILE], args, context, limit);
             }
             catch (error) {
                 if (!(error instanceof RemoteError) || error.reason !== 'exit')
                     throw error;
-                const lines = linesOf(error.stderr);
-                const first = lines[0] ?? `no word within ${timings.compileMs / 1_000} s`;
-                throw new ReleaseFault(`${host}: ${app.psgi} of ${release} does not compile: ${first}`, lines.slice(-EVIDENCE_LINES));
+                const loads = error.code !== DOES_NOT_LOAD;
+                const lines = linesOf(error.stderr).filter((line) => loads || !line.endsWith(' syntax OK'));
+                const limitMs = loads ? timings.compileMs : app.health.timeout;
+                const first = lines[0] ?? `no word within ${limitMs / 1_000} s`;
+                throw new ReleaseFault(`${host}: ${app.psgi} of ${release} does not ${loads ? 'compile' : 'load'}: ${first}`, lines.slice(-EVIDENCE_LINES));
             }
+            return load ? 'loads' : undefined;
         },
     };
 }
+const DOES_NOT_LOAD = 71;
 function booting(hands) {
     return {
         run: async ({ host, release }, context) => {
@@ -80497,10 +82467,14 @@ function proving(hands) {
 
 
 
+
+
+
 /** What each kind of step does on the hosts. */
 function handlers(hands) {
     return {
         upload: uploading(hands),
+        modules: providing(hands),
         compile: compiling(hands),
         boot: booting(hands),
         prove: proving(hands),
@@ -80511,6 +82485,9 @@ function handlers(hands) {
         restart: restarting(hands),
         'put-back': puttingBack(hands),
         hold: holding(hands),
+        migrate: migrating(hands),
+        bake: baking(hands),
+        'leave-out': leavingOut(hands),
         finish: finishing(hands),
         lock: locking(hands),
     };
@@ -80534,14 +82511,16 @@ function locking(hands) {
         undo: () => releaseLock(hands.site, hands.owner),
     };
 }
-/** Marks a release that failed, on every host that has it, so that nobody goes back to it. */
-async function markBad(hands, release) {
+/** Ends a roll-out that did not hold on every host; where the release is to blame, nobody goes back to it. */
+async function setAside(hands, release, blamed) {
     const { signal } = new AbortController();
-    const marks = hands.site.appHosts.map((host) => act(hands, host.name, ['mark', MARK_BAD], [release], { signal }));
+    const args = [release, blamed ? 'bad' : ''];
+    const marks = hostsAtWork(hands).map((host) => act(hands, host.name, ['setting aside', SET_ASIDE], args, { signal }));
     await Promise.allSettled(marks);
 }
 
 ;// CONCATENATED MODULE: ./packages/release/lib/finish.js
+
 
 
 
@@ -80558,7 +82537,7 @@ async function finish(options) {
     const site = siteOf(options.stack, options.inventory, options.remote, options.timings);
     let lease;
     try {
-        lease = await acquire(site, options.owner, options.release);
+        lease = await acquire(site, options.owner, options.release ?? 'a release');
     }
     catch (error) {
         if (!(error instanceof errors_UserError))
@@ -80572,9 +82551,15 @@ async function finish(options) {
         }
         const journal = fileJournal(options.journal);
         const steps = open.filter(({ kind }) => kind !== 'lock');
-        const hands = { site, owner: options.owner };
+        const hands = {
+            site,
+            owner: options.owner,
+            left: new Map(),
+            packs: new Map(),
+        };
         const onEvent = options.onEvent;
         const failures = await undoSteps(steps, handlers(hands), { journal, ...(onEvent ? { onEvent } : {}) });
+        await noteFinished(site, options, steps, failures.length);
         const failed = new Set(failures.map(({ step }) => step.id));
         for (const step of open)
             if (step.kind === 'lock')
@@ -80587,6 +82572,62 @@ async function finish(options) {
     finally {
         await lease.release().catch(() => undefined);
     }
+}
+/** The log on the hosts would else say for ever that the run began. */
+async function noteFinished(site, { owner, release = 'a release' }, steps, failures) {
+    if (steps.length === 0)
+        return;
+    const event = failures > 0 ? 'failed' : 'cancelled';
+    const entry = { event, kind: 'deploy', release, previous: null, reason: 'killed, and put back' };
+    await appendAudit(site, site.appHosts.map(({ name }) => name), entryOf(owner, entry));
+}
+
+;// CONCATENATED MODULE: ./packages/release/lib/batch.js
+
+/**
+ * Sizes of batches as a person writes them: `1`, `25%`, or one after the other, `1, 10%, 50%`; the last one is repeated.
+ *
+ * @throws UserError when it is none of that
+ */
+function batchSizes(text) {
+    return text.split(',').map((part) => {
+        const [, digits = '', percent] = /^\s*(\d{1,3})(%)?\s*$/.exec(part) ?? [];
+        const number = Number(digits);
+        if (number < 1 || (percent !== undefined && number > 100)) {
+            throw new errors_UserError(`batch "${text}": "${part.trim()}" is neither a number of servers nor a share of them; write 1, 25% or 1,10%,50%`);
+        }
+        return percent === undefined ? { hosts: number } : { percent: number };
+    });
+}
+/**
+ * Cuts a row into batches.
+ *
+ * @param total what a share is a share of; a share is rounded down, but never to nothing
+ * @param most no batch is larger
+ */
+function batchesOf(row, sizes, total, most = Infinity) {
+    const batches = [];
+    for (let from = 0; from < row.length;) {
+        const size = sizes[Math.min(batches.length, sizes.length - 1)] ?? { hosts: 1 };
+        const wanted = 'hosts' in size ? size.hosts : Math.floor((size.percent * total) / 100);
+        const next = row.slice(from, from + Math.max(1, Math.min(wanted, most)));
+        batches.push(next);
+        from += next.length;
+    }
+    return batches;
+}
+/**
+ * The same hosts in an order in which neighbours stand apart: those of one place (rack, placement group) are dealt out one
+ * by one. Hosts of which no place is known count as one place each, and the order stays where nothing forces another.
+ */
+function spread(row, placeOf) {
+    const places = new Map();
+    row.forEach((one, at) => {
+        const place = placeOf(one) ?? ` ${at}`;
+        places.set(place, [...(places.get(place) ?? []), one]);
+    });
+    const rounds = Math.max(0, ...[...places.values()].map((hosts) => hosts.length));
+    return Array.from({ length: rounds }, (_, round) => [...places.values()].flatMap((hosts) => hosts.slice(round, round + 1))).flat();
 }
 
 ;// CONCATENATED MODULE: external "node:fs/promises"
@@ -80609,7 +82650,7 @@ var external_zlib_namespaceObject = /*#__PURE__*/__nccwpck_require__.t(external_
 // EXTERNAL MODULE: external "node:assert"
 var external_node_assert_ = __nccwpck_require__(4589);
 ;// CONCATENATED MODULE: ./node_modules/.pnpm/tar@7.5.23/node_modules/tar/dist/esm/index.min.js
-var zr=Object.defineProperty;var Ur=(s,t)=>{for(var e in t)zr(s,e,{get:t[e],enumerable:!0})};var Ds=typeof process=="object"&&process?process:{stdout:null,stderr:null},Wr=s=>!!s&&typeof s=="object"&&(s instanceof A||s instanceof external_node_stream_||Gr(s)||Zr(s)),Gr=s=>!!s&&typeof s=="object"&&s instanceof external_node_events_.EventEmitter&&typeof s.pipe=="function"&&s.pipe!==external_node_stream_.Writable.prototype.pipe,Zr=s=>!!s&&typeof s=="object"&&s instanceof external_node_events_.EventEmitter&&typeof s.write=="function"&&typeof s.end=="function",Q=Symbol("EOF"),J=Symbol("maybeEmitEnd"),nt=Symbol("emittedEnd"),De=Symbol("emittingEnd"),qt=Symbol("emittedError"),Ne=Symbol("closed"),Ns=Symbol("read"),Ae=Symbol("flush"),As=Symbol("flushChunk"),z=Symbol("encoding"),Mt=Symbol("decoder"),g=Symbol("flowing"),Qt=Symbol("paused"),Bt=Symbol("resume"),b=Symbol("buffer"),N=Symbol("pipes"),_=Symbol("bufferLength"),bi=Symbol("bufferPush"),Ie=Symbol("bufferShift"),L=Symbol("objectMode"),S=Symbol("destroyed"),_i=Symbol("error"),Oi=Symbol("emitData"),Is=Symbol("emitEnd"),Ti=Symbol("emitEnd2"),Z=Symbol("async"),xi=Symbol("abort"),Ce=Symbol("aborted"),Jt=Symbol("signal"),Rt=Symbol("dataListeners"),C=Symbol("discarded"),jt=s=>Promise.resolve().then(s),Yr=s=>s(),Kr=s=>s==="end"||s==="finish"||s==="prefinish",Vr=s=>s instanceof ArrayBuffer||!!s&&typeof s=="object"&&s.constructor&&s.constructor.name==="ArrayBuffer"&&s.byteLength>=0,$r=s=>!Buffer.isBuffer(s)&&ArrayBuffer.isView(s),Fe=class{src;dest;opts;ondrain;constructor(t,e,i){this.src=t,this.dest=e,this.opts=i,this.ondrain=()=>t[Bt](),this.dest.on("drain",this.ondrain)}unpipe(){this.dest.removeListener("drain",this.ondrain)}proxyErrors(t){}end(){this.unpipe(),this.opts.end&&this.dest.end()}},Li=class extends Fe{unpipe(){this.src.removeListener("error",this.proxyErrors),super.unpipe()}constructor(t,e,i){super(t,e,i),this.proxyErrors=r=>this.dest.emit("error",r),t.on("error",this.proxyErrors)}},Xr=s=>!!s.objectMode,qr=s=>!s.objectMode&&!!s.encoding&&s.encoding!=="buffer",A=class extends external_node_events_.EventEmitter{[g]=!1;[Qt]=!1;[N]=[];[b]=[];[L];[z];[Z];[Mt];[Q]=!1;[nt]=!1;[De]=!1;[Ne]=!1;[qt]=null;[_]=0;[S]=!1;[Jt];[Ce]=!1;[Rt]=0;[C]=!1;writable=!0;readable=!0;constructor(...t){let e=t[0]||{};if(super(),e.objectMode&&typeof e.encoding=="string")throw new TypeError("Encoding and objectMode may not be used together");Xr(e)?(this[L]=!0,this[z]=null):qr(e)?(this[z]=e.encoding,this[L]=!1):(this[L]=!1,this[z]=null),this[Z]=!!e.async,this[Mt]=this[z]?new external_node_string_decoder_namespaceObject.StringDecoder(this[z]):null,e&&e.debugExposeBuffer===!0&&Object.defineProperty(this,"buffer",{get:()=>this[b]}),e&&e.debugExposePipes===!0&&Object.defineProperty(this,"pipes",{get:()=>this[N]});let{signal:i}=e;i&&(this[Jt]=i,i.aborted?this[xi]():i.addEventListener("abort",()=>this[xi]()))}get bufferLength(){return this[_]}get encoding(){return this[z]}set encoding(t){throw new Error("Encoding must be set at instantiation time")}setEncoding(t){throw new Error("Encoding must be set at instantiation time")}get objectMode(){return this[L]}set objectMode(t){throw new Error("objectMode must be set at instantiation time")}get async(){return this[Z]}set async(t){this[Z]=this[Z]||!!t}[xi](){this[Ce]=!0,this.emit("abort",this[Jt]?.reason),this.destroy(this[Jt]?.reason)}get aborted(){return this[Ce]}set aborted(t){}write(t,e,i){if(this[Ce])return!1;if(this[Q])throw new Error("write after end");if(this[S])return this.emit("error",Object.assign(new Error("Cannot call write after a stream was destroyed"),{code:"ERR_STREAM_DESTROYED"})),!0;typeof e=="function"&&(i=e,e="utf8"),e||(e="utf8");let r=this[Z]?jt:Yr;if(!this[L]&&!Buffer.isBuffer(t)){if($r(t))t=Buffer.from(t.buffer,t.byteOffset,t.byteLength);else if(Vr(t))t=Buffer.from(t);else if(typeof t!="string")throw new Error("Non-contiguous data written to non-objectMode stream")}return this[L]?(this[g]&&this[_]!==0&&this[Ae](!0),this[g]?this.emit("data",t):this[bi](t),this[_]!==0&&this.emit("readable"),i&&r(i),this[g]):t.length?(typeof t=="string"&&!(e===this[z]&&!this[Mt]?.lastNeed)&&(t=Buffer.from(t,e)),Buffer.isBuffer(t)&&this[z]&&(t=this[Mt].write(t)),this[g]&&this[_]!==0&&this[Ae](!0),this[g]?this.emit("data",t):this[bi](t),this[_]!==0&&this.emit("readable"),i&&r(i),this[g]):(this[_]!==0&&this.emit("readable"),i&&r(i),this[g])}read(t){if(this[S])return null;if(this[C]=!1,this[_]===0||t===0||t&&t>this[_])return this[J](),null;this[L]&&(t=null),this[b].length>1&&!this[L]&&(this[b]=[this[z]?this[b].join(""):Buffer.concat(this[b],this[_])]);let e=this[Ns](t||null,this[b][0]);return this[J](),e}[Ns](t,e){if(this[L])this[Ie]();else{let i=e;t===i.length||t===null?this[Ie]():typeof i=="string"?(this[b][0]=i.slice(t),e=i.slice(0,t),this[_]-=t):(this[b][0]=i.subarray(t),e=i.subarray(0,t),this[_]-=t)}return this.emit("data",e),!this[b].length&&!this[Q]&&this.emit("drain"),e}end(t,e,i){return typeof t=="function"&&(i=t,t=void 0),typeof e=="function"&&(i=e,e="utf8"),t!==void 0&&this.write(t,e),i&&this.once("end",i),this[Q]=!0,this.writable=!1,(this[g]||!this[Qt])&&this[J](),this}[Bt](){this[S]||(!this[Rt]&&!this[N].length&&(this[C]=!0),this[Qt]=!1,this[g]=!0,this.emit("resume"),this[b].length?this[Ae]():this[Q]?this[J]():this.emit("drain"))}resume(){return this[Bt]()}pause(){this[g]=!1,this[Qt]=!0,this[C]=!1}get destroyed(){return this[S]}get flowing(){return this[g]}get paused(){return this[Qt]}[bi](t){this[L]?this[_]+=1:this[_]+=t.length,this[b].push(t)}[Ie](){return this[L]?this[_]-=1:this[_]-=this[b][0].length,this[b].shift()}[Ae](t=!1){do;while(this[As](this[Ie]())&&this[b].length);!t&&!this[b].length&&!this[Q]&&this.emit("drain")}[As](t){return this.emit("data",t),this[g]}pipe(t,e){if(this[S])return t;this[C]=!1;let i=this[nt];return e=e||{},t===Ds.stdout||t===Ds.stderr?e.end=!1:e.end=e.end!==!1,e.proxyErrors=!!e.proxyErrors,i?e.end&&t.end():(this[N].push(e.proxyErrors?new Li(this,t,e):new Fe(this,t,e)),this[Z]?jt(()=>this[Bt]()):this[Bt]()),t}unpipe(t){let e=this[N].find(i=>i.dest===t);e&&(this[N].length===1?(this[g]&&this[Rt]===0&&(this[g]=!1),this[N]=[]):this[N].splice(this[N].indexOf(e),1),e.unpipe())}addListener(t,e){return this.on(t,e)}on(t,e){let i=super.on(t,e);if(t==="data")this[C]=!1,this[Rt]++,!this[N].length&&!this[g]&&this[Bt]();else if(t==="readable"&&this[_]!==0)super.emit("readable");else if(Kr(t)&&this[nt])super.emit(t),this.removeAllListeners(t);else if(t==="error"&&this[qt]){let r=e;this[Z]?jt(()=>r.call(this,this[qt])):r.call(this,this[qt])}return i}removeListener(t,e){return this.off(t,e)}off(t,e){let i=super.off(t,e);return t==="data"&&(this[Rt]=this.listeners("data").length,this[Rt]===0&&!this[C]&&!this[N].length&&(this[g]=!1)),i}removeAllListeners(t){let e=super.removeAllListeners(t);return(t==="data"||t===void 0)&&(this[Rt]=0,!this[C]&&!this[N].length&&(this[g]=!1)),e}get emittedEnd(){return this[nt]}[J](){!this[De]&&!this[nt]&&!this[S]&&this[b].length===0&&this[Q]&&(this[De]=!0,this.emit("end"),this.emit("prefinish"),this.emit("finish"),this[Ne]&&this.emit("close"),this[De]=!1)}emit(t,...e){let i=e[0];if(t!=="error"&&t!=="close"&&t!==S&&this[S])return!1;if(t==="data")return!this[L]&&!i?!1:this[Z]?(jt(()=>this[Oi](i)),!0):this[Oi](i);if(t==="end")return this[Is]();if(t==="close"){if(this[Ne]=!0,!this[nt]&&!this[S])return!1;let n=super.emit("close");return this.removeAllListeners("close"),n}else if(t==="error"){this[qt]=i,super.emit(_i,i);let n=!this[Jt]||this.listeners("error").length?super.emit("error",i):!1;return this[J](),n}else if(t==="resume"){let n=super.emit("resume");return this[J](),n}else if(t==="finish"||t==="prefinish"){let n=super.emit(t);return this.removeAllListeners(t),n}let r=super.emit(t,...e);return this[J](),r}[Oi](t){for(let i of this[N])i.dest.write(t)===!1&&this.pause();let e=this[C]?!1:super.emit("data",t);return this[J](),e}[Is](){return this[nt]?!1:(this[nt]=!0,this.readable=!1,this[Z]?(jt(()=>this[Ti]()),!0):this[Ti]())}[Ti](){if(this[Mt]){let e=this[Mt].end();if(e){for(let i of this[N])i.dest.write(e);this[C]||super.emit("data",e)}}for(let e of this[N])e.end();let t=super.emit("end");return this.removeAllListeners("end"),t}async collect(){let t=Object.assign([],{dataLength:0});this[L]||(t.dataLength=0);let e=this.promise();return this.on("data",i=>{t.push(i),this[L]||(t.dataLength+=i.length)}),await e,t}async concat(){if(this[L])throw new Error("cannot concat in objectMode");let t=await this.collect();return this[z]?t.join(""):Buffer.concat(t,t.dataLength)}async promise(){return new Promise((t,e)=>{this.on(S,()=>e(new Error("stream destroyed"))),this.on("error",i=>e(i)),this.on("end",()=>t())})}[Symbol.asyncIterator](){this[C]=!1;let t=!1,e=async()=>(this.pause(),t=!0,{value:void 0,done:!0});return{next:()=>{if(t)return e();let r=this.read();if(r!==null)return Promise.resolve({done:!1,value:r});if(this[Q])return e();let n,o,h=d=>{this.off("data",a),this.off("end",l),this.off(S,c),e(),o(d)},a=d=>{this.off("error",h),this.off("end",l),this.off(S,c),this.pause(),n({value:d,done:!!this[Q]})},l=()=>{this.off("error",h),this.off("data",a),this.off(S,c),e(),n({done:!0,value:void 0})},c=()=>h(new Error("stream destroyed"));return new Promise((d,y)=>{o=y,n=d,this.once(S,c),this.once("error",h),this.once("end",l),this.once("data",a)})},throw:e,return:e,[Symbol.asyncIterator](){return this},[Symbol.asyncDispose]:async()=>{}}}[Symbol.iterator](){this[C]=!1;let t=!1,e=()=>(this.pause(),this.off(_i,e),this.off(S,e),this.off("end",e),t=!0,{done:!0,value:void 0}),i=()=>{if(t)return e();let r=this.read();return r===null?e():{done:!1,value:r}};return this.once("end",e),this.once(_i,e),this.once(S,e),{next:i,throw:e,return:e,[Symbol.iterator](){return this},[Symbol.dispose]:()=>{}}}destroy(t){if(this[S])return t?this.emit("error",t):this.emit(S),this;this[S]=!0,this[C]=!0,this[b].length=0,this[_]=0;let e=this;return typeof e.close=="function"&&!this[Ne]&&e.close(),t?this.emit("error",t):this.emit(S),this}static get isStream(){return Wr}};var Jr=external_fs_.writev,ht=Symbol("_autoClose"),H=Symbol("_close"),te=Symbol("_ended"),m=Symbol("_fd"),Ni=Symbol("_finished"),tt=Symbol("_flags"),Ai=Symbol("_flush"),ki=Symbol("_handleChunk"),vi=Symbol("_makeBuf"),ie=Symbol("_mode"),ke=Symbol("_needDrain"),Ut=Symbol("_onerror"),Ht=Symbol("_onopen"),Ii=Symbol("_onread"),Pt=Symbol("_onwrite"),at=Symbol("_open"),U=Symbol("_path"),ot=Symbol("_pos"),Y=Symbol("_queue"),zt=Symbol("_read"),Ci=Symbol("_readSize"),j=Symbol("_reading"),ee=Symbol("_remain"),Fi=Symbol("_size"),ve=Symbol("_write"),gt=Symbol("_writing"),Me=Symbol("_defaultFlag"),bt=Symbol("_errored"),_t=class extends A{[bt]=!1;[m];[U];[Ci];[j]=!1;[Fi];[ee];[ht];constructor(t,e){if(e=e||{},super(e),this.readable=!0,this.writable=!1,typeof t!="string")throw new TypeError("path must be a string");this[bt]=!1,this[m]=typeof e.fd=="number"?e.fd:void 0,this[U]=t,this[Ci]=e.readSize||16*1024*1024,this[j]=!1,this[Fi]=typeof e.size=="number"?e.size:1/0,this[ee]=this[Fi],this[ht]=typeof e.autoClose=="boolean"?e.autoClose:!0,typeof this[m]=="number"?this[zt]():this[at]()}get fd(){return this[m]}get path(){return this[U]}write(){throw new TypeError("this is a readable stream")}end(){throw new TypeError("this is a readable stream")}[at](){external_fs_.open(this[U],"r",(t,e)=>this[Ht](t,e))}[Ht](t,e){t?this[Ut](t):(this[m]=e,this.emit("open",e),this[zt]())}[vi](){return Buffer.allocUnsafe(Math.min(this[Ci],this[ee]))}[zt](){if(!this[j]){this[j]=!0;let t=this[vi]();if(t.length===0)return process.nextTick(()=>this[Ii](null,0,t));external_fs_.read(this[m],t,0,t.length,null,(e,i,r)=>this[Ii](e,i,r))}}[Ii](t,e,i){this[j]=!1,t?this[Ut](t):this[ki](e,i)&&this[zt]()}[H](){if(this[ht]&&typeof this[m]=="number"){let t=this[m];this[m]=void 0,external_fs_.close(t,e=>e?this.emit("error",e):this.emit("close"))}}[Ut](t){this[j]=!0,this[H](),this.emit("error",t)}[ki](t,e){let i=!1;return this[ee]-=t,t>0&&(i=super.write(t<e.length?e.subarray(0,t):e)),(t===0||this[ee]<=0)&&(i=!1,this[H](),super.end()),i}emit(t,...e){switch(t){case"prefinish":case"finish":return!1;case"drain":return typeof this[m]=="number"&&this[zt](),!1;case"error":return this[bt]?!1:(this[bt]=!0,super.emit(t,...e));default:return super.emit(t,...e)}}},Be=class extends _t{[at](){let t=!0;try{this[Ht](null,external_fs_.openSync(this[U],"r")),t=!1}finally{t&&this[H]()}}[zt](){let t=!0;try{if(!this[j]){this[j]=!0;do{let e=this[vi](),i=e.length===0?0:external_fs_.readSync(this[m],e,0,e.length,null);if(!this[ki](i,e))break}while(!0);this[j]=!1}t=!1}finally{t&&this[H]()}}[H](){if(this[ht]&&typeof this[m]=="number"){let t=this[m];this[m]=void 0,external_fs_.closeSync(t),this.emit("close")}}},et=class extends external_events_{readable=!1;writable=!0;[bt]=!1;[gt]=!1;[te]=!1;[Y]=[];[ke]=!1;[U];[ie];[ht];[m];[Me];[tt];[Ni]=!1;[ot];constructor(t,e){e=e||{},super(e),this[U]=t,this[m]=typeof e.fd=="number"?e.fd:void 0,this[ie]=e.mode===void 0?438:e.mode,this[ot]=typeof e.start=="number"?e.start:void 0,this[ht]=typeof e.autoClose=="boolean"?e.autoClose:!0;let i=this[ot]!==void 0?"r+":"w";this[Me]=e.flags===void 0,this[tt]=e.flags===void 0?i:e.flags,this[m]===void 0&&this[at]()}emit(t,...e){if(t==="error"){if(this[bt])return!1;this[bt]=!0}return super.emit(t,...e)}get fd(){return this[m]}get path(){return this[U]}[Ut](t){this[H](),this[gt]=!0,this.emit("error",t)}[at](){external_fs_.open(this[U],this[tt],this[ie],(t,e)=>this[Ht](t,e))}[Ht](t,e){this[Me]&&this[tt]==="r+"&&t&&t.code==="ENOENT"?(this[tt]="w",this[at]()):t?this[Ut](t):(this[m]=e,this.emit("open",e),this[gt]||this[Ai]())}end(t,e){return t&&this.write(t,e),this[te]=!0,!this[gt]&&!this[Y].length&&typeof this[m]=="number"&&this[Pt](null,0),this}write(t,e){return typeof t=="string"&&(t=Buffer.from(t,e)),this[te]?(this.emit("error",new Error("write() after end()")),!1):this[m]===void 0||this[gt]||this[Y].length?(this[Y].push(t),this[ke]=!0,!1):(this[gt]=!0,this[ve](t),!0)}[ve](t){external_fs_.write(this[m],t,0,t.length,this[ot],(e,i)=>this[Pt](e,i))}[Pt](t,e){t?this[Ut](t):(this[ot]!==void 0&&typeof e=="number"&&(this[ot]+=e),this[Y].length?this[Ai]():(this[gt]=!1,this[te]&&!this[Ni]?(this[Ni]=!0,this[H](),this.emit("finish")):this[ke]&&(this[ke]=!1,this.emit("drain"))))}[Ai](){if(this[Y].length===0)this[te]&&this[Pt](null,0);else if(this[Y].length===1)this[ve](this[Y].pop());else{let t=this[Y];this[Y]=[],Jr(this[m],t,this[ot],(e,i)=>this[Pt](e,i))}}[H](){if(this[ht]&&typeof this[m]=="number"){let t=this[m];this[m]=void 0,external_fs_.close(t,e=>e?this.emit("error",e):this.emit("close"))}}},Wt=class extends et{[at](){let t;if(this[Me]&&this[tt]==="r+")try{t=external_fs_.openSync(this[U],this[tt],this[ie])}catch(e){if(e?.code==="ENOENT")return this[tt]="w",this[at]();throw e}else t=external_fs_.openSync(this[U],this[tt],this[ie]);this[Ht](null,t)}[H](){if(this[ht]&&typeof this[m]=="number"){let t=this[m];this[m]=void 0,external_fs_.closeSync(t),this.emit("close")}}[ve](t){let e=!0;try{this[Pt](null,external_fs_.writeSync(this[m],t,0,t.length,this[ot])),e=!1}finally{if(e)try{this[H]()}catch{}}}};var jr=new Map([["C","cwd"],["f","file"],["z","gzip"],["P","preservePaths"],["U","unlink"],["strip-components","strip"],["stripComponents","strip"],["keep-newer","newer"],["keepNewer","newer"],["keep-newer-files","newer"],["keepNewerFiles","newer"],["k","keep"],["keep-existing","keep"],["keepExisting","keep"],["m","noMtime"],["no-mtime","noMtime"],["p","preserveOwner"],["L","follow"],["h","follow"],["onentry","onReadEntry"]]),Fs=s=>!!s.sync&&!!s.file,ks=s=>!s.sync&&!!s.file,vs=s=>!!s.sync&&!s.file,Ms=s=>!s.sync&&!s.file;var Bs=s=>!!s.file;var tn=s=>{let t=jr.get(s);return t||s},se=(s={})=>{if(!s)return{};let t={};for(let[e,i]of Object.entries(s)){let r=tn(e);t[r]=i}return t.chmod===void 0&&t.noChmod===!1&&(t.chmod=!0),delete t.noChmod,t};var K=(s,t,e,i,r)=>Object.assign((n=[],o,h)=>{Array.isArray(n)&&(o=n,n={}),typeof o=="function"&&(h=o,o=void 0),o=o?Array.from(o):[];let a=se(n);if(r?.(a,o),Fs(a)){if(typeof h=="function")throw new TypeError("callback not supported for sync tar functions");return s(a,o)}else if(ks(a)){let l=t(a,o);return h?l.then(()=>h(),h):l}else if(vs(a)){if(typeof h=="function")throw new TypeError("callback not supported for sync tar functions");return e(a,o)}else if(Ms(a)){if(typeof h=="function")throw new TypeError("callback only supported with file option");return i(a,o)}throw new Error("impossible options??")},{syncFile:s,asyncFile:t,syncNoFile:e,asyncNoFile:i,validate:r});var sn=external_zlib_.constants||{ZLIB_VERNUM:4736},M=Object.freeze(Object.assign(Object.create(null),{Z_NO_FLUSH:0,Z_PARTIAL_FLUSH:1,Z_SYNC_FLUSH:2,Z_FULL_FLUSH:3,Z_FINISH:4,Z_BLOCK:5,Z_OK:0,Z_STREAM_END:1,Z_NEED_DICT:2,Z_ERRNO:-1,Z_STREAM_ERROR:-2,Z_DATA_ERROR:-3,Z_MEM_ERROR:-4,Z_BUF_ERROR:-5,Z_VERSION_ERROR:-6,Z_NO_COMPRESSION:0,Z_BEST_SPEED:1,Z_BEST_COMPRESSION:9,Z_DEFAULT_COMPRESSION:-1,Z_FILTERED:1,Z_HUFFMAN_ONLY:2,Z_RLE:3,Z_FIXED:4,Z_DEFAULT_STRATEGY:0,DEFLATE:1,INFLATE:2,GZIP:3,GUNZIP:4,DEFLATERAW:5,INFLATERAW:6,UNZIP:7,BROTLI_DECODE:8,BROTLI_ENCODE:9,Z_MIN_WINDOWBITS:8,Z_MAX_WINDOWBITS:15,Z_DEFAULT_WINDOWBITS:15,Z_MIN_CHUNK:64,Z_MAX_CHUNK:1/0,Z_DEFAULT_CHUNK:16384,Z_MIN_MEMLEVEL:1,Z_MAX_MEMLEVEL:9,Z_DEFAULT_MEMLEVEL:8,Z_MIN_LEVEL:-1,Z_MAX_LEVEL:9,Z_DEFAULT_LEVEL:-1,BROTLI_OPERATION_PROCESS:0,BROTLI_OPERATION_FLUSH:1,BROTLI_OPERATION_FINISH:2,BROTLI_OPERATION_EMIT_METADATA:3,BROTLI_MODE_GENERIC:0,BROTLI_MODE_TEXT:1,BROTLI_MODE_FONT:2,BROTLI_DEFAULT_MODE:0,BROTLI_MIN_QUALITY:0,BROTLI_MAX_QUALITY:11,BROTLI_DEFAULT_QUALITY:11,BROTLI_MIN_WINDOW_BITS:10,BROTLI_MAX_WINDOW_BITS:24,BROTLI_LARGE_MAX_WINDOW_BITS:30,BROTLI_DEFAULT_WINDOW:22,BROTLI_MIN_INPUT_BLOCK_BITS:16,BROTLI_MAX_INPUT_BLOCK_BITS:24,BROTLI_PARAM_MODE:0,BROTLI_PARAM_QUALITY:1,BROTLI_PARAM_LGWIN:2,BROTLI_PARAM_LGBLOCK:3,BROTLI_PARAM_DISABLE_LITERAL_CONTEXT_MODELING:4,BROTLI_PARAM_SIZE_HINT:5,BROTLI_PARAM_LARGE_WINDOW:6,BROTLI_PARAM_NPOSTFIX:7,BROTLI_PARAM_NDIRECT:8,BROTLI_DECODER_RESULT_ERROR:0,BROTLI_DECODER_RESULT_SUCCESS:1,BROTLI_DECODER_RESULT_NEEDS_MORE_INPUT:2,BROTLI_DECODER_RESULT_NEEDS_MORE_OUTPUT:3,BROTLI_DECODER_PARAM_DISABLE_RING_BUFFER_REALLOCATION:0,BROTLI_DECODER_PARAM_LARGE_WINDOW:1,BROTLI_DECODER_NO_ERROR:0,BROTLI_DECODER_SUCCESS:1,BROTLI_DECODER_NEEDS_MORE_INPUT:2,BROTLI_DECODER_NEEDS_MORE_OUTPUT:3,BROTLI_DECODER_ERROR_FORMAT_EXUBERANT_NIBBLE:-1,BROTLI_DECODER_ERROR_FORMAT_RESERVED:-2,BROTLI_DECODER_ERROR_FORMAT_EXUBERANT_META_NIBBLE:-3,BROTLI_DECODER_ERROR_FORMAT_SIMPLE_HUFFMAN_ALPHABET:-4,BROTLI_DECODER_ERROR_FORMAT_SIMPLE_HUFFMAN_SAME:-5,BROTLI_DECODER_ERROR_FORMAT_CL_SPACE:-6,BROTLI_DECODER_ERROR_FORMAT_HUFFMAN_SPACE:-7,BROTLI_DECODER_ERROR_FORMAT_CONTEXT_MAP_REPEAT:-8,BROTLI_DECODER_ERROR_FORMAT_BLOCK_LENGTH_1:-9,BROTLI_DECODER_ERROR_FORMAT_BLOCK_LENGTH_2:-10,BROTLI_DECODER_ERROR_FORMAT_TRANSFORM:-11,BROTLI_DECODER_ERROR_FORMAT_DICTIONARY:-12,BROTLI_DECODER_ERROR_FORMAT_WINDOW_BITS:-13,BROTLI_DECODER_ERROR_FORMAT_PADDING_1:-14,BROTLI_DECODER_ERROR_FORMAT_PADDING_2:-15,BROTLI_DECODER_ERROR_FORMAT_DISTANCE:-16,BROTLI_DECODER_ERROR_DICTIONARY_NOT_SET:-19,BROTLI_DECODER_ERROR_INVALID_ARGUMENTS:-20,BROTLI_DECODER_ERROR_ALLOC_CONTEXT_MODES:-21,BROTLI_DECODER_ERROR_ALLOC_TREE_GROUPS:-22,BROTLI_DECODER_ERROR_ALLOC_CONTEXT_MAP:-25,BROTLI_DECODER_ERROR_ALLOC_RING_BUFFER_1:-26,BROTLI_DECODER_ERROR_ALLOC_RING_BUFFER_2:-27,BROTLI_DECODER_ERROR_ALLOC_BLOCK_TYPE_TREES:-30,BROTLI_DECODER_ERROR_UNREACHABLE:-31},sn));var rn=external_buffer_.Buffer.concat,zs=Object.getOwnPropertyDescriptor(external_buffer_.Buffer,"concat"),nn=s=>s,Bi=zs?.writable===!0||zs?.set!==void 0?s=>{external_buffer_.Buffer.concat=s?nn:rn}:s=>{},Tt=Symbol("_superWrite"),Gt=class extends Error{code;errno;constructor(t,e){super("zlib: "+t.message,{cause:t}),this.code=t.code,this.errno=t.errno,this.code||(this.code="ZLIB_ERROR"),this.message="zlib: "+t.message,Error.captureStackTrace(this,e??this.constructor)}get name(){return"ZlibError"}},Pi=Symbol("flushFlag"),re=class extends A{#t=!1;#i=!1;#s;#n;#r;#e;#o;get sawError(){return this.#t}get handle(){return this.#e}get flushFlag(){return this.#s}constructor(t,e){if(!t||typeof t!="object")throw new TypeError("invalid options for ZlibBase constructor");if(super(t),this.#s=t.flush??0,this.#n=t.finishFlush??0,this.#r=t.fullFlushFlag??0,typeof external_zlib_namespaceObject[e]!="function")throw new TypeError("Compression method not supported: "+e);try{this.#e=new external_zlib_namespaceObject[e](t)}catch(i){throw new Gt(i,this.constructor)}this.#o=i=>{this.#t||(this.#t=!0,this.close(),this.emit("error",i))},this.#e?.on("error",i=>this.#o(new Gt(i))),this.once("end",()=>this.close)}close(){this.#e&&(this.#e.close(),this.#e=void 0,this.emit("close"))}reset(){if(!this.#t)return external_assert_(this.#e,"zlib binding closed"),this.#e.reset?.()}flush(t){this.ended||(typeof t!="number"&&(t=this.#r),this.write(Object.assign(external_buffer_.Buffer.alloc(0),{[Pi]:t})))}end(t,e,i){return typeof t=="function"&&(i=t,e=void 0,t=void 0),typeof e=="function"&&(i=e,e=void 0),t&&(e?this.write(t,e):this.write(t)),this.flush(this.#n),this.#i=!0,super.end(i)}get ended(){return this.#i}[Tt](t){return super.write(t)}write(t,e,i){if(typeof e=="function"&&(i=e,e="utf8"),typeof t=="string"&&(t=external_buffer_.Buffer.from(t,e)),this.#t)return;external_assert_(this.#e,"zlib binding closed");let r=this.#e._handle,n=r.close;r.close=()=>{};let o=this.#e.close;this.#e.close=()=>{},Bi(!0);let h;try{let l=typeof t[Pi]=="number"?t[Pi]:this.#s;h=this.#e._processChunk(t,l),Bi(!1)}catch(l){Bi(!1),this.#o(new Gt(l,this.write))}finally{this.#e&&(this.#e._handle=r,r.close=n,this.#e.close=o,this.#e.removeAllListeners("error"))}this.#e&&this.#e.on("error",l=>this.#o(new Gt(l,this.write)));let a;if(h)if(Array.isArray(h)&&h.length>0){let l=h[0];a=this[Tt](external_buffer_.Buffer.from(l));for(let c=1;c<h.length;c++)a=this[Tt](h[c])}else a=this[Tt](external_buffer_.Buffer.from(h));return i&&i(),a}},Pe=class extends re{#t;#i;constructor(t,e){t=t||{},t.flush=t.flush||M.Z_NO_FLUSH,t.finishFlush=t.finishFlush||M.Z_FINISH,t.fullFlushFlag=M.Z_FULL_FLUSH,super(t,e),this.#t=t.level,this.#i=t.strategy}params(t,e){if(!this.sawError){if(!this.handle)throw new Error("cannot switch params when binding is closed");if(!this.handle.params)throw new Error("not supported in this implementation");if(this.#t!==t||this.#i!==e){this.flush(M.Z_SYNC_FLUSH),external_assert_(this.handle,"zlib binding closed");let i=this.handle.flush;this.handle.flush=(r,n)=>{typeof r=="function"&&(n=r,r=this.flushFlag),this.flush(r),n?.()};try{this.handle.params(t,e)}finally{this.handle.flush=i}this.handle&&(this.#t=t,this.#i=e)}}}};var ze=class extends Pe{#t;constructor(t){super(t,"Gzip"),this.#t=t&&!!t.portable}[Tt](t){return this.#t?(this.#t=!1,t[9]=255,super[Tt](t)):super[Tt](t)}};var Ue=class extends Pe{constructor(t){super(t,"Unzip")}},He=class extends re{constructor(t,e){t=t||{},t.flush=t.flush||M.BROTLI_OPERATION_PROCESS,t.finishFlush=t.finishFlush||M.BROTLI_OPERATION_FINISH,t.fullFlushFlag=M.BROTLI_OPERATION_FLUSH,super(t,e)}},We=class extends He{constructor(t){super(t,"BrotliCompress")}},Ge=class extends He{constructor(t){super(t,"BrotliDecompress")}},Ze=class extends re{constructor(t,e){t=t||{},t.flush=t.flush||M.ZSTD_e_continue,t.finishFlush=t.finishFlush||M.ZSTD_e_end,t.fullFlushFlag=M.ZSTD_e_flush,super(t,e)}},Ye=class extends Ze{constructor(t){super(t,"ZstdCompress")}},Ke=class extends Ze{constructor(t){super(t,"ZstdDecompress")}};var Us=(s,t)=>{if(Number.isSafeInteger(s))s<0?an(s,t):hn(s,t);else throw Error("cannot encode number outside of javascript safe integer range");return t},hn=(s,t)=>{t[0]=128;for(var e=t.length;e>1;e--)t[e-1]=s&255,s=Math.floor(s/256)},an=(s,t)=>{t[0]=255;var e=!1;s=s*-1;for(var i=t.length;i>1;i--){var r=s&255;s=Math.floor(s/256),e?t[i-1]=Ws(r):r===0?t[i-1]=0:(e=!0,t[i-1]=Gs(r))}},Hs=s=>{let t=s[0],e=t===128?cn(s.subarray(1,s.length)):t===255?ln(s):null;if(e===null)throw Error("invalid base256 encoding");if(!Number.isSafeInteger(e))throw Error("parsed number outside of javascript safe integer range");return e},ln=s=>{for(var t=s.length,e=0,i=!1,r=t-1;r>-1;r--){var n=Number(s[r]),o;i?o=Ws(n):n===0?o=n:(i=!0,o=Gs(n)),o!==0&&(e-=o*Math.pow(256,t-r-1))}return e},cn=s=>{for(var t=s.length,e=0,i=t-1;i>-1;i--){var r=Number(s[i]);r!==0&&(e+=r*Math.pow(256,t-i-1))}return e},Ws=s=>(255^s)&255,Gs=s=>(255^s)+1&255;var Hi={};Ur(Hi,{code:()=>Ve,isCode:()=>ne,isName:()=>dn,name:()=>oe,normalFsTypes:()=>Ui});var ne=s=>oe.has(s),dn=s=>Ve.has(s),Ui=new Set(["0","","1","2","3","4","5","6","7","D"]),oe=new Map([["0","File"],["","OldFile"],["1","Link"],["2","SymbolicLink"],["3","CharacterDevice"],["4","BlockDevice"],["5","Directory"],["6","FIFO"],["7","ContiguousFile"],["g","GlobalExtendedHeader"],["x","ExtendedHeader"],["A","SolarisACL"],["D","GNUDumpDir"],["I","Inode"],["K","NextFileHasLongLinkpath"],["L","NextFileHasLongPath"],["M","ContinuationFile"],["N","OldGnuLongPath"],["S","SparseFile"],["V","TapeVolumeHeader"],["X","OldExtendedHeader"]]),Ve=new Map(Array.from(oe).map(s=>[s[1],s[0]]));var un=s=>s===void 0||s<0?void 0:s,F=class{cksumValid=!1;needPax=!1;nullBlock=!1;block;path;mode;uid;gid;size;cksum;#t="Unsupported";linkpath;uname;gname;devmaj=0;devmin=0;atime;ctime;mtime;charset;comment;constructor(t,e=0,i,r){Buffer.isBuffer(t)?this.decode(t,e||0,i,r):t&&this.#i(t)}decode(t,e,i,r){if(e||(e=0),!t||!(t.length>=e+512))throw new Error("need 512 bytes for header");let n=xt(t,e+156,1),o=Ui.has(n),h=o?i:void 0,a=o?r:void 0;if(this.path=h?.path??xt(t,e,100),this.mode=h?.mode??a?.mode??lt(t,e+100,8),this.uid=h?.uid??a?.uid??lt(t,e+108,8),this.gid=h?.gid??a?.gid??lt(t,e+116,8),this.size=un(h?.size??a?.size??lt(t,e+124,12)),this.mtime=h?.mtime??a?.mtime??Wi(t,e+136,12),this.cksum=lt(t,e+148,12),a&&this.#i(a,!0),h&&this.#i(h),ne(n)&&(this.#t=n||"0"),this.#t==="0"&&this.path.slice(-1)==="/"&&(this.#t="5"),this.#t==="5"&&(this.size=0),this.linkpath=xt(t,e+157,100),t.subarray(e+257,e+265).toString()==="ustar\x0000")if(this.uname=h?.uname??a?.uname??xt(t,e+265,32),this.gname=h?.gname??a?.gname??xt(t,e+297,32),this.devmaj=h?.devmaj??a?.devmaj??lt(t,e+329,8)??0,this.devmin=h?.devmin??a?.devmin??lt(t,e+337,8)??0,t[e+475]!==0){let c=xt(t,e+345,155);this.path=c+"/"+this.path}else{let c=xt(t,e+345,130);c&&(this.path=c+"/"+this.path),this.atime=i?.atime??r?.atime??Wi(t,e+476,12),this.ctime=i?.ctime??r?.ctime??Wi(t,e+488,12)}let l=256;for(let c=e;c<e+148;c++)l+=t[c];for(let c=e+156;c<e+512;c++)l+=t[c];this.cksumValid=l===this.cksum,this.cksum===void 0&&l===256&&(this.nullBlock=!0)}#i(t,e=!1){Object.assign(this,Object.fromEntries(Object.entries(t).filter(([i,r])=>!(r==null||i==="size"&&Number(r)<0||i==="path"&&e||i==="linkpath"&&e||i==="global"))))}encode(t,e=0){if(t||(t=this.block=Buffer.alloc(512)),this.#t==="Unsupported"&&(this.#t="0"),!(t.length>=e+512))throw new Error("need 512 bytes for header");let i=this.ctime||this.atime?130:155,r=mn(this.path||"",i),n=r[0],o=r[1];this.needPax=!!r[2],this.needPax=Lt(t,e,100,n)||this.needPax,this.needPax=ct(t,e+100,8,this.mode)||this.needPax,this.needPax=ct(t,e+108,8,this.uid)||this.needPax,this.needPax=ct(t,e+116,8,this.gid)||this.needPax,this.needPax=ct(t,e+124,12,this.size)||this.needPax,this.needPax=Gi(t,e+136,12,this.mtime)||this.needPax,t[e+156]=Number(this.#t.codePointAt(0)),this.needPax=Lt(t,e+157,100,this.linkpath)||this.needPax,t.write("ustar\x0000",e+257,8),this.needPax=Lt(t,e+265,32,this.uname)||this.needPax,this.needPax=Lt(t,e+297,32,this.gname)||this.needPax,this.needPax=ct(t,e+329,8,this.devmaj)||this.needPax,this.needPax=ct(t,e+337,8,this.devmin)||this.needPax,this.needPax=Lt(t,e+345,i,o)||this.needPax,t[e+475]!==0?this.needPax=Lt(t,e+345,155,o)||this.needPax:(this.needPax=Lt(t,e+345,130,o)||this.needPax,this.needPax=Gi(t,e+476,12,this.atime)||this.needPax,this.needPax=Gi(t,e+488,12,this.ctime)||this.needPax);let h=256;for(let a=e;a<e+148;a++)h+=t[a];for(let a=e+156;a<e+512;a++)h+=t[a];return this.cksum=h,ct(t,e+148,8,this.cksum),this.cksumValid=!0,this.needPax}get type(){return this.#t==="Unsupported"?this.#t:oe.get(this.#t)}get typeKey(){return this.#t}set type(t){let e=String(Ve.get(t));if(ne(e)||e==="Unsupported")this.#t=e;else if(ne(t))this.#t=t;else throw new TypeError("invalid entry type: "+t)}},mn=(s,t)=>{let i=s,r="",n,o=external_node_path_namespaceObject.posix.parse(s).root||".";if(Buffer.byteLength(i)<100)n=[i,r,!1];else{r=external_node_path_namespaceObject.posix.dirname(i),i=external_node_path_namespaceObject.posix.basename(i);do Buffer.byteLength(i)<=100&&Buffer.byteLength(r)<=t?n=[i,r,!1]:Buffer.byteLength(i)>100&&Buffer.byteLength(r)<=t?n=[i.slice(0,99),r,!0]:(i=external_node_path_namespaceObject.posix.join(external_node_path_namespaceObject.posix.basename(r),i),r=external_node_path_namespaceObject.posix.dirname(r));while(r!==o&&n===void 0);n||(n=[s.slice(0,99),"",!0])}return n},xt=(s,t,e)=>s.subarray(t,t+e).toString("utf8").replace(/\0.*/,""),Wi=(s,t,e)=>pn(lt(s,t,e)),pn=s=>s===void 0?void 0:new Date(s*1e3),lt=(s,t,e)=>Number(s[t])&128?Hs(s.subarray(t,t+e)):wn(s,t,e),En=s=>isNaN(s)?void 0:s,wn=(s,t,e)=>En(parseInt(s.subarray(t,t+e).toString("utf8").replace(/\0.*$/,"").trim(),8)),Sn={12:8589934591,8:2097151},ct=(s,t,e,i)=>i===void 0?!1:i>Sn[e]||i<0?(Us(i,s.subarray(t,t+e)),!0):(yn(s,t,e,i),!1),yn=(s,t,e,i)=>s.write(Rn(i,e),t,e,"ascii"),Rn=(s,t)=>gn(Math.floor(s).toString(8),t),gn=(s,t)=>(s.length===t-1?s:new Array(t-s.length-1).join("0")+s+" ")+"\0",Gi=(s,t,e,i)=>i===void 0?!1:ct(s,t,e,i.getTime()/1e3),bn=new Array(156).join("\0"),Lt=(s,t,e,i)=>i===void 0?!1:(s.write(i+bn,t,e,"utf8"),i.length!==Buffer.byteLength(i)||i.length>e);var ft=class s{atime;mtime;ctime;charset;comment;gid;uid;gname;uname;linkpath;dev;ino;nlink;path;size;mode;global;constructor(t,e=!1){this.atime=t.atime,this.charset=t.charset,this.comment=t.comment,this.ctime=t.ctime,this.dev=t.dev,this.gid=t.gid,this.global=e,this.gname=t.gname,this.ino=t.ino,this.linkpath=t.linkpath,this.mtime=t.mtime,this.nlink=t.nlink,this.path=t.path,this.size=t.size,this.uid=t.uid,this.uname=t.uname}encode(){let t=this.encodeBody();if(t==="")return Buffer.allocUnsafe(0);let e=Buffer.byteLength(t),i=512*Math.ceil(1+e/512),r=Buffer.allocUnsafe(i);for(let n=0;n<512;n++)r[n]=0;new F({path:("PaxHeader/"+(0,external_node_path_namespaceObject.basename)(this.path??"")).slice(0,99),mode:this.mode||420,uid:this.uid,gid:this.gid,size:e,mtime:this.mtime,type:this.global?"GlobalExtendedHeader":"ExtendedHeader",linkpath:"",uname:this.uname||"",gname:this.gname||"",devmaj:0,devmin:0,atime:this.atime,ctime:this.ctime}).encode(r),r.write(t,512,e,"utf8");for(let n=e+512;n<r.length;n++)r[n]=0;return r}encodeBody(){return this.encodeField("path")+this.encodeField("ctime")+this.encodeField("atime")+this.encodeField("dev")+this.encodeField("ino")+this.encodeField("nlink")+this.encodeField("charset")+this.encodeField("comment")+this.encodeField("gid")+this.encodeField("gname")+this.encodeField("linkpath")+this.encodeField("mtime")+this.encodeField("size")+this.encodeField("uid")+this.encodeField("uname")}encodeField(t){if(this[t]===void 0)return"";let e=this[t],i=e instanceof Date?e.getTime()/1e3:e,r=" "+(t==="dev"||t==="ino"||t==="nlink"?"SCHILY.":"")+t+"="+i+`
+var zr=Object.defineProperty;var Ur=(s,t)=>{for(var e in t)zr(s,e,{get:t[e],enumerable:!0})};var Ds=typeof process=="object"&&process?process:{stdout:null,stderr:null},Wr=s=>!!s&&typeof s=="object"&&(s instanceof A||s instanceof external_node_stream_||Gr(s)||Zr(s)),Gr=s=>!!s&&typeof s=="object"&&s instanceof external_node_events_.EventEmitter&&typeof s.pipe=="function"&&s.pipe!==external_node_stream_.Writable.prototype.pipe,Zr=s=>!!s&&typeof s=="object"&&s instanceof external_node_events_.EventEmitter&&typeof s.write=="function"&&typeof s.end=="function",Q=Symbol("EOF"),J=Symbol("maybeEmitEnd"),nt=Symbol("emittedEnd"),De=Symbol("emittingEnd"),qt=Symbol("emittedError"),Ne=Symbol("closed"),Ns=Symbol("read"),Ae=Symbol("flush"),As=Symbol("flushChunk"),index_min_z=Symbol("encoding"),Mt=Symbol("decoder"),g=Symbol("flowing"),Qt=Symbol("paused"),Bt=Symbol("resume"),b=Symbol("buffer"),N=Symbol("pipes"),_=Symbol("bufferLength"),bi=Symbol("bufferPush"),Ie=Symbol("bufferShift"),L=Symbol("objectMode"),S=Symbol("destroyed"),_i=Symbol("error"),Oi=Symbol("emitData"),Is=Symbol("emitEnd"),Ti=Symbol("emitEnd2"),Z=Symbol("async"),xi=Symbol("abort"),Ce=Symbol("aborted"),Jt=Symbol("signal"),Rt=Symbol("dataListeners"),C=Symbol("discarded"),jt=s=>Promise.resolve().then(s),Yr=s=>s(),Kr=s=>s==="end"||s==="finish"||s==="prefinish",Vr=s=>s instanceof ArrayBuffer||!!s&&typeof s=="object"&&s.constructor&&s.constructor.name==="ArrayBuffer"&&s.byteLength>=0,$r=s=>!Buffer.isBuffer(s)&&ArrayBuffer.isView(s),Fe=class{src;dest;opts;ondrain;constructor(t,e,i){this.src=t,this.dest=e,this.opts=i,this.ondrain=()=>t[Bt](),this.dest.on("drain",this.ondrain)}unpipe(){this.dest.removeListener("drain",this.ondrain)}proxyErrors(t){}end(){this.unpipe(),this.opts.end&&this.dest.end()}},Li=class extends Fe{unpipe(){this.src.removeListener("error",this.proxyErrors),super.unpipe()}constructor(t,e,i){super(t,e,i),this.proxyErrors=r=>this.dest.emit("error",r),t.on("error",this.proxyErrors)}},Xr=s=>!!s.objectMode,qr=s=>!s.objectMode&&!!s.encoding&&s.encoding!=="buffer",A=class extends external_node_events_.EventEmitter{[g]=!1;[Qt]=!1;[N]=[];[b]=[];[L];[index_min_z];[Z];[Mt];[Q]=!1;[nt]=!1;[De]=!1;[Ne]=!1;[qt]=null;[_]=0;[S]=!1;[Jt];[Ce]=!1;[Rt]=0;[C]=!1;writable=!0;readable=!0;constructor(...t){let e=t[0]||{};if(super(),e.objectMode&&typeof e.encoding=="string")throw new TypeError("Encoding and objectMode may not be used together");Xr(e)?(this[L]=!0,this[index_min_z]=null):qr(e)?(this[index_min_z]=e.encoding,this[L]=!1):(this[L]=!1,this[index_min_z]=null),this[Z]=!!e.async,this[Mt]=this[index_min_z]?new external_node_string_decoder_namespaceObject.StringDecoder(this[index_min_z]):null,e&&e.debugExposeBuffer===!0&&Object.defineProperty(this,"buffer",{get:()=>this[b]}),e&&e.debugExposePipes===!0&&Object.defineProperty(this,"pipes",{get:()=>this[N]});let{signal:i}=e;i&&(this[Jt]=i,i.aborted?this[xi]():i.addEventListener("abort",()=>this[xi]()))}get bufferLength(){return this[_]}get encoding(){return this[index_min_z]}set encoding(t){throw new Error("Encoding must be set at instantiation time")}setEncoding(t){throw new Error("Encoding must be set at instantiation time")}get objectMode(){return this[L]}set objectMode(t){throw new Error("objectMode must be set at instantiation time")}get async(){return this[Z]}set async(t){this[Z]=this[Z]||!!t}[xi](){this[Ce]=!0,this.emit("abort",this[Jt]?.reason),this.destroy(this[Jt]?.reason)}get aborted(){return this[Ce]}set aborted(t){}write(t,e,i){if(this[Ce])return!1;if(this[Q])throw new Error("write after end");if(this[S])return this.emit("error",Object.assign(new Error("Cannot call write after a stream was destroyed"),{code:"ERR_STREAM_DESTROYED"})),!0;typeof e=="function"&&(i=e,e="utf8"),e||(e="utf8");let r=this[Z]?jt:Yr;if(!this[L]&&!Buffer.isBuffer(t)){if($r(t))t=Buffer.from(t.buffer,t.byteOffset,t.byteLength);else if(Vr(t))t=Buffer.from(t);else if(typeof t!="string")throw new Error("Non-contiguous data written to non-objectMode stream")}return this[L]?(this[g]&&this[_]!==0&&this[Ae](!0),this[g]?this.emit("data",t):this[bi](t),this[_]!==0&&this.emit("readable"),i&&r(i),this[g]):t.length?(typeof t=="string"&&!(e===this[index_min_z]&&!this[Mt]?.lastNeed)&&(t=Buffer.from(t,e)),Buffer.isBuffer(t)&&this[index_min_z]&&(t=this[Mt].write(t)),this[g]&&this[_]!==0&&this[Ae](!0),this[g]?this.emit("data",t):this[bi](t),this[_]!==0&&this.emit("readable"),i&&r(i),this[g]):(this[_]!==0&&this.emit("readable"),i&&r(i),this[g])}read(t){if(this[S])return null;if(this[C]=!1,this[_]===0||t===0||t&&t>this[_])return this[J](),null;this[L]&&(t=null),this[b].length>1&&!this[L]&&(this[b]=[this[index_min_z]?this[b].join(""):Buffer.concat(this[b],this[_])]);let e=this[Ns](t||null,this[b][0]);return this[J](),e}[Ns](t,e){if(this[L])this[Ie]();else{let i=e;t===i.length||t===null?this[Ie]():typeof i=="string"?(this[b][0]=i.slice(t),e=i.slice(0,t),this[_]-=t):(this[b][0]=i.subarray(t),e=i.subarray(0,t),this[_]-=t)}return this.emit("data",e),!this[b].length&&!this[Q]&&this.emit("drain"),e}end(t,e,i){return typeof t=="function"&&(i=t,t=void 0),typeof e=="function"&&(i=e,e="utf8"),t!==void 0&&this.write(t,e),i&&this.once("end",i),this[Q]=!0,this.writable=!1,(this[g]||!this[Qt])&&this[J](),this}[Bt](){this[S]||(!this[Rt]&&!this[N].length&&(this[C]=!0),this[Qt]=!1,this[g]=!0,this.emit("resume"),this[b].length?this[Ae]():this[Q]?this[J]():this.emit("drain"))}resume(){return this[Bt]()}pause(){this[g]=!1,this[Qt]=!0,this[C]=!1}get destroyed(){return this[S]}get flowing(){return this[g]}get paused(){return this[Qt]}[bi](t){this[L]?this[_]+=1:this[_]+=t.length,this[b].push(t)}[Ie](){return this[L]?this[_]-=1:this[_]-=this[b][0].length,this[b].shift()}[Ae](t=!1){do;while(this[As](this[Ie]())&&this[b].length);!t&&!this[b].length&&!this[Q]&&this.emit("drain")}[As](t){return this.emit("data",t),this[g]}pipe(t,e){if(this[S])return t;this[C]=!1;let i=this[nt];return e=e||{},t===Ds.stdout||t===Ds.stderr?e.end=!1:e.end=e.end!==!1,e.proxyErrors=!!e.proxyErrors,i?e.end&&t.end():(this[N].push(e.proxyErrors?new Li(this,t,e):new Fe(this,t,e)),this[Z]?jt(()=>this[Bt]()):this[Bt]()),t}unpipe(t){let e=this[N].find(i=>i.dest===t);e&&(this[N].length===1?(this[g]&&this[Rt]===0&&(this[g]=!1),this[N]=[]):this[N].splice(this[N].indexOf(e),1),e.unpipe())}addListener(t,e){return this.on(t,e)}on(t,e){let i=super.on(t,e);if(t==="data")this[C]=!1,this[Rt]++,!this[N].length&&!this[g]&&this[Bt]();else if(t==="readable"&&this[_]!==0)super.emit("readable");else if(Kr(t)&&this[nt])super.emit(t),this.removeAllListeners(t);else if(t==="error"&&this[qt]){let r=e;this[Z]?jt(()=>r.call(this,this[qt])):r.call(this,this[qt])}return i}removeListener(t,e){return this.off(t,e)}off(t,e){let i=super.off(t,e);return t==="data"&&(this[Rt]=this.listeners("data").length,this[Rt]===0&&!this[C]&&!this[N].length&&(this[g]=!1)),i}removeAllListeners(t){let e=super.removeAllListeners(t);return(t==="data"||t===void 0)&&(this[Rt]=0,!this[C]&&!this[N].length&&(this[g]=!1)),e}get emittedEnd(){return this[nt]}[J](){!this[De]&&!this[nt]&&!this[S]&&this[b].length===0&&this[Q]&&(this[De]=!0,this.emit("end"),this.emit("prefinish"),this.emit("finish"),this[Ne]&&this.emit("close"),this[De]=!1)}emit(t,...e){let i=e[0];if(t!=="error"&&t!=="close"&&t!==S&&this[S])return!1;if(t==="data")return!this[L]&&!i?!1:this[Z]?(jt(()=>this[Oi](i)),!0):this[Oi](i);if(t==="end")return this[Is]();if(t==="close"){if(this[Ne]=!0,!this[nt]&&!this[S])return!1;let n=super.emit("close");return this.removeAllListeners("close"),n}else if(t==="error"){this[qt]=i,super.emit(_i,i);let n=!this[Jt]||this.listeners("error").length?super.emit("error",i):!1;return this[J](),n}else if(t==="resume"){let n=super.emit("resume");return this[J](),n}else if(t==="finish"||t==="prefinish"){let n=super.emit(t);return this.removeAllListeners(t),n}let r=super.emit(t,...e);return this[J](),r}[Oi](t){for(let i of this[N])i.dest.write(t)===!1&&this.pause();let e=this[C]?!1:super.emit("data",t);return this[J](),e}[Is](){return this[nt]?!1:(this[nt]=!0,this.readable=!1,this[Z]?(jt(()=>this[Ti]()),!0):this[Ti]())}[Ti](){if(this[Mt]){let e=this[Mt].end();if(e){for(let i of this[N])i.dest.write(e);this[C]||super.emit("data",e)}}for(let e of this[N])e.end();let t=super.emit("end");return this.removeAllListeners("end"),t}async collect(){let t=Object.assign([],{dataLength:0});this[L]||(t.dataLength=0);let e=this.promise();return this.on("data",i=>{t.push(i),this[L]||(t.dataLength+=i.length)}),await e,t}async concat(){if(this[L])throw new Error("cannot concat in objectMode");let t=await this.collect();return this[index_min_z]?t.join(""):Buffer.concat(t,t.dataLength)}async promise(){return new Promise((t,e)=>{this.on(S,()=>e(new Error("stream destroyed"))),this.on("error",i=>e(i)),this.on("end",()=>t())})}[Symbol.asyncIterator](){this[C]=!1;let t=!1,e=async()=>(this.pause(),t=!0,{value:void 0,done:!0});return{next:()=>{if(t)return e();let r=this.read();if(r!==null)return Promise.resolve({done:!1,value:r});if(this[Q])return e();let n,o,h=d=>{this.off("data",a),this.off("end",l),this.off(S,c),e(),o(d)},a=d=>{this.off("error",h),this.off("end",l),this.off(S,c),this.pause(),n({value:d,done:!!this[Q]})},l=()=>{this.off("error",h),this.off("data",a),this.off(S,c),e(),n({done:!0,value:void 0})},c=()=>h(new Error("stream destroyed"));return new Promise((d,y)=>{o=y,n=d,this.once(S,c),this.once("error",h),this.once("end",l),this.once("data",a)})},throw:e,return:e,[Symbol.asyncIterator](){return this},[Symbol.asyncDispose]:async()=>{}}}[Symbol.iterator](){this[C]=!1;let t=!1,e=()=>(this.pause(),this.off(_i,e),this.off(S,e),this.off("end",e),t=!0,{done:!0,value:void 0}),i=()=>{if(t)return e();let r=this.read();return r===null?e():{done:!1,value:r}};return this.once("end",e),this.once(_i,e),this.once(S,e),{next:i,throw:e,return:e,[Symbol.iterator](){return this},[Symbol.dispose]:()=>{}}}destroy(t){if(this[S])return t?this.emit("error",t):this.emit(S),this;this[S]=!0,this[C]=!0,this[b].length=0,this[_]=0;let e=this;return typeof e.close=="function"&&!this[Ne]&&e.close(),t?this.emit("error",t):this.emit(S),this}static get isStream(){return Wr}};var Jr=external_fs_.writev,ht=Symbol("_autoClose"),H=Symbol("_close"),te=Symbol("_ended"),m=Symbol("_fd"),Ni=Symbol("_finished"),tt=Symbol("_flags"),Ai=Symbol("_flush"),ki=Symbol("_handleChunk"),vi=Symbol("_makeBuf"),ie=Symbol("_mode"),ke=Symbol("_needDrain"),Ut=Symbol("_onerror"),Ht=Symbol("_onopen"),Ii=Symbol("_onread"),Pt=Symbol("_onwrite"),at=Symbol("_open"),U=Symbol("_path"),ot=Symbol("_pos"),Y=Symbol("_queue"),zt=Symbol("_read"),Ci=Symbol("_readSize"),j=Symbol("_reading"),ee=Symbol("_remain"),Fi=Symbol("_size"),ve=Symbol("_write"),gt=Symbol("_writing"),Me=Symbol("_defaultFlag"),bt=Symbol("_errored"),_t=class extends A{[bt]=!1;[m];[U];[Ci];[j]=!1;[Fi];[ee];[ht];constructor(t,e){if(e=e||{},super(e),this.readable=!0,this.writable=!1,typeof t!="string")throw new TypeError("path must be a string");this[bt]=!1,this[m]=typeof e.fd=="number"?e.fd:void 0,this[U]=t,this[Ci]=e.readSize||16*1024*1024,this[j]=!1,this[Fi]=typeof e.size=="number"?e.size:1/0,this[ee]=this[Fi],this[ht]=typeof e.autoClose=="boolean"?e.autoClose:!0,typeof this[m]=="number"?this[zt]():this[at]()}get fd(){return this[m]}get path(){return this[U]}write(){throw new TypeError("this is a readable stream")}end(){throw new TypeError("this is a readable stream")}[at](){external_fs_.open(this[U],"r",(t,e)=>this[Ht](t,e))}[Ht](t,e){t?this[Ut](t):(this[m]=e,this.emit("open",e),this[zt]())}[vi](){return Buffer.allocUnsafe(Math.min(this[Ci],this[ee]))}[zt](){if(!this[j]){this[j]=!0;let t=this[vi]();if(t.length===0)return process.nextTick(()=>this[Ii](null,0,t));external_fs_.read(this[m],t,0,t.length,null,(e,i,r)=>this[Ii](e,i,r))}}[Ii](t,e,i){this[j]=!1,t?this[Ut](t):this[ki](e,i)&&this[zt]()}[H](){if(this[ht]&&typeof this[m]=="number"){let t=this[m];this[m]=void 0,external_fs_.close(t,e=>e?this.emit("error",e):this.emit("close"))}}[Ut](t){this[j]=!0,this[H](),this.emit("error",t)}[ki](t,e){let i=!1;return this[ee]-=t,t>0&&(i=super.write(t<e.length?e.subarray(0,t):e)),(t===0||this[ee]<=0)&&(i=!1,this[H](),super.end()),i}emit(t,...e){switch(t){case"prefinish":case"finish":return!1;case"drain":return typeof this[m]=="number"&&this[zt](),!1;case"error":return this[bt]?!1:(this[bt]=!0,super.emit(t,...e));default:return super.emit(t,...e)}}},Be=class extends _t{[at](){let t=!0;try{this[Ht](null,external_fs_.openSync(this[U],"r")),t=!1}finally{t&&this[H]()}}[zt](){let t=!0;try{if(!this[j]){this[j]=!0;do{let e=this[vi](),i=e.length===0?0:external_fs_.readSync(this[m],e,0,e.length,null);if(!this[ki](i,e))break}while(!0);this[j]=!1}t=!1}finally{t&&this[H]()}}[H](){if(this[ht]&&typeof this[m]=="number"){let t=this[m];this[m]=void 0,external_fs_.closeSync(t),this.emit("close")}}},et=class extends external_events_{readable=!1;writable=!0;[bt]=!1;[gt]=!1;[te]=!1;[Y]=[];[ke]=!1;[U];[ie];[ht];[m];[Me];[tt];[Ni]=!1;[ot];constructor(t,e){e=e||{},super(e),this[U]=t,this[m]=typeof e.fd=="number"?e.fd:void 0,this[ie]=e.mode===void 0?438:e.mode,this[ot]=typeof e.start=="number"?e.start:void 0,this[ht]=typeof e.autoClose=="boolean"?e.autoClose:!0;let i=this[ot]!==void 0?"r+":"w";this[Me]=e.flags===void 0,this[tt]=e.flags===void 0?i:e.flags,this[m]===void 0&&this[at]()}emit(t,...e){if(t==="error"){if(this[bt])return!1;this[bt]=!0}return super.emit(t,...e)}get fd(){return this[m]}get path(){return this[U]}[Ut](t){this[H](),this[gt]=!0,this.emit("error",t)}[at](){external_fs_.open(this[U],this[tt],this[ie],(t,e)=>this[Ht](t,e))}[Ht](t,e){this[Me]&&this[tt]==="r+"&&t&&t.code==="ENOENT"?(this[tt]="w",this[at]()):t?this[Ut](t):(this[m]=e,this.emit("open",e),this[gt]||this[Ai]())}end(t,e){return t&&this.write(t,e),this[te]=!0,!this[gt]&&!this[Y].length&&typeof this[m]=="number"&&this[Pt](null,0),this}write(t,e){return typeof t=="string"&&(t=Buffer.from(t,e)),this[te]?(this.emit("error",new Error("write() after end()")),!1):this[m]===void 0||this[gt]||this[Y].length?(this[Y].push(t),this[ke]=!0,!1):(this[gt]=!0,this[ve](t),!0)}[ve](t){external_fs_.write(this[m],t,0,t.length,this[ot],(e,i)=>this[Pt](e,i))}[Pt](t,e){t?this[Ut](t):(this[ot]!==void 0&&typeof e=="number"&&(this[ot]+=e),this[Y].length?this[Ai]():(this[gt]=!1,this[te]&&!this[Ni]?(this[Ni]=!0,this[H](),this.emit("finish")):this[ke]&&(this[ke]=!1,this.emit("drain"))))}[Ai](){if(this[Y].length===0)this[te]&&this[Pt](null,0);else if(this[Y].length===1)this[ve](this[Y].pop());else{let t=this[Y];this[Y]=[],Jr(this[m],t,this[ot],(e,i)=>this[Pt](e,i))}}[H](){if(this[ht]&&typeof this[m]=="number"){let t=this[m];this[m]=void 0,external_fs_.close(t,e=>e?this.emit("error",e):this.emit("close"))}}},Wt=class extends et{[at](){let t;if(this[Me]&&this[tt]==="r+")try{t=external_fs_.openSync(this[U],this[tt],this[ie])}catch(e){if(e?.code==="ENOENT")return this[tt]="w",this[at]();throw e}else t=external_fs_.openSync(this[U],this[tt],this[ie]);this[Ht](null,t)}[H](){if(this[ht]&&typeof this[m]=="number"){let t=this[m];this[m]=void 0,external_fs_.closeSync(t),this.emit("close")}}[ve](t){let e=!0;try{this[Pt](null,external_fs_.writeSync(this[m],t,0,t.length,this[ot])),e=!1}finally{if(e)try{this[H]()}catch{}}}};var jr=new Map([["C","cwd"],["f","file"],["z","gzip"],["P","preservePaths"],["U","unlink"],["strip-components","strip"],["stripComponents","strip"],["keep-newer","newer"],["keepNewer","newer"],["keep-newer-files","newer"],["keepNewerFiles","newer"],["k","keep"],["keep-existing","keep"],["keepExisting","keep"],["m","noMtime"],["no-mtime","noMtime"],["p","preserveOwner"],["L","follow"],["h","follow"],["onentry","onReadEntry"]]),Fs=s=>!!s.sync&&!!s.file,ks=s=>!s.sync&&!!s.file,vs=s=>!!s.sync&&!s.file,Ms=s=>!s.sync&&!s.file;var Bs=s=>!!s.file;var tn=s=>{let t=jr.get(s);return t||s},se=(s={})=>{if(!s)return{};let t={};for(let[e,i]of Object.entries(s)){let r=tn(e);t[r]=i}return t.chmod===void 0&&t.noChmod===!1&&(t.chmod=!0),delete t.noChmod,t};var K=(s,t,e,i,r)=>Object.assign((n=[],o,h)=>{Array.isArray(n)&&(o=n,n={}),typeof o=="function"&&(h=o,o=void 0),o=o?Array.from(o):[];let a=se(n);if(r?.(a,o),Fs(a)){if(typeof h=="function")throw new TypeError("callback not supported for sync tar functions");return s(a,o)}else if(ks(a)){let l=t(a,o);return h?l.then(()=>h(),h):l}else if(vs(a)){if(typeof h=="function")throw new TypeError("callback not supported for sync tar functions");return e(a,o)}else if(Ms(a)){if(typeof h=="function")throw new TypeError("callback only supported with file option");return i(a,o)}throw new Error("impossible options??")},{syncFile:s,asyncFile:t,syncNoFile:e,asyncNoFile:i,validate:r});var sn=external_zlib_.constants||{ZLIB_VERNUM:4736},M=Object.freeze(Object.assign(Object.create(null),{Z_NO_FLUSH:0,Z_PARTIAL_FLUSH:1,Z_SYNC_FLUSH:2,Z_FULL_FLUSH:3,Z_FINISH:4,Z_BLOCK:5,Z_OK:0,Z_STREAM_END:1,Z_NEED_DICT:2,Z_ERRNO:-1,Z_STREAM_ERROR:-2,Z_DATA_ERROR:-3,Z_MEM_ERROR:-4,Z_BUF_ERROR:-5,Z_VERSION_ERROR:-6,Z_NO_COMPRESSION:0,Z_BEST_SPEED:1,Z_BEST_COMPRESSION:9,Z_DEFAULT_COMPRESSION:-1,Z_FILTERED:1,Z_HUFFMAN_ONLY:2,Z_RLE:3,Z_FIXED:4,Z_DEFAULT_STRATEGY:0,DEFLATE:1,INFLATE:2,GZIP:3,GUNZIP:4,DEFLATERAW:5,INFLATERAW:6,UNZIP:7,BROTLI_DECODE:8,BROTLI_ENCODE:9,Z_MIN_WINDOWBITS:8,Z_MAX_WINDOWBITS:15,Z_DEFAULT_WINDOWBITS:15,Z_MIN_CHUNK:64,Z_MAX_CHUNK:1/0,Z_DEFAULT_CHUNK:16384,Z_MIN_MEMLEVEL:1,Z_MAX_MEMLEVEL:9,Z_DEFAULT_MEMLEVEL:8,Z_MIN_LEVEL:-1,Z_MAX_LEVEL:9,Z_DEFAULT_LEVEL:-1,BROTLI_OPERATION_PROCESS:0,BROTLI_OPERATION_FLUSH:1,BROTLI_OPERATION_FINISH:2,BROTLI_OPERATION_EMIT_METADATA:3,BROTLI_MODE_GENERIC:0,BROTLI_MODE_TEXT:1,BROTLI_MODE_FONT:2,BROTLI_DEFAULT_MODE:0,BROTLI_MIN_QUALITY:0,BROTLI_MAX_QUALITY:11,BROTLI_DEFAULT_QUALITY:11,BROTLI_MIN_WINDOW_BITS:10,BROTLI_MAX_WINDOW_BITS:24,BROTLI_LARGE_MAX_WINDOW_BITS:30,BROTLI_DEFAULT_WINDOW:22,BROTLI_MIN_INPUT_BLOCK_BITS:16,BROTLI_MAX_INPUT_BLOCK_BITS:24,BROTLI_PARAM_MODE:0,BROTLI_PARAM_QUALITY:1,BROTLI_PARAM_LGWIN:2,BROTLI_PARAM_LGBLOCK:3,BROTLI_PARAM_DISABLE_LITERAL_CONTEXT_MODELING:4,BROTLI_PARAM_SIZE_HINT:5,BROTLI_PARAM_LARGE_WINDOW:6,BROTLI_PARAM_NPOSTFIX:7,BROTLI_PARAM_NDIRECT:8,BROTLI_DECODER_RESULT_ERROR:0,BROTLI_DECODER_RESULT_SUCCESS:1,BROTLI_DECODER_RESULT_NEEDS_MORE_INPUT:2,BROTLI_DECODER_RESULT_NEEDS_MORE_OUTPUT:3,BROTLI_DECODER_PARAM_DISABLE_RING_BUFFER_REALLOCATION:0,BROTLI_DECODER_PARAM_LARGE_WINDOW:1,BROTLI_DECODER_NO_ERROR:0,BROTLI_DECODER_SUCCESS:1,BROTLI_DECODER_NEEDS_MORE_INPUT:2,BROTLI_DECODER_NEEDS_MORE_OUTPUT:3,BROTLI_DECODER_ERROR_FORMAT_EXUBERANT_NIBBLE:-1,BROTLI_DECODER_ERROR_FORMAT_RESERVED:-2,BROTLI_DECODER_ERROR_FORMAT_EXUBERANT_META_NIBBLE:-3,BROTLI_DECODER_ERROR_FORMAT_SIMPLE_HUFFMAN_ALPHABET:-4,BROTLI_DECODER_ERROR_FORMAT_SIMPLE_HUFFMAN_SAME:-5,BROTLI_DECODER_ERROR_FORMAT_CL_SPACE:-6,BROTLI_DECODER_ERROR_FORMAT_HUFFMAN_SPACE:-7,BROTLI_DECODER_ERROR_FORMAT_CONTEXT_MAP_REPEAT:-8,BROTLI_DECODER_ERROR_FORMAT_BLOCK_LENGTH_1:-9,BROTLI_DECODER_ERROR_FORMAT_BLOCK_LENGTH_2:-10,BROTLI_DECODER_ERROR_FORMAT_TRANSFORM:-11,BROTLI_DECODER_ERROR_FORMAT_DICTIONARY:-12,BROTLI_DECODER_ERROR_FORMAT_WINDOW_BITS:-13,BROTLI_DECODER_ERROR_FORMAT_PADDING_1:-14,BROTLI_DECODER_ERROR_FORMAT_PADDING_2:-15,BROTLI_DECODER_ERROR_FORMAT_DISTANCE:-16,BROTLI_DECODER_ERROR_DICTIONARY_NOT_SET:-19,BROTLI_DECODER_ERROR_INVALID_ARGUMENTS:-20,BROTLI_DECODER_ERROR_ALLOC_CONTEXT_MODES:-21,BROTLI_DECODER_ERROR_ALLOC_TREE_GROUPS:-22,BROTLI_DECODER_ERROR_ALLOC_CONTEXT_MAP:-25,BROTLI_DECODER_ERROR_ALLOC_RING_BUFFER_1:-26,BROTLI_DECODER_ERROR_ALLOC_RING_BUFFER_2:-27,BROTLI_DECODER_ERROR_ALLOC_BLOCK_TYPE_TREES:-30,BROTLI_DECODER_ERROR_UNREACHABLE:-31},sn));var rn=external_buffer_.Buffer.concat,zs=Object.getOwnPropertyDescriptor(external_buffer_.Buffer,"concat"),nn=s=>s,Bi=zs?.writable===!0||zs?.set!==void 0?s=>{external_buffer_.Buffer.concat=s?nn:rn}:s=>{},Tt=Symbol("_superWrite"),Gt=class extends Error{code;errno;constructor(t,e){super("zlib: "+t.message,{cause:t}),this.code=t.code,this.errno=t.errno,this.code||(this.code="ZLIB_ERROR"),this.message="zlib: "+t.message,Error.captureStackTrace(this,e??this.constructor)}get name(){return"ZlibError"}},Pi=Symbol("flushFlag"),re=class extends A{#t=!1;#i=!1;#s;#n;#r;#e;#o;get sawError(){return this.#t}get handle(){return this.#e}get flushFlag(){return this.#s}constructor(t,e){if(!t||typeof t!="object")throw new TypeError("invalid options for ZlibBase constructor");if(super(t),this.#s=t.flush??0,this.#n=t.finishFlush??0,this.#r=t.fullFlushFlag??0,typeof external_zlib_namespaceObject[e]!="function")throw new TypeError("Compression method not supported: "+e);try{this.#e=new external_zlib_namespaceObject[e](t)}catch(i){throw new Gt(i,this.constructor)}this.#o=i=>{this.#t||(this.#t=!0,this.close(),this.emit("error",i))},this.#e?.on("error",i=>this.#o(new Gt(i))),this.once("end",()=>this.close)}close(){this.#e&&(this.#e.close(),this.#e=void 0,this.emit("close"))}reset(){if(!this.#t)return external_assert_(this.#e,"zlib binding closed"),this.#e.reset?.()}flush(t){this.ended||(typeof t!="number"&&(t=this.#r),this.write(Object.assign(external_buffer_.Buffer.alloc(0),{[Pi]:t})))}end(t,e,i){return typeof t=="function"&&(i=t,e=void 0,t=void 0),typeof e=="function"&&(i=e,e=void 0),t&&(e?this.write(t,e):this.write(t)),this.flush(this.#n),this.#i=!0,super.end(i)}get ended(){return this.#i}[Tt](t){return super.write(t)}write(t,e,i){if(typeof e=="function"&&(i=e,e="utf8"),typeof t=="string"&&(t=external_buffer_.Buffer.from(t,e)),this.#t)return;external_assert_(this.#e,"zlib binding closed");let r=this.#e._handle,n=r.close;r.close=()=>{};let o=this.#e.close;this.#e.close=()=>{},Bi(!0);let h;try{let l=typeof t[Pi]=="number"?t[Pi]:this.#s;h=this.#e._processChunk(t,l),Bi(!1)}catch(l){Bi(!1),this.#o(new Gt(l,this.write))}finally{this.#e&&(this.#e._handle=r,r.close=n,this.#e.close=o,this.#e.removeAllListeners("error"))}this.#e&&this.#e.on("error",l=>this.#o(new Gt(l,this.write)));let a;if(h)if(Array.isArray(h)&&h.length>0){let l=h[0];a=this[Tt](external_buffer_.Buffer.from(l));for(let c=1;c<h.length;c++)a=this[Tt](h[c])}else a=this[Tt](external_buffer_.Buffer.from(h));return i&&i(),a}},Pe=class extends re{#t;#i;constructor(t,e){t=t||{},t.flush=t.flush||M.Z_NO_FLUSH,t.finishFlush=t.finishFlush||M.Z_FINISH,t.fullFlushFlag=M.Z_FULL_FLUSH,super(t,e),this.#t=t.level,this.#i=t.strategy}params(t,e){if(!this.sawError){if(!this.handle)throw new Error("cannot switch params when binding is closed");if(!this.handle.params)throw new Error("not supported in this implementation");if(this.#t!==t||this.#i!==e){this.flush(M.Z_SYNC_FLUSH),external_assert_(this.handle,"zlib binding closed");let i=this.handle.flush;this.handle.flush=(r,n)=>{typeof r=="function"&&(n=r,r=this.flushFlag),this.flush(r),n?.()};try{this.handle.params(t,e)}finally{this.handle.flush=i}this.handle&&(this.#t=t,this.#i=e)}}}};var ze=class extends Pe{#t;constructor(t){super(t,"Gzip"),this.#t=t&&!!t.portable}[Tt](t){return this.#t?(this.#t=!1,t[9]=255,super[Tt](t)):super[Tt](t)}};var Ue=class extends Pe{constructor(t){super(t,"Unzip")}},He=class extends re{constructor(t,e){t=t||{},t.flush=t.flush||M.BROTLI_OPERATION_PROCESS,t.finishFlush=t.finishFlush||M.BROTLI_OPERATION_FINISH,t.fullFlushFlag=M.BROTLI_OPERATION_FLUSH,super(t,e)}},We=class extends He{constructor(t){super(t,"BrotliCompress")}},Ge=class extends He{constructor(t){super(t,"BrotliDecompress")}},Ze=class extends re{constructor(t,e){t=t||{},t.flush=t.flush||M.ZSTD_e_continue,t.finishFlush=t.finishFlush||M.ZSTD_e_end,t.fullFlushFlag=M.ZSTD_e_flush,super(t,e)}},Ye=class extends Ze{constructor(t){super(t,"ZstdCompress")}},Ke=class extends Ze{constructor(t){super(t,"ZstdDecompress")}};var Us=(s,t)=>{if(Number.isSafeInteger(s))s<0?an(s,t):hn(s,t);else throw Error("cannot encode number outside of javascript safe integer range");return t},hn=(s,t)=>{t[0]=128;for(var e=t.length;e>1;e--)t[e-1]=s&255,s=Math.floor(s/256)},an=(s,t)=>{t[0]=255;var e=!1;s=s*-1;for(var i=t.length;i>1;i--){var r=s&255;s=Math.floor(s/256),e?t[i-1]=Ws(r):r===0?t[i-1]=0:(e=!0,t[i-1]=Gs(r))}},Hs=s=>{let t=s[0],e=t===128?cn(s.subarray(1,s.length)):t===255?ln(s):null;if(e===null)throw Error("invalid base256 encoding");if(!Number.isSafeInteger(e))throw Error("parsed number outside of javascript safe integer range");return e},ln=s=>{for(var t=s.length,e=0,i=!1,r=t-1;r>-1;r--){var n=Number(s[r]),o;i?o=Ws(n):n===0?o=n:(i=!0,o=Gs(n)),o!==0&&(e-=o*Math.pow(256,t-r-1))}return e},cn=s=>{for(var t=s.length,e=0,i=t-1;i>-1;i--){var r=Number(s[i]);r!==0&&(e+=r*Math.pow(256,t-i-1))}return e},Ws=s=>(255^s)&255,Gs=s=>(255^s)+1&255;var Hi={};Ur(Hi,{code:()=>Ve,isCode:()=>ne,isName:()=>dn,name:()=>oe,normalFsTypes:()=>Ui});var ne=s=>oe.has(s),dn=s=>Ve.has(s),Ui=new Set(["0","","1","2","3","4","5","6","7","D"]),oe=new Map([["0","File"],["","OldFile"],["1","Link"],["2","SymbolicLink"],["3","CharacterDevice"],["4","BlockDevice"],["5","Directory"],["6","FIFO"],["7","ContiguousFile"],["g","GlobalExtendedHeader"],["x","ExtendedHeader"],["A","SolarisACL"],["D","GNUDumpDir"],["I","Inode"],["K","NextFileHasLongLinkpath"],["L","NextFileHasLongPath"],["M","ContinuationFile"],["N","OldGnuLongPath"],["S","SparseFile"],["V","TapeVolumeHeader"],["X","OldExtendedHeader"]]),Ve=new Map(Array.from(oe).map(s=>[s[1],s[0]]));var un=s=>s===void 0||s<0?void 0:s,F=class{cksumValid=!1;needPax=!1;nullBlock=!1;block;path;mode;uid;gid;size;cksum;#t="Unsupported";linkpath;uname;gname;devmaj=0;devmin=0;atime;ctime;mtime;charset;comment;constructor(t,e=0,i,r){Buffer.isBuffer(t)?this.decode(t,e||0,i,r):t&&this.#i(t)}decode(t,e,i,r){if(e||(e=0),!t||!(t.length>=e+512))throw new Error("need 512 bytes for header");let n=xt(t,e+156,1),o=Ui.has(n),h=o?i:void 0,a=o?r:void 0;if(this.path=h?.path??xt(t,e,100),this.mode=h?.mode??a?.mode??lt(t,e+100,8),this.uid=h?.uid??a?.uid??lt(t,e+108,8),this.gid=h?.gid??a?.gid??lt(t,e+116,8),this.size=un(h?.size??a?.size??lt(t,e+124,12)),this.mtime=h?.mtime??a?.mtime??Wi(t,e+136,12),this.cksum=lt(t,e+148,12),a&&this.#i(a,!0),h&&this.#i(h),ne(n)&&(this.#t=n||"0"),this.#t==="0"&&this.path.slice(-1)==="/"&&(this.#t="5"),this.#t==="5"&&(this.size=0),this.linkpath=xt(t,e+157,100),t.subarray(e+257,e+265).toString()==="ustar\x0000")if(this.uname=h?.uname??a?.uname??xt(t,e+265,32),this.gname=h?.gname??a?.gname??xt(t,e+297,32),this.devmaj=h?.devmaj??a?.devmaj??lt(t,e+329,8)??0,this.devmin=h?.devmin??a?.devmin??lt(t,e+337,8)??0,t[e+475]!==0){let c=xt(t,e+345,155);this.path=c+"/"+this.path}else{let c=xt(t,e+345,130);c&&(this.path=c+"/"+this.path),this.atime=i?.atime??r?.atime??Wi(t,e+476,12),this.ctime=i?.ctime??r?.ctime??Wi(t,e+488,12)}let l=256;for(let c=e;c<e+148;c++)l+=t[c];for(let c=e+156;c<e+512;c++)l+=t[c];this.cksumValid=l===this.cksum,this.cksum===void 0&&l===256&&(this.nullBlock=!0)}#i(t,e=!1){Object.assign(this,Object.fromEntries(Object.entries(t).filter(([i,r])=>!(r==null||i==="size"&&Number(r)<0||i==="path"&&e||i==="linkpath"&&e||i==="global"))))}encode(t,e=0){if(t||(t=this.block=Buffer.alloc(512)),this.#t==="Unsupported"&&(this.#t="0"),!(t.length>=e+512))throw new Error("need 512 bytes for header");let i=this.ctime||this.atime?130:155,r=mn(this.path||"",i),n=r[0],o=r[1];this.needPax=!!r[2],this.needPax=Lt(t,e,100,n)||this.needPax,this.needPax=ct(t,e+100,8,this.mode)||this.needPax,this.needPax=ct(t,e+108,8,this.uid)||this.needPax,this.needPax=ct(t,e+116,8,this.gid)||this.needPax,this.needPax=ct(t,e+124,12,this.size)||this.needPax,this.needPax=Gi(t,e+136,12,this.mtime)||this.needPax,t[e+156]=Number(this.#t.codePointAt(0)),this.needPax=Lt(t,e+157,100,this.linkpath)||this.needPax,t.write("ustar\x0000",e+257,8),this.needPax=Lt(t,e+265,32,this.uname)||this.needPax,this.needPax=Lt(t,e+297,32,this.gname)||this.needPax,this.needPax=ct(t,e+329,8,this.devmaj)||this.needPax,this.needPax=ct(t,e+337,8,this.devmin)||this.needPax,this.needPax=Lt(t,e+345,i,o)||this.needPax,t[e+475]!==0?this.needPax=Lt(t,e+345,155,o)||this.needPax:(this.needPax=Lt(t,e+345,130,o)||this.needPax,this.needPax=Gi(t,e+476,12,this.atime)||this.needPax,this.needPax=Gi(t,e+488,12,this.ctime)||this.needPax);let h=256;for(let a=e;a<e+148;a++)h+=t[a];for(let a=e+156;a<e+512;a++)h+=t[a];return this.cksum=h,ct(t,e+148,8,this.cksum),this.cksumValid=!0,this.needPax}get type(){return this.#t==="Unsupported"?this.#t:oe.get(this.#t)}get typeKey(){return this.#t}set type(t){let e=String(Ve.get(t));if(ne(e)||e==="Unsupported")this.#t=e;else if(ne(t))this.#t=t;else throw new TypeError("invalid entry type: "+t)}},mn=(s,t)=>{let i=s,r="",n,o=external_node_path_namespaceObject.posix.parse(s).root||".";if(Buffer.byteLength(i)<100)n=[i,r,!1];else{r=external_node_path_namespaceObject.posix.dirname(i),i=external_node_path_namespaceObject.posix.basename(i);do Buffer.byteLength(i)<=100&&Buffer.byteLength(r)<=t?n=[i,r,!1]:Buffer.byteLength(i)>100&&Buffer.byteLength(r)<=t?n=[i.slice(0,99),r,!0]:(i=external_node_path_namespaceObject.posix.join(external_node_path_namespaceObject.posix.basename(r),i),r=external_node_path_namespaceObject.posix.dirname(r));while(r!==o&&n===void 0);n||(n=[s.slice(0,99),"",!0])}return n},xt=(s,t,e)=>s.subarray(t,t+e).toString("utf8").replace(/\0.*/,""),Wi=(s,t,e)=>pn(lt(s,t,e)),pn=s=>s===void 0?void 0:new Date(s*1e3),lt=(s,t,e)=>Number(s[t])&128?Hs(s.subarray(t,t+e)):wn(s,t,e),En=s=>isNaN(s)?void 0:s,wn=(s,t,e)=>En(parseInt(s.subarray(t,t+e).toString("utf8").replace(/\0.*$/,"").trim(),8)),Sn={12:8589934591,8:2097151},ct=(s,t,e,i)=>i===void 0?!1:i>Sn[e]||i<0?(Us(i,s.subarray(t,t+e)),!0):(yn(s,t,e,i),!1),yn=(s,t,e,i)=>s.write(Rn(i,e),t,e,"ascii"),Rn=(s,t)=>gn(Math.floor(s).toString(8),t),gn=(s,t)=>(s.length===t-1?s:new Array(t-s.length-1).join("0")+s+" ")+"\0",Gi=(s,t,e,i)=>i===void 0?!1:ct(s,t,e,i.getTime()/1e3),bn=new Array(156).join("\0"),Lt=(s,t,e,i)=>i===void 0?!1:(s.write(i+bn,t,e,"utf8"),i.length!==Buffer.byteLength(i)||i.length>e);var ft=class s{atime;mtime;ctime;charset;comment;gid;uid;gname;uname;linkpath;dev;ino;nlink;path;size;mode;global;constructor(t,e=!1){this.atime=t.atime,this.charset=t.charset,this.comment=t.comment,this.ctime=t.ctime,this.dev=t.dev,this.gid=t.gid,this.global=e,this.gname=t.gname,this.ino=t.ino,this.linkpath=t.linkpath,this.mtime=t.mtime,this.nlink=t.nlink,this.path=t.path,this.size=t.size,this.uid=t.uid,this.uname=t.uname}encode(){let t=this.encodeBody();if(t==="")return Buffer.allocUnsafe(0);let e=Buffer.byteLength(t),i=512*Math.ceil(1+e/512),r=Buffer.allocUnsafe(i);for(let n=0;n<512;n++)r[n]=0;new F({path:("PaxHeader/"+(0,external_node_path_namespaceObject.basename)(this.path??"")).slice(0,99),mode:this.mode||420,uid:this.uid,gid:this.gid,size:e,mtime:this.mtime,type:this.global?"GlobalExtendedHeader":"ExtendedHeader",linkpath:"",uname:this.uname||"",gname:this.gname||"",devmaj:0,devmin:0,atime:this.atime,ctime:this.ctime}).encode(r),r.write(t,512,e,"utf8");for(let n=e+512;n<r.length;n++)r[n]=0;return r}encodeBody(){return this.encodeField("path")+this.encodeField("ctime")+this.encodeField("atime")+this.encodeField("dev")+this.encodeField("ino")+this.encodeField("nlink")+this.encodeField("charset")+this.encodeField("comment")+this.encodeField("gid")+this.encodeField("gname")+this.encodeField("linkpath")+this.encodeField("mtime")+this.encodeField("size")+this.encodeField("uid")+this.encodeField("uname")}encodeField(t){if(this[t]===void 0)return"";let e=this[t],i=e instanceof Date?e.getTime()/1e3:e,r=" "+(t==="dev"||t==="ino"||t==="nlink"?"SCHILY.":"")+t+"="+i+`
 `,n=Buffer.byteLength(r),o=Math.floor(Math.log(n)/Math.log(10))+1;return n+o>=Math.pow(10,o)&&(o+=1),o+n+r}static parse(t,e,i=!1){return new s(On(Tn(t),e),i)}},On=(s,t)=>t?Object.assign({},t,s):s,Tn=s=>s.replace(/\n$/,"").split(`
 `).reduce(xn,Object.create(null)),xn=(s,t)=>{let e=parseInt(t,10);if(e!==Buffer.byteLength(t)+1)return s;t=t.slice((e+" ").length);let i=t.split("="),r=i.shift();if(!r)return s;let n=r.replace(/^SCHILY\.(dev|ino|nlink)/,"$1"),o=i.join("=").replace(/\0.*/,"");switch(n){case"path":case"linkpath":case"type":case"charset":case"comment":case"gname":case"uname":s[n]=o;break;case"ctime":case"atime":case"mtime":s[n]=new Date(Number(o)*1e3);break;case"size":let h=+o;h>=0&&(s[n]=h);break;case"gid":case"uid":case"dev":case"ino":case"nlink":case"mode":s[n]=+o;break}return s};var Ln=process.env.TESTING_TAR_FAKE_PLATFORM||process.platform,f=Ln!=="win32"?s=>String(s):s=>String(s).replaceAll(/\\/g,"/");var $e=class extends A{extended;globalExtended;header;startBlockSize;blockRemain;remain;type;meta=!1;ignore=!1;path;mode;uid;gid;uname;gname;size=0;mtime;atime;ctime;linkpath;dev;ino;nlink;invalid=!1;absolute;unsupported=!1;constructor(t,e,i){switch(super({}),this.pause(),this.extended=e,this.globalExtended=i,this.header=t,this.remain=t.size??0,this.startBlockSize=512*Math.ceil(this.remain/512),this.blockRemain=this.startBlockSize,this.type=t.type,this.type){case"File":case"OldFile":case"Link":case"SymbolicLink":case"CharacterDevice":case"BlockDevice":case"Directory":case"FIFO":case"ContiguousFile":case"GNUDumpDir":break;case"NextFileHasLongLinkpath":case"NextFileHasLongPath":case"OldGnuLongPath":case"GlobalExtendedHeader":case"ExtendedHeader":case"OldExtendedHeader":this.meta=!0;break;default:this.ignore=!0}if(!t.path)throw new Error("no path provided for tar.ReadEntry");this.path=f(t.path),this.mode=t.mode,this.mode&&(this.mode=this.mode&4095),this.uid=t.uid,this.gid=t.gid,this.uname=t.uname,this.gname=t.gname,this.size=this.remain,this.mtime=t.mtime,this.atime=t.atime,this.ctime=t.ctime,this.linkpath=t.linkpath?f(t.linkpath):void 0,this.uname=t.uname,this.gname=t.gname,e&&this.#t(e),i&&this.#t(i,!0)}write(t){let e=t.length;if(e>this.blockRemain)throw new Error("writing more to entry than is appropriate");let i=this.remain,r=this.blockRemain;return this.remain=Math.max(0,i-e),this.blockRemain=Math.max(0,r-e),this.ignore?!0:i>=e?super.write(t):super.write(t.subarray(0,i))}#t(t,e=!1){t.path&&(t.path=f(t.path)),t.linkpath&&(t.linkpath=f(t.linkpath)),Object.assign(this,Object.fromEntries(Object.entries(t).filter(([i,r])=>!(r==null||i==="path"&&e))))}};var Dt=(s,t,e,i={})=>{s.file&&(i.file=s.file),s.cwd&&(i.cwd=s.cwd),i.code=e instanceof Error&&e.code||t,i.tarCode=t,!s.strict&&i.recoverable!==!1?(e instanceof Error&&(i=Object.assign(e,i),e=e.message),s.emit("warn",t,e,i)):e instanceof Error?s.emit("error",Object.assign(e,i)):s.emit("error",Object.assign(new Error(`${t}: ${e}`),i))};var Nn=1024*1024,Xi=Buffer.from([31,139]),qi=Buffer.from([40,181,47,253]),An=Math.max(Xi.length,qi.length),B=Symbol("state"),Nt=Symbol("writeEntry"),it=Symbol("readEntry"),Zi=Symbol("nextEntry"),Zs=Symbol("processEntry"),V=Symbol("extendedHeader"),he=Symbol("globalExtendedHeader"),dt=Symbol("meta"),Ys=Symbol("emitMeta"),p=Symbol("buffer"),st=Symbol("queue"),ut=Symbol("ended"),Yi=Symbol("emittedEnd"),At=Symbol("emit"),w=Symbol("unzip"),Xe=Symbol("consumeChunk"),qe=Symbol("consumeChunkSub"),Ki=Symbol("consumeBody"),Ks=Symbol("consumeMeta"),Vs=Symbol("consumeHeader"),ae=Symbol("consuming"),Vi=Symbol("bufferConcat"),Qe=Symbol("maybeEnd"),Yt=Symbol("writing"),$=Symbol("aborted"),Je=Symbol("onDone"),It=Symbol("sawValidEntry"),je=Symbol("sawNullBlock"),ti=Symbol("sawEOF"),$s=Symbol("closeStream"),In=1e3,le=Symbol("compressedBytesRead"),$i=Symbol("decompressedBytesRead"),Xs=Symbol("checkDecompressionRatio"),Cn=()=>!0,rt=class extends external_events_.EventEmitter{file;strict;maxMetaEntrySize;filter;brotli;zstd;maxDecompressionRatio;writable=!0;readable=!1;[st]=[];[p];[it];[Nt];[B]="begin";[dt]="";[V];[he];[ut]=!1;[w];[$]=!1;[It];[je]=!1;[ti]=!1;[Yt]=!1;[ae]=!1;[Yi]=!1;[le]=0;[$i]=0;constructor(t={}){super(),this.file=t.file||"",this.on(Je,()=>{(this[B]==="begin"||this[It]===!1)&&this.warn("TAR_BAD_ARCHIVE","Unrecognized archive format")}),t.ondone?this.on(Je,t.ondone):this.on(Je,()=>{this.emit("prefinish"),this.emit("finish"),this.emit("end")}),this.strict=!!t.strict,this.maxDecompressionRatio=typeof t.maxDecompressionRatio=="number"?t.maxDecompressionRatio:In,this.maxMetaEntrySize=t.maxMetaEntrySize||Nn,this.filter=typeof t.filter=="function"?t.filter:Cn;let e=t.file&&(t.file.endsWith(".tar.br")||t.file.endsWith(".tbr"));this.brotli=!(t.gzip||t.zstd)&&t.brotli!==void 0?t.brotli:e?void 0:!1;let i=t.file&&(t.file.endsWith(".tar.zst")||t.file.endsWith(".tzst"));this.zstd=!(t.gzip||t.brotli)&&t.zstd!==void 0?t.zstd:i?!0:void 0,this.on("end",()=>this[$s]()),typeof t.onwarn=="function"&&this.on("warn",t.onwarn),typeof t.onReadEntry=="function"&&this.on("entry",t.onReadEntry)}warn(t,e,i={}){Dt(this,t,e,i)}[Vs](t,e){this[It]===void 0&&(this[It]=!1);let i;try{i=new F(t,e,this[V],this[he])}catch(r){return this.warn("TAR_ENTRY_INVALID",r)}if(i.nullBlock)this[je]?(this[ti]=!0,this[B]==="begin"&&(this[B]="header"),this[At]("eof")):(this[je]=!0,this[At]("nullBlock"));else if(this[je]=!1,!i.cksumValid)this.warn("TAR_ENTRY_INVALID","checksum failure",{header:i});else if(!i.path)this.warn("TAR_ENTRY_INVALID","path is required",{header:i});else{let r=i.type;if(/^(Symbolic)?Link$/.test(r)&&!i.linkpath)this.warn("TAR_ENTRY_INVALID","linkpath required",{header:i});else if(!/^(Symbolic)?Link$/.test(r)&&!/^(Global)?ExtendedHeader$/.test(r)&&i.linkpath)this.warn("TAR_ENTRY_INVALID","linkpath forbidden",{header:i});else{let n=this[Nt]=new $e(i,this[V],this[he]);if(!this[It])if(n.remain){let o=()=>{n.invalid||(this[It]=!0)};n.on("end",o)}else this[It]=!0;n.meta?n.size>this.maxMetaEntrySize?(n.ignore=!0,this[At]("ignoredEntry",n),this[B]="ignore",n.resume()):n.size>0&&(this[dt]="",n.on("data",o=>this[dt]+=o),this[B]="meta"):(this[V]=void 0,n.ignore=n.ignore||!this.filter(n.path,n),n.ignore?(this[At]("ignoredEntry",n),this[B]=n.remain?"ignore":"header",n.resume()):(n.remain?this[B]="body":(this[B]="header",n.end()),this[it]?this[st].push(n):(this[st].push(n),this[Zi]())))}}}[$s](){queueMicrotask(()=>this.emit("close"))}[Zs](t){let e=!0;if(!t)this[it]=void 0,e=!1;else if(Array.isArray(t)){let[i,...r]=t;this.emit(i,...r)}else this[it]=t,this.emit("entry",t),t.emittedEnd||(t.on("end",()=>this[Zi]()),e=!1);return e}[Zi](){do;while(this[Zs](this[st].shift()));if(this[st].length===0){let t=this[it];!t||t.flowing||t.size===t.remain?this[Yt]||this.emit("drain"):t.once("drain",()=>this.emit("drain"))}}[Ki](t,e){let i=this[Nt];if(!i)throw new Error("attempt to consume body without entry??");let r=i.blockRemain??0,n=r>=t.length&&e===0?t:t.subarray(e,e+r);return i.write(n),i.blockRemain||(this[B]="header",this[Nt]=void 0,i.end()),n.length}[Ks](t,e){let i=this[Nt],r=this[Ki](t,e);return!this[Nt]&&i&&this[Ys](i),r}[At](t,e,i){this[st].length===0&&!this[it]?this.emit(t,e,i):this[st].push([t,e,i])}[Ys](t){switch(this[At]("meta",this[dt]),t.type){case"ExtendedHeader":case"OldExtendedHeader":this[V]=ft.parse(this[dt],this[V],!1);break;case"GlobalExtendedHeader":this[he]=ft.parse(this[dt],this[he],!0);break;case"NextFileHasLongPath":case"OldGnuLongPath":{let e=this[V]??Object.create(null);this[V]=e,e.path=this[dt].replace(/\0.*/,"");break}case"NextFileHasLongLinkpath":{let e=this[V]||Object.create(null);this[V]=e,e.linkpath=this[dt].replace(/\0.*/,"");break}default:throw new Error("unknown meta: "+t.type)}}abort(t){if(!this[$]){if(this[w]){let e=this[w];e.write=()=>!0,e.end=()=>e,e.emit=()=>!1,e.destroy?.()}this[$]=!0,this.emit("abort",t),this.warn("TAR_ABORT",t,{recoverable:!1})}}[Xs](t){this[$i]+=t.length;let e=this[$i]/this[le];return e>this.maxDecompressionRatio?(this.abort(new Error(`max decompression ratio exceeded: ${e.toFixed(2)} > ${this.maxDecompressionRatio}`)),!1):!0}write(t,e,i){if(typeof e=="function"&&(i=e,e=void 0),typeof t=="string"&&(t=Buffer.from(t,typeof e=="string"?e:"utf8")),this[$])return i?.(),!1;if((this[w]===void 0||this.brotli===void 0&&this[w]===!1)&&t){if(this[p]&&(t=Buffer.concat([this[p],t]),this[p]=void 0),t.length<An)return this[p]=t,i?.(),!0;for(let a=0;this[w]===void 0&&a<Xi.length;a++)t[a]!==Xi[a]&&(this[w]=!1);let o=!1;if(this[w]===!1&&this.zstd!==!1){o=!0;for(let a=0;a<qi.length;a++)if(t[a]!==qi[a]){o=!1;break}}let h=this.brotli===void 0&&!o;if(this[w]===!1&&h)if(t.length<512)if(this[ut])this.brotli=!0;else return this[p]=t,i?.(),!0;else try{new F(t.subarray(0,512)),this.brotli=!1}catch{this.brotli=!0}if(this[w]===void 0||this[w]===!1&&(this.brotli||o)){let a=this[ut];this[ut]=!1,this[w]=this[w]===void 0?new Ue({}):o?new Ke({}):new Ge({}),this[w].on("data",c=>{this[Xs](c)&&this[Xe](c)}),this[w].on("error",c=>{this[$]||this.abort(c)}),this[w].on("end",()=>{this[ut]=!0,this[Xe]()}),this[Yt]=!0,this[le]+=t.length;let l=!!this[w][a?"end":"write"](t);return this[Yt]=!1,i?.(),l}}this[Yt]=!0,this[w]?(this[le]+=t.length,this[w].write(t)):this[Xe](t),this[Yt]=!1;let n=this[st].length>0?!1:this[it]?this[it].flowing:!0;return!n&&this[st].length===0&&this[it]?.once("drain",()=>this.emit("drain")),i?.(),n}[Vi](t){t&&!this[$]&&(this[p]=this[p]?Buffer.concat([this[p],t]):t)}[Qe](){if(this[ut]&&!this[Yi]&&!this[$]&&!this[ae]){this[Yi]=!0;let t=this[Nt];if(t?.blockRemain){let e=this[p]?this[p].length:0;this.warn("TAR_BAD_ARCHIVE",`Truncated input (needed ${t.blockRemain} more bytes, only ${e} available)`,{entry:t}),this[p]&&t.write(this[p]),t.end()}this[At](Je)}}[Xe](t){if(this[ae]&&t)this[Vi](t);else if(!t&&!this[p])this[Qe]();else if(t){if(this[ae]=!0,this[p]){this[Vi](t);let e=this[p];this[p]=void 0,this[qe](e)}else this[qe](t);for(;this[p]&&this[p]?.length>=512&&!this[$]&&!this[ti];){let e=this[p];this[p]=void 0,this[qe](e)}this[ae]=!1}(!this[p]||this[ut])&&this[Qe]()}[qe](t){let e=0,i=t.length;for(;e+512<=i&&!this[$]&&!this[ti];)switch(this[B]){case"begin":case"header":this[Vs](t,e),e+=512;break;case"ignore":case"body":e+=this[Ki](t,e);break;case"meta":e+=this[Ks](t,e);break;default:throw new Error("invalid state: "+this[B])}e<i&&(this[p]=this[p]?Buffer.concat([t.subarray(e),this[p]]):t.subarray(e))}end(t,e,i){return typeof t=="function"&&(i=t,e=void 0,t=void 0),typeof e=="function"&&(i=e,e=void 0),typeof t=="string"&&(t=Buffer.from(t,e)),i&&this.once("finish",i),this[$]||(this[w]?(t&&(this[le]+=t.length,this[w].write(t)),this[w].end()):(this[ut]=!0,(this.brotli===void 0||this.zstd===void 0)&&(t=t||Buffer.alloc(0)),t&&this.write(t),this[Qe]())),this}};var mt=s=>{let t=s.length-1,e=-1;for(;t>-1&&s.charAt(t)==="/";)e=t,t--;return e===-1?s:s.slice(0,e)};var vn=s=>{let t=s.onReadEntry;s.onReadEntry=t?e=>{t(e),e.resume()}:e=>e.resume()},Qi=(s,t)=>{let e=new Map(t.map(o=>[mt(o),!0])),i=s.filter,r=100,n=(o,h="",a=0)=>{if(a>=r)return e.set(o,!1),!1;let l=h||(0,external_path_.parse)(o).root||".",c;if(o===l)c=!1;else{let d=e.get(o);c=d!==void 0?d:n((0,external_path_.dirname)(o),l,a+1)}return e.set(o,c),c};s.filter=i?(o,h)=>i(o,h)&&n(mt(o)):o=>n(mt(o))},Mn=s=>{let t=new rt(s),e=s.file,i;try{i=external_node_fs_namespaceObject.openSync(e,"r");let r=external_node_fs_namespaceObject.fstatSync(i),n=s.maxReadSize||16*1024*1024;if(r.size<n){let o=Buffer.allocUnsafe(r.size),h=external_node_fs_namespaceObject.readSync(i,o,0,r.size,0);t.end(h===o.byteLength?o:o.subarray(0,h))}else{let o=0,h=Buffer.allocUnsafe(n);for(;o<r.size;){let a=external_node_fs_namespaceObject.readSync(i,h,0,n,o);if(a===0)break;o+=a,t.write(h.subarray(0,a))}t.end()}}finally{if(typeof i=="number")try{external_node_fs_namespaceObject.closeSync(i)}catch{}}},Bn=(s,t)=>{let e=new rt(s),i=s.maxReadSize||16*1024*1024,r=s.file;return new Promise((o,h)=>{e.on("error",h),e.on("end",o),external_node_fs_namespaceObject.stat(r,(a,l)=>{if(a)h(a);else{let c=new _t(r,{readSize:i,size:l.size});c.on("error",h),c.pipe(e)}})})},Ct=K(Mn,Bn,s=>new rt(s),s=>new rt(s),(s,t)=>{t?.length&&Qi(s,t),s.noResume||vn(s)});var Ji=(s,t,e)=>(s&=4095,e&&(s=(s|384)&-19),t&&(s&256&&(s|=64),s&32&&(s|=8),s&4&&(s|=1)),s);var{isAbsolute:zn,parse:qs}=external_node_path_namespaceObject.win32,ce=s=>{let t="",e=qs(s);for(;zn(s)||e.root;){let i=s.charAt(0)==="/"&&s.slice(0,4)!=="//?/"?"/":e.root;s=s.slice(i.length),t+=i,e=qs(s)}return[t,s]};var ei=["|","<",">","?",":"],ji=ei.map(s=>String.fromCodePoint(61440+Number(s.codePointAt(0)))),Un=new Map(ei.map((s,t)=>[s,ji[t]])),Hn=new Map(ji.map((s,t)=>[s,ei[t]])),ts=s=>ei.reduce((t,e)=>t.split(e).join(Un.get(e)),s),Qs=s=>ji.reduce((t,e)=>t.split(e).join(Hn.get(e)),s);var rr=(s,t)=>t?(s=f(s).replace(/^\.(\/|$)/,""),mt(t)+"/"+s):f(s),Wn=16*1024*1024,index_min_tr=Symbol("process"),er=Symbol("file"),ir=Symbol("directory"),is=Symbol("symlink"),sr=Symbol("hardlink"),fe=Symbol("header"),ii=Symbol("read"),ss=Symbol("lstat"),si=Symbol("onlstat"),rs=Symbol("onread"),ns=Symbol("onreadlink"),os=Symbol("openfile"),hs=Symbol("onopenfile"),pt=Symbol("close"),ri=Symbol("mode"),as=Symbol("awaitDrain"),es=Symbol("ondrain"),q=Symbol("prefix"),de=class extends A{path;portable;myuid=process.getuid&&process.getuid()||0;myuser=process.env.USER||"";maxReadSize;linkCache;statCache;preservePaths;cwd;strict;mtime;noPax;noMtime;prefix;fd;blockLen=0;blockRemain=0;buf;pos=0;remain=0;length=0;offset=0;win32;absolute;header;type;linkpath;stat;onWriteEntry;#t=!1;constructor(t,e={}){let i=se(e);super(),this.path=f(t),this.portable=!!i.portable,this.maxReadSize=i.maxReadSize||Wn,this.linkCache=i.linkCache||new Map,this.statCache=i.statCache||new Map,this.preservePaths=!!i.preservePaths,this.cwd=f(i.cwd||process.cwd()),this.strict=!!i.strict,this.noPax=!!i.noPax,this.noMtime=!!i.noMtime,this.mtime=i.mtime,this.prefix=i.prefix?f(i.prefix):void 0,this.onWriteEntry=i.onWriteEntry,typeof i.onwarn=="function"&&this.on("warn",i.onwarn);let r=!1;if(!this.preservePaths){let[o,h]=ce(this.path);o&&typeof h=="string"&&(this.path=h,r=o)}this.win32=!!i.win32||process.platform==="win32",this.win32&&(this.path=Qs(this.path.replaceAll(/\\/g,"/")),t=t.replaceAll(/\\/g,"/")),this.absolute=f(i.absolute||external_path_.resolve(this.cwd,t)),this.path===""&&(this.path="./"),r&&this.warn("TAR_ENTRY_INFO",`stripping ${r} from absolute path`,{entry:this,path:r+this.path});let n=this.statCache.get(this.absolute);n?this[si](n):this[ss]()}warn(t,e,i={}){return Dt(this,t,e,i)}emit(t,...e){return t==="error"&&(this.#t=!0),super.emit(t,...e)}[ss](){external_fs_.lstat(this.absolute,(t,e)=>{if(t)return this.emit("error",t);this[si](e)})}[si](t){this.statCache.set(this.absolute,t),this.stat=t,t.isFile()||(t.size=0),this.type=Gn(t),this.emit("stat",t),this[index_min_tr]()}[index_min_tr](){switch(this.type){case"File":return this[er]();case"Directory":return this[ir]();case"SymbolicLink":return this[is]();default:return this.end()}}[ri](t){return Ji(t,this.type==="Directory",this.portable)}[q](t){return rr(t,this.prefix)}[fe](){if(!this.stat)throw new Error("cannot write header before stat");this.type==="Directory"&&this.portable&&(this.noMtime=!0),this.onWriteEntry?.(this),this.header=new F({path:this[q](this.path),linkpath:this.type==="Link"&&this.linkpath!==void 0?this[q](this.linkpath):this.linkpath,mode:this[ri](this.stat.mode),uid:this.portable?void 0:this.stat.uid,gid:this.portable?void 0:this.stat.gid,size:this.stat.size,mtime:this.noMtime?void 0:this.mtime||this.stat.mtime,type:this.type==="Unsupported"?void 0:this.type,uname:this.portable?void 0:this.stat.uid===this.myuid?this.myuser:"",atime:this.portable?void 0:this.stat.atime,ctime:this.portable?void 0:this.stat.ctime}),this.header.encode()&&!this.noPax&&super.write(new ft({atime:this.portable?void 0:this.header.atime,ctime:this.portable?void 0:this.header.ctime,gid:this.portable?void 0:this.header.gid,mtime:this.noMtime?void 0:this.mtime||this.header.mtime,path:this[q](this.path),linkpath:this.type==="Link"&&this.linkpath!==void 0?this[q](this.linkpath):this.linkpath,size:this.header.size,uid:this.portable?void 0:this.header.uid,uname:this.portable?void 0:this.header.uname,dev:this.portable?void 0:this.stat.dev,ino:this.portable?void 0:this.stat.ino,nlink:this.portable?void 0:this.stat.nlink}).encode());let t=this.header?.block;if(!t)throw new Error("failed to encode header");super.write(t)}[ir](){if(!this.stat)throw new Error("cannot create directory entry without stat");this.path.slice(-1)!=="/"&&(this.path+="/"),this.stat.size=0,this[fe](),this.end()}[is](){external_fs_.readlink(this.absolute,(t,e)=>{if(t)return this.emit("error",t);this[ns](e)})}[ns](t){this.linkpath=f(t),this[fe](),this.end()}[sr](t){if(!this.stat)throw new Error("cannot create link entry without stat");this.type="Link",this.linkpath=f(external_path_.relative(this.cwd,t)),this.stat.size=0,this[fe](),this.end()}[er](){if(!this.stat)throw new Error("cannot create file entry without stat");if(this.stat.nlink>1){let t=`${this.stat.dev}:${this.stat.ino}`,e=this.linkCache.get(t);if(e?.indexOf(this.cwd)===0)return this[sr](e);this.linkCache.set(t,this.absolute)}if(this[fe](),this.stat.size===0)return this.end();this[os]()}[os](){external_fs_.open(this.absolute,"r",(t,e)=>{if(t)return this.emit("error",t);this[hs](e)})}[hs](t){if(this.fd=t,this.#t)return this[pt]();if(!this.stat)throw new Error("should stat before calling onopenfile");this.blockLen=512*Math.ceil(this.stat.size/512),this.blockRemain=this.blockLen;let e=Math.min(this.blockLen,this.maxReadSize);this.buf=Buffer.allocUnsafe(e),this.offset=0,this.pos=0,this.remain=this.stat.size,this.length=this.buf.length,this[ii]()}[ii](){let{fd:t,buf:e,offset:i,length:r,pos:n}=this;if(t===void 0||e===void 0)throw new Error("cannot read file without first opening");external_fs_.read(t,e,i,r,n,(o,h)=>{if(o)return this[pt](()=>this.emit("error",o));this[rs](h)})}[pt](t=()=>{}){this.fd!==void 0&&external_fs_.close(this.fd,t)}[rs](t){if(t<=0&&this.remain>0){let r=Object.assign(new Error("encountered unexpected EOF"),{path:this.absolute,syscall:"read",code:"EOF"});return this[pt](()=>this.emit("error",r))}if(t>this.remain){let r=Object.assign(new Error("did not encounter expected EOF"),{path:this.absolute,syscall:"read",code:"EOF"});return this[pt](()=>this.emit("error",r))}if(!this.buf)throw new Error("should have created buffer prior to reading");if(t===this.remain)for(let r=t;r<this.length&&t<this.blockRemain;r++)this.buf[r+this.offset]=0,t++,this.remain++;let e=this.offset===0&&t===this.buf.length?this.buf:this.buf.subarray(this.offset,this.offset+t);this.write(e)?this[es]():this[as](()=>this[es]())}[as](t){this.once("drain",t)}write(t,e,i){if(typeof e=="function"&&(i=e,e=void 0),typeof t=="string"&&(t=Buffer.from(t,typeof e=="string"?e:"utf8")),this.blockRemain<t.length){let r=Object.assign(new Error("writing more data than expected"),{path:this.absolute});return this.emit("error",r)}return this.remain-=t.length,this.blockRemain-=t.length,this.pos+=t.length,this.offset+=t.length,super.write(t,null,i)}[es](){if(!this.remain)return this.blockRemain&&super.write(Buffer.alloc(this.blockRemain)),this[pt](t=>t?this.emit("error",t):this.end());if(!this.buf)throw new Error("buffer lost somehow in ONDRAIN");this.offset>=this.length&&(this.buf=Buffer.allocUnsafe(Math.min(this.blockRemain,this.buf.length)),this.offset=0),this.length=this.buf.length-this.offset,this[ii]()}},ni=class extends de{sync=!0;[ss](){this[si](external_fs_.lstatSync(this.absolute))}[is](){this[ns](external_fs_.readlinkSync(this.absolute))}[os](){this[hs](external_fs_.openSync(this.absolute,"r"))}[ii](){let t=!0;try{let{fd:e,buf:i,offset:r,length:n,pos:o}=this;if(e===void 0||i===void 0)throw new Error("fd and buf must be set in READ method");let h=external_fs_.readSync(e,i,r,n,o);this[rs](h),t=!1}finally{if(t)try{this[pt](()=>{})}catch{}}}[as](t){t()}[pt](t=()=>{}){this.fd!==void 0&&external_fs_.closeSync(this.fd),t()}},oi=class extends A{blockLen=0;blockRemain=0;buf=0;pos=0;remain=0;length=0;preservePaths;portable;strict;noPax;noMtime;readEntry;type;prefix;path;mode;uid;gid;uname;gname;header;mtime;atime;ctime;linkpath;size;onWriteEntry;warn(t,e,i={}){return Dt(this,t,e,i)}constructor(t,e={}){let i=se(e);super(),this.preservePaths=!!i.preservePaths,this.portable=!!i.portable,this.strict=!!i.strict,this.noPax=!!i.noPax,this.noMtime=!!i.noMtime,this.onWriteEntry=i.onWriteEntry,this.readEntry=t;let{type:r}=t;if(r==="Unsupported")throw new Error("writing entry that should be ignored");this.type=r,this.type==="Directory"&&this.portable&&(this.noMtime=!0),this.prefix=i.prefix,this.path=f(t.path),this.mode=t.mode!==void 0?this[ri](t.mode):void 0,this.uid=this.portable?void 0:t.uid,this.gid=this.portable?void 0:t.gid,this.uname=this.portable?void 0:t.uname,this.gname=this.portable?void 0:t.gname,this.size=t.size,this.mtime=this.noMtime?void 0:i.mtime||t.mtime,this.atime=this.portable?void 0:t.atime,this.ctime=this.portable?void 0:t.ctime,this.linkpath=t.linkpath!==void 0?f(t.linkpath):void 0,typeof i.onwarn=="function"&&this.on("warn",i.onwarn);let n=!1;if(!this.preservePaths){let[h,a]=ce(this.path);h&&typeof a=="string"&&(this.path=a,n=h)}this.remain=t.size,this.blockRemain=t.startBlockSize,this.onWriteEntry?.(this),this.header=new F({path:this[q](this.path),linkpath:this.type==="Link"&&this.linkpath!==void 0?this[q](this.linkpath):this.linkpath,mode:this.mode,uid:this.portable?void 0:this.uid,gid:this.portable?void 0:this.gid,size:this.size,mtime:this.noMtime?void 0:this.mtime,type:this.type,uname:this.portable?void 0:this.uname,atime:this.portable?void 0:this.atime,ctime:this.portable?void 0:this.ctime}),n&&this.warn("TAR_ENTRY_INFO",`stripping ${n} from absolute path`,{entry:this,path:n+this.path}),this.header.encode()&&!this.noPax&&super.write(new ft({atime:this.portable?void 0:this.atime,ctime:this.portable?void 0:this.ctime,gid:this.portable?void 0:this.gid,mtime:this.noMtime?void 0:this.mtime,path:this[q](this.path),linkpath:this.type==="Link"&&this.linkpath!==void 0?this[q](this.linkpath):this.linkpath,size:this.size,uid:this.portable?void 0:this.uid,uname:this.portable?void 0:this.uname,dev:this.portable?void 0:this.readEntry.dev,ino:this.portable?void 0:this.readEntry.ino,nlink:this.portable?void 0:this.readEntry.nlink}).encode());let o=this.header?.block;if(!o)throw new Error("failed to encode header");super.write(o),t.pipe(this)}[q](t){return rr(t,this.prefix)}[ri](t){return Ji(t,this.type==="Directory",this.portable)}write(t,e,i){typeof e=="function"&&(i=e,e=void 0),typeof t=="string"&&(t=Buffer.from(t,typeof e=="string"?e:"utf8"));let r=t.length;if(r>this.blockRemain)throw new Error("writing more to entry than is appropriate");return this.blockRemain-=r,super.write(t,i)}end(t,e,i){return this.blockRemain&&super.write(Buffer.alloc(this.blockRemain)),typeof t=="function"&&(i=t,e=void 0,t=void 0),typeof e=="function"&&(i=e,e=void 0),typeof t=="string"&&(t=Buffer.from(t,e??"utf8")),i&&this.once("finish",i),t?super.end(t,i):super.end(i),this}},Gn=s=>s.isFile()?"File":s.isDirectory()?"Directory":s.isSymbolicLink()?"SymbolicLink":"Unsupported";var hi=class s{tail;head;length=0;static create(t=[]){return new s(t)}constructor(t=[]){for(let e of t)this.push(e)}*[Symbol.iterator](){for(let t=this.head;t;t=t.next)yield t.value}removeNode(t){if(t.list!==this)throw new Error("removing node which does not belong to this list");let e=t.next,i=t.prev;return e&&(e.prev=i),i&&(i.next=e),t===this.head&&(this.head=e),t===this.tail&&(this.tail=i),this.length--,t.next=void 0,t.prev=void 0,t.list=void 0,e}unshiftNode(t){if(t===this.head)return;t.list&&t.list.removeNode(t);let e=this.head;t.list=this,t.next=e,e&&(e.prev=t),this.head=t,this.tail||(this.tail=t),this.length++}pushNode(t){if(t===this.tail)return;t.list&&t.list.removeNode(t);let e=this.tail;t.list=this,t.prev=e,e&&(e.next=t),this.tail=t,this.head||(this.head=t),this.length++}push(...t){for(let e=0,i=t.length;e<i;e++)Yn(this,t[e]);return this.length}unshift(...t){for(var e=0,i=t.length;e<i;e++)Kn(this,t[e]);return this.length}pop(){if(!this.tail)return;let t=this.tail.value,e=this.tail;return this.tail=this.tail.prev,this.tail?this.tail.next=void 0:this.head=void 0,e.list=void 0,this.length--,t}shift(){if(!this.head)return;let t=this.head.value,e=this.head;return this.head=this.head.next,this.head?this.head.prev=void 0:this.tail=void 0,e.list=void 0,this.length--,t}forEach(t,e){e=e||this;for(let i=this.head,r=0;i;r++)t.call(e,i.value,r,this),i=i.next}forEachReverse(t,e){e=e||this;for(let i=this.tail,r=this.length-1;i;r--)t.call(e,i.value,r,this),i=i.prev}get(t){let e=0,i=this.head;for(;i&&e<t;e++)i=i.next;if(e===t&&i)return i.value}getReverse(t){let e=0,i=this.tail;for(;i&&e<t;e++)i=i.prev;if(e===t&&i)return i.value}map(t,e){e=e||this;let i=new s;for(let r=this.head;r;)i.push(t.call(e,r.value,this)),r=r.next;return i}mapReverse(t,e){e=e||this;var i=new s;for(let r=this.tail;r;)i.push(t.call(e,r.value,this)),r=r.prev;return i}reduce(t,e){let i,r=this.head;if(arguments.length>1)i=e;else if(this.head)r=this.head.next,i=this.head.value;else throw new TypeError("Reduce of empty list with no initial value");for(var n=0;r;n++)i=t(i,r.value,n),r=r.next;return i}reduceReverse(t,e){let i,r=this.tail;if(arguments.length>1)i=e;else if(this.tail)r=this.tail.prev,i=this.tail.value;else throw new TypeError("Reduce of empty list with no initial value");for(let n=this.length-1;r;n--)i=t(i,r.value,n),r=r.prev;return i}toArray(){let t=new Array(this.length);for(let e=0,i=this.head;i;e++)t[e]=i.value,i=i.next;return t}toArrayReverse(){let t=new Array(this.length);for(let e=0,i=this.tail;i;e++)t[e]=i.value,i=i.prev;return t}slice(t=0,e=this.length){e<0&&(e+=this.length),t<0&&(t+=this.length);let i=new s;if(e<t||e<0)return i;t<0&&(t=0),e>this.length&&(e=this.length);let r=this.head,n=0;for(n=0;r&&n<t;n++)r=r.next;for(;r&&n<e;n++,r=r.next)i.push(r.value);return i}sliceReverse(t=0,e=this.length){e<0&&(e+=this.length),t<0&&(t+=this.length);let i=new s;if(e<t||e<0)return i;t<0&&(t=0),e>this.length&&(e=this.length);let r=this.length,n=this.tail;for(;n&&r>e;r--)n=n.prev;for(;n&&r>t;r--,n=n.prev)i.push(n.value);return i}splice(t,e=0,...i){t>this.length&&(t=this.length-1),t<0&&(t=this.length+t);let r=this.head;for(let o=0;r&&o<t;o++)r=r.next;let n=[];for(let o=0;r&&o<e;o++)n.push(r.value),r=this.removeNode(r);r?r!==this.tail&&(r=r.prev):r=this.tail;for(let o of i)r=Zn(this,r,o);return n}reverse(){let t=this.head,e=this.tail;for(let i=t;i;i=i.prev){let r=i.prev;i.prev=i.next,i.next=r}return this.head=e,this.tail=t,this}};function Zn(s,t,e){let i=t,r=t?t.next:s.head,n=new ue(e,i,r,s);return n.next===void 0&&(s.tail=n),n.prev===void 0&&(s.head=n),s.length++,n}function Yn(s,t){s.tail=new ue(t,s.tail,void 0,s),s.head||(s.head=s.tail),s.length++}function Kn(s,t){s.head=new ue(t,void 0,s.head,s),s.tail||(s.tail=s.head),s.length++}var ue=class{list;next;prev;value;constructor(t,e,i,r){this.list=r,this.value=t,e?(e.next=this,this.prev=e):this.prev=void 0,i?(i.prev=this,this.next=i):this.next=void 0}};var pi=class{path;absolute;entry;stat;readdir;pending=!1;pendingLink=!1;ignore=!1;piped=!1;constructor(t,e){this.path=t||"./",this.absolute=e}},nr=Buffer.alloc(1024),li=Symbol("onStat"),me=Symbol("ended"),W=Symbol("queue"),pe=Symbol("pendingLinks"),Et=Symbol("current"),Ft=Symbol("process"),Ee=Symbol("processing"),ai=Symbol("processJob"),G=Symbol("jobs"),ls=Symbol("jobDone"),ci=Symbol("addFSEntry"),or=Symbol("addTarEntry"),ds=Symbol("stat"),us=Symbol("readdir"),fi=Symbol("onreaddir"),di=Symbol("pipe"),hr=Symbol("entry"),cs=Symbol("entryOpt"),ui=Symbol("writeEntryClass"),lr=Symbol("write"),index_min_fs=Symbol("ondrain"),wt=class extends A{sync=!1;opt;cwd;maxReadSize;preservePaths;strict;noPax;prefix;linkCache;statCache;file;portable;zip;readdirCache;noDirRecurse;follow;noMtime;mtime;filter;jobs;[ui];onWriteEntry;[W];[pe]=new Map;[G]=0;[Ee]=!1;[me]=!1;constructor(t={}){if(super(),this.opt=t,this.file=t.file||"",this.cwd=t.cwd||process.cwd(),this.maxReadSize=t.maxReadSize,this.preservePaths=!!t.preservePaths,this.strict=!!t.strict,this.noPax=!!t.noPax,this.prefix=f(t.prefix||""),this.linkCache=t.linkCache||new Map,this.statCache=t.statCache||new Map,this.readdirCache=t.readdirCache||new Map,this.onWriteEntry=t.onWriteEntry,this[ui]=de,typeof t.onwarn=="function"&&this.on("warn",t.onwarn),this.portable=!!t.portable,t.gzip||t.brotli||t.zstd){if((t.gzip?1:0)+(t.brotli?1:0)+(t.zstd?1:0)>1)throw new TypeError("gzip, brotli, zstd are mutually exclusive");if(t.gzip&&(typeof t.gzip!="object"&&(t.gzip={}),this.portable&&(t.gzip.portable=!0),this.zip=new ze(t.gzip)),t.brotli&&(typeof t.brotli!="object"&&(t.brotli={}),this.zip=new We(t.brotli)),t.zstd&&(typeof t.zstd!="object"&&(t.zstd={}),this.zip=new Ye(t.zstd)),!this.zip)throw new Error("impossible");let e=this.zip;e.on("data",i=>super.write(i)),e.on("end",()=>super.end()),e.on("drain",()=>this[index_min_fs]()),this.on("resume",()=>e.resume())}else this.on("drain",this[index_min_fs]);this.noDirRecurse=!!t.noDirRecurse,this.follow=!!t.follow,this.noMtime=!!t.noMtime,t.mtime&&(this.mtime=t.mtime),this.filter=typeof t.filter=="function"?t.filter:()=>!0,this[W]=new hi,this[G]=0,this.jobs=Number(t.jobs)||4,this[Ee]=!1,this[me]=!1}[lr](t){return super.write(t)}add(t){return this.write(t),this}end(t,e,i){return typeof t=="function"&&(i=t,t=void 0),typeof e=="function"&&(i=e,e=void 0),t&&this.add(t),this[me]=!0,this[Ft](),i&&i(),this}write(t){if(this[me])throw new Error("write after end");return typeof t=="string"?this[ci](t):this[or](t),this.flowing}[or](t){let e=f(external_path_.resolve(this.cwd,t.path));if(!this.filter(t.path,t))t.resume();else{let i=new pi(t.path,e);i.entry=new oi(t,this[cs](i)),i.entry.on("end",()=>this[ls](i)),this[G]+=1,this[W].push(i)}this[Ft]()}[ci](t){let e=f(external_path_.resolve(this.cwd,t));this[W].push(new pi(t,e)),this[Ft]()}[ds](t){t.pending=!0,this[G]+=1;let e=this.follow?"stat":"lstat";external_fs_[e](t.absolute,(i,r)=>{t.pending=!1,this[G]-=1,i?this.emit("error",i):this[li](t,r)})}[li](t,e){if(this.statCache.set(t.absolute,e),t.stat=e,!this.filter(t.path,e))t.ignore=!0;else if(e.isFile()&&e.nlink>1&&!this.linkCache.get(`${e.dev}:${e.ino}`)&&!this.sync)if(t===this[Et])this[ai](t);else{let i=`${e.dev}:${e.ino}`,r=this[pe].get(i);r?r.push(t):this[pe].set(i,[t]),t.pendingLink=!0,t.pending=!0}this[Ft]()}[us](t){t.pending=!0,this[G]+=1,external_fs_.readdir(t.absolute,(e,i)=>{if(t.pending=!1,this[G]-=1,e)return this.emit("error",e);this[fi](t,i)})}[fi](t,e){this.readdirCache.set(t.absolute,e),t.readdir=e,this[Ft]()}[Ft](){if(!this[Ee]){this[Ee]=!0;for(let t=this[W].head;t&&this[G]<this.jobs;t=t.next)if(this[ai](t.value),t.value.ignore){let e=t.next;this[W].removeNode(t),t.next=e}this[Ee]=!1,this[me]&&this[W].length===0&&this[G]===0&&(this.zip?this.zip.end(nr):(super.write(nr),super.end()))}}get[Et](){return this[W]&&this[W].head&&this[W].head.value}[ls](t){this[W].shift(),this[G]-=1;let{stat:e}=t;if(e&&e.isFile()&&e.nlink>1){let i=`${e.dev}:${e.ino}`,r=this[pe].get(i);if(r){this[pe].delete(i);for(let n of r)n.pending=!1,this[ai](n)}}this[Ft]()}[ai](t){if(t.pending&&t.pendingLink&&t===this[Et]&&(t.pending=!1,t.pendingLink=!1),!t.pending){if(t.entry){t===this[Et]&&!t.piped&&this[di](t);return}if(!t.stat){let e=this.statCache.get(t.absolute);e?this[li](t,e):this[ds](t)}if(t.stat&&!t.ignore){if(!this.noDirRecurse&&t.stat.isDirectory()&&!t.readdir){let e=this.readdirCache.get(t.absolute);if(e?this[fi](t,e):this[us](t),!t.readdir)return}if(t.entry=this[hr](t),!t.entry){t.ignore=!0;return}t===this[Et]&&!t.piped&&this[di](t)}}}[cs](t){return{onwarn:(e,i,r)=>this.warn(e,i,r),noPax:this.noPax,cwd:this.cwd,absolute:t.absolute,preservePaths:this.preservePaths,maxReadSize:this.maxReadSize,strict:this.strict,portable:this.portable,linkCache:this.linkCache,statCache:this.statCache,noMtime:this.noMtime,mtime:this.mtime,prefix:this.prefix,onWriteEntry:this.onWriteEntry}}[hr](t){this[G]+=1;try{return new this[ui](t.path,this[cs](t)).on("end",()=>this[ls](t)).on("error",i=>this.emit("error",i))}catch(e){this.emit("error",e)}}[index_min_fs](){this[Et]&&this[Et].entry&&this[Et].entry.resume()}[di](t){t.piped=!0,t.readdir&&t.readdir.forEach(r=>{let n=t.path,o=n==="./"?"":n.replace(/\/*$/,"/");this[ci](o+r)});let e=t.entry,i=this.zip;if(!e)throw new Error("cannot pipe without source");i?e.on("data",r=>{i.write(r)||e.pause()}):e.on("data",r=>{super.write(r)||e.pause()})}pause(){return this.zip&&this.zip.pause(),super.pause()}warn(t,e,i={}){Dt(this,t,e,i)}},kt=class extends wt{sync=!0;constructor(t){super(t),this[ui]=ni}pause(){}resume(){}[ds](t){let e=this.follow?"statSync":"lstatSync";this[li](t,external_fs_[e](t.absolute))}[us](t){this[fi](t,external_fs_.readdirSync(t.absolute))}[di](t){let e=t.entry,i=this.zip;if(t.readdir&&t.readdir.forEach(r=>{let n=t.path,o=n==="./"?"":n.replace(/\/*$/,"/");this[ci](o+r)}),!e)throw new Error("Cannot pipe without source");i?e.on("data",r=>{i.write(r)}):e.on("data",r=>{super[lr](r)})}};var Vn=(s,t)=>{let e=new kt(s),i=new Wt(s.file,{mode:s.mode||438});e.pipe(i),fr(e,t)},$n=(s,t)=>{let e=new wt(s),i=new et(s.file,{mode:s.mode||438});e.pipe(i);let r=new Promise((n,o)=>{i.on("error",o),i.on("close",n),e.on("error",o)});return dr(e,t).catch(n=>e.emit("error",n)),r},fr=(s,t)=>{t.forEach(e=>{e.charAt(0)==="@"?Ct({file:external_node_path_namespaceObject.resolve(s.cwd,e.slice(1)),sync:!0,noResume:!0,onReadEntry:i=>s.add(i)}):s.add(e)}),s.end()},dr=async(s,t)=>{for(let e of t)e.charAt(0)==="@"?await Ct({file:external_node_path_namespaceObject.resolve(String(s.cwd),e.slice(1)),noResume:!0,onReadEntry:i=>{s.add(i)}}):s.add(e);s.end()},Xn=(s,t)=>{let e=new kt(s);return fr(e,t),e},qn=(s,t)=>{let e=new wt(s);return dr(e,t).catch(i=>e.emit("error",i)),e},Qn=K(Vn,$n,Xn,qn,(s,t)=>{if(!t?.length)throw new TypeError("no paths specified to add to archive")});var Jn=process.env.__FAKE_PLATFORM__||process.platform,Er=Jn==="win32",{O_CREAT:wr,O_NOFOLLOW:ur,O_TRUNC:Sr,O_WRONLY:yr}=external_fs_.constants,Rr=Number(process.env.__FAKE_FS_O_FILENAME__)||external_fs_.constants.UV_FS_O_FILEMAP||0,jn=Er&&!!Rr,to=512*1024,eo=Rr|Sr|wr|yr,mr=!Er&&typeof ur=="number"?ur|Sr|wr|yr:null,ms=mr!==null?()=>mr:jn?s=>s<to?eo:"w":()=>"w";var ps=(s,t,e)=>{try{return external_node_fs_namespaceObject.lchownSync(s,t,e)}catch(i){if(i?.code!=="ENOENT")throw i}},Ei=(s,t,e,i)=>{external_node_fs_namespaceObject.lchown(s,t,e,r=>{i(r&&r?.code!=="ENOENT"?r:null)})},io=(s,t,e,i,r)=>{if(t.isDirectory())Es(external_node_path_namespaceObject.resolve(s,t.name),e,i,n=>{if(n)return r(n);let o=external_node_path_namespaceObject.resolve(s,t.name);Ei(o,e,i,r)});else{let n=external_node_path_namespaceObject.resolve(s,t.name);Ei(n,e,i,r)}},Es=(s,t,e,i)=>{external_node_fs_namespaceObject.readdir(s,{withFileTypes:!0},(r,n)=>{if(r){if(r.code==="ENOENT")return i();if(r.code!=="ENOTDIR"&&r.code!=="ENOTSUP")return i(r)}if(r||!n.length)return Ei(s,t,e,i);let o=n.length,h=null,a=l=>{if(!h){if(l)return i(h=l);if(--o===0)return Ei(s,t,e,i)}};for(let l of n)io(s,l,t,e,a)})},so=(s,t,e,i)=>{t.isDirectory()&&ws(external_node_path_namespaceObject.resolve(s,t.name),e,i),ps(external_node_path_namespaceObject.resolve(s,t.name),e,i)},ws=(s,t,e)=>{let i;try{i=external_node_fs_namespaceObject.readdirSync(s,{withFileTypes:!0})}catch(r){let n=r;if(n?.code==="ENOENT")return;if(n?.code==="ENOTDIR"||n?.code==="ENOTSUP")return ps(s,t,e);throw n}for(let r of i)so(s,r,t,e);return ps(s,t,e)};var Se=class extends Error{path;code;syscall="chdir";constructor(t,e){super(`${e}: Cannot cd into '${t}'`),this.path=t,this.code=e}get name(){return"CwdError"}};var St=class extends Error{path;symlink;syscall="symlink";code="TAR_SYMLINK_ERROR";constructor(t,e){super("TAR_SYMLINK_ERROR: Cannot extract through symbolic link"),this.symlink=t,this.path=e}get name(){return"SymlinkError"}};var no=(s,t)=>{external_node_fs_namespaceObject.stat(s,(e,i)=>{(e||!i.isDirectory())&&(e=new Se(s,e?.code||"ENOTDIR")),t(e)})},gr=(s,t,e)=>{s=f(s);let i=t.umask??18,r=t.mode|448,n=(r&i)!==0,o=t.uid,h=t.gid,a=typeof o=="number"&&typeof h=="number"&&(o!==t.processUid||h!==t.processGid),l=t.preserve,c=t.unlink,d=f(t.cwd),y=(E,x)=>{E?e(E):x&&a?Es(x,o,h,Le=>y(Le)):n?external_node_fs_namespaceObject.chmod(s,r,e):e()};if(s===d)return no(s,y);if(l)return external_node_fs_promises_namespaceObject.mkdir(s,{mode:r,recursive:!0}).then(E=>y(null,E??void 0),y);let D=f(external_node_path_namespaceObject.relative(d,s)).split("/");Ss(d,D,r,c,d,void 0,y)},Ss=(s,t,e,i,r,n,o)=>{if(t.length===0)return o(null,n);let h=t.shift(),a=f(external_node_path_namespaceObject.resolve(s+"/"+h));external_node_fs_namespaceObject.mkdir(a,e,br(a,t,e,i,r,n,o))},br=(s,t,e,i,r,n,o)=>h=>{h?external_node_fs_namespaceObject.lstat(s,(a,l)=>{if(a)a.path=a.path&&f(a.path),o(a);else if(l.isDirectory())Ss(s,t,e,i,r,n,o);else if(i)external_node_fs_namespaceObject.unlink(s,c=>{if(c)return o(c);external_node_fs_namespaceObject.mkdir(s,e,br(s,t,e,i,r,n,o))});else{if(l.isSymbolicLink())return o(new St(s,s+"/"+t.join("/")));o(h)}}):(n=n||s,Ss(s,t,e,i,r,n,o))},oo=s=>{let t=!1,e;try{t=external_node_fs_namespaceObject.statSync(s).isDirectory()}catch(i){e=i?.code}finally{if(!t)throw new Se(s,e??"ENOTDIR")}},_r=(s,t)=>{s=f(s);let e=t.umask??18,i=t.mode|448,r=(i&e)!==0,n=t.uid,o=t.gid,h=typeof n=="number"&&typeof o=="number"&&(n!==t.processUid||o!==t.processGid),a=t.preserve,l=t.unlink,c=f(t.cwd),d=E=>{E&&h&&ws(E,n,o),r&&external_node_fs_namespaceObject.chmodSync(s,i)};if(s===c)return oo(c),d();if(a)return d(external_node_fs_namespaceObject.mkdirSync(s,{mode:i,recursive:!0})??void 0);let T=f(external_node_path_namespaceObject.relative(c,s)).split("/"),D;for(let E=T.shift(),x=c;E&&(x+="/"+E);E=T.shift()){x=f(external_node_path_namespaceObject.resolve(x));try{external_node_fs_namespaceObject.mkdirSync(x,i),D=D||x}catch{let Le=external_node_fs_namespaceObject.lstatSync(x);if(Le.isDirectory())continue;if(l){external_node_fs_namespaceObject.unlinkSync(x),external_node_fs_namespaceObject.mkdirSync(x,i),D=D||x;continue}else if(Le.isSymbolicLink())return new St(x,x+"/"+T.join("/"))}}return d(D)};var ys=Object.create(null),Or=1e4,Vt=new Set,Tr=s=>{Vt.has(s)?Vt.delete(s):ys[s]=s.normalize("NFD").toLocaleLowerCase("en").toLocaleUpperCase("en"),Vt.add(s);let t=ys[s],e=Vt.size-Or;if(e>Or/10){for(let i of Vt)if(Vt.delete(i),delete ys[i],--e<=0)break}return t};var ho=process.env.TESTING_TAR_FAKE_PLATFORM||process.platform,ao=ho==="win32",lo=s=>s.split("/").slice(0,-1).reduce((e,i)=>{let r=e.at(-1);return r!==void 0&&(i=(0,external_node_path_namespaceObject.join)(r,i)),e.push(i||"/"),e},[]),yi=class{#t=new Map;#i=new Map;#s=new Set;reserve(t,e){t=ao?["win32 parallelization disabled"]:t.map(r=>mt((0,external_node_path_namespaceObject.join)(Tr(r))));let i=new Set(t.map(r=>lo(r)).reduce((r,n)=>r.concat(n)));this.#i.set(e,{dirs:i,paths:t});for(let r of t){let n=this.#t.get(r);n?n.push(e):this.#t.set(r,[e])}for(let r of i){let n=this.#t.get(r);if(!n)this.#t.set(r,[new Set([e])]);else{let o=n.at(-1);o instanceof Set?o.add(e):n.push(new Set([e]))}}return this.#r(e)}#n(t){let e=this.#i.get(t);if(!e)throw new Error("function does not have any path reservations");return{paths:e.paths.map(i=>this.#t.get(i)),dirs:[...e.dirs].map(i=>this.#t.get(i))}}check(t){let{paths:e,dirs:i}=this.#n(t);return e.every(r=>r&&r[0]===t)&&i.every(r=>r&&r[0]instanceof Set&&r[0].has(t))}#r(t){return this.#s.has(t)||!this.check(t)?!1:(this.#s.add(t),t(()=>this.#e(t)),!0)}#e(t){if(!this.#s.has(t))return!1;let e=this.#i.get(t);if(!e)throw new Error("invalid reservation");let{paths:i,dirs:r}=e,n=new Set;for(let o of i){let h=this.#t.get(o);if(!h||h?.[0]!==t)continue;let a=h[1];if(!a){this.#t.delete(o);continue}if(h.shift(),typeof a=="function")n.add(a);else for(let l of a)n.add(l)}for(let o of r){let h=this.#t.get(o),a=h?.[0];if(!(!h||!(a instanceof Set)))if(a.size===1&&h.length===1){this.#t.delete(o);continue}else if(a.size===1){h.shift();let l=h[0];typeof l=="function"&&n.add(l)}else a.delete(t)}return this.#s.delete(t),n.forEach(o=>this.#r(o)),!0}};var Lr=()=>process.umask();var Dr=Symbol("onEntry"),_s=Symbol("checkFs"),Nr=Symbol("checkFs2"),Os=Symbol("isReusable"),P=Symbol("makeFs"),Ts=Symbol("file"),xs=Symbol("directory"),gi=Symbol("link"),Ar=Symbol("symlink"),Ir=Symbol("hardlink"),Re=Symbol("ensureNoSymlink"),Cr=Symbol("unsupported"),Fr=Symbol("checkPath"),Rs=Symbol("stripAbsolutePath"),yt=Symbol("mkdir"),O=Symbol("onError"),Ri=Symbol("pending"),kr=Symbol("pend"),$t=Symbol("unpend"),gs=Symbol("ended"),bs=Symbol("maybeClose"),Ls=Symbol("skip"),ge=Symbol("doChown"),be=Symbol("uid"),_e=Symbol("gid"),Oe=Symbol("checkedCwd"),fo=process.env.TESTING_TAR_FAKE_PLATFORM||process.platform,Te=fo==="win32",uo=1024,mo=(s,t)=>{if(!Te)return external_node_fs_namespaceObject.unlink(s,t);let e=s+".DELETE."+(0,external_node_crypto_.randomBytes)(16).toString("hex");external_node_fs_namespaceObject.rename(s,e,i=>{if(i)return t(i);external_node_fs_namespaceObject.unlink(e,t)})},po=s=>{if(!Te)return external_node_fs_namespaceObject.unlinkSync(s);let t=s+".DELETE."+(0,external_node_crypto_.randomBytes)(16).toString("hex");external_node_fs_namespaceObject.renameSync(s,t),external_node_fs_namespaceObject.unlinkSync(t)},vr=(s,t,e)=>s!==void 0&&s===s>>>0?s:t!==void 0&&t===t>>>0?t:e,Xt=class extends rt{[gs]=!1;[Oe]=!1;[Ri]=0;reservations=new yi;transform;writable=!0;readable=!1;uid;gid;setOwner;preserveOwner;processGid;processUid;maxDepth;forceChown;win32;newer;keep;noMtime;preservePaths;unlink;cwd;strip;processUmask;umask;dmode;fmode;chmod;constructor(t={}){if(t.ondone=()=>{this[gs]=!0,this[bs]()},super(t),this.transform=t.transform,this.chmod=!!t.chmod,typeof t.uid=="number"||typeof t.gid=="number"){if(typeof t.uid!="number"||typeof t.gid!="number")throw new TypeError("cannot set owner without number uid and gid");if(t.preserveOwner)throw new TypeError("cannot preserve owner in archive and also set owner explicitly");this.uid=t.uid,this.gid=t.gid,this.setOwner=!0}else this.uid=void 0,this.gid=void 0,this.setOwner=!1;this.preserveOwner=t.preserveOwner===void 0&&typeof t.uid!="number"?process.getuid?.()===0:!!t.preserveOwner,this.processUid=(this.preserveOwner||this.setOwner)&&process.getuid?process.getuid():void 0,this.processGid=(this.preserveOwner||this.setOwner)&&process.getgid?process.getgid():void 0,this.maxDepth=typeof t.maxDepth=="number"?t.maxDepth:uo,this.forceChown=t.forceChown===!0,this.win32=!!t.win32||Te,this.newer=!!t.newer,this.keep=!!t.keep,this.noMtime=!!t.noMtime,this.preservePaths=!!t.preservePaths,this.unlink=!!t.unlink,this.cwd=f(external_node_path_namespaceObject.resolve(t.cwd||process.cwd())),this.strip=Number(t.strip)||0,this.processUmask=this.chmod?typeof t.processUmask=="number"?t.processUmask:Lr():0,this.umask=typeof t.umask=="number"?t.umask:this.processUmask,this.dmode=t.dmode||511&~this.umask,this.fmode=t.fmode||438&~this.umask,this.on("entry",e=>this[Dr](e))}warn(t,e,i={}){return(t==="TAR_BAD_ARCHIVE"||t==="TAR_ABORT")&&(i.recoverable=!1),super.warn(t,e,i)}[bs](){this[gs]&&this[Ri]===0&&(this.emit("prefinish"),this.emit("finish"),this.emit("end"))}[Rs](t,e){let i=t[e],{type:r}=t;if(!i||this.preservePaths)return!0;let[n,o]=ce(i),h=o.replaceAll(/\\/g,"/").split("/");if(h.includes("..")||Te&&/^[a-z]:\.\.$/i.test(h[0]??"")){if(e==="path"||r==="Link")return this.warn("TAR_ENTRY_ERROR",`${e} contains '..'`,{entry:t,[e]:i}),!1;let a=external_node_path_namespaceObject.posix.dirname(t.path),l=external_node_path_namespaceObject.posix.normalize(external_node_path_namespaceObject.posix.join(a,h.join("/")));if(l.startsWith("../")||l==="..")return this.warn("TAR_ENTRY_ERROR",`${e} escapes extraction directory`,{entry:t,[e]:i}),!1}return n&&(t[e]=String(o),this.warn("TAR_ENTRY_INFO",`stripping ${n} from absolute ${e}`,{entry:t,[e]:i})),!0}[Fr](t){let e=f(t.path),i=e.split("/");if(this.strip){if(i.length<this.strip)return!1;if(t.type==="Link"){let r=f(String(t.linkpath)).split("/");if(r.length>=this.strip)t.linkpath=r.slice(this.strip).join("/");else return!1}i.splice(0,this.strip),t.path=i.join("/")}if(isFinite(this.maxDepth)&&i.length>this.maxDepth)return this.warn("TAR_ENTRY_ERROR","path excessively deep",{entry:t,path:e,depth:i.length,maxDepth:this.maxDepth}),!1;if(!this[Rs](t,"path")||!this[Rs](t,"linkpath"))return!1;if(t.absolute=external_node_path_namespaceObject.isAbsolute(t.path)?f(external_node_path_namespaceObject.resolve(t.path)):f(external_node_path_namespaceObject.resolve(this.cwd,t.path)),!this.preservePaths&&typeof t.absolute=="string"&&t.absolute.indexOf(this.cwd+"/")!==0&&t.absolute!==this.cwd)return this.warn("TAR_ENTRY_ERROR","path escaped extraction target",{entry:t,path:f(t.path),resolvedPath:t.absolute,cwd:this.cwd}),!1;if(t.absolute===this.cwd&&t.type!=="Directory"&&t.type!=="GNUDumpDir")return!1;if(this.win32){let{root:r}=external_node_path_namespaceObject.win32.parse(String(t.absolute));t.absolute=r+ts(String(t.absolute).slice(r.length));let{root:n}=external_node_path_namespaceObject.win32.parse(t.path);t.path=n+ts(t.path.slice(n.length))}return!0}[Dr](t){if(!this[Fr](t))return t.resume();switch(external_node_assert_.equal(typeof t.absolute,"string"),t.type){case"Directory":case"GNUDumpDir":t.mode&&(t.mode=t.mode|448);case"File":case"OldFile":case"ContiguousFile":case"Link":case"SymbolicLink":return this[_s](t);default:return this[Cr](t)}}[O](t,e){t.name==="CwdError"?this.emit("error",t):(this.warn("TAR_ENTRY_ERROR",t,{entry:e}),this[$t](),e.resume())}[yt](t,e,i){gr(f(t),{uid:this.uid,gid:this.gid,processUid:this.processUid,processGid:this.processGid,umask:this.processUmask,preserve:this.preservePaths,unlink:this.unlink,cwd:this.cwd,mode:e},i)}[ge](t){return this.forceChown||this.preserveOwner&&(typeof t.uid=="number"&&t.uid!==this.processUid||typeof t.gid=="number"&&t.gid!==this.processGid)||typeof this.uid=="number"&&this.uid!==this.processUid||typeof this.gid=="number"&&this.gid!==this.processGid}[be](t){return vr(this.uid,t.uid,this.processUid)}[_e](t){return vr(this.gid,t.gid,this.processGid)}[Ts](t,e){let i=typeof t.mode=="number"?t.mode&4095:this.fmode,r=new et(String(t.absolute),{flags:ms(t.size),mode:i,autoClose:!1});r.on("error",a=>{r.fd&&external_node_fs_namespaceObject.close(r.fd,()=>{}),r.write=()=>!0,this[O](a,t),e()});let n=1,o=a=>{if(a){r.fd&&external_node_fs_namespaceObject.close(r.fd,()=>{}),this[O](a,t),e();return}--n===0&&r.fd!==void 0&&external_node_fs_namespaceObject.close(r.fd,l=>{l?this[O](l,t):this[$t](),e()})};r.on("finish",()=>{let a=String(t.absolute),l=r.fd;if(typeof l=="number"&&t.mtime&&!this.noMtime){n++;let c=t.atime||new Date,d=t.mtime;external_node_fs_namespaceObject.futimes(l,c,d,y=>y?external_node_fs_namespaceObject.utimes(a,c,d,T=>o(T&&y)):o())}if(typeof l=="number"&&this[ge](t)){n++;let c=this[be](t),d=this[_e](t);typeof c=="number"&&typeof d=="number"&&external_node_fs_namespaceObject.fchown(l,c,d,y=>y?external_node_fs_namespaceObject.chown(a,c,d,T=>o(T&&y)):o())}o()});let h=this.transform&&this.transform(t)||t;h!==t&&(h.on("error",a=>{this[O](a,t),e()}),t.pipe(h)),h.pipe(r)}[xs](t,e){let i=typeof t.mode=="number"?t.mode&4095:this.dmode;this[yt](String(t.absolute),i,r=>{if(r){this[O](r,t),e();return}let n=1,o=()=>{--n===0&&(e(),this[$t](),t.resume())};t.mtime&&!this.noMtime&&(n++,external_node_fs_namespaceObject.utimes(String(t.absolute),t.atime||new Date,t.mtime,o)),this[ge](t)&&(n++,external_node_fs_namespaceObject.chown(String(t.absolute),Number(this[be](t)),Number(this[_e](t)),o)),o()})}[Cr](t){t.unsupported=!0,this.warn("TAR_ENTRY_UNSUPPORTED",`unsupported entry type: ${t.type}`,{entry:t}),t.resume()}[Ar](t,e){let i=f(external_node_path_namespaceObject.relative(this.cwd,external_node_path_namespaceObject.resolve(external_node_path_namespaceObject.dirname(String(t.absolute)),String(t.linkpath)))).split("/");this[Re](t,this.cwd,i,()=>this[gi](t,String(t.linkpath),"symlink",e),r=>{this[O](r,t),e()})}[Ir](t,e){let i=f(external_node_path_namespaceObject.resolve(this.cwd,String(t.linkpath))),r=f(String(t.linkpath)).split("/");this[Re](t,this.cwd,r,()=>this[gi](t,i,"link",e),n=>{this[O](n,t),e()})}[Re](t,e,i,r,n){let o=i.shift();if(this.preservePaths||o===void 0)return r();let h=external_node_path_namespaceObject.resolve(e,o);external_node_fs_namespaceObject.lstat(h,(a,l)=>{if(a)return r();if(l?.isSymbolicLink())return n(new St(h,external_node_path_namespaceObject.resolve(h,i.join("/"))));this[Re](t,h,i,r,n)})}[kr](){this[Ri]++}[$t](){this[Ri]--,this[bs]()}[Ls](t){this[$t](),t.resume()}[Os](t,e){return t.type==="File"&&!this.unlink&&e.isFile()&&e.nlink<=1&&!Te}[_s](t){this[kr]();let e=[t.path];t.linkpath&&e.push(t.linkpath),this.reservations.reserve(e,i=>this[Nr](t,i))}[Nr](t,e){let i=h=>{e(h)},r=()=>{this[yt](this.cwd,this.dmode,h=>{if(h){this[O](h,t),i();return}this[Oe]=!0,n()})},n=()=>{if(t.absolute!==this.cwd){let h=f(external_node_path_namespaceObject.dirname(String(t.absolute)));if(h!==this.cwd)return this[yt](h,this.dmode,a=>{if(a){this[O](a,t),i();return}o()})}o()},o=()=>{external_node_fs_namespaceObject.lstat(String(t.absolute),(h,a)=>{if(a&&(this.keep||this.newer&&a.mtime>(t.mtime??a.mtime))){this[Ls](t),i();return}if(h||this[Os](t,a))return this[P](null,t,i);if(a.isDirectory()){if(t.type==="Directory"){let l=this.chmod&&t.mode&&(a.mode&4095)!==t.mode,c=d=>this[P](d??null,t,i);return l?external_node_fs_namespaceObject.chmod(String(t.absolute),Number(t.mode),c):c()}if(t.absolute!==this.cwd)return external_node_fs_namespaceObject.rmdir(String(t.absolute),l=>this[P](l??null,t,i))}if(t.absolute===this.cwd)return this[P](null,t,i);mo(String(t.absolute),l=>this[P](l??null,t,i))})};this[Oe]?n():r()}[P](t,e,i){if(t){this[O](t,e),i();return}switch(e.type){case"File":case"OldFile":case"ContiguousFile":return this[Ts](e,i);case"Link":return this[Ir](e,i);case"SymbolicLink":return this[Ar](e,i);case"Directory":case"GNUDumpDir":return this[xs](e,i)}}[gi](t,e,i,r){external_node_fs_namespaceObject[i](e,String(t.absolute),n=>{n?this[O](n,t):(this[$t](),t.resume()),r()})}},ye=s=>{try{return[null,s()]}catch(t){return[t,null]}},xe=class extends Xt{sync=!0;[P](t,e){return super[P](t,e,()=>{})}[_s](t){if(!this[Oe]){let n=this[yt](this.cwd,this.dmode);if(n)return this[O](n,t);this[Oe]=!0}if(t.absolute!==this.cwd){let n=f(external_node_path_namespaceObject.dirname(String(t.absolute)));if(n!==this.cwd){let o=this[yt](n,this.dmode);if(o)return this[O](o,t)}}let[e,i]=ye(()=>external_node_fs_namespaceObject.lstatSync(String(t.absolute)));if(i&&(this.keep||this.newer&&i.mtime>(t.mtime??i.mtime)))return this[Ls](t);if(e||this[Os](t,i))return this[P](null,t);if(i.isDirectory()){if(t.type==="Directory"){let o=this.chmod&&t.mode&&(i.mode&4095)!==t.mode,[h]=o?ye(()=>{external_node_fs_namespaceObject.chmodSync(String(t.absolute),Number(t.mode))}):[];return this[P](h,t)}let[n]=ye(()=>external_node_fs_namespaceObject.rmdirSync(String(t.absolute)));this[P](n,t)}let[r]=t.absolute===this.cwd?[]:ye(()=>po(String(t.absolute)));this[P](r,t)}[Ts](t,e){let i=typeof t.mode=="number"?t.mode&4095:this.fmode,r=h=>{let a;try{external_node_fs_namespaceObject.closeSync(n)}catch(l){a=l}(h||a)&&this[O](h||a,t),e()},n;try{n=external_node_fs_namespaceObject.openSync(String(t.absolute),ms(t.size),i)}catch(h){return r(h)}let o=this.transform&&this.transform(t)||t;o!==t&&(o.on("error",h=>this[O](h,t)),t.pipe(o)),o.on("data",h=>{try{external_node_fs_namespaceObject.writeSync(n,h,0,h.length)}catch(a){r(a)}}),o.on("end",()=>{let h=null;if(t.mtime&&!this.noMtime){let a=t.atime||new Date,l=t.mtime;try{external_node_fs_namespaceObject.futimesSync(n,a,l)}catch(c){try{external_node_fs_namespaceObject.utimesSync(String(t.absolute),a,l)}catch{h=c}}}if(this[ge](t)){let a=this[be](t),l=this[_e](t);try{external_node_fs_namespaceObject.fchownSync(n,Number(a),Number(l))}catch(c){try{external_node_fs_namespaceObject.chownSync(String(t.absolute),Number(a),Number(l))}catch{h=h||c}}}r(h)})}[xs](t,e){let i=typeof t.mode=="number"?t.mode&4095:this.dmode,r=this[yt](String(t.absolute),i);if(r){this[O](r,t),e();return}if(t.mtime&&!this.noMtime)try{external_node_fs_namespaceObject.utimesSync(String(t.absolute),t.atime||new Date,t.mtime)}catch{}if(this[ge](t))try{external_node_fs_namespaceObject.chownSync(String(t.absolute),Number(this[be](t)),Number(this[_e](t)))}catch{}e(),t.resume()}[yt](t,e){try{return _r(f(t),{uid:this.uid,gid:this.gid,processUid:this.processUid,processGid:this.processGid,umask:this.processUmask,preserve:this.preservePaths,unlink:this.unlink,cwd:this.cwd,mode:e})}catch(i){return i}}[Re](t,e,i,r,n){if(this.preservePaths||i.length===0)return r();let o=e;for(let h of i){o=external_node_path_namespaceObject.resolve(o,h);let[a,l]=ye(()=>external_node_fs_namespaceObject.lstatSync(o));if(a)return r();if(l.isSymbolicLink())return n(new St(o,external_node_path_namespaceObject.resolve(e,i.join("/"))))}r()}[gi](t,e,i,r){let n=`${i}Sync`;try{external_node_fs_namespaceObject[n](e,String(t.absolute)),r(),t.resume()}catch(o){return this[O](o,t)}}};var Eo=s=>{let t=new xe(s),e=s.file,i=external_node_fs_namespaceObject.statSync(e),r=s.maxReadSize||16*1024*1024;new Be(e,{readSize:r,size:i.size}).pipe(t)},wo=(s,t)=>{let e=new Xt(s),i=s.maxReadSize||16*1024*1024,r=s.file;return new Promise((o,h)=>{e.on("error",h),e.on("close",o),external_node_fs_namespaceObject.stat(r,(a,l)=>{if(a)h(a);else{let c=new _t(r,{readSize:i,size:l.size});c.on("error",h),c.pipe(e)}})})},So=K(Eo,wo,s=>new xe(s),s=>new Xt(s),(s,t)=>{t?.length&&Qi(s,t)});var yo=(s,t)=>{let e=new kt(s),i=!0,r,n;try{try{r=external_node_fs_namespaceObject.openSync(s.file,"r+")}catch(a){if(a?.code==="ENOENT")r=external_node_fs_namespaceObject.openSync(s.file,"w+");else throw a}let o=external_node_fs_namespaceObject.fstatSync(r),h=Buffer.alloc(512);t:for(n=0;n<o.size;n+=512){for(let c=0,d=0;c<512;c+=d){if(d=external_node_fs_namespaceObject.readSync(r,h,c,h.length-c,n+c),n===0&&h[0]===31&&h[1]===139)throw new Error("cannot append to compressed archives");if(!d)break t}let a=new F(h);if(!a.cksumValid)break;let l=512*Math.ceil((a.size||0)/512);if(n+l+512>o.size)break;n+=l,s.mtimeCache&&a.mtime&&s.mtimeCache.set(String(a.path),a.mtime)}i=!1,Ro(s,e,n,r,t)}finally{if(i)try{external_node_fs_namespaceObject.closeSync(r)}catch{}}},Ro=(s,t,e,i,r)=>{let n=new Wt(s.file,{fd:i,start:e});t.pipe(n),bo(t,r)},go=(s,t)=>{t=Array.from(t);let e=new wt(s),i=(n,o,h)=>{let a=(T,D)=>{T?external_node_fs_namespaceObject.close(n,E=>h(T)):h(null,D)},l=0;if(o===0)return a(null,0);let c=0,d=Buffer.alloc(512),y=(T,D)=>{if(T||D===void 0)return a(T);if(c+=D,c<512&&D)return external_node_fs_namespaceObject.read(n,d,c,d.length-c,l+c,y);if(l===0&&d[0]===31&&d[1]===139)return a(new Error("cannot append to compressed archives"));if(c<512)return a(null,l);let E=new F(d);if(!E.cksumValid)return a(null,l);let x=512*Math.ceil((E.size??0)/512);if(l+x+512>o||(l+=x+512,l>=o))return a(null,l);s.mtimeCache&&E.mtime&&s.mtimeCache.set(String(E.path),E.mtime),c=0,external_node_fs_namespaceObject.read(n,d,0,512,l,y)};external_node_fs_namespaceObject.read(n,d,0,512,l,y)};return new Promise((n,o)=>{e.on("error",o);let h="r+",a=(l,c)=>{if(l&&l.code==="ENOENT"&&h==="r+")return h="w+",external_node_fs_namespaceObject.open(s.file,h,a);if(l||!c)return o(l);external_node_fs_namespaceObject.fstat(c,(d,y)=>{if(d)return external_node_fs_namespaceObject.close(c,()=>o(d));i(c,y.size,(T,D)=>{if(T)return o(T);let E=new et(s.file,{fd:c,start:D});e.pipe(E),E.on("error",o),E.on("close",n),_o(e,t)})})};external_node_fs_namespaceObject.open(s.file,h,a)})},bo=(s,t)=>{t.forEach(e=>{e.charAt(0)==="@"?Ct({file:external_node_path_namespaceObject.resolve(s.cwd,e.slice(1)),sync:!0,noResume:!0,onReadEntry:i=>s.add(i)}):s.add(e)}),s.end()},_o=async(s,t)=>{for(let e of t)e.charAt(0)==="@"?await Ct({file:external_node_path_namespaceObject.resolve(String(s.cwd),e.slice(1)),noResume:!0,onReadEntry:i=>s.add(i)}):s.add(e);s.end()},vt=K(yo,go,()=>{throw new TypeError("file is required")},()=>{throw new TypeError("file is required")},(s,t)=>{if(!Bs(s))throw new TypeError("file is required");if(s.gzip||s.brotli||s.zstd||s.file.endsWith(".br")||s.file.endsWith(".tbr"))throw new TypeError("cannot append to compressed archives");if(!t?.length)throw new TypeError("no paths specified to add/replace")});var Oo=K(vt.syncFile,vt.asyncFile,vt.syncNoFile,vt.asyncNoFile,(s,t=[])=>{vt.validate?.(s,t),To(s)}),To=s=>{let t=s.filter;s.mtimeCache||(s.mtimeCache=new Map),s.filter=t?(e,i)=>t(e,i)&&!((s.mtimeCache?.get(e)??i.mtime??0)>(i.mtime??0)):(e,i)=>!((s.mtimeCache?.get(e)??i.mtime??0)>(i.mtime??0))};
 //# sourceMappingURL=index.min.js.map
@@ -80748,7 +82789,8 @@ async function checkArtifact(path, expected, limits = DEFAULT_LIMITS) {
             done(null, chunk);
         },
     });
-    const entries = await listEntries(path, measure, limits, say);
+    const digests = new Map();
+    const entries = await listEntries(path, measure, limits, say, digests);
     const sha256 = hash.digest('hex');
     if (expected.sha256 !== undefined && expected.sha256.toLowerCase() !== sha256) {
         throw say(`has SHA-256 ${sha256}, not ${expected.sha256}: it is not the file that was built; download it anew`);
@@ -80758,9 +82800,25 @@ async function checkArtifact(path, expected, limits = DEFAULT_LIMITS) {
         throw say(`is refused: ${fault}. Nothing was changed`);
     requirePsgi(entries, expected.psgi, say);
     const unpackedBytes = entries.reduce((sum, entry) => sum + entry.size, 0);
-    return { path, sha256, bytes, unpackedBytes, files: entries.length };
+    return { path, sha256, bytes, unpackedBytes, files: entries.length, build: buildFacts(entries, digests) };
 }
-async function listEntries(path, measure, limits, say) {
+const CPANFILE = 'cpanfile';
+const SNAPSHOT = 'cpanfile.snapshot';
+function buildFacts(entries, digests) {
+    const paths = new Map(entries.map((entry) => [nameIn(entry.path), entry]));
+    const programs = ['bin/cpm', 'cpm'].filter((path) => ((paths.get(path)?.mode ?? 0) & 0o111) !== 0);
+    const names = [...paths.keys()];
+    return {
+        cpanfile: digests.get(CPANFILE) ?? null,
+        snapshot: digests.get(SNAPSHOT) ?? null,
+        vendored: names.some((name) => name.startsWith('vendor/cache/')),
+        hasLocal: names.some((name) => name === 'local' || name.startsWith('local/')),
+        cpm: programs[0] === undefined ? null : `./${programs[0]}`,
+    };
+}
+/** A path as it is below the top, without a slash at its end. */
+const nameIn = (path) => external_node_path_namespaceObject.posix.normalize(path).replace(/\/$/, '');
+async function listEntries(path, measure, limits, say, digests) {
     const unpack = await decompressorFor(path, say);
     const entries = [];
     const faults = [];
@@ -80773,6 +82831,12 @@ async function listEntries(path, measure, limits, say) {
             faults.push(say(`holds more than ${limits.entries} entries`));
         if (size > limits.unpackedBytes)
             faults.push(say(`unpacks to more than ${limits.unpackedBytes} bytes`));
+        const name = nameIn(entry.path);
+        if (name === CPANFILE || name === SNAPSHOT) {
+            const content = (0,external_node_crypto_.createHash)('sha256');
+            entry.on('data', (chunk) => content.update(chunk));
+            entry.on('end', () => digests.set(name, content.digest('hex')));
+        }
         entry.resume();
     };
     parser.on('entry', note);
@@ -80852,9 +82916,503 @@ function requirePsgi(entries, psgi, say) {
     throw say(`does not hold ${psgi} at its top: ${hint}`);
 }
 
+;// CONCATENATED MODULE: ./packages/release/lib/preflight/nginx.js
+const TOKEN = /\s+|#[^\n]*|"((?:\\[^]|[^"\\])*)"|'((?:\\[^]|[^'\\])*)'|([{};])|((?:\\[^]|[^\s;{}"'\\])(?:\\[^]|\$\{[^}]*\}|[^\s;{}\\])*)/gy;
+/** Reads what `nginx -T` prints: all files one after the other, which nginx itself has found to be valid. */
+function readNginx(text) {
+    const stack = [[]];
+    let words = [];
+    for (const [, double, single, mark, bare] of text.matchAll(TOKEN)) {
+        const word = double ?? single ?? bare;
+        if (word !== undefined)
+            words.push(word);
+        if (mark === undefined)
+            continue;
+        const [name = '', ...rest] = words;
+        words = [];
+        if (mark === '}') {
+            if (stack.length > 1)
+                stack.pop();
+            continue;
+        }
+        const block = [];
+        stack.at(-1)?.push({ name, words: rest, block });
+        if (mark === '{')
+            stack.push(block);
+    }
+    return stack[0] ?? [];
+}
+/** Every directive of a name, however deep it stands. */
+function allOf(directives, name) {
+    return directives.flatMap((one) => [...(one.name === name ? [one] : []), ...allOf(one.block, name)]);
+}
+
+;// CONCATENATED MODULE: ./packages/release/lib/preflight/findings.js
+
+
+
+/** All that is wrong on the hosts; on those that were configured by us, and left so, nothing. */
+function findingsOf(intent, app, web) {
+    return [
+        ...app.flatMap((facts) => appFindings(intent, facts)),
+        ...web.flatMap((facts) => webFindings(intent, facts)),
+        ...perlFindings(app),
+    ];
+}
+const APPLY = 'apply the configuration (apply-configs)';
+function appFindings(intent, facts) {
+    const nginx = facts.nginx === null ? [] : readNginx(facts.nginx);
+    return [
+        ...unitFindings(intent, facts),
+        ...localFindings(intent, facts, nginx),
+        ...starmanFindings(facts, nginx),
+    ];
+}
+function unitFindings(intent, { host, unit }) {
+    const refuse = (text) => ({ host, severity: 'refuse', text });
+    const warn = (text) => ({ host, severity: 'warn', text });
+    const quits = unit.killSignal === String(SIGQUIT);
+    const stop = findings_seconds(unit.timeoutStop);
+    return [
+        ...(quits && unit.killMode !== 'mixed'
+            ? [
+                refuse(`the unit has KillMode=${unit.killMode}: SIGQUIT then goes to the workers too, and each drops the request it is at; ` +
+                    `set KillMode=mixed, or ${APPLY}`),
+            ]
+            : []),
+        ...(quits || unit.killSignal === ''
+            ? []
+            : [
+                warn(`the unit stops by signal ${unit.killSignal}, at which Starman drops what is in flight; set KillSignal=SIGQUIT`),
+            ]),
+        ...(stop !== null && stop * 1_000 < intent.drainTimeout
+            ? [
+                warn(`systemd kills an instance ${stop} s after its stop, before the ${intent.drainTimeout / 1_000} s of app.drainTimeout are ` +
+                    `over; raise TimeoutStopSec, or ${APPLY}`),
+            ]
+            : []),
+        ...strayPaths(intent, unit).map((path) => refuse(`the unit runs ${path}, which is not in the folder of its own release: it would answer with another release's code while ` +
+            `all looks well; name ${intent.releases}/%i/…, or ${APPLY}`)),
+    ];
+}
+const SIGQUIT = 3;
+/** The PSGI file and folders of modules that lead somewhere else than into the instance's own release. */
+function strayPaths({ releases }, { command, workingDirectory }) {
+    const own = `${external_node_path_namespaceObject.posix.join(releases, PREFLIGHT_ID)}/`;
+    const named = command.flatMap((word, at) => {
+        if (word === '-I')
+            return command.slice(at + 1, at + 2);
+        if (/^-I./.test(word))
+            return [word.slice(2)];
+        return word.endsWith('.psgi') ? [word] : [];
+    });
+    return named.filter((path) => !external_node_path_namespaceObject.posix.resolve(workingDirectory || '/', path).startsWith(own));
+}
+/** nginx on the app host, in front of Starman's socket. */
+function localFindings(intent, { host }, nginx) {
+    const socket = `unix:${intent.socketLink}`;
+    const upstream = upstreamTo(nginx, (server) => server === socket);
+    return [
+        ...(upstream && allOf(upstream.block, 'keepalive').length > 0
+            ? [
+                finding(host, 'refuse', `nginx keeps connections to Starman open (keepalive in upstream ${upstream.words[0]}): each holds a worker, and after a switch ` +
+                    `the old release goes on getting requests and never drains; remove keepalive, or ${APPLY}`),
+            ]
+            : []),
+        ...(upstream ? serversOf(upstream) : [])
+            .filter((server) => optionOf(server, 'max_fails') !== '0')
+            .map(() => finding(host, 'warn', `nginx may hold its only Starman for dead (no max_fails=0 in upstream ${upstream?.words[0]}): one failure then is 502 for ` +
+            `${FAIL_TIMEOUT} s; set max_fails=0, or ${APPLY}`))
+            .slice(0, 1),
+        ...doubling(host, nginx),
+    ];
+}
+/** nginx's defaults: one failure takes a server out for ten seconds. */
+const FAIL_TIMEOUT = 10;
+function webFindings(intent, { host, nginx }) {
+    const all = nginx === null ? [] : readNginx(nginx);
+    const upstream = upstreamTo(all, (server) => intent.addresses.includes(server));
+    const servers = upstream ? serversOf(upstream) : [];
+    const fragile = servers.length > 1 && servers.some((server) => isFragile(server));
+    const kept = upstream ? allOf(upstream.block, 'keepalive').length > 0 : false;
+    return [
+        ...(fragile
+            ? [
+                finding(host, intent.strategy === 'drain' ? 'refuse' : 'warn', `nginx leaves an app server out for ${FAIL_TIMEOUT} s after one failure (max_fails and fail_timeout at their defaults in ` +
+                    `upstream ${upstream?.words[0]}): two that are replaced one soon after the other are an outage; set max_fails=10 ` +
+                    `fail_timeout=3s, or ${APPLY}`),
+            ]
+            : []),
+        ...(kept && intent.strategy === 'drain'
+            ? [
+                finding(host, 'warn', `nginx keeps connections to the app servers open (keepalive in upstream ${upstream?.words[0]}): an app server that is taken ` +
+                    'out looks busy until they end; remove keepalive'),
+            ]
+            : []),
+        ...doubling(host, all),
+    ];
+}
+const finding = (host, severity, text) => ({
+    host,
+    severity,
+    text,
+});
+const doubling = (host, nginx) => allOf(nginx, 'proxy_next_upstream').some(({ words }) => words.includes('non_idempotent'))
+    ? [
+        finding(host, 'refuse', 'nginx sends a POST that was lost to another server (proxy_next_upstream … non_idempotent): it may be carried out twice; ' +
+            'remove non_idempotent'),
+    ]
+    : [];
+const upstreamTo = (nginx, leads) => allOf(nginx, 'upstream').find((one) => serversOf(one).some(({ words: [server = ''] }) => leads(server)));
+const serversOf = ({ block }) => block.filter(({ name }) => name === 'server');
+const optionOf = ({ words }, name) => words.find((word) => word.startsWith(`${name}=`))?.slice(name.length + 1);
+function isFragile(server) {
+    const fails = Number(optionOf(server, 'max_fails') ?? 1);
+    return fails > 0 && fails < 3 && optionOf(server, 'fail_timeout') === undefined;
+}
+/** The first Starman whose workers survive an interrupted read (miyagawa/Starman pull request 148). */
+const SOUND_STARMAN = 0.4017;
+function starmanFindings({ host, starman }, nginx) {
+    if (starman === '' || Number(starman) >= SOUND_STARMAN)
+        return [];
+    const unbuffered = allOf(nginx, 'proxy_request_buffering').some(({ words }) => words[0] === 'off');
+    const what = `Starman ${starman} drops a request whose body is still being sent when it is told to stop (mended in ${SOUND_STARMAN})`;
+    return unbuffered
+        ? [
+            finding(host, 'refuse', `${what}, and nginx hands bodies on as they come (proxy_request_buffering off); set it on`),
+        ]
+        : [
+            finding(host, 'warn', `${what}; nginx sends it whole bodies, so only what takes longer than app.drainTimeout is at risk`),
+        ];
+}
+/** Compiled modules fit one perl; a release that works on one host may not load on the next. */
+function perlFindings(app) {
+    const [first] = app;
+    return app
+        .filter(({ perl }) => first !== undefined && perl !== first.perl)
+        .map(({ host, perl }) => finding(host, 'warn', `perl is ${perl}, on ${first?.host} ${first?.perl}: compiled modules fit only one of them; use one image`));
+}
+/** Seconds of a time as systemd prints it: `1min 30s`, `500ms`; null for `infinity`. */
+function findings_seconds(text) {
+    if (text === '' || text === 'infinity')
+        return null;
+    const units = { us: 1e-6, ms: 1e-3, s: 1, min: 60, h: 3_600, d: 86_400 };
+    return [...text.matchAll(/([\d.]+)(us|ms|s|min|h|d)\b/g)].reduce((sum, [, amount, unit = 's']) => sum + Number(amount) * (units[unit] ?? 1), 0);
+}
+
 ;// CONCATENATED MODULE: ./packages/release/lib/world.js
 /** True for an instance that runs or is about to. */
 const isLive = ({ active }) => active !== 'inactive' && active !== 'failed';
+
+;// CONCATENATED MODULE: ./packages/release/lib/lanes.js
+
+/**
+ * @param addresses address and port by which the web tier knows each app host
+ */
+function lanesOf(release, addresses, observed) {
+    const good = goodReleases(observed);
+    return observed.app.map((host) => ({
+        host,
+        down: observed.web.some((web) => web.down.includes(addresses[host.host] ?? '')),
+        done: isDone(host, release),
+        from: fallbackOf(host, release, good),
+    }));
+}
+/** Releases whose roll-out has held, on whichever host. */
+const goodReleases = (observed) => new Set(observed.app.flatMap((host) => host.releases.filter((one) => one.good).map((one) => one.id)));
+/** What most hosts go back to, or served already where nothing is to do. */
+function previousOf(lanes) {
+    const open = lanes.filter((lane) => !lane.done);
+    return mostNamed((open.length > 0 ? open : lanes).map((lane) => (lane.done ? lane.host.serving : lane.from)));
+}
+/** What is named most often; null when nothing is. */
+function mostNamed(names) {
+    const found = names.filter((name) => name !== null);
+    const count = (name) => found.filter((one) => one === name).length;
+    return [...found].sort((a, b) => count(b) - count(a))[0] ?? null;
+}
+/** Serves the release, healthy, and its roll-out has held. */
+function isDone(host, release) {
+    const folder = host.releases.find(({ id }) => id === release);
+    const linked = host.serving === release && host.current === release;
+    const starts = host.enabled.includes(release);
+    return linked && starts && runs(host, release) && folder?.good === true && host.complaint === null;
+}
+/** An instance of the release is up on the host. */
+const runs = (host, release) => host.instances.some(({ id, active }) => id === release && active === 'active');
+/**
+ * What a host goes back to when the deploy fails: what serves now; or, where that is the wanted release itself or one whose
+ * roll-out never held (a deploy was killed), the one before it.
+ */
+function fallbackOf(host, release, good) {
+    const usable = (id) => id !== null && id !== release && host.releases.some((one) => one.id === id && !one.bad);
+    const candidates = [host.serving, host.previous].filter(usable);
+    return candidates.find((id) => good.has(id)) ?? candidates[0] ?? null;
+}
+/** Other releases that run on a host, or start with it. */
+function liveOthers(host, release) {
+    const live = host.instances.filter(isLive).map(({ id }) => id);
+    return [...new Set([...live, ...host.enabled])].filter((id) => id !== release);
+}
+
+;// CONCATENATED MODULE: ./packages/release/lib/plan-steps.js
+
+/** Keeps the kind of a step literal. */
+const step = (one) => one;
+/** Upload, modules and compile check, as far as they are not done; `after` is what has to come first. */
+function prepare({ release, sha256, modules, loadOn }, { host: state }, after) {
+    const host = state.host;
+    if (runs(state, release))
+        return [];
+    const there = sha256 === null || state.releases.some(({ id }) => id === release);
+    const upload = step({
+        id: `${host}/upload`,
+        kind: 'upload',
+        host,
+        title: `upload ${release}`,
+        release,
+        sha256: sha256 ?? '',
+        after,
+    });
+    const uploaded = there ? [] : [upload];
+    const built = modules === null ? [] : [modulesStep(host, release, modules, idsOf(uploaded, after))];
+    const compile = step({
+        id: `${host}/compile`,
+        kind: 'compile',
+        host,
+        title: `compile ${release}`,
+        release,
+        load: host === loadOn,
+        after: idsOf(built, idsOf(uploaded, after)),
+    });
+    return [...uploaded, ...built, compile];
+}
+/** Who builds comes first; the others fetch from there. */
+function modulesStep(host, release, { key, command, source }, after) {
+    const own = host === source;
+    const what = { title: 'modules', release, key, command, source: own ? null : source };
+    const first = own ? after : [...after, `${source}/modules`];
+    return step({ id: `${host}/modules`, kind: 'modules', host, ...what, after: first });
+}
+const titleOf = (what, release, serving) => `${what} ${serving === null || serving === release ? '' : `${serving} → `}${release}`;
+const idsOf = (steps, otherwise = []) => steps.length > 0 ? steps.map(({ id }) => id) : otherwise;
+function bootStep({ release }, { host: { host } }, after) {
+    return step({ id: `${host}/boot`, kind: 'boot', host, title: `boot ${release}`, release, after });
+}
+function proveStep({ release }, { host: { host } }, after) {
+    return step({ id: `${host}/prove`, kind: 'prove', host, title: `prove ${release}`, release, after });
+}
+function gateStep({ release }, { host: { host } }, after) {
+    return step({ id: `${host}/gate`, kind: 'gate', host, title: `gate ${release}`, release, after });
+}
+function switchStep({ release }, { host: state, from }, after) {
+    const { host, previous } = state;
+    const title = titleOf('switch', release, state.serving);
+    return step({ id: `${host}/switch`, kind: 'switch', host, title, release, from, previous, after });
+}
+function restartStep({ release }, { host: state, from }, after) {
+    const { host, previous } = state;
+    const title = titleOf('restart', release, state.serving);
+    return step({ id: `${host}/restart`, kind: 'restart', host, title, release, from, previous, after });
+}
+const drainStep = (host, releases, port, after) => step({
+    id: `${host}/drain`,
+    kind: 'drain',
+    host,
+    title: releases.length === 0 ? 'drain' : `drain ${releases.join(', ')}`,
+    releases,
+    port,
+    after,
+});
+const takeOut = (host, after) => step({ id: `${host}/take-out`, kind: 'take-out', host, title: 'take out of service', after });
+const putBack = (host, after) => step({ id: `${host}/put-back`, kind: 'put-back', host, title: 'put back into service', after });
+/** A host that the deploy goes on without gets no requests: it would answer with the old release. */
+const leaveOut = (host) => step({ id: `${host}/leave-out`, kind: 'leave-out', host, title: 'leave out', after: [] });
+function migrateStep(host, release, command, after) {
+    return step({
+        id: 'migrate',
+        kind: 'migrate',
+        host,
+        title: `migrate for ${release}`,
+        release,
+        command,
+        after,
+    });
+}
+function bakeStep(release, hosts, ms, after) {
+    const title = `bake ${release} on ${hosts.join(', ')}`;
+    return step({ id: 'bake', kind: 'bake', title, release, hosts, ms, after });
+}
+/** After everything else, so that the whole roll-out is looked at once more as one. */
+function holdAfter(roll, release) {
+    const followed = new Set(roll.flatMap((one) => one.after ?? []));
+    const after = roll.filter((one) => !followed.has(one.id)).map((one) => one.id);
+    return { id: 'hold', kind: 'hold', title: `hold ${release} on all app hosts`, release, after };
+}
+
+;// CONCATENATED MODULE: ./packages/release/lib/retention.js
+
+/** What is left to do on a host once the roll-out has held: nothing where it was done before. */
+function finishOf(keep, { host, done, from }) {
+    const stop = liveOthers(host, keep.release);
+    const remove = [...host.partials, ...outdated(host, keep, from, stop)];
+    if (done && stop.length === 0 && remove.length === 0)
+        return [];
+    const title = stop.length === 0 ? 'clean up' : `stop ${stop.join(', ')}`;
+    const id = `${host.host}/finish`;
+    return [{ id, kind: 'finish', host: host.host, title, release: keep.release, stop, remove }];
+}
+/**
+ * Releases beyond `keepReleases`, oldest first out. Never one that serves, served before or has an instance. Failed ones do
+ * not count, so that a row of failures does not push out the last good one; they go when they are older than all that stay.
+ */
+function outdated(host, keep, from, live) {
+    const protectedIds = new Set([keep.release, host.serving, host.current, from, ...live]);
+    const newestFirst = [...host.releases].sort((a, b) => b.unpackedAt - a.unpackedAt);
+    const others = newestFirst.filter(({ id }) => !protectedIds.has(id));
+    const ids = new Set([...host.releases.map(({ id }) => id), keep.release]);
+    const kept = [...ids].filter((id) => protectedIds.has(id)).length;
+    const room = Math.max(0, keep.keepReleases - kept);
+    const sound = others.filter(({ bad }) => !bad);
+    const failed = others.filter(({ bad }) => bad);
+    const oldest = sound.slice(0, room).at(-1)?.unpackedAt;
+    const stale = failed.filter(({ unpackedAt }, index) => index >= keep.keepReleases || (oldest !== undefined && unpackedAt < oldest));
+    return [...sound.slice(room), ...stale].map(({ id }) => id);
+}
+
+;// CONCATENATED MODULE: ./packages/release/lib/roll-plan.js
+
+
+
+/** Two instances side by side on each host, and a switch by rename. */
+function rollBySocket(course, lanes) {
+    const { resumed, fresh } = splitOf(course, lanes);
+    const out = takenOut(course, lanes);
+    const noted = resumed.flatMap((lane) => notedAsSwitched(course, lane, idsOf(out)));
+    const first = [...out, ...noted].filter(({ kind }) => kind !== 'boot').map(({ id }) => id);
+    const prepared = fresh.map((lane) => prepare(course, lane, first));
+    const migration = migrationOf(course, prepared.flatMap((steps) => idsOf(steps.slice(-1))), first);
+    const booted = fresh.map((lane, at) => bootStep(course, lane, idsOf(migration, idsOf((prepared[at] ?? []).slice(-1), first))));
+    const started = [...resumed.map(({ host }) => `${host.host}/switch`), ...idsOf(booted)];
+    const proven = [...resumed, ...fresh].map((lane, index) => proveStep(course, lane, started.slice(index, index + 1)));
+    const preparing = prepared.flatMap((steps, at) => [
+        ...steps,
+        ...(migration[0] ? [] : booted.slice(at, at + 1)),
+    ]);
+    return [
+        ...out,
+        ...noted,
+        ...preparing,
+        ...(migration[0] ? [...migration, ...booted] : []),
+        ...proven,
+        ...inBatches(course, [...resumed, ...fresh], idsOf(proven), (batch, before) => switched(course, batch, before)),
+    ];
+}
+/** Once, when the release lies ready and compiles on every host and before it starts on any. */
+function migrationOf({ migrate, release }, prepared, first) {
+    if (migrate === null)
+        return [];
+    return [migrateStep(migrate.host, release, migrate.command, prepared.length > 0 ? prepared : first)];
+}
+/**
+ * What an earlier deploy, which was killed, left half done is noted before anything else can fail: a host that serves the
+ * release already has to go back too, and one that is out of service must not stay there.
+ */
+function splitOf({ release }, lanes) {
+    const serves = (lane) => lane.host.serving === release;
+    return { resumed: lanes.filter(serves), fresh: lanes.filter((lane) => !serves(lane)) };
+}
+/** Noted as taken out too, so that the undo of the putting back is not the last word. */
+function backIntoService({ host: { host } }) {
+    const out = takeOut(host, []);
+    return [out, putBack(host, [out.id])];
+}
+/**
+ * Noted first, so that they are put back whatever fails: those that were only drained. One that is new or was away has
+ * nothing to go back to, or another release than the rest, and the undo would send it requests.
+ */
+const takenOut = ({ active }, lanes) => lanes
+    .filter(({ down, from }) => down && from !== null && from === active)
+    .map(({ host }) => takeOut(host.host, []));
+/** Changes nothing on a host that serves the release, but goes back there when the deploy does. */
+function notedAsSwitched(course, lane, after) {
+    const boot = bootStep(course, lane, after);
+    return [boot, switchStep(course, lane, [boot.id])];
+}
+/** Batch after batch; behind a canary's, the time in which it is watched. */
+function inBatches({ batch, canary, total, most, release }, lanes, first, rollOf) {
+    const sizes = canary === null ? batch : [{ hosts: canary.hosts }, ...batch];
+    let before = first;
+    return batchesOf(lanes, sizes, total, most).flatMap((hosts, index, all) => {
+        const { steps, last } = rollOf(hosts, before);
+        before = last;
+        if (canary === null || index > 0 || all.length === 1)
+            return steps;
+        const bake = bakeStep(release, hosts.map(({ host }) => host.host), canary.bakeMs, last);
+        before = [bake.id];
+        return [...steps, bake];
+    });
+}
+/** The switches of one batch, once the release has proven itself on all hosts. */
+function switched(course, lanes, before) {
+    const seen = [];
+    const steps = lanes.flatMap((lane) => {
+        const name = lane.host.host;
+        const swap = lane.host.serving === course.release ? [] : [switchStep(course, lane, before)];
+        const gate = gateStep(course, lane, idsOf(swap, before));
+        const back = lane.down ? [putBack(name, [gate.id])] : [];
+        seen.push(...idsOf(back, [gate.id]));
+        const old = liveOthers(lane.host, course.release);
+        const drain = old.length === 0 ? [] : [drainStep(name, old, false, [gate.id])];
+        return [...swap, gate, ...drain, ...back];
+    });
+    return { steps, last: seen };
+}
+/**
+ * One instance a host: out of service, replaced, and back. A host that an earlier deploy left out of service comes before any
+ * other is taken out, as that could be the last one. So one that has the release and is in service is not taken out again:
+ * it is noted, and looked at.
+ *
+ * @param after steps that bring hosts back which need nothing else
+ */
+function rollByDrain(course, lanes, after) {
+    const { resumed, fresh } = splitOf(course, lanes);
+    const [up, down] = [resumed.filter((lane) => !lane.down), resumed.filter((lane) => lane.down)];
+    const out = takenOut(course, lanes);
+    const noted = up.flatMap((lane) => notedAsSwitched(course, lane, idsOf(out)));
+    const first = [...after, ...idsOf(out), ...idsOf(noted)];
+    const one = { ...course, batch: [{ hosts: 1 }], canary: null, migrate: null };
+    const early = replaced(one, down, first);
+    const seen = up.flatMap((lane) => {
+        const prove = proveStep(course, lane, idsOf(early.slice(-1), first));
+        return [prove, gateStep(course, lane, [prove.id])];
+    });
+    const ready = [...idsOf(early.slice(-1), first), ...idsOf(seen)];
+    const [low, high] = [fresh.filter((lane) => lane.down), fresh.filter((lane) => !lane.down)];
+    return [...out, ...noted, ...early, ...seen, ...replaced(course, [...low, ...high], ready)];
+}
+/** Prepared side by side, then out of service, replaced and back in, batch by batch. */
+function replaced(course, lanes, after) {
+    const prepared = lanes.map((lane) => prepare(course, lane, after));
+    const last = prepared.flatMap((steps) => idsOf(steps.slice(-1)));
+    const migration = migrationOf(course, last, after);
+    const ready = idsOf(migration, last.length > 0 ? last : after);
+    const rolled = inBatches(course, lanes, ready, (batch, before) => {
+        const chains = batch.map((lane) => replacement(course, lane, before));
+        return { steps: chains.flat(), last: chains.flatMap((chain) => idsOf(chain.slice(-1))) };
+    });
+    return [...prepared.flat(), ...migration, ...rolled];
+}
+function replacement(course, lane, before) {
+    const host = lane.host.host;
+    const out = lane.down ? [] : [takeOut(host, before)];
+    const served = lane.host.serving === null ? [] : [lane.host.serving];
+    const drain = drainStep(host, served, true, idsOf(out, before));
+    const restart = restartStep(course, lane, [drain.id]);
+    const prove = proveStep(course, lane, [restart.id]);
+    const gate = gateStep(course, lane, [prove.id]);
+    return [...out, drain, restart, prove, gate, putBack(host, [gate.id])];
+}
 
 ;// CONCATENATED MODULE: ./packages/release/lib/room.js
 
@@ -80897,284 +83455,139 @@ const mebibytes = (bytes) => `${Math.floor(bytes / MIB)} MiB`;
 
 
 
+
+
+
+
+const DEFAULT_PACE = { batch: [{ hosts: 1 }], canary: null, floor: 0.5, maxFailures: 0 };
 /**
  * The steps from what is there to a release that serves on every app host.
  *
- * @throws UserError when it cannot be, before anything was changed: hosts that are not configured, no room, another artifact
- *   under the same id, a release that serves already but is ill.
+ * @throws UserError when it cannot be, before anything was changed: hosts that are not configured or out of reach, no room,
+ *   another artifact under the same id, a release that serves already but is ill.
  */
 function plan(wanted, observed) {
-    const good = new Set(observed.app.flatMap((host) => host.releases.filter((one) => one.good).map((one) => one.id)));
+    requireReach(wanted, observed);
+    const good = goodReleases(observed);
     for (const host of observed.app)
         requireReady(host, wanted, good);
-    const down = (host) => observed.web.some((web) => web.down.includes(wanted.addresses[host.host] ?? ''));
-    const lanes = observed.app.map((host) => ({
-        host,
-        down: down(host),
-        done: isDone(host, wanted.release),
-        from: fallbackOf(host, wanted.release, good),
-    }));
+    const lanes = spread(lanesOf(wanted.release, wanted.addresses, observed), ({ host: { host } }) => plan_placeOf(wanted, host));
     const open = lanes.filter((lane) => !lane.done);
     for (const { host } of open)
         requireRoom(host, wanted);
+    const left = observed.unreachable.filter(({ tier }) => tier === 'app').map(({ host }) => leaveOut(host));
     const stranded = lanes.filter((lane) => lane.done && lane.down).flatMap(backIntoService);
-    const roll = wanted.strategy === 'socket' ? rollBySocket(wanted, open) : rollByDrain(wanted, open, idsOf(stranded));
+    const course = courseOf(wanted, observed, lanes);
+    const roll = wanted.strategy === 'socket' ? rollBySocket(course, open) : rollByDrain(course, open, idsOf(stranded));
     const hold = open.length > 0 ? [holdAfter(roll, wanted.release)] : [];
+    const changes = [...stranded, ...seedOf(course, open), ...roll];
     return {
-        roll: [...stranded, ...roll, ...hold],
+        roll: [...(changes.length > 0 ? left : []), ...changes, ...hold],
         finish: lanes.flatMap((lane) => finishOf(wanted, lane)),
         previous: previousOf(lanes),
         done: lanes.filter((lane) => lane.done).map((lane) => lane.host.host),
     };
 }
-/** What most hosts go back to, or served already where nothing is to do. */
-function previousOf(lanes) {
-    const open = lanes.filter((lane) => !lane.done);
-    const names = (open.length > 0 ? open : lanes).map((lane) => (lane.done ? lane.host.serving : lane.from));
-    const found = names.filter((name) => name !== null);
-    return found.sort((a, b) => plan_count(found, b) - plan_count(found, a))[0] ?? null;
+/** A host that is not touched otherwise gives its modules to the others. */
+function seedOf({ modules, release }, open) {
+    if (modules === null || open.every(({ host }) => runs(host, release)))
+        return [];
+    const prepared = open.some(({ host }) => host.host === modules.source && !runs(host, release));
+    return prepared ? [] : [modulesStep(modules.source, release, modules, [])];
 }
-const plan_count = (names, name) => names.filter((one) => one === name).length;
+/** Who has the modules already, of those that are worked on or of the others; else the first by name builds them. */
+function sourceOf(key, release, lanes) {
+    const fresh = lanes.filter((lane) => !lane.done && !runs(lane.host, release));
+    const has = ({ host }) => host.modules.includes(key);
+    const found = fresh.find(has) ?? lanes.find((lane) => has(lane) && lane.host.releases.some(({ id }) => id === release));
+    const [first = ''] = fresh.map(({ host }) => host.host).sort();
+    return found?.host.host ?? first;
+}
+const plan_placeOf = ({ places }, host) => places[host] ?? null;
+function courseOf(wanted, observed, lanes) {
+    const { release, sha256, batch, canary, strategy } = wanted;
+    const total = lanes.length + observed.unreachable.filter(({ tier }) => tier === 'app').length;
+    // Those that are out of service come first, and are back before another one goes.
+    const spare = lanes.length - Math.ceil(wanted.floor * total);
+    const takesOut = strategy === 'drain' && lanes.some(({ down, done }) => !down && !done);
+    if (takesOut && spare < 1)
+        throw new errors_UserError(belowFloor(wanted, lanes.length, total));
+    return {
+        ...{ release, sha256, batch, canary, total },
+        active: lanes.some(({ done }) => done) ? release : previousOf(lanes),
+        modules: wanted.modules && { ...wanted.modules, source: sourceOf(wanted.modules.key, release, lanes) },
+        loadOn: strategy === 'drain' || wanted.migrate !== null ? firstOf(lanes, release) : null,
+        most: strategy === 'drain' ? Math.max(1, spare) : Infinity,
+        migrate: plan_migrationOf(wanted, observed, lanes),
+    };
+}
+/** The first by name that is to get the release. */
+function firstOf(lanes, release) {
+    const fresh = lanes.filter((lane) => !lane.done && lane.host.serving !== release);
+    return fresh.map((lane) => lane.host.host).sort()[0] ?? null;
+}
+/** On the first host by name of those that are to get the release; done once, wherever that was. */
+function plan_migrationOf({ migrate, release }, observed, lanes) {
+    const done = observed.app.some(({ releases }) => releases.some((one) => one.id === release && one.migrated));
+    const host = firstOf(lanes, release);
+    return migrate === null || done || host === null ? null : { host, command: migrate };
+}
+const percent = (share) => `${Math.round(share * 100)} %`;
+const belowFloor = ({ floor }, reached, total) => `strategy "drain" takes a server out of service, and with ${reached} of ${total} app servers at work that leaves less ` +
+    `than the floor of ${percent(floor)}: deploy with strategy "socket", add a server, or lower the floor ` +
+    '(input "capacity-floor") and accept the outage. Nothing was changed';
+/**
+ * @throws UserError when more hosts are out of reach than may fail, or too few are left to serve.
+ */
+function requireReach(wanted, { unreachable, app }) {
+    const [first] = unreachable;
+    if (first === undefined)
+        return;
+    if (unreachable.length > wanted.maxFailures) {
+        const names = unreachable.map(({ host }) => host).join(', ');
+        throw new errors_UserError(`${first.reason} Nothing was changed. To deploy to the others and leave ${names} out of service until the next deploy ` +
+            `brings it up to date, allow it: input "max-failures" is ${wanted.maxFailures}, ${unreachable.length} out of reach`);
+    }
+    const out = unreachable.filter(({ tier }) => tier === 'app').length;
+    if (out < unreachable.length && wanted.strategy === 'drain') {
+        throw new errors_UserError(`${first.reason} Strategy "drain" has to tell every web server which app server is out, and cannot. Nothing was changed`);
+    }
+    if (app.length < Math.ceil(wanted.floor * (app.length + out))) {
+        throw new errors_UserError(`${app.length} of ${app.length + out} app servers can be reached, less than the floor of ${percent(wanted.floor)}: ` +
+            `${first.reason} Nothing was changed`);
+    }
+}
 function requireReady(host, { release, sha256 }, good) {
     if (!host.configured) {
         throw new errors_UserError(`${host.host} is not set up for the application yet: apply its configuration first`);
     }
     const folder = host.releases.find(({ id }) => id === release);
-    if (folder && folder.sha256 !== sha256) {
+    if (sha256 === null && folder === undefined)
+        throw new errors_UserError(notKept(host, release));
+    if (sha256 !== null && folder && folder.sha256 !== sha256) {
         throw new errors_UserError(`${host.host} has a release ${release} already, made from another artifact (SHA-256 ${folder.sha256 ?? 'unknown'}, ` +
             `not ${sha256}): give this build a release id of its own. Nothing was changed`);
     }
-    const runs = host.serving === release && host.instances.some((one) => one.id === release && one.active === 'active');
-    if (runs && good.has(release) && typeof host.complaint === 'string') {
+    const serves = host.serving === release && runs(host, release);
+    if (serves && good.has(release) && typeof host.complaint === 'string') {
         throw new errors_UserError(`${host.host} runs release ${release} already, but it is not healthy (${host.complaint}); deploying it again ` +
             `would change nothing${host.previous === null ? '' : `. The release before it is ${host.previous}`}`);
     }
 }
-/** Serves the release, healthy, and its roll-out has held. */
-function isDone(host, release) {
-    const folder = host.releases.find(({ id }) => id === release);
-    const linked = host.serving === release && host.current === release;
-    const starts = host.enabled.includes(release);
-    const runs = host.instances.some(({ id, active }) => id === release && active === 'active');
-    return linked && starts && runs && folder?.good === true && host.complaint === null;
-}
-/**
- * What a host goes back to when the deploy fails: what serves now; or, where that is the wanted release itself or one whose
- * roll-out never held (a deploy was killed), the one before it.
- */
-function fallbackOf(host, release, good) {
-    const usable = (id) => id !== null && id !== release && host.releases.some((one) => one.id === id && !one.bad);
-    const candidates = [host.serving, host.previous].filter(usable);
-    return candidates.find((id) => good.has(id)) ?? candidates[0] ?? null;
-}
-const liveOthers = (host, release) => {
-    const live = host.instances.filter(isLive).map(({ id }) => id);
-    return [...new Set([...live, ...host.enabled])].filter((id) => id !== release);
-};
-/** Keeps the kind of a step literal. */
-const step = (one) => one;
-/** Upload and compile check, as far as they are not done; `after` is what has to come first. */
-function prepare({ release, sha256 }, { host: state }, after) {
-    const host = state.host;
-    if (state.instances.some(({ id, active }) => id === release && active === 'active'))
-        return [];
-    const there = state.releases.some(({ id }) => id === release);
-    const upload = step({
-        id: `${host}/upload`,
-        kind: 'upload',
-        host,
-        title: `upload ${release}`,
-        release,
-        sha256,
-        after,
-    });
-    const first = there ? after : [upload.id];
-    const compile = step({
-        id: `${host}/compile`,
-        kind: 'compile',
-        host,
-        title: `compile ${release}`,
-        release,
-        after: first,
-    });
-    return there ? [compile] : [upload, compile];
-}
-const titleOf = (what, release, serving) => `${what} ${serving === null || serving === release ? '' : `${serving} → `}${release}`;
-function rollBySocket(wanted, lanes) {
-    const { resumed, fresh } = splitOf(wanted, lanes);
-    const out = takenOut(lanes);
-    const noted = resumed.flatMap((lane) => notedAsSwitched(wanted, lane, idsOf(out)));
-    const first = [...out, ...noted].filter(({ kind }) => kind !== 'boot').map(({ id }) => id);
-    const prepared = fresh.flatMap((lane) => {
-        const steps = prepare(wanted, lane, first);
-        return [...steps, bootStep(wanted, lane, idsOf(steps.slice(-1), first))];
-    });
-    const started = [
-        ...resumed.map(({ host }) => `${host.host}/switch`),
-        ...fresh.map(({ host }) => `${host.host}/boot`),
-    ];
-    const proven = [...resumed, ...fresh].map((lane, index) => proveStep(wanted, lane, started.slice(index, index + 1)));
-    return [
-        ...out,
-        ...noted,
-        ...prepared,
-        ...proven,
-        ...switched(wanted, [...resumed, ...fresh], idsOf(proven)),
-    ];
-}
-/**
- * What an earlier deploy, which was killed, left half done is noted before anything else can fail: a host that serves the
- * release already has to go back too, and one that is out of service must not stay there.
- */
-function splitOf({ release }, lanes) {
-    const serves = (lane) => lane.host.serving === release;
-    return { resumed: lanes.filter(serves), fresh: lanes.filter((lane) => !serves(lane)) };
-}
-/** Noted as taken out too, so that the undo of the putting back is not the last word. */
-function backIntoService({ host: { host } }) {
-    const out = takeOut(host, []);
-    return [out, putBack(host, [out.id])];
-}
-const takenOut = (lanes) => lanes.filter(({ down }) => down).map(({ host }) => takeOut(host.host, []));
-/** Changes nothing on a host that serves the release, but goes back there when the deploy does. */
-function notedAsSwitched(wanted, lane, after) {
-    const boot = bootStep(wanted, lane, after);
-    return [boot, switchStep(wanted, lane, [boot.id])];
-}
-/** The switches, host by host, once the release has proven itself on all of them. */
-function switched(wanted, lanes, proven) {
-    let before = proven;
-    return lanes.flatMap((lane) => {
-        const name = lane.host.host;
-        const swap = lane.host.serving === wanted.release ? [] : [switchStep(wanted, lane, before)];
-        const gate = gateStep(wanted, lane, idsOf(swap, before));
-        before = [gate.id];
-        const old = liveOthers(lane.host, wanted.release);
-        const drain = old.length === 0 ? [] : [drainStep(name, old, false, [gate.id])];
-        return [...swap, gate, ...drain, ...(lane.down ? [putBack(name, [gate.id])] : [])];
-    });
-}
-/**
- * A host that an earlier deploy left out of service comes before any other is taken out, as that could be the last one. So
- * one that has the release and is in service is not taken out again: it is noted, and looked at.
- *
- * @param after steps that bring hosts back which need nothing else
- */
-function rollByDrain(wanted, lanes, after) {
-    const { resumed, fresh } = splitOf(wanted, lanes);
-    const [up, down] = [resumed.filter((lane) => !lane.down), resumed.filter((lane) => lane.down)];
-    const out = takenOut(lanes);
-    const noted = up.flatMap((lane) => notedAsSwitched(wanted, lane, idsOf(out)));
-    const first = [...after, ...idsOf(out), ...idsOf(noted)];
-    const early = replaced(wanted, down, first);
-    const seen = up.flatMap((lane) => {
-        const prove = proveStep(wanted, lane, idsOf(early.slice(-1), first));
-        return [prove, gateStep(wanted, lane, [prove.id])];
-    });
-    const ready = [...idsOf(early.slice(-1), first), ...idsOf(seen)];
-    const downFirst = [...fresh.filter((lane) => lane.down), ...fresh.filter((lane) => !lane.down)];
-    return [...out, ...noted, ...early, ...seen, ...replaced(wanted, downFirst, ready)];
-}
-/** Prepared side by side, then out of service, replaced and back in, host by host. */
-function replaced(wanted, lanes, after) {
-    const prepared = lanes.map((lane) => prepare(wanted, lane, after));
-    const last = prepared.flatMap((steps) => idsOf(steps.slice(-1)));
-    let before = last.length > 0 ? last : after;
-    const rolled = lanes.flatMap((lane) => {
-        const host = lane.host.host;
-        const out = lane.down ? [] : [takeOut(host, before)];
-        const served = lane.host.serving === null ? [] : [lane.host.serving];
-        const drain = drainStep(host, served, true, idsOf(out, before));
-        const restart = restartStep(wanted, lane, [drain.id]);
-        const prove = proveStep(wanted, lane, [restart.id]);
-        const gate = gateStep(wanted, lane, [prove.id]);
-        const back = putBack(host, [gate.id]);
-        before = [back.id];
-        return [...out, drain, restart, prove, gate, back];
-    });
-    return [...prepared.flat(), ...rolled];
-}
-const idsOf = (steps, otherwise = []) => steps.length > 0 ? steps.map(({ id }) => id) : otherwise;
-function bootStep({ release }, { host: { host } }, after) {
-    return step({ id: `${host}/boot`, kind: 'boot', host, title: `boot ${release}`, release, after });
-}
-function proveStep({ release }, { host: { host } }, after) {
-    return step({ id: `${host}/prove`, kind: 'prove', host, title: `prove ${release}`, release, after });
-}
-function gateStep({ release }, { host: { host } }, after) {
-    return step({ id: `${host}/gate`, kind: 'gate', host, title: `gate ${release}`, release, after });
-}
-function switchStep({ release }, { host: state, from }, after) {
-    const { host, previous } = state;
-    const title = titleOf('switch', release, state.serving);
-    return step({ id: `${host}/switch`, kind: 'switch', host, title, release, from, previous, after });
-}
-function restartStep({ release }, { host: state, from }, after) {
-    const { host, previous } = state;
-    const title = titleOf('restart', release, state.serving);
-    return step({ id: `${host}/restart`, kind: 'restart', host, title, release, from, previous, after });
-}
-const drainStep = (host, releases, port, after) => step({
-    id: `${host}/drain`,
-    kind: 'drain',
-    host,
-    title: releases.length === 0 ? 'drain' : `drain ${releases.join(', ')}`,
-    releases,
-    port,
-    after,
-});
-const takeOut = (host, after) => step({ id: `${host}/take-out`, kind: 'take-out', host, title: 'take out of service', after });
-const putBack = (host, after) => step({ id: `${host}/put-back`, kind: 'put-back', host, title: 'put back into service', after });
-/** After everything else, so that the whole roll-out is looked at once more as one. */
-function holdAfter(roll, release) {
-    const followed = new Set(roll.flatMap((one) => one.after ?? []));
-    const after = roll.filter((one) => !followed.has(one.id)).map((one) => one.id);
-    return { id: 'hold', kind: 'hold', title: `hold ${release} on all app hosts`, release, after };
-}
-function finishOf(wanted, { host, done, from }) {
-    const stop = liveOthers(host, wanted.release);
-    const remove = [...host.partials, ...outdated(host, wanted, from, stop)];
-    if (done && stop.length === 0 && remove.length === 0)
-        return [];
-    const what = stop.length === 0 ? 'clean up' : `stop ${stop.join(', ')}`;
-    return [
-        {
-            id: `${host.host}/finish`,
-            kind: 'finish',
-            host: host.host,
-            title: what,
-            release: wanted.release,
-            stop,
-            remove,
-        },
-    ];
-}
-/**
- * Releases beyond `keepReleases`, oldest first out. Never one that serves, served before or has an instance. Failed ones do
- * not count, so that a row of failures does not push out the last good one; they go when they are older than all that stay.
- */
-function outdated(host, wanted, from, live) {
-    const protectedIds = new Set([wanted.release, host.serving, host.current, from, ...live]);
-    const newestFirst = [...host.releases].sort((a, b) => b.unpackedAt - a.unpackedAt);
-    const others = newestFirst.filter(({ id }) => !protectedIds.has(id));
-    const ids = new Set([...host.releases.map(({ id }) => id), wanted.release]);
-    const kept = [...ids].filter((id) => protectedIds.has(id)).length;
-    const room = Math.max(0, wanted.keepReleases - kept);
-    const sound = others.filter(({ bad }) => !bad);
-    const failed = others.filter(({ bad }) => bad);
-    const oldest = sound.slice(0, room).at(-1)?.unpackedAt;
-    const stale = failed.filter(({ unpackedAt }, index) => index >= wanted.keepReleases || (oldest !== undefined && unpackedAt < oldest));
-    return [...sound.slice(room), ...stale].map(({ id }) => id);
+function notKept({ host, releases }, release) {
+    const kept = [...releases].sort((a, b) => b.unpackedAt - a.unpackedAt).map(({ id }) => id);
+    return (`${host} does not keep release ${release} any more: it has ${kept.join(', ') || 'none'} (app.keepReleases). Choose one of ` +
+        'those, or deploy the commit anew. Nothing was changed');
 }
 
 ;// CONCATENATED MODULE: ./packages/release/lib/result.js
 /** The time of each app host, from the events of all its steps. */
-function serversOf(hosts, events, cut) {
+function result_serversOf(hosts, events, cut) {
     return hosts.map((name) => {
         const own = events.filter(({ step }) => step.host === name);
         const spent = (...kinds) => kinds.reduce((sum, kind) => sum + result_durationOf(own, kind), 0);
         const times = {
-            uploadMs: spent('upload', 'compile'),
+            uploadMs: spent('upload', 'modules', 'compile'),
             bootMs: spent('boot', 'prove'),
             switchMs: spent('switch', 'take-out', 'restart', 'put-back'),
             gateMs: spent('gate'),
@@ -81204,26 +83617,126 @@ function result_durationOf(events, kind) {
     return total;
 }
 
-;// CONCATENATED MODULE: ./packages/release/lib/supported.js
+;// CONCATENATED MODULE: ./packages/release/lib/rollback.js
+
 
 /**
- * Refuses what the stack file asks of a deploy and this version does not do: a migration that silently does not run is worse
- * than a deploy that does not begin.
+ * The release that a rollback goes to when nobody names one: the newest of those that held, that every host keeps, and that
+ * came before the one that serves. So one rollback after the other goes one release further back.
  *
- * @throws UserError naming the key and what to do instead.
+ * @throws UserError when there is none
  */
-function requireSupported({ app: { build, hooks } }) {
-    if (hooks.migrate !== undefined) {
-        throw new errors_UserError('app.hooks.migrate: this version runs no migrations; run yours in a workflow step before the deploy, and remove the key. ' +
-            'Nothing was changed.');
-    }
-    if (build.with !== 'none' && build.on === 'host') {
-        throw new errors_UserError(`app.build: this version does not build on the hosts; pack an artifact that holds its modules (${build.with} in a workflow ` +
-            'step), and set "build: { with: none }". Nothing was changed.');
-    }
+function releaseBefore(observed) {
+    const { app } = observed;
+    const good = goodReleases(observed);
+    const serving = mostNamed(app.map((host) => host.serving));
+    const since = serving === null ? Infinity : unpackedAt(app, serving);
+    const kept = (app[0]?.releases ?? [])
+        .map(({ id }) => id)
+        .filter((id) => app.every(({ releases }) => releases.some((one) => one.id === id && !one.bad)));
+    const [target] = kept
+        .filter((id) => good.has(id) && id !== serving && unpackedAt(app, id) < since)
+        .sort((a, b) => unpackedAt(app, b) - unpackedAt(app, a));
+    if (target !== undefined)
+        return target;
+    throw new errors_UserError(`there is no release to go back to: none that held before ${serving ?? 'now'} is kept on every app server. Name one of ` +
+        `${kept.join(', ') || 'none'} in the input "release", or deploy an older commit. Nothing was changed`);
 }
+/** When a release came to the hosts, in seconds since the epoch: on the last of them. */
+const unpackedAt = (app, id) => Math.max(0, ...app.flatMap(({ releases }) => releases.filter((one) => one.id === id)).map((one) => one.unpackedAt));
+
+;// CONCATENATED MODULE: ./packages/release/lib/tolerate.js
+
+
+
+
+
+
+/**
+ * Handlers that go on without a host that fails: what was begun on it is put back, it gets no requests any more (it would
+ * answer with the old release), and all its further steps are skipped.
+ */
+function tolerating(handlers, hands, tolerance) {
+    if (tolerance.maxFailures === 0)
+        return handlers;
+    const begun = [];
+    const wrapped = Object.entries(handlers).map(([kind, handler]) => [
+        kind,
+        tolerant(handler, begun, handlers, hands, tolerance),
+    ]);
+    return Object.fromEntries(wrapped);
+}
+function tolerant(handler, begun, handlers, hands, { maxFailures, never, journal, onEvent }) {
+    const isLeft = ({ host }) => host !== undefined && hands.left.has(host);
+    return {
+        ...handler,
+        check: async (step, context) => (isLeft(step) && step.kind !== 'leave-out') || ((await handler.check?.(step, context)) ?? false),
+        run: async (step, context) => {
+            begun.push(step);
+            try {
+                return await handler.run(step, context);
+            }
+            catch (error) {
+                const { host } = step;
+                const known = hands.site.appHosts.some(({ name }) => name === host);
+                if (!host || !known || context.signal.aborted || never.includes(host))
+                    throw error;
+                if (hands.left.size >= maxFailures)
+                    throw error;
+                const reason = errors_messageOf(error);
+                hands.left.set(host, { reason, restored: false });
+                const own = begun.filter((one) => one.host === host).reverse();
+                const lasting = await undoSteps(own, givingUp(handlers), { journal, onEvent });
+                hands.left.set(host, { reason, restored: lasting.length === 0 });
+                const leaving = leaveOut(host);
+                journal.append({ step: leaving, state: 'started' });
+                await setServer(hands, host, 'down', context);
+                return `left out: ${reason}`;
+            }
+        },
+    };
+}
+/**
+ * Handlers whose undo waits only once for a host that is gone, and not once for each of its steps. A connection that was lost
+ * tells nothing of the host: the one in front of it may have died, and there is another way round it.
+ */
+function givingUp(handlers) {
+    const gone = new Map();
+    const wrapped = Object.entries(handlers).map(([kind, handler]) => {
+        const known = handler;
+        if (!known.undo)
+            return [kind, handler];
+        const once = async (step, context) => {
+            const host = step.kind === 'leave-out' ? undefined : step.host;
+            if (host !== undefined && gone.has(host))
+                throw gone.get(host);
+            try {
+                return await known.undo?.(step, context).catch((error) => {
+                    if (!isLost(error))
+                        throw error;
+                    return known.undo?.(step, context);
+                });
+            }
+            catch (error) {
+                if (host !== undefined && isOutOfReach(error))
+                    gone.set(host, error);
+                throw error;
+            }
+        };
+        return [kind, { ...handler, undo: once }];
+    });
+    return Object.fromEntries(wrapped);
+}
+const isLost = (error) => error instanceof RemoteError && error.reason === 'lost';
 
 ;// CONCATENATED MODULE: ./packages/release/lib/deploy.js
+
+
+
+
+
+
+
 
 
 
@@ -81243,29 +83756,57 @@ const LOCK = { id: 'lock', kind: 'lock', title: 'deploy lock' };
  */
 async function preview(options) {
     const site = siteOf(options.stack, options.inventory, options.remote, options.timings);
-    const artifact = await readArtifact(options);
-    const observed = await observe(site, options.release, options.signal);
-    return { plan: plan(wantedOf(options, site, artifact), observed), observed, artifact };
+    return prospectOf(site, options, await readArtifact(options));
+}
+async function prospectOf(site, options, artifact) {
+    const { signal } = options;
+    const seen = await observe(site, options.release, signal);
+    const release = options.release ?? releaseBefore(seen);
+    const observed = options.release === undefined ? await askAgain(site, seen, release, signal) : seen;
+    const steps = plan(wantedOf(options, site, release, artifact, observed), observed);
+    const warnings = steps.roll.length === 0 ? [] : warningsOf(site, options, observed);
+    return { release, observed, plan: steps, warnings };
+}
+/**
+ * What the hosts are asked to do is only as true as their configuration.
+ *
+ * @throws UserError with all that would lose requests, or deploy something else
+ */
+function warningsOf(site, { strategy = 'socket' }, { facts }) {
+    const { releases, socketLink } = site.layout;
+    const addresses = site.appHosts.map(({ name }) => upstreamAddress(site, name));
+    const intent = { strategy, releases, socketLink, drainTimeout: site.app.drainTimeout, addresses };
+    const findings = findingsOf(intent, facts.app, facts.web);
+    const text = ({ host, text: what }) => `${host}: ${what}`;
+    const refused = findings.filter(({ severity }) => severity === 'refuse').map(text);
+    if (refused.length > 0)
+        throw new errors_UserError(`${refused.join('. ')}. Nothing was changed`);
+    return findings.map(text);
 }
 /**
  * Rolls a release out over all app hosts, or puts everything back.
  *
  * @throws UserError for what the user can mend before anything was changed: the artifact, a host that cannot be reached or
- *   is not configured, no room, another deploy under way.
+ *   is not configured, no room, another deploy under way, a newer one that was there before.
  */
 async function deploy(options) {
     const start = performance.now();
-    const site = siteOf(options.stack, options.inventory, options.remote, options.timings);
+    options.remote.warm(options.inventory.hosts.filter(({ tier }) => tier === 'app' || tier === 'web').map(({ name }) => name));
     const artifact = await readArtifact(options);
     const journal = options.journal ?? noJournal;
-    const lease = await lock(site, options, journal);
-    const notes = lease.remark === undefined ? [] : [lease.remark];
+    const notes = [];
+    const { site, lease } = await lock(options, journal, notes);
+    if (lease.remark !== undefined)
+        notes.push(lease.remark);
     let result;
     try {
-        const observed = await observe(site, options.release, options.signal);
-        const steps = plan(wantedOf(options, site, artifact), observed);
-        options.onPlan?.(steps, observed);
-        result = await rollOut(options, site, steps, lease, journal);
+        const prospect = await prospectOf(site, options, artifact);
+        if (artifact !== null && options.allowOlder !== true) {
+            requireNewest(prospect.observed.audit, options.owner, prospect.release);
+        }
+        notes.push(...prospect.warnings);
+        options.onPlan?.(prospect);
+        result = await audited(options, site, prospect, () => rollOut(options, site, prospect, lease, journal));
     }
     finally {
         await unlock(lease, journal, notes);
@@ -81273,17 +83814,54 @@ async function deploy(options) {
     const seconds = (performance.now() - start) / 1_000;
     return { ...result, seconds, notes: [...notes, ...result.notes] };
 }
-async function lock(site, options, journal) {
+/** Notes on every host that a run began, and what came of it; one that changes nothing leaves no note. */
+async function audited({ owner, artifact }, site, { plan: { roll, finish, previous }, release, observed }, work) {
+    if (roll.length + finish.length === 0)
+        return work();
+    const kind = artifact === undefined ? 'rollback' : 'deploy';
+    const hosts = observed.app.map(({ host }) => host);
+    const note = (event, reason, gone = []) => appendAudit(site, hosts.filter((host) => !gone.includes(host)), entryOf(owner, { event, kind, release, previous, ...(reason ? { reason } : {}) }));
+    const began = note('began');
+    const result = await work();
+    await began;
+    if (result.outcome !== 'nothing-to-do') {
+        await note(result.outcome, result.reason, result.left.map(({ host }) => host));
+    }
+    return result;
+}
+/**
+ * Takes the lock on the host that keeps it. Where that one is gone and hosts may be missing, the next one by name keeps it,
+ * once a lease on the first would have been lost to whoever held it.
+ */
+async function lock(options, journal, notes) {
+    const { owner, onEvent, signal, maxFailures = DEFAULT_PACE.maxFailures } = options;
+    const site = siteOf(options.stack, options.inventory, options.remote, options.timings);
+    const candidates = site.appHosts.map(({ name }) => name).sort();
     journal.append({ step: LOCK, state: 'started' });
-    try {
-        return await acquire(site, options.owner, options.release);
+    for (const [missing, lockHost] of candidates.entries()) {
+        try {
+            const at = { ...site, lockHost };
+            const lease = await acquirePatiently(at, owner, options.release ?? 'the release before', {
+                waitMs: options.lockWaitMs ?? 0,
+                ...(signal ? { signal } : {}),
+                onWait: (who) => onEvent?.({ step: LOCK, state: 'progress', at: Date.now(), message: `waiting: ${who}` }),
+            });
+            if (missing > 0)
+                await (0,promises_namespaceObject.setTimeout)(site.timings.leaseMs, undefined, signal ? { signal } : {});
+            return { site: at, lease };
+        }
+        catch (error) {
+            if (isOutOfReach(error) && missing < Math.min(maxFailures, candidates.length - 1)) {
+                notes.push(`${lockHost}, which keeps the deploy lock, is out of reach: ${candidates[missing + 1]} keeps it`);
+                continue;
+            }
+            // Refused, or not reached at all: there is no lock of ours. After any other failure there may be one.
+            if (error instanceof errors_UserError)
+                journal.append({ step: LOCK, state: 'undone' });
+            throw error;
+        }
     }
-    catch (error) {
-        // Refused, or not reached at all: there is no lock of ours. After any other failure there may be one.
-        if (error instanceof errors_UserError)
-            journal.append({ step: LOCK, state: 'undone' });
-        throw error;
-    }
+    throw new Error('a site has at least one app host');
 }
 /** A lock that cannot be removed frees itself: no reason to call a deploy failed that was not. */
 async function unlock(lease, journal, notes) {
@@ -81297,55 +83875,97 @@ async function unlock(lease, journal, notes) {
 }
 const RELEASE_ID = /^[a-z0-9][a-z0-9._-]{0,62}$/;
 async function readArtifact({ release, artifact, stack }) {
-    requireSupported(stack);
-    if (!RELEASE_ID.test(release)) {
+    if (release !== undefined && !RELEASE_ID.test(release)) {
         throw new errors_UserError(`"${release}" is no release id: up to 63 small letters, digits, dots, dashes and underscores, starting with a letter or digit`);
     }
+    if (artifact === undefined)
+        return null;
+    if (release === undefined)
+        throw new errors_UserError('a deploy needs a release id; only a rollback chooses one itself');
     const { sha256 } = artifact;
     return checkArtifact(artifact.path, { psgi: stack.app.psgi, ...(sha256 === undefined ? {} : { sha256 }) });
 }
-function wantedOf(options, site, artifact) {
+/** A rollback puts everything back at once: it skips the canary, runs no migration, and is not held up by batches. */
+function paceOf(options) {
+    const { batch, canary, floor, maxFailures } = options;
+    const asked = {
+        ...(batch === undefined ? {} : { batch }),
+        ...(canary === undefined ? {} : { canary }),
+        ...(floor === undefined ? {} : { floor }),
+        ...(maxFailures === undefined ? {} : { maxFailures }),
+    };
+    const hurry = options.artifact === undefined ? { batch: [{ percent: 100 }], canary: null } : {};
+    return { ...DEFAULT_PACE, ...asked, ...hurry };
+}
+function wantedOf(options, site, release, artifact, { facts }) {
+    const { app } = site;
     return {
-        release: options.release,
-        sha256: artifact.sha256,
-        bytes: artifact.bytes,
-        unpackedBytes: artifact.unpackedBytes,
+        ...paceOf(options),
+        release,
+        sha256: artifact?.sha256 ?? null,
+        bytes: artifact?.bytes ?? 0,
+        unpackedBytes: artifact?.unpackedBytes ?? 0,
         strategy: options.strategy ?? 'socket',
-        units: site.app.units,
-        keepReleases: site.app.keepReleases,
+        units: app.units,
+        keepReleases: app.keepReleases,
+        modules: artifact && modulesOf(options.stack, artifact.build, facts.app),
+        migrate: artifact === null ? null : (app.hooks.migrate?.split(' ') ?? null),
         addresses: Object.fromEntries(site.appHosts.map(({ name }) => [name, upstreamAddress(site, name)])),
+        places: Object.fromEntries(site.appHosts.map(({ name, placement }) => [name, placement])),
     };
 }
-async function rollOut(options, site, steps, lease, journal) {
+async function rollOut(options, wholeSite, { plan: steps, observed, release }, lease, journal) {
+    const site = withoutWebHosts(wholeSite, observed);
     const cut = new Map();
-    const onCut = (host, requests) => void cut.set(host, (cut.get(host) ?? 0) + requests);
-    const hands = { site, owner: options.owner, artifact: options.artifact.path, onCut };
+    let canary = null;
+    const hands = {
+        site,
+        owner: options.owner,
+        left: new Map(observed.unreachable.map(({ host, reason }) => [host, { reason, restored: false }])),
+        packs: new Map(),
+        onCanary: (verdict) => void (canary = verdict),
+        onCut: (host, requests) => void cut.set(host, (cut.get(host) ?? 0) + requests),
+        ...(options.artifact ? { artifact: options.artifact.path } : {}),
+    };
     const events = [];
     const onEvent = (event) => {
         events.push(event);
         options.onEvent?.(event);
     };
-    const run = { hands, steps, lease, journal, onEvent, cancel: options.signal };
-    const end = await deploy_settle(run, options.release);
-    const servers = serversOf(site.appHosts.map(({ name }) => name), events, cut);
+    const tolerance = {
+        maxFailures: options.maxFailures ?? DEFAULT_PACE.maxFailures,
+        never: steps.roll.flatMap((one) => (one.kind === 'bake' ? one.hosts : [])),
+        journal,
+        onEvent,
+    };
+    const run = { hands, steps, lease, journal, onEvent, tolerance, cancel: options.signal };
+    const end = await deploy_settle(run, release);
+    const servers = result_serversOf(site.appHosts.map(({ name }) => name), events, cut);
     return {
-        release: options.release,
+        release,
         previous: steps.previous,
         servers,
         seconds: 0,
         irreducibleSeconds: irreducibleSeconds(servers),
+        left: [...hands.left].map(([host, { reason }]) => ({ host, reason })),
+        canary,
+        history: historyOf(observed.audit, observed.app),
         evidence: [],
         unresolved: [],
         notes: [],
         ...end,
     };
 }
+const withoutWebHosts = (site, { unreachable }) => ({
+    ...site,
+    webHosts: site.webHosts.filter(({ name }) => !unreachable.some(({ host }) => host === name)),
+});
 async function deploy_settle(run, release) {
-    const { hands, steps, lease, journal, onEvent, cancel } = run;
+    const { hands, steps, lease, journal, onEvent, tolerance, cancel } = run;
     if (steps.roll.length + steps.finish.length === 0)
         return { outcome: 'nothing-to-do' };
     const signal = cancel ? AbortSignal.any([cancel, lease.lost]) : lease.lost;
-    const act = handlers(hands);
+    const act = tolerating(handlers(hands), hands, tolerance);
     const rolled = await execute(steps.roll, act, {
         signal,
         onEvent,
@@ -81371,20 +83991,54 @@ async function goBack(run, rolled, release) {
         const why = errors_messageOf(lease.lost.reason);
         return { outcome: 'failed', reason: `${why}; nothing was put back, as another deploy may be at work` };
     }
-    const started = rolled.events
-        .filter(({ state }) => state === 'started')
-        .map(({ step }) => step);
-    const undone = await undoSteps(started.reverse(), handlers(hands), { journal, onEvent });
-    if (failure && BLAMES_RELEASE.has(failure.step.kind))
-        await markBad(hands, release);
+    const failures = await undoSteps(toUndo(run, rolled), givingUp(handlers(hands)), { journal, onEvent });
+    for (const { step, error } of failures.filter((one) => isOutOfReach(one.error))) {
+        if (step.host !== undefined)
+            hands.left.set(step.host, { reason: errors_messageOf(error), restored: false });
+    }
+    await setAside(hands, release, failure !== undefined && BLAMES_RELEASE.has(failure.step.kind));
     const evidence = failure?.error instanceof ReleaseFault ? failure.error.evidence : [];
-    const unresolved = undone.map(describeFailure);
+    const unresolved = [...failures.map(describeFailure), ...(await shutOut(hands, failures))];
     const outcome = unresolved.length > 0 ? 'failed' : failure ? 'rolled-back' : 'cancelled';
     return { outcome, reason, evidence, unresolved };
 }
+/** All that was started, last first; a host that was left out on the way has been put back already, and may serve again. */
+function toUndo({ hands: { left }, steps }, rolled) {
+    const started = rolled.events
+        .filter(({ state }) => state === 'started')
+        .map(({ step }) => step)
+        .filter(({ host, kind }) => kind === 'leave-out' || host === undefined || !left.has(host));
+    const planned = new Set(steps.roll.filter(({ kind }) => kind === 'leave-out').map(({ host }) => host));
+    const onTheWay = [...left].filter(([host, { restored }]) => restored && !planned.has(host));
+    return [...onTheWay.map(([host]) => leaveOut(host)), ...started.reverse()];
+}
+/** A host that could not be put back comes up again with whatever it has: it gets no requests until a deploy was there. */
+async function shutOut(hands, failures) {
+    const names = hands.site.appHosts.map(({ name }) => name);
+    const lost = new Set(failures.filter(({ error }) => isOutOfReach(error)).map(({ step }) => step.host ?? ''));
+    return Promise.all(names
+        .filter((host) => lost.has(host))
+        .map(async (host) => {
+        try {
+            await setServer(hands, host, 'down', { signal: new AbortController().signal });
+            return `${host} gets no requests until the next deploy has brought it up to date`;
+        }
+        catch (error) {
+            return `${host} could not be taken out of service: ${errors_messageOf(error)}`;
+        }
+    }));
+}
 const describeFailure = ({ step, error }) => `${step.host ?? ''} ${step.title}: ${errors_messageOf(error)}`.trim();
 /** Steps whose failure says something about the release; a broken upload or a lost connection does not. */
-const BLAMES_RELEASE = new Set(['compile', 'prove', 'gate', 'hold']);
+const BLAMES_RELEASE = new Set([
+    'modules',
+    'compile',
+    'migrate',
+    'prove',
+    'gate',
+    'bake',
+    'hold',
+]);
 
 ;// CONCATENATED MODULE: ./packages/remote/lib/output.js
 
@@ -82089,6 +84743,8 @@ function plainCause(code, message) {
     return plain ?? message.replace('(SSH) Channel open failure: ', 'the jump host says: ');
 }
 const LOST_TRIES = 8;
+/** A host that is silent until a handshake's time is up is asked once more, and not eight times. */
+const LOST_MS = 30_000;
 const FIRST_PAUSE_MS = 150;
 const LONGEST_PAUSE_MS = 2000;
 /** While a host boots, its accounts stay closed for a moment after sshd answers. */
@@ -82104,7 +84760,7 @@ function pauseBeforeRetry(attempt, history, waitMs, random) {
     const booting = history.elapsedMs < waitMs;
     switch (attempt.kind) {
         case 'lost':
-            return history.lost < LOST_TRIES || booting ? pause : null;
+            return (history.lost < LOST_TRIES && history.elapsedMs < LOST_MS) || booting ? pause : null;
         case 'unreachable':
             return booting ? Math.round((0.5 + random / 2) * LONGEST_PAUSE_MS) : null;
         case 'refused':
@@ -83034,7 +85690,7 @@ class AttemptError extends Error {
         this.attempt = attempt;
     }
 }
-const KEEPALIVE_MS = 10_000;
+const KEEPALIVE_MS = 5_000;
 const KEEPALIVE_MISSES = 3;
 /**
  * One attempt to connect, directly or over a stream of the jump host.
@@ -83137,6 +85793,7 @@ async function handshake(config, signal) {
 
 
 
+
 /** sshd (MaxStartups 10:30:100) drops connections at random when more than ten are in their handshake. */
 const HANDSHAKES = 8;
 /** sshd (MaxSessions 10) refuses more channels on one connection; two are left for stopping a command. */
@@ -83150,6 +85807,8 @@ class Pool {
     #options;
     #handshakes = pLimit(HANDSHAKES);
     #slots = new Map();
+    /** Hosts that are gone through instead of another one, which was out of reach. */
+    #detours = new Map();
     #closing = new AbortController();
     connections = 0;
     retries = 0;
@@ -83261,8 +85920,7 @@ class Pool {
     }
     /** One handshake, when it is its turn; the connection to the jump host comes before and takes its own turn. */
     async #attempt(host, through) {
-        const { via } = host.ssh;
-        const jump = through ?? (via === null ? undefined : await this.#slot(via).session);
+        const jump = through ?? (await this.#jump(host));
         try {
             const session = await this.#handshakes(() => openSession(host, this.#key, jump, this.#options.handshakeTimeoutMs, this.#closing.signal));
             this.connections++;
@@ -83275,6 +85933,35 @@ class Pool {
                 return error.attempt;
             throw error;
         }
+    }
+    /**
+     * The connection to the host through which SSH goes. When that one is gone, another of its tier is as good: a host must
+     * not be out of reach, half way through a change, because the one in front of it died.
+     */
+    async #jump({ ssh: { via } }) {
+        if (via === null)
+            return undefined;
+        try {
+            return await this.#slot(this.#detours.get(via) ?? via).session;
+        }
+        catch (error) {
+            if (!(error instanceof ConnectError) || error.reason !== 'unreachable')
+                throw error;
+            for (const name of this.#twinsOf(via)) {
+                const session = await this.#slot(name).session.catch(() => undefined);
+                // From now on at once: each host behind it would else wait for the dead one anew.
+                if (session)
+                    this.#detours.set(via, name);
+                if (session)
+                    return session;
+            }
+            throw error;
+        }
+    }
+    #twinsOf(name) {
+        const { tier } = this.#host(name);
+        const twins = [...this.#hosts.values()].filter((host) => host.tier === tier && host.ssh.via === null);
+        return twins.map((host) => host.name).filter((twin) => twin !== name);
     }
     #assertJumps(host) {
         const path = [host.name];
@@ -83394,6 +86081,10 @@ function connect(inventory, credentials, options = {}) {
             const { script: text, args, input, options: own } = uploadCommand(target, content);
             await script(host, text, args, { ...uploadOptions, ...own, input });
         },
+        warm: (hosts) => {
+            for (const host of hosts)
+                pool.use(host, () => Promise.resolve()).catch(() => undefined);
+        },
         reach: async (host, reachOptions = {}) => {
             const options = { ...reachOptions, timeoutMs: HANDSHAKE_TIMEOUT_MS };
             const ended = await pool.useNew(host, async (session) => {
@@ -83464,8 +86155,8 @@ const declaration = declare({
     inputs: {
         ...stackInputs,
         ...hostInputs,
-        mode: { kind: 'choice', options: ['plan', 'apply'], default: 'apply' },
-        artifact: { kind: 'path', required: true, exists: 'file' },
+        mode: { kind: 'choice', options: ['plan', 'apply', 'rollback'], default: 'apply' },
+        artifact: { kind: 'path', exists: 'file' },
         sha256: { kind: 'string', pattern: /[0-9a-f]{64}/, expected: '64 hexadecimal digits' },
         release: {
             kind: 'string',
@@ -83473,12 +86164,5734 @@ const declaration = declare({
             pattern: /[a-z0-9][a-z0-9._-]{0,62}/,
             expected: 'up to 63 small letters, digits, dots, dashes and underscores, starting with a letter or digit',
         },
+        to: { kind: 'string', pattern: /[a-z0-9][a-z0-9._-]{0,62}/, expected: 'the id of a release' },
         strategy: { kind: 'choice', options: ['socket', 'drain'], default: 'socket' },
+        batch: { kind: 'string', default: '1' },
+        canary: { kind: 'integer', min: 0, max: 250, default: '0' },
+        bake: { kind: 'duration', default: '2m' },
+        'capacity-floor': {
+            kind: 'string',
+            default: '50%',
+            pattern: /(100|[1-9]?\d)%/,
+            expected: 'a share such as 50%',
+        },
+        'max-failures': { kind: 'integer', min: 0, max: 250, default: '0' },
+        'lock-wait': { kind: 'duration', default: '0s' },
+        'allow-older': { kind: 'boolean', default: 'false' },
         timeout: { kind: 'duration', default: '30m' },
+        'github-token': { kind: 'string', secret: true },
+        environment: { kind: 'string' },
+        'environment-url': {
+            kind: 'string',
+            pattern: /https?:\/\/\S+/,
+            expected: 'a URL that begins with https://',
+        },
         ...commonInputs,
     },
     outputs: { release: {}, previous: {}, outcome: {}, servers: {}, result: {} },
 });
+
+;// CONCATENATED MODULE: ./node_modules/.pnpm/@actions+github@9.1.1/node_modules/@actions/github/lib/context.js
+
+
+class Context {
+    /**
+     * Hydrate the context from the environment
+     */
+    constructor() {
+        var _a, _b, _c;
+        this.payload = {};
+        if (process.env.GITHUB_EVENT_PATH) {
+            if ((0,external_fs_.existsSync)(process.env.GITHUB_EVENT_PATH)) {
+                this.payload = JSON.parse((0,external_fs_.readFileSync)(process.env.GITHUB_EVENT_PATH, { encoding: 'utf8' }));
+            }
+            else {
+                const path = process.env.GITHUB_EVENT_PATH;
+                process.stdout.write(`GITHUB_EVENT_PATH ${path} does not exist${external_os_namespaceObject.EOL}`);
+            }
+        }
+        this.eventName = process.env.GITHUB_EVENT_NAME;
+        this.sha = process.env.GITHUB_SHA;
+        this.ref = process.env.GITHUB_REF;
+        this.workflow = process.env.GITHUB_WORKFLOW;
+        this.action = process.env.GITHUB_ACTION;
+        this.actor = process.env.GITHUB_ACTOR;
+        this.job = process.env.GITHUB_JOB;
+        this.runAttempt = parseInt(process.env.GITHUB_RUN_ATTEMPT, 10);
+        this.runNumber = parseInt(process.env.GITHUB_RUN_NUMBER, 10);
+        this.runId = parseInt(process.env.GITHUB_RUN_ID, 10);
+        this.apiUrl = (_a = process.env.GITHUB_API_URL) !== null && _a !== void 0 ? _a : `https://api.github.com`;
+        this.serverUrl = (_b = process.env.GITHUB_SERVER_URL) !== null && _b !== void 0 ? _b : `https://github.com`;
+        this.graphqlUrl =
+            (_c = process.env.GITHUB_GRAPHQL_URL) !== null && _c !== void 0 ? _c : `https://api.github.com/graphql`;
+    }
+    get issue() {
+        const payload = this.payload;
+        return Object.assign(Object.assign({}, this.repo), { number: (payload.issue || payload.pull_request || payload).number });
+    }
+    get repo() {
+        if (process.env.GITHUB_REPOSITORY) {
+            const [owner, repo] = process.env.GITHUB_REPOSITORY.split('/');
+            return { owner, repo };
+        }
+        if (this.payload.repository) {
+            return {
+                owner: this.payload.repository.owner.login,
+                repo: this.payload.repository.name
+            };
+        }
+        throw new Error("context.repo requires a GITHUB_REPOSITORY environment variable like 'owner/repo'");
+    }
+}
+//# sourceMappingURL=context.js.map
+// EXTERNAL MODULE: ./node_modules/.pnpm/@actions+http-client@3.0.2/node_modules/@actions/http-client/lib/index.js
+var http_client_lib = __nccwpck_require__(2504);
+;// CONCATENATED MODULE: ./node_modules/.pnpm/@actions+github@9.1.1/node_modules/@actions/github/lib/internal/utils.js
+var utils_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
+    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
+    return new (P || (P = Promise))(function (resolve, reject) {
+        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
+        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
+        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
+        step((generator = generator.apply(thisArg, _arguments || [])).next());
+    });
+};
+
+
+function getAuthString(token, options) {
+    if (!token && !options.auth) {
+        throw new Error('Parameter token or opts.auth is required');
+    }
+    else if (token && options.auth) {
+        throw new Error('Parameters token and opts.auth may not both be specified');
+    }
+    return typeof options.auth === 'string' ? options.auth : `token ${token}`;
+}
+function getProxyAgent(destinationUrl) {
+    const hc = new http_client_lib.HttpClient();
+    return hc.getAgent(destinationUrl);
+}
+function getProxyAgentDispatcher(destinationUrl) {
+    const hc = new http_client_lib.HttpClient();
+    return hc.getAgentDispatcher(destinationUrl);
+}
+function getProxyFetch(destinationUrl) {
+    const httpDispatcher = getProxyAgentDispatcher(destinationUrl);
+    const proxyFetch = (url, opts) => utils_awaiter(this, void 0, void 0, function* () {
+        return (0,undici.fetch)(url, Object.assign(Object.assign({}, opts), { dispatcher: httpDispatcher }));
+    });
+    return proxyFetch;
+}
+function getApiBaseUrl() {
+    return process.env['GITHUB_API_URL'] || 'https://api.github.com';
+}
+function getUserAgentWithOrchestrationId(baseUserAgent) {
+    var _a;
+    const orchId = (_a = process.env['ACTIONS_ORCHESTRATION_ID']) === null || _a === void 0 ? void 0 : _a.trim();
+    if (orchId) {
+        const sanitizedId = orchId.replace(/[^a-z0-9_.-]/gi, '_');
+        const tag = `actions_orchestration_id/${sanitizedId}`;
+        if (baseUserAgent === null || baseUserAgent === void 0 ? void 0 : baseUserAgent.includes(tag))
+            return baseUserAgent;
+        const ua = baseUserAgent ? `${baseUserAgent} ` : '';
+        return `${ua}${tag}`;
+    }
+    return baseUserAgent;
+}
+//# sourceMappingURL=utils.js.map
+;// CONCATENATED MODULE: ./node_modules/.pnpm/universal-user-agent@7.0.3/node_modules/universal-user-agent/index.js
+function getUserAgent() {
+  if (typeof navigator === "object" && "userAgent" in navigator) {
+    return navigator.userAgent;
+  }
+
+  if (typeof process === "object" && process.version !== undefined) {
+    return `Node.js/${process.version.substr(1)} (${process.platform}; ${
+      process.arch
+    })`;
+  }
+
+  return "<environment undetectable>";
+}
+
+;// CONCATENATED MODULE: ./node_modules/.pnpm/before-after-hook@4.0.0/node_modules/before-after-hook/lib/register.js
+// @ts-check
+
+function register(state, name, method, options) {
+  if (typeof method !== "function") {
+    throw new Error("method for before hook must be a function");
+  }
+
+  if (!options) {
+    options = {};
+  }
+
+  if (Array.isArray(name)) {
+    return name.reverse().reduce((callback, name) => {
+      return register.bind(null, state, name, callback, options);
+    }, method)();
+  }
+
+  return Promise.resolve().then(() => {
+    if (!state.registry[name]) {
+      return method(options);
+    }
+
+    return state.registry[name].reduce((method, registered) => {
+      return registered.hook.bind(null, method, options);
+    }, method)();
+  });
+}
+
+;// CONCATENATED MODULE: ./node_modules/.pnpm/before-after-hook@4.0.0/node_modules/before-after-hook/lib/add.js
+// @ts-check
+
+function addHook(state, kind, name, hook) {
+  const orig = hook;
+  if (!state.registry[name]) {
+    state.registry[name] = [];
+  }
+
+  if (kind === "before") {
+    hook = (method, options) => {
+      return Promise.resolve()
+        .then(orig.bind(null, options))
+        .then(method.bind(null, options));
+    };
+  }
+
+  if (kind === "after") {
+    hook = (method, options) => {
+      let result;
+      return Promise.resolve()
+        .then(method.bind(null, options))
+        .then((result_) => {
+          result = result_;
+          return orig(result, options);
+        })
+        .then(() => {
+          return result;
+        });
+    };
+  }
+
+  if (kind === "error") {
+    hook = (method, options) => {
+      return Promise.resolve()
+        .then(method.bind(null, options))
+        .catch((error) => {
+          return orig(error, options);
+        });
+    };
+  }
+
+  state.registry[name].push({
+    hook: hook,
+    orig: orig,
+  });
+}
+
+;// CONCATENATED MODULE: ./node_modules/.pnpm/before-after-hook@4.0.0/node_modules/before-after-hook/lib/remove.js
+// @ts-check
+
+function removeHook(state, name, method) {
+  if (!state.registry[name]) {
+    return;
+  }
+
+  const index = state.registry[name]
+    .map((registered) => {
+      return registered.orig;
+    })
+    .indexOf(method);
+
+  if (index === -1) {
+    return;
+  }
+
+  state.registry[name].splice(index, 1);
+}
+
+;// CONCATENATED MODULE: ./node_modules/.pnpm/before-after-hook@4.0.0/node_modules/before-after-hook/index.js
+// @ts-check
+
+
+
+
+
+// bind with array of arguments: https://stackoverflow.com/a/21792913
+const bind = Function.bind;
+const bindable = bind.bind(bind);
+
+function bindApi(hook, state, name) {
+  const removeHookRef = bindable(removeHook, null).apply(
+    null,
+    name ? [state, name] : [state]
+  );
+  hook.api = { remove: removeHookRef };
+  hook.remove = removeHookRef;
+  ["before", "error", "after", "wrap"].forEach((kind) => {
+    const args = name ? [state, kind, name] : [state, kind];
+    hook[kind] = hook.api[kind] = bindable(addHook, null).apply(null, args);
+  });
+}
+
+function Singular() {
+  const singularHookName = Symbol("Singular");
+  const singularHookState = {
+    registry: {},
+  };
+  const singularHook = register.bind(null, singularHookState, singularHookName);
+  bindApi(singularHook, singularHookState, singularHookName);
+  return singularHook;
+}
+
+function Collection() {
+  const state = {
+    registry: {},
+  };
+
+  const hook = register.bind(null, state);
+  bindApi(hook, state);
+
+  return hook;
+}
+
+/* harmony default export */ const before_after_hook = ({ Singular, Collection });
+
+;// CONCATENATED MODULE: ./node_modules/.pnpm/@octokit+endpoint@11.0.5/node_modules/@octokit/endpoint/dist-bundle/index.js
+// pkg/dist-src/defaults.js
+
+
+// pkg/dist-src/version.js
+var VERSION = "0.0.0-development";
+
+// pkg/dist-src/defaults.js
+var userAgent = `octokit-endpoint.js/${VERSION} ${getUserAgent()}`;
+var DEFAULTS = {
+  method: "GET",
+  baseUrl: "https://api.github.com",
+  headers: {
+    accept: "application/vnd.github.v3+json",
+    "user-agent": userAgent
+  },
+  mediaType: {
+    format: ""
+  }
+};
+
+// pkg/dist-src/util/lowercase-keys.js
+function dist_bundle_lowercaseKeys(object) {
+  if (!object) {
+    return {};
+  }
+  return Object.keys(object).reduce((newObj, key) => {
+    newObj[key.toLowerCase()] = object[key];
+    return newObj;
+  }, {});
+}
+
+// pkg/dist-src/util/is-plain-object.js
+function dist_bundle_isPlainObject(value) {
+  if (typeof value !== "object" || value === null) return false;
+  if (Object.prototype.toString.call(value) !== "[object Object]") return false;
+  const proto = Object.getPrototypeOf(value);
+  if (proto === null) return true;
+  const Ctor = Object.prototype.hasOwnProperty.call(proto, "constructor") && proto.constructor;
+  return typeof Ctor === "function" && Ctor instanceof Ctor && Function.prototype.call(Ctor) === Function.prototype.call(value);
+}
+
+// pkg/dist-src/util/merge-deep.js
+function mergeDeep(defaults, options) {
+  const result = Object.assign({}, defaults);
+  Object.keys(options).forEach((key) => {
+    if (dist_bundle_isPlainObject(options[key])) {
+      if (!(key in defaults)) Object.assign(result, { [key]: options[key] });
+      else result[key] = mergeDeep(defaults[key], options[key]);
+    } else {
+      Object.assign(result, { [key]: options[key] });
+    }
+  });
+  return result;
+}
+
+// pkg/dist-src/util/remove-undefined-properties.js
+function removeUndefinedProperties(obj) {
+  for (const key in obj) {
+    if (obj[key] === void 0) {
+      delete obj[key];
+    }
+  }
+  return obj;
+}
+
+// pkg/dist-src/merge.js
+function dist_bundle_merge(defaults, route, options) {
+  if (typeof route === "string") {
+    let [method, url] = route.split(" ");
+    options = Object.assign(url ? { method, url } : { url: method }, options);
+  } else {
+    options = Object.assign({}, route);
+  }
+  options.headers = dist_bundle_lowercaseKeys(options.headers);
+  removeUndefinedProperties(options);
+  removeUndefinedProperties(options.headers);
+  const mergedOptions = mergeDeep(defaults || {}, options);
+  if (options.url === "/graphql") {
+    if (defaults && defaults.mediaType.previews?.length) {
+      mergedOptions.mediaType.previews = defaults.mediaType.previews.filter(
+        (preview) => !mergedOptions.mediaType.previews.includes(preview)
+      ).concat(mergedOptions.mediaType.previews);
+    }
+    mergedOptions.mediaType.previews = (mergedOptions.mediaType.previews || []).map((preview) => preview.replace(/-preview/, ""));
+  }
+  return mergedOptions;
+}
+
+// pkg/dist-src/util/add-query-parameters.js
+function addQueryParameters(url, parameters) {
+  const separator = /\?/.test(url) ? "&" : "?";
+  const names = Object.keys(parameters);
+  if (names.length === 0) {
+    return url;
+  }
+  return url + separator + names.map((name) => {
+    if (name === "q") {
+      return "q=" + parameters.q.split("+").map(encodeURIComponent).join("+");
+    }
+    return `${name}=${encodeURIComponent(parameters[name])}`;
+  }).join("&");
+}
+
+// pkg/dist-src/util/extract-url-variable-names.js
+var urlVariableRegex = /\{[^{}}]+\}/g;
+function removeNonChars(variableName) {
+  return variableName.replace(/(?:^\W+)|(?:(?<!\W)\W+$)/g, "").split(/,/);
+}
+function extractUrlVariableNames(url) {
+  const matches = url.match(urlVariableRegex);
+  if (!matches) {
+    return [];
+  }
+  return matches.map(removeNonChars).reduce((a, b) => a.concat(b), []);
+}
+
+// pkg/dist-src/util/omit.js
+function dist_bundle_omit(object, keysToOmit) {
+  const result = { __proto__: null };
+  for (const key of Object.keys(object)) {
+    if (keysToOmit.indexOf(key) === -1) {
+      result[key] = object[key];
+    }
+  }
+  return result;
+}
+
+// pkg/dist-src/util/url-template.js
+function encodeReserved(str) {
+  return str.split(/(%[0-9A-Fa-f]{2})/g).map(function(part) {
+    if (!/%[0-9A-Fa-f]/.test(part)) {
+      part = encodeURI(part).replace(/%5B/g, "[").replace(/%5D/g, "]");
+    }
+    return part;
+  }).join("");
+}
+function encodeUnreserved(str) {
+  return encodeURIComponent(str).replace(/[!'()*]/g, function(c) {
+    return "%" + c.charCodeAt(0).toString(16).toUpperCase();
+  });
+}
+function encodeValue(operator, value, key) {
+  value = operator === "+" || operator === "#" ? encodeReserved(value) : encodeUnreserved(value);
+  if (key) {
+    return encodeUnreserved(key) + "=" + value;
+  } else {
+    return value;
+  }
+}
+function isDefined(value) {
+  return value !== void 0 && value !== null;
+}
+function isKeyOperator(operator) {
+  return operator === ";" || operator === "&" || operator === "?";
+}
+function getValues(context, operator, key, modifier) {
+  var value = context[key], result = [];
+  if (isDefined(value) && value !== "") {
+    if (typeof value === "string" || typeof value === "number" || typeof value === "bigint" || typeof value === "boolean") {
+      value = value.toString();
+      if (modifier && modifier !== "*") {
+        value = value.substring(0, parseInt(modifier, 10));
+      }
+      result.push(
+        encodeValue(operator, value, isKeyOperator(operator) ? key : "")
+      );
+    } else {
+      if (modifier === "*") {
+        if (Array.isArray(value)) {
+          value.filter(isDefined).forEach(function(value2) {
+            result.push(
+              encodeValue(operator, value2, isKeyOperator(operator) ? key : "")
+            );
+          });
+        } else {
+          Object.keys(value).forEach(function(k) {
+            if (isDefined(value[k])) {
+              result.push(encodeValue(operator, value[k], k));
+            }
+          });
+        }
+      } else {
+        const tmp = [];
+        if (Array.isArray(value)) {
+          value.filter(isDefined).forEach(function(value2) {
+            tmp.push(encodeValue(operator, value2));
+          });
+        } else {
+          Object.keys(value).forEach(function(k) {
+            if (isDefined(value[k])) {
+              tmp.push(encodeUnreserved(k));
+              tmp.push(encodeValue(operator, value[k].toString()));
+            }
+          });
+        }
+        if (isKeyOperator(operator)) {
+          result.push(encodeUnreserved(key) + "=" + tmp.join(","));
+        } else if (tmp.length !== 0) {
+          result.push(tmp.join(","));
+        }
+      }
+    }
+  } else {
+    if (operator === ";") {
+      if (isDefined(value)) {
+        result.push(encodeUnreserved(key));
+      }
+    } else if (value === "" && (operator === "&" || operator === "?")) {
+      result.push(encodeUnreserved(key) + "=");
+    } else if (value === "") {
+      result.push("");
+    }
+  }
+  return result;
+}
+function parseUrl(template) {
+  return {
+    expand: expand.bind(null, template)
+  };
+}
+function expand(template, context) {
+  var operators = ["+", "#", ".", "/", ";", "?", "&"];
+  template = template.replace(
+    /\{([^\{\}]+)\}|([^\{\}]+)/g,
+    function(_, expression, literal) {
+      if (expression) {
+        let operator = "";
+        const values = [];
+        if (operators.indexOf(expression.charAt(0)) !== -1) {
+          operator = expression.charAt(0);
+          expression = expression.substr(1);
+        }
+        expression.split(/,/g).forEach(function(variable) {
+          var tmp = /([^:\*]*)(?::(\d+)|(\*))?/.exec(variable);
+          values.push(getValues(context, operator, tmp[1], tmp[2] || tmp[3]));
+        });
+        if (operator && operator !== "+") {
+          var separator = ",";
+          if (operator === "?") {
+            separator = "&";
+          } else if (operator !== "#") {
+            separator = operator;
+          }
+          return (values.length !== 0 ? operator : "") + values.join(separator);
+        } else {
+          return values.join(",");
+        }
+      } else {
+        return encodeReserved(literal);
+      }
+    }
+  );
+  if (template === "/") {
+    return template;
+  } else {
+    return template.replace(/\/$/, "");
+  }
+}
+
+// pkg/dist-src/parse.js
+function dist_bundle_parse(options) {
+  let method = options.method.toUpperCase();
+  let url = (options.url || "/").replace(/:([a-z]\w+)/g, "{$1}");
+  let headers = Object.assign({}, options.headers);
+  let body;
+  let parameters = dist_bundle_omit(options, [
+    "method",
+    "baseUrl",
+    "url",
+    "headers",
+    "request",
+    "mediaType"
+  ]);
+  const urlVariableNames = extractUrlVariableNames(url);
+  url = parseUrl(url).expand(parameters);
+  if (!/^http/.test(url)) {
+    url = options.baseUrl + url;
+  }
+  const omittedParameters = Object.keys(options).filter((option) => urlVariableNames.includes(option)).concat("baseUrl");
+  const remainingParameters = dist_bundle_omit(parameters, omittedParameters);
+  const isBinaryRequest = /application\/octet-stream/i.test(headers.accept);
+  if (!isBinaryRequest) {
+    if (options.mediaType.format) {
+      headers.accept = headers.accept.split(/,/).map(
+        (format) => format.replace(
+          /application\/vnd(\.\w+)(\.v3)?(\.\w+)?(\+json)?$/,
+          `application/vnd$1$2.${options.mediaType.format}`
+        )
+      ).join(",");
+    }
+    if (url.endsWith("/graphql")) {
+      if (options.mediaType.previews?.length) {
+        const previewsFromAcceptHeader = headers.accept.match(/(?<![\w-])[\w-]+(?=-preview)/g) || [];
+        headers.accept = previewsFromAcceptHeader.concat(options.mediaType.previews).map((preview) => {
+          const format = options.mediaType.format ? `.${options.mediaType.format}` : "+json";
+          return `application/vnd.github.${preview}-preview${format}`;
+        }).join(",");
+      }
+    }
+  }
+  if (["GET", "HEAD"].includes(method)) {
+    url = addQueryParameters(url, remainingParameters);
+  } else {
+    if ("data" in remainingParameters) {
+      body = remainingParameters.data;
+    } else {
+      if (Object.keys(remainingParameters).length) {
+        body = remainingParameters;
+      }
+    }
+  }
+  if (!headers["content-type"] && typeof body !== "undefined") {
+    headers["content-type"] = "application/json; charset=utf-8";
+  }
+  if (["PATCH", "PUT"].includes(method) && typeof body === "undefined") {
+    body = "";
+  }
+  return Object.assign(
+    { method, url, headers },
+    typeof body !== "undefined" ? { body } : null,
+    options.request ? { request: options.request } : null
+  );
+}
+
+// pkg/dist-src/endpoint-with-defaults.js
+function endpointWithDefaults(defaults, route, options) {
+  return dist_bundle_parse(dist_bundle_merge(defaults, route, options));
+}
+
+// pkg/dist-src/with-defaults.js
+function withDefaults(oldDefaults, newDefaults) {
+  const DEFAULTS2 = dist_bundle_merge(oldDefaults, newDefaults);
+  const endpoint2 = endpointWithDefaults.bind(null, DEFAULTS2);
+  return Object.assign(endpoint2, {
+    DEFAULTS: DEFAULTS2,
+    defaults: withDefaults.bind(null, DEFAULTS2),
+    merge: dist_bundle_merge.bind(null, DEFAULTS2),
+    parse: dist_bundle_parse
+  });
+}
+
+// pkg/dist-src/index.js
+var endpoint = withDefaults(null, DEFAULTS);
+
+
+;// CONCATENATED MODULE: ./node_modules/.pnpm/content-type@3.1.1/node_modules/content-type/dist/index.js
+/*!
+ * content-type
+ * Copyright(c) 2015 Douglas Christopher Wilson
+ * MIT Licensed
+ */
+const SP = 32; // " "
+const HTAB = 9; // "\t"
+const SEMI = 59; // ";"
+const EQ = 61; // "="
+const DQUOTE = 34; // '"'
+const BSLASH = 92; // "\\"
+const COMMA = 44; // ","
+const LOWER_CASE = 1;
+const OWS = 2;
+const SEMI_FLAG = 4;
+const COMMA_FLAG = 8;
+const TOKEN_FLAG = 16;
+const NON_ASCII = 0xff00;
+const CASE_FLAGS = LOWER_CASE | NON_ASCII;
+/**
+ * Character flags used to normalize HTTP field values while scanning.
+ * Out-of-range reads intentionally coerce to zero in bitwise expressions.
+ */
+const CHAR_MAP = new Uint8Array(0x100);
+CHAR_MAP[HTAB] |= OWS;
+CHAR_MAP[SP] |= OWS;
+CHAR_MAP[SEMI] |= SEMI_FLAG;
+CHAR_MAP[COMMA] |= COMMA_FLAG;
+for (let code = 0x80 /* non-ASCII */; code <= 0xff; code++) {
+    CHAR_MAP[code] |= LOWER_CASE;
+}
+for (const char of "!#$%&'*+-.^_`|~") {
+    CHAR_MAP[char.charCodeAt(0)] |= TOKEN_FLAG;
+}
+for (let code = 0x30 /* 0 */; code <= 0x39 /* 9 */; code++) {
+    CHAR_MAP[code] |= TOKEN_FLAG;
+}
+for (let code = 0x41 /* A */; code <= 0x5a /* Z */; code++) {
+    CHAR_MAP[code] |= LOWER_CASE | TOKEN_FLAG;
+}
+for (let code = 0x61 /* a */; code <= 0x7a /* z */; code++) {
+    CHAR_MAP[code] |= TOKEN_FLAG;
+}
+/**
+ * Null object perf optimization. Faster than `Object.create(null)` and `{ __proto__: null }`.
+ */
+const NullObject = /* @__PURE__ */ (() => {
+    const C = function () { };
+    C.prototype = Object.create(null);
+    return C;
+})();
+/**
+ * Validate a type string against RFC 9110.
+ */
+function isTypeValid(type, start = 0, end = type.length) {
+    let hasSlash = false;
+    for (let index = start; index < end; index++) {
+        const code = type.charCodeAt(index);
+        if (code === 47 /* / */) {
+            if (hasSlash || index === start || index >= end - 1)
+                return false;
+            hasSlash = true;
+        }
+        else if (!isTokenCode(code)) {
+            return false;
+        }
+    }
+    return hasSlash;
+}
+/**
+ * Validate a token against RFC 9110.
+ */
+function isTokenValid(token, start = 0, end = token.length) {
+    if (start >= end)
+        return false;
+    for (let index = start; index < end; index++) {
+        if (!isTokenCode(token.charCodeAt(index)))
+            return false;
+    }
+    return true;
+}
+/**
+ * Check whether a character code belongs to the token production in RFC 9110.
+ */
+function isTokenCode(code) {
+    return (CHAR_MAP[code] & TOKEN_FLAG) !== 0;
+}
+/**
+ * Serialize a parameter value.
+ */
+function parameterValue(str) {
+    const len = str.length;
+    if (len === 0)
+        return '""';
+    let index = 0;
+    while (index < len && isTokenCode(str.charCodeAt(index)))
+        index++;
+    if (index === len)
+        return str;
+    let result = '"';
+    let start = 0;
+    while (index < len) {
+        const code = str.charCodeAt(index);
+        if (code !== HTAB && (code < SP || code === 127 || code > 255)) {
+            throw new TypeError(`Invalid parameter value: ${str}`);
+        }
+        if (code === 34 /* " */ || code === 92 /* \\ */) {
+            result += `${str.slice(start, index)}\\`;
+            start = index;
+        }
+        index++;
+    }
+    return `${result}${str.slice(start)}"`;
+}
+/**
+ * Format an object into a `Content-Type` header.
+ */
+function format(obj) {
+    const { type, parameters } = obj;
+    if (!type || !isTypeValid(type)) {
+        throw new TypeError(`Invalid type: ${type}`);
+    }
+    let result = type;
+    if (parameters) {
+        for (const param of Object.keys(parameters)) {
+            if (!isTokenValid(param)) {
+                throw new TypeError(`Invalid parameter name: ${param}`);
+            }
+            result += `; ${param}=${parameterValue(parameters[param])}`;
+        }
+    }
+    return result;
+}
+/**
+ * Parse a `Content-Type` header.
+ */
+function dist_parse(header, options) {
+    const stopFlags = SEMI_FLAG | (options?.comma === true ? COMMA_FLAG : 0);
+    const len = header.length;
+    let valueStart = options?.start ?? 0;
+    while ((CHAR_MAP[header.charCodeAt(valueStart)] & OWS) !== 0) {
+        valueStart++;
+    }
+    let index = valueStart;
+    let typeFlags = 0;
+    let whitespace = -1;
+    let stop = options?.parameters === false ? COMMA_FLAG : 0;
+    while (index < len) {
+        const code = header.charCodeAt(index);
+        const flags = CHAR_MAP[code];
+        if ((flags & stopFlags) !== 0) {
+            stop |= flags & COMMA_FLAG;
+            break;
+        }
+        if ((flags & OWS) !== 0) {
+            if (whitespace === -1)
+                whitespace = index;
+        }
+        else {
+            whitespace = -1;
+        }
+        typeFlags |= (code & NON_ASCII) | flags;
+        index++;
+    }
+    const valueEnd = whitespace === -1 ? index : whitespace;
+    const value = header.slice(valueStart, valueEnd);
+    const type = (typeFlags & CASE_FLAGS) === 0 ? value : value.toLowerCase();
+    if (index === len || stop !== 0) {
+        return { type, index, parameters: new NullObject() };
+    }
+    return parseParameters(header, type, index, len, stopFlags);
+}
+/**
+ * Parses the parameters of a `Content-Type` header starting at the given index.
+ */
+function parseParameters(header, type, index, len, stopFlags) {
+    const parameters = new NullObject();
+    parameter: while (index < len) {
+        index++; // Skip over ;
+        while ((CHAR_MAP[header.charCodeAt(index)] & OWS) !== 0) {
+            index++;
+        }
+        const keyStart = index;
+        let keyFlags = 0;
+        let keyWhitespace = -1;
+        while (index < len) {
+            const code = header.charCodeAt(index);
+            const flags = CHAR_MAP[code];
+            if ((flags & stopFlags) !== 0) {
+                if ((flags & COMMA_FLAG) !== 0)
+                    break parameter;
+                continue parameter;
+            }
+            if (code === EQ) {
+                const keyEnd = keyWhitespace === -1 ? index : keyWhitespace;
+                const value = header.slice(keyStart, keyEnd);
+                const key = (keyFlags & CASE_FLAGS) === 0 ? value : value.toLowerCase();
+                index++;
+                while ((CHAR_MAP[header.charCodeAt(index)] & OWS) !== 0) {
+                    index++;
+                }
+                if (index < len && header.charCodeAt(index) === DQUOTE) {
+                    const quotedStart = ++index;
+                    let escaped = false;
+                    while (index < len) {
+                        const code = header.charCodeAt(index);
+                        if (code === DQUOTE) {
+                            if (parameters[key] === undefined) {
+                                parameters[key] = escaped
+                                    ? unescapeQuotedPairs(header, quotedStart, index)
+                                    : header.slice(quotedStart, index);
+                            }
+                            index++;
+                            let stop = 0;
+                            // Discard characters between quote and delimiter.
+                            while (index < len) {
+                                const code = header.charCodeAt(index);
+                                const flags = CHAR_MAP[code];
+                                if ((flags & stopFlags) !== 0) {
+                                    stop = flags & COMMA_FLAG;
+                                    break;
+                                }
+                                index++;
+                            }
+                            if (stop !== 0)
+                                break parameter;
+                            continue parameter;
+                        }
+                        if (code === BSLASH && index + 1 < len) {
+                            escaped = true;
+                            index += 2;
+                            continue;
+                        }
+                        index++;
+                    }
+                    continue parameter;
+                }
+                const valueStart = index;
+                let stop = 0;
+                let valueWhitespace = -1;
+                while (index < len) {
+                    const code = header.charCodeAt(index);
+                    const flags = CHAR_MAP[code];
+                    if ((flags & stopFlags) !== 0) {
+                        stop = flags & COMMA_FLAG;
+                        break;
+                    }
+                    if ((flags & OWS) !== 0) {
+                        if (valueWhitespace === -1)
+                            valueWhitespace = index;
+                    }
+                    else {
+                        valueWhitespace = -1;
+                    }
+                    index++;
+                }
+                if (parameters[key] === undefined) {
+                    const valueEnd = valueWhitespace === -1 ? index : valueWhitespace;
+                    parameters[key] = header.slice(valueStart, valueEnd);
+                }
+                if (stop !== 0)
+                    break parameter;
+                continue parameter;
+            }
+            if ((flags & OWS) !== 0) {
+                if (keyWhitespace === -1)
+                    keyWhitespace = index;
+            }
+            else {
+                keyWhitespace = -1;
+            }
+            keyFlags |= (code & NON_ASCII) | flags;
+            index++;
+        }
+    }
+    return { type, index, parameters };
+}
+/**
+ * Remove backslashes from quoted pairs in a known-terminated quoted string body.
+ */
+function unescapeQuotedPairs(str, start, end) {
+    let result = "";
+    for (let index = start; index < end; index++) {
+        if (str.charCodeAt(index) === BSLASH) {
+            result += str.slice(start, index);
+            start = ++index;
+        }
+    }
+    return result + str.slice(start, end);
+}
+//# sourceMappingURL=index.js.map
+;// CONCATENATED MODULE: ./node_modules/.pnpm/json-with-bigint@3.5.12/node_modules/json-with-bigint/json-with-bigint.js
+const intRegex = /^-?\d+$/;
+const noiseValue = /^-?\d+n+$/; // Noise - strings that match the custom format before being converted to it
+const originalStringify = JSON.stringify;
+const originalParse = JSON.parse;
+const customFormat = /^-?\d+n$/;
+
+const bigIntsStringify = /([\[:])?"(-?\d+)n"($|\s*[,\}\]])/g;
+const noiseStringify = /([\[:])?("-?\d+n+)n("$|"\s*[,\}\]])/g;
+
+/**
+ * @typedef {(this: any, key: string | number | undefined, value: any) => any} Replacer
+ * @typedef {(key: string | number | undefined, value: any, context?: { source: string }) => any} Reviver
+ */
+
+/**
+ * Checks if a value is unstringifiable according to native JSON.stringify rules.
+ *
+ * @param {any} val The value to check.
+ * @returns {boolean} True if the value is undefined, a function, or a symbol.
+ */
+const isUnstringifiable = (val) =>
+  val === undefined || typeof val === "function" || typeof val === "symbol";
+
+/**
+ * Checks if a value is a native JSON.rawJSON object (Node.js 22+).
+ *
+ * @param {any} val The value to check.
+ * @returns {boolean} True if the value is a RawJSON instance.
+ */
+const isRawJSON = (val) =>
+  val !== null &&
+  typeof val === "object" &&
+  val.constructor &&
+  val.constructor.name === "RawJSON";
+
+/**
+ * Iteratively converts a JS value to a JSON string.
+ * Used as a fallback when the native JSON.stringify hits the Maximum Call Stack size.
+ * Fully compliant with JSON formatting (space), replacers, and toJSON behaviors.
+ *
+ * @param {any} rootValue The value to stringify.
+ * @param {Replacer | Array<string | number> | null} [replacer] User's custom replacer function.
+ * @param {string | number} [spaceParam] Indentation for pretty-printing.
+ * @returns {string | undefined} The generated JSON string.
+ */
+const stringifyIteratively = (rootValue, replacer, spaceParam) => {
+  let space = "";
+
+  if (typeof spaceParam === "number") {
+    space = " ".repeat(Math.min(10, Math.max(0, Math.floor(spaceParam))));
+  } else if (typeof spaceParam === "string") {
+    space = spaceParam.slice(0, 10);
+  }
+
+  const isFunctionReplacer = typeof replacer === "function";
+  const propertyList = Array.isArray(replacer)
+    ? new Set(replacer.map(String))
+    : null;
+
+  /**
+   * Prepares a value for stringification by resolving toJSON, handling BigInts,
+   * applying custom replacers, and unwrapping primitive objects.
+   *
+   * @param {object|Array} parent The parent object or array holding the value.
+   * @param {string} key The key associated with the value.
+   * @param {any} val The raw value to process.
+   * @returns {any} The processed value ready for stringification.
+   */
+  const prepareVal = (parent, key, val) => {
+    const isObject = val !== null && typeof val === "object";
+    const hasToJSON = isObject && typeof val.toJSON === "function";
+
+    if (hasToJSON) {
+      val = val.toJSON(key);
+    }
+
+    const isNoise = typeof val === "string" && noiseValue.test(val);
+
+    if (isNoise) return val + "n";
+
+    const isBigInt = typeof val === "bigint";
+
+    if (isBigInt) {
+      const supportsRawJSON = "rawJSON" in JSON;
+
+      if (supportsRawJSON) return JSON.rawJSON(val.toString());
+
+      return val.toString() + "n";
+    }
+
+    if (isFunctionReplacer) {
+      val = replacer.call(parent, key, val);
+    }
+
+    const isPostReplacerObject = val !== null && typeof val === "object";
+
+    if (isPostReplacerObject) {
+      const isPrimitiveWrapper =
+        val instanceof Number ||
+        val instanceof String ||
+        val instanceof Boolean;
+
+      if (isPrimitiveWrapper) {
+        val = val.valueOf();
+      }
+    }
+
+    return val;
+  };
+
+  const rootProcessed = prepareVal({ "": rootValue }, "", rootValue);
+
+  if (isUnstringifiable(rootProcessed)) {
+    return undefined;
+  }
+
+  const isRootPrimitive =
+    rootProcessed === null || typeof rootProcessed !== "object";
+  const isRootNativeRawJSON = isRawJSON(rootProcessed);
+
+  if (isRootPrimitive || isRootNativeRawJSON) {
+    return originalStringify(rootProcessed);
+  }
+
+  const chunks = [];
+  let level = 0;
+
+  const stack = [
+    {
+      parent: { "": rootProcessed },
+      key: "",
+      val: rootProcessed,
+      isArray: Array.isArray(rootProcessed),
+      keys: Array.isArray(rootProcessed) ? null : Object.keys(rootProcessed),
+      index: 0,
+      first: true,
+    },
+  ];
+
+  const visited = new WeakSet([rootProcessed]);
+
+  while (stack.length > 0) {
+    const node = stack[stack.length - 1];
+
+    if (node.index === 0) {
+      chunks.push(node.isArray ? "[" : "{");
+      level++;
+    }
+
+    let isDone = false;
+
+    if (node.isArray) {
+      if (node.index < node.val.length) {
+        if (!node.first) chunks.push(",");
+
+        if (space) chunks.push("\n" + space.repeat(level));
+
+        const childRaw = node.val[node.index];
+        const childVal = prepareVal(node.val, String(node.index), childRaw);
+
+        if (isUnstringifiable(childVal)) {
+          chunks.push("null");
+          node.first = false;
+          node.index++;
+        } else {
+          const isComplexObject =
+            childVal !== null && typeof childVal === "object";
+          const isNativeRaw = isRawJSON(childVal);
+
+          if (isComplexObject && !isNativeRaw) {
+            if (visited.has(childVal)) {
+              throw new TypeError("Converting circular structure to JSON");
+            }
+
+            visited.add(childVal);
+
+            stack.push({
+              parent: node.val,
+              key: String(node.index),
+              val: childVal,
+              isArray: Array.isArray(childVal),
+              keys: Array.isArray(childVal) ? null : Object.keys(childVal),
+              index: 0,
+              first: true,
+            });
+
+            node.first = false;
+            node.index++;
+          } else {
+            chunks.push(originalStringify(childVal));
+            node.first = false;
+            node.index++;
+          }
+        }
+      } else {
+        isDone = true;
+      }
+    } else {
+      while (node.index < node.keys.length) {
+        const k = node.keys[node.index++];
+
+        const isFilteredOutByArray = propertyList && !propertyList.has(k);
+
+        if (isFilteredOutByArray) continue;
+
+        const childRaw = node.val[k];
+        const childVal = prepareVal(node.val, k, childRaw);
+
+        if (isUnstringifiable(childVal)) continue;
+
+        if (!node.first) chunks.push(",");
+
+        if (space) {
+          chunks.push("\n" + space.repeat(level) + originalStringify(k) + ": ");
+        } else {
+          chunks.push(originalStringify(k) + ":");
+        }
+
+        const isComplexObject =
+          childVal !== null && typeof childVal === "object";
+        const isNativeRaw = isRawJSON(childVal);
+
+        if (isComplexObject && !isNativeRaw) {
+          if (visited.has(childVal)) {
+            throw new TypeError("Converting circular structure to JSON");
+          }
+
+          visited.add(childVal);
+
+          stack.push({
+            parent: node.val,
+            key: k,
+            val: childVal,
+            isArray: Array.isArray(childVal),
+            keys: Array.isArray(childVal) ? null : Object.keys(childVal),
+            index: 0,
+            first: true,
+          });
+
+          node.first = false;
+
+          break; // Stop current loop level to process the newly pushed stack node
+        } else {
+          chunks.push(originalStringify(childVal));
+          node.first = false;
+        }
+      }
+
+      const isNodeFullyProcessed =
+        node.index >= node.keys.length && stack[stack.length - 1] === node;
+
+      if (isNodeFullyProcessed) {
+        isDone = true;
+      }
+    }
+
+    if (isDone) {
+      level--;
+
+      if (!node.first && space) chunks.push("\n" + space.repeat(level));
+
+      chunks.push(node.isArray ? "]" : "}");
+      visited.delete(node.val);
+      stack.pop();
+    }
+  }
+
+  return chunks.join("");
+};
+
+/**
+ * Converts a JavaScript value to a JSON string.
+ *
+ * Supports serialization of BigInt values using two strategies:
+ * 1. Custom format "123n" → "123" (universal fallback)
+ * 2. Native JSON.rawJSON() (Node.js 22+, fastest) when available
+ *
+ * All other values are serialized exactly like native JSON.stringify().
+ *
+ * @param {*} value The value to convert to a JSON string.
+ * @param {Replacer | Array<string | number> | null} [replacer]
+ * A function that alters the behavior of the stringification process,
+ * or an array of strings/numbers to indicate properties to exclude.
+ * @param {string | number} [space]
+ * A string or number to specify indentation or pretty-printing.
+ * @returns {string} The JSON string representation.
+ */
+const JSONStringify = (value, replacer, space) => {
+  try {
+    const supportsRawJSON = "rawJSON" in JSON;
+
+    if (supportsRawJSON) {
+      return originalStringify(
+        value,
+        (key, val) => {
+          if (typeof val === "bigint") return JSON.rawJSON(val.toString());
+
+          const hasFunctionReplacer = typeof replacer === "function";
+
+          if (hasFunctionReplacer) return replacer(key, val);
+
+          const isKeyInArrayReplacer =
+            Array.isArray(replacer) && replacer.includes(key);
+
+          if (isKeyInArrayReplacer) return val;
+
+          return val;
+        },
+        space,
+      );
+    }
+
+    if (!value) return originalStringify(value, replacer, space);
+
+    const convertedToCustomJSON = originalStringify(
+      value,
+      (key, val) => {
+        const isNoise = typeof val === "string" && noiseValue.test(val);
+
+        if (isNoise) return val.toString() + "n"; // Mark noise values with additional "n" to offset the deletion of one "n" during the processing
+
+        if (typeof val === "bigint") return val.toString() + "n";
+
+        const hasFunctionReplacer = typeof replacer === "function";
+
+        if (hasFunctionReplacer) return replacer(key, val);
+
+        const isKeyInArrayReplacer =
+          Array.isArray(replacer) && replacer.includes(key);
+
+        if (isKeyInArrayReplacer) return val;
+
+        return val;
+      },
+      space,
+    );
+
+    const processedJSON = convertedToCustomJSON.replace(
+      bigIntsStringify,
+      "$1$2$3",
+    ); // Delete one "n" off the end of every BigInt value
+
+    const denoisedJSON = processedJSON.replace(noiseStringify, "$1$2$3"); // Remove one "n" off the end of every noisy string
+
+    return denoisedJSON;
+  } catch (error) {
+    if (error instanceof RangeError) {
+      const convertedJSON = stringifyIteratively(value, replacer, space);
+
+      if (convertedJSON === undefined) return undefined;
+
+      const supportsRawJSON = "rawJSON" in JSON;
+
+      if (supportsRawJSON) return convertedJSON;
+
+      const processedJSON = convertedJSON.replace(bigIntsStringify, "$1$2$3");
+
+      return processedJSON.replace(noiseStringify, "$1$2$3");
+    }
+
+    throw error;
+  }
+};
+
+const featureCache = new Map();
+
+/**
+ * Detects if the current JSON.parse implementation supports the context.source feature.
+ *
+ * Uses toString() fingerprinting to cache results and automatically detect runtime
+ * replacements of JSON.parse (polyfills, mocks, etc.).
+ *
+ * @returns {boolean} true if context.source is supported, false otherwise.
+ */
+const isContextSourceSupported = () => {
+  const parseFingerprint = JSON.parse.toString();
+
+  if (featureCache.has(parseFingerprint)) {
+    return featureCache.get(parseFingerprint);
+  }
+
+  try {
+    const result = JSON.parse(
+      "1",
+      (_, __, context) => !!context?.source && context.source === "1",
+    );
+    featureCache.set(parseFingerprint, result);
+
+    return result;
+  } catch {
+    featureCache.set(parseFingerprint, false);
+
+    return false;
+  }
+};
+
+/**
+ * Reviver function that converts custom-format BigInt strings back to BigInt values.
+ * Also handles "noise" strings that accidentally match the BigInt format.
+ *
+ * @param {string | number | undefined} key The object key.
+ * @param {*} value The value being parsed.
+ * @param {object} [context] Parse context (if supported by JSON.parse).
+ * @param {Reviver} [userReviver] User's custom reviver function.
+ * @returns {any} The transformed value.
+ */
+const convertMarkedBigIntsReviver = (key, value, context, userReviver) => {
+  const isCustomFormatBigInt =
+    typeof value === "string" && customFormat.test(value);
+
+  if (isCustomFormatBigInt) return BigInt(value.slice(0, -1));
+
+  const isNoiseValue = typeof value === "string" && noiseValue.test(value);
+  if (isNoiseValue) return value.slice(0, -1);
+
+  const hasUserReviver = typeof userReviver === "function";
+
+  if (!hasUserReviver) return value;
+
+  return userReviver(key, value, context);
+};
+
+/**
+ * Fast JSON.parse implementation (~2x faster than classic fallback).
+ * Uses JSON.parse's context.source feature to detect integers and convert
+ * large numbers directly to BigInt without string manipulation.
+ *
+ * Does not support legacy custom format from v1 of this library.
+ *
+ * @param {string} text JSON string to parse.
+ * @param {Reviver} [reviver] Transform function to apply to each value.
+ * @returns {any} Parsed JavaScript value.
+ */
+const JSONParseV2 = (text, reviver) => {
+  return JSON.parse(text, (key, value, context) => {
+    const isNumber = typeof value === "number";
+    const isOutOfBounds =
+      value > Number.MAX_SAFE_INTEGER || value < Number.MIN_SAFE_INTEGER;
+    const isBigNumber = isNumber && isOutOfBounds;
+    const isInt = context && intRegex.test(context.source);
+    const isBigInt = isBigNumber && isInt;
+
+    if (isBigInt) return BigInt(context.source);
+
+    const hasCustomReviver = typeof reviver === "function";
+
+    if (!hasCustomReviver) return value;
+
+    return reviver(key, value, context);
+  });
+};
+
+const MAX_INT = Number.MAX_SAFE_INTEGER.toString();
+const MAX_DIGITS = MAX_INT.length;
+const stringsOrLargeNumbers =
+  /"(?:[^"\\]|\\.)*"|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/g;
+const noiseValueWithQuotes = /^"-?\d+n+"$/; // Noise - strings that match the custom format before being converted to it
+
+/**
+ * Iteratively traverses the parsed object bottom-up (post-order),
+ * emulating the native JSON.parse reviver behavior.
+ * This avoids Call Stack overflows (RangeError) on deeply nested structures.
+ *
+ * @param {any} parsed The natively parsed JSON object.
+ * @param {Reviver} [userReviver] User's custom reviver function.
+ * @returns {any} The fully processed object.
+ */
+const applyReviverIteratively = (parsed, userReviver) => {
+  const rootHolder = { "": parsed };
+  const stack = [{ parent: rootHolder, key: "", visited: false }];
+
+  while (stack.length > 0) {
+    const node = stack[stack.length - 1];
+
+    if (!node.visited) {
+      node.visited = true;
+
+      const value = node.parent[node.key];
+      const isComplexObject = value !== null && typeof value === "object";
+
+      if (isComplexObject) {
+        const keys = Object.keys(value);
+
+        for (let i = keys.length - 1; i >= 0; i--) {
+          stack.push({ parent: value, key: keys[i], visited: false });
+        }
+      }
+    } else {
+      const { parent, key } = node;
+      let value = parent[key];
+
+      if (typeof value === "string") {
+        const isCustomFormatBigInt = customFormat.test(value);
+
+        if (isCustomFormatBigInt) {
+          value = BigInt(value.slice(0, -1));
+        } else {
+          const isNoise = noiseValue.test(value);
+
+          if (isNoise) value = value.slice(0, -1);
+        }
+      }
+
+      const hasUserReviver = typeof userReviver === "function";
+
+      if (hasUserReviver) {
+        value = userReviver.call(parent, key, value);
+      }
+
+      const isDeleted = value === undefined;
+
+      if (isDeleted) {
+        delete parent[key];
+      } else {
+        parent[key] = value;
+      }
+
+      stack.pop();
+    }
+  }
+
+  return rootHolder[""];
+};
+
+/**
+ * Pre-processes the JSON string to mark large numbers with an 'n' suffix.
+ *
+ * @param {string} text The raw JSON string.
+ * @returns {string} The serialized string with marked BigInts.
+ */
+const serializeBigInts = (text) => {
+  return text.replace(
+    stringsOrLargeNumbers,
+    (match, digits, fractional, exponential) => {
+      const isString = match[0] === '"';
+      const isNoise = isString && noiseValueWithQuotes.test(match);
+
+      if (isNoise) return match.substring(0, match.length - 1) + 'n"'; // Mark noise values with additional "n" to offset the deletion of one "n" during the processing
+
+      const hasFractionalOrExponential = fractional || exponential;
+
+      // With a fixed number of digits, we can correctly use lexicographical comparison to do a numeric comparison
+      const isLessThanMaxSafeInt =
+        digits &&
+        (digits.length < MAX_DIGITS ||
+          (digits.length === MAX_DIGITS && digits <= MAX_INT));
+
+      const isStandardValue =
+        isString || hasFractionalOrExponential || isLessThanMaxSafeInt;
+
+      if (isStandardValue) return match;
+
+      return '"' + match + 'n"';
+    },
+  );
+};
+
+/**
+ * Converts a JSON string into a JavaScript value.
+ *
+ * Supports parsing of large integers using two strategies:
+ * 1. Classic fallback: Marks large numbers with "123n" format, then converts to BigInt
+ * 2. Fast path (JSONParseV2): Uses context.source feature (~2x faster) when available
+ *
+ * All other JSON values are parsed exactly like native JSON.parse().
+ *
+ * @param {string} text A valid JSON string.
+ * @param {Reviver} [reviver]
+ * A function that transforms the results. This function is called for each member
+ * of the object. If a member contains nested objects, the nested objects are
+ * transformed before the parent object is.
+ * @returns {any} The parsed JavaScript value.
+ * @throws {SyntaxError} If text is not valid JSON.
+ */
+const JSONParse = (text, reviver) => {
+  if (!text) return originalParse(text, reviver);
+
+  try {
+    if (isContextSourceSupported()) return JSONParseV2(text, reviver); // Shortcut to a faster (2x) and simpler version
+
+    // Find and mark big numbers with "n"
+    const serializedData = serializeBigInts(text);
+
+    return originalParse(serializedData, (key, value, context) =>
+      convertMarkedBigIntsReviver(key, value, context, reviver),
+    );
+  } catch (error) {
+    if (error instanceof RangeError) {
+      const serializedData = serializeBigInts(text);
+      const parsed = originalParse(serializedData);
+
+      return applyReviverIteratively(parsed, reviver);
+    }
+
+    throw error;
+  }
+};
+
+
+
+;// CONCATENATED MODULE: ./node_modules/.pnpm/@octokit+request-error@7.1.2/node_modules/@octokit/request-error/dist-src/index.js
+class RequestError extends Error {
+  name;
+  /**
+   * http status code
+   */
+  status;
+  /**
+   * Request options that lead to the error.
+   */
+  request;
+  /**
+   * Response object if a response was received
+   */
+  response;
+  constructor(message, statusCode, options) {
+    super(message, { cause: options.cause });
+    this.name = "HttpError";
+    this.status = Number.parseInt(statusCode);
+    if (Number.isNaN(this.status)) {
+      this.status = 0;
+    }
+    /* v8 ignore else -- @preserve -- Bug with vitest coverage where it sees an else branch that doesn't exist */
+    if ("response" in options) {
+      this.response = options.response;
+    }
+    const requestCopy = Object.assign({}, options.request);
+    if (options.request.headers.authorization) {
+      requestCopy.headers = Object.assign({}, options.request.headers, {
+        authorization: options.request.headers.authorization.replace(
+          /(?<! ) .*$/,
+          " [REDACTED]"
+        )
+      });
+    }
+    requestCopy.url = requestCopy.url.replace(/\bclient_secret=\w+/g, "client_secret=[REDACTED]").replace(/\baccess_token=\w+/g, "access_token=[REDACTED]");
+    this.request = requestCopy;
+  }
+}
+
+
+;// CONCATENATED MODULE: ./node_modules/.pnpm/@octokit+request@10.0.16/node_modules/@octokit/request/dist-bundle/index.js
+// pkg/dist-src/index.js
+
+
+// pkg/dist-src/defaults.js
+
+
+// pkg/dist-src/version.js
+var dist_bundle_VERSION = "10.0.16";
+
+// pkg/dist-src/defaults.js
+var defaults_default = {
+  headers: {
+    "user-agent": `octokit-request.js/${dist_bundle_VERSION} ${getUserAgent()}`
+  }
+};
+
+// pkg/dist-src/fetch-wrapper.js
+
+
+
+// pkg/dist-src/is-plain-object.js
+function request_dist_bundle_isPlainObject(value) {
+  if (typeof value !== "object" || value === null) return false;
+  if (Object.prototype.toString.call(value) !== "[object Object]") return false;
+  const proto = Object.getPrototypeOf(value);
+  if (proto === null) return true;
+  const Ctor = Object.prototype.hasOwnProperty.call(proto, "constructor") && proto.constructor;
+  return typeof Ctor === "function" && Ctor instanceof Ctor && Function.prototype.call(Ctor) === Function.prototype.call(value);
+}
+
+// pkg/dist-src/fetch-wrapper.js
+
+var noop = () => "";
+async function fetchWrapper(requestOptions) {
+  const fetch = requestOptions.request?.fetch || globalThis.fetch;
+  if (!fetch) {
+    throw new Error(
+      "fetch is not set. Please pass a fetch implementation as new Octokit({ request: { fetch }}). Learn more at https://github.com/octokit/octokit.js/#fetch-missing"
+    );
+  }
+  const log = requestOptions.request?.log || console;
+  const parseSuccessResponseBody = requestOptions.request?.parseSuccessResponseBody !== false;
+  const body = request_dist_bundle_isPlainObject(requestOptions.body) || Array.isArray(requestOptions.body) ? JSONStringify(requestOptions.body) : requestOptions.body;
+  const requestHeaders = Object.fromEntries(
+    Object.entries(requestOptions.headers).map(([name, value]) => [
+      name,
+      String(value)
+    ])
+  );
+  let fetchResponse;
+  try {
+    fetchResponse = await fetch(requestOptions.url, {
+      method: requestOptions.method,
+      body,
+      redirect: requestOptions.request?.redirect,
+      headers: requestHeaders,
+      signal: requestOptions.request?.signal,
+      // duplex must be set if request.body is ReadableStream or Async Iterables.
+      // See https://fetch.spec.whatwg.org/#dom-requestinit-duplex.
+      ...requestOptions.body && { duplex: "half" }
+    });
+  } catch (error) {
+    let message = "Unknown Error";
+    if (error instanceof Error) {
+      if (error.name === "AbortError") {
+        error.status = 500;
+        throw error;
+      }
+      message = error.message;
+      if (error.name === "TypeError" && "cause" in error) {
+        if (error.cause instanceof Error) {
+          message = error.cause.message;
+        } else if (typeof error.cause === "string") {
+          message = error.cause;
+        }
+      }
+    }
+    const requestError = new RequestError(message, 500, {
+      request: requestOptions
+    });
+    requestError.cause = error;
+    throw requestError;
+  }
+  const status = fetchResponse.status;
+  const url = fetchResponse.url;
+  const responseHeaders = {};
+  for (const [key, value] of fetchResponse.headers) {
+    responseHeaders[key] = value;
+  }
+  const octokitResponse = {
+    url,
+    status,
+    headers: responseHeaders,
+    data: ""
+  };
+  if ("deprecation" in responseHeaders) {
+    const matches = responseHeaders.link && responseHeaders.link.match(/<([^<>]+)>; rel="deprecation"/);
+    const deprecationLink = matches && matches.pop();
+    log.warn(
+      `[@octokit/request] "${requestOptions.method} ${requestOptions.url}" is deprecated. It is scheduled to be removed on ${responseHeaders.sunset}${deprecationLink ? `. See ${deprecationLink}` : ""}`
+    );
+  }
+  if (status === 204 || status === 205) {
+    return octokitResponse;
+  }
+  if (requestOptions.method === "HEAD") {
+    if (status < 400) {
+      return octokitResponse;
+    }
+    throw new RequestError(fetchResponse.statusText, status, {
+      response: octokitResponse,
+      request: requestOptions
+    });
+  }
+  if (status === 304) {
+    octokitResponse.data = await getResponseData(fetchResponse);
+    throw new RequestError("Not modified", status, {
+      response: octokitResponse,
+      request: requestOptions
+    });
+  }
+  if (status >= 400) {
+    octokitResponse.data = await getResponseData(fetchResponse);
+    throw new RequestError(toErrorMessage(octokitResponse.data), status, {
+      response: octokitResponse,
+      request: requestOptions
+    });
+  }
+  octokitResponse.data = parseSuccessResponseBody ? await getResponseData(fetchResponse) : fetchResponse.body;
+  return octokitResponse;
+}
+async function getResponseData(response) {
+  const contentType = response.headers.get("content-type");
+  if (!contentType) {
+    return response.text().catch(noop);
+  }
+  const mimetype = dist_parse(contentType);
+  if (isJSONResponse(mimetype)) {
+    let text = "";
+    try {
+      text = await response.text();
+      return JSONParse(text);
+    } catch (err) {
+      return text;
+    }
+  } else if (mimetype.type.startsWith("text/") || // `application/octet-stream` is the canonical "arbitrary binary" type
+  // (RFC 2046) and must never be decoded as text, even when the response
+  // carries a (misleading) `charset=utf-8` parameter — see #751.
+  mimetype.parameters.charset?.toLowerCase() === "utf-8" && mimetype.type !== "application/octet-stream") {
+    return response.text().catch(noop);
+  } else {
+    return response.arrayBuffer().catch(
+      /* v8 ignore next -- @preserve */
+      () => new ArrayBuffer(0)
+    );
+  }
+}
+function isJSONResponse(mimetype) {
+  return mimetype.type === "application/json" || mimetype.type === "application/scim+json";
+}
+function toErrorMessage(data) {
+  if (typeof data === "string") {
+    return data;
+  }
+  if (data instanceof ArrayBuffer) {
+    return "Unknown error";
+  }
+  if (typeof data === "object" && data !== null && "message" in data) {
+    const objectData = data;
+    const suffix = "documentation_url" in objectData ? ` - ${objectData.documentation_url}` : "";
+    return Array.isArray(objectData.errors) ? `${objectData.message}: ${objectData.errors.map((v) => JSON.stringify(v)).join(", ")}${suffix}` : `${objectData.message}${suffix}`;
+  }
+  return `Unknown error: ${JSON.stringify(data)}`;
+}
+
+// pkg/dist-src/with-defaults.js
+function dist_bundle_withDefaults(oldEndpoint, newDefaults) {
+  const endpoint2 = oldEndpoint.defaults(newDefaults);
+  const newApi = function(route, parameters) {
+    const endpointOptions = endpoint2.merge(route, parameters);
+    if (!endpointOptions.request || !endpointOptions.request.hook) {
+      return fetchWrapper(endpoint2.parse(endpointOptions));
+    }
+    const request2 = (route2, parameters2) => {
+      return fetchWrapper(
+        endpoint2.parse(endpoint2.merge(route2, parameters2))
+      );
+    };
+    Object.assign(request2, {
+      endpoint: endpoint2,
+      defaults: dist_bundle_withDefaults.bind(null, endpoint2)
+    });
+    return endpointOptions.request.hook(request2, endpointOptions);
+  };
+  return Object.assign(newApi, {
+    endpoint: endpoint2,
+    defaults: dist_bundle_withDefaults.bind(null, endpoint2)
+  });
+}
+
+// pkg/dist-src/index.js
+var request = dist_bundle_withDefaults(endpoint, defaults_default);
+
+/* v8 ignore next -- @preserve */
+/* v8 ignore else -- @preserve */
+
+;// CONCATENATED MODULE: ./node_modules/.pnpm/@octokit+graphql@9.0.5/node_modules/@octokit/graphql/dist-bundle/index.js
+// pkg/dist-src/index.js
+
+
+
+// pkg/dist-src/version.js
+var graphql_dist_bundle_VERSION = "0.0.0-development";
+
+// pkg/dist-src/with-defaults.js
+
+
+// pkg/dist-src/graphql.js
+
+
+// pkg/dist-src/error.js
+function _buildMessageForResponseErrors(data) {
+  return `Request failed due to following response errors:
+` + data.errors.map((e) => ` - ${e.message}`).join("\n");
+}
+var GraphqlResponseError = class extends Error {
+  constructor(request2, headers, response) {
+    super(_buildMessageForResponseErrors(response));
+    this.request = request2;
+    this.headers = headers;
+    this.response = response;
+    this.errors = response.errors;
+    this.data = response.data;
+    if (Error.captureStackTrace) {
+      Error.captureStackTrace(this, this.constructor);
+    }
+  }
+  request;
+  headers;
+  response;
+  name = "GraphqlResponseError";
+  errors;
+  data;
+};
+
+// pkg/dist-src/graphql.js
+var NON_VARIABLE_OPTIONS = [
+  "method",
+  "baseUrl",
+  "url",
+  "headers",
+  "request",
+  "query",
+  "mediaType",
+  "operationName"
+];
+var FORBIDDEN_VARIABLE_OPTIONS = ["query", "method", "url"];
+var GHES_V3_SUFFIX_REGEX = /\/api\/v3\/?$/;
+function graphql(request2, query, options) {
+  if (options) {
+    if (typeof query === "string" && "query" in options) {
+      return Promise.reject(
+        new Error(`[@octokit/graphql] "query" cannot be used as variable name`)
+      );
+    }
+    for (const key in options) {
+      if (!FORBIDDEN_VARIABLE_OPTIONS.includes(key)) continue;
+      return Promise.reject(
+        new Error(
+          `[@octokit/graphql] "${key}" cannot be used as variable name`
+        )
+      );
+    }
+  }
+  const parsedOptions = typeof query === "string" ? Object.assign({ query }, options) : query;
+  const requestOptions = Object.keys(
+    parsedOptions
+  ).reduce((result, key) => {
+    if (NON_VARIABLE_OPTIONS.includes(key)) {
+      result[key] = parsedOptions[key];
+      return result;
+    }
+    if (!result.variables) {
+      result.variables = {};
+    }
+    result.variables[key] = parsedOptions[key];
+    return result;
+  }, {});
+  const baseUrl = parsedOptions.baseUrl || request2.endpoint.DEFAULTS.baseUrl;
+  if (GHES_V3_SUFFIX_REGEX.test(baseUrl)) {
+    requestOptions.url = baseUrl.replace(GHES_V3_SUFFIX_REGEX, "/api/graphql");
+  }
+  return request2(requestOptions).then((response) => {
+    if (response.data.errors) {
+      const headers = {};
+      for (const key of Object.keys(response.headers)) {
+        headers[key] = response.headers[key];
+      }
+      throw new GraphqlResponseError(
+        requestOptions,
+        headers,
+        response.data
+      );
+    }
+    return response.data.data;
+  });
+}
+
+// pkg/dist-src/with-defaults.js
+function graphql_dist_bundle_withDefaults(request2, newDefaults) {
+  const newRequest = request2.defaults(newDefaults);
+  const newApi = (query, options) => {
+    return graphql(newRequest, query, options);
+  };
+  return Object.assign(newApi, {
+    defaults: graphql_dist_bundle_withDefaults.bind(null, newRequest),
+    endpoint: newRequest.endpoint
+  });
+}
+
+// pkg/dist-src/index.js
+var graphql2 = graphql_dist_bundle_withDefaults(request, {
+  headers: {
+    "user-agent": `octokit-graphql.js/${graphql_dist_bundle_VERSION} ${getUserAgent()}`
+  },
+  method: "POST",
+  url: "/graphql"
+});
+function withCustomRequest(customRequest) {
+  return graphql_dist_bundle_withDefaults(customRequest, {
+    method: "POST",
+    url: "/graphql"
+  });
+}
+
+/* v8 ignore if -- @preserve */
+
+;// CONCATENATED MODULE: ./node_modules/.pnpm/@octokit+auth-token@6.0.0/node_modules/@octokit/auth-token/dist-bundle/index.js
+// pkg/dist-src/is-jwt.js
+var b64url = "(?:[a-zA-Z0-9_-]+)";
+var sep = "\\.";
+var jwtRE = new RegExp(`^${b64url}${sep}${b64url}${sep}${b64url}$`);
+var isJWT = jwtRE.test.bind(jwtRE);
+
+// pkg/dist-src/auth.js
+async function auth(token) {
+  const isApp = isJWT(token);
+  const isInstallation = token.startsWith("v1.") || token.startsWith("ghs_");
+  const isUserToServer = token.startsWith("ghu_");
+  const tokenType = isApp ? "app" : isInstallation ? "installation" : isUserToServer ? "user-to-server" : "oauth";
+  return {
+    type: "token",
+    token,
+    tokenType
+  };
+}
+
+// pkg/dist-src/with-authorization-prefix.js
+function withAuthorizationPrefix(token) {
+  if (token.split(/\./).length === 3) {
+    return `bearer ${token}`;
+  }
+  return `token ${token}`;
+}
+
+// pkg/dist-src/hook.js
+async function hook(token, request, route, parameters) {
+  const endpoint = request.endpoint.merge(
+    route,
+    parameters
+  );
+  endpoint.headers.authorization = withAuthorizationPrefix(token);
+  return request(endpoint);
+}
+
+// pkg/dist-src/index.js
+var createTokenAuth = function createTokenAuth2(token) {
+  if (!token) {
+    throw new Error("[@octokit/auth-token] No token passed to createTokenAuth");
+  }
+  if (typeof token !== "string") {
+    throw new Error(
+      "[@octokit/auth-token] Token passed to createTokenAuth is not a string"
+    );
+  }
+  token = token.replace(/^(token|bearer) +/i, "");
+  return Object.assign(auth.bind(null, token), {
+    hook: hook.bind(null, token)
+  });
+};
+
+
+;// CONCATENATED MODULE: ./node_modules/.pnpm/@octokit+core@7.0.8/node_modules/@octokit/core/dist-src/version.js
+const version_VERSION = "7.0.8";
+
+
+;// CONCATENATED MODULE: ./node_modules/.pnpm/@octokit+core@7.0.8/node_modules/@octokit/core/dist-src/index.js
+
+
+
+
+
+
+const dist_src_noop = () => {
+};
+const consoleWarn = console.warn.bind(console);
+const consoleError = console.error.bind(console);
+function createLogger(logger = {}) {
+  if (typeof logger.debug !== "function") {
+    logger.debug = dist_src_noop;
+  }
+  if (typeof logger.info !== "function") {
+    logger.info = dist_src_noop;
+  }
+  if (typeof logger.warn !== "function") {
+    logger.warn = consoleWarn;
+  }
+  if (typeof logger.error !== "function") {
+    logger.error = consoleError;
+  }
+  return logger;
+}
+const userAgentTrail = `octokit-core.js/${version_VERSION} ${getUserAgent()}`;
+class Octokit {
+  static VERSION = version_VERSION;
+  static defaults(defaults) {
+    const OctokitWithDefaults = class extends this {
+      constructor(...args) {
+        const options = args[0] || {};
+        if (typeof defaults === "function") {
+          super(defaults(options));
+          return;
+        }
+        super(
+          Object.assign(
+            {},
+            defaults,
+            options,
+            options.userAgent && defaults.userAgent ? {
+              userAgent: `${options.userAgent} ${defaults.userAgent}`
+            } : null
+          )
+        );
+      }
+    };
+    return OctokitWithDefaults;
+  }
+  static plugins = [];
+  /**
+   * Attach a plugin (or many) to your Octokit instance.
+   *
+   * @example
+   * const API = Octokit.plugin(plugin1, plugin2, plugin3, ...)
+   */
+  static plugin(...newPlugins) {
+    const currentPlugins = this.plugins;
+    const NewOctokit = class extends this {
+      static plugins = currentPlugins.concat(
+        newPlugins.filter((plugin) => !currentPlugins.includes(plugin))
+      );
+    };
+    return NewOctokit;
+  }
+  constructor(options = {}) {
+    const hook = new before_after_hook.Collection();
+    const requestDefaults = {
+      baseUrl: request.endpoint.DEFAULTS.baseUrl,
+      headers: {},
+      request: Object.assign({}, options.request, {
+        // @ts-ignore internal usage only, no need to type
+        hook: hook.bind(null, "request")
+      }),
+      mediaType: {
+        previews: [],
+        format: ""
+      }
+    };
+    requestDefaults.headers["user-agent"] = options.userAgent ? `${options.userAgent} ${userAgentTrail}` : userAgentTrail;
+    if (options.baseUrl) {
+      requestDefaults.baseUrl = options.baseUrl;
+    }
+    if (options.previews) {
+      requestDefaults.mediaType.previews = options.previews;
+    }
+    if (options.timeZone) {
+      requestDefaults.headers["time-zone"] = options.timeZone;
+    }
+    this.request = request.defaults(requestDefaults);
+    this.graphql = withCustomRequest(this.request).defaults(requestDefaults);
+    this.log = createLogger(options.log);
+    this.hook = hook;
+    if (!options.authStrategy) {
+      if (!options.auth) {
+        this.auth = async () => ({
+          type: "unauthenticated"
+        });
+      } else {
+        const auth = createTokenAuth(options.auth);
+        hook.wrap("request", auth.hook);
+        this.auth = auth;
+      }
+    } else {
+      const { authStrategy, ...otherOptions } = options;
+      const auth = authStrategy(
+        Object.assign(
+          {
+            request: this.request,
+            log: this.log,
+            // we pass the current octokit instance as well as its constructor options
+            // to allow for authentication strategies that return a new octokit instance
+            // that shares the same internal state as the current one. The original
+            // requirement for this was the "event-octokit" authentication strategy
+            // of https://github.com/probot/octokit-auth-probot.
+            octokit: this,
+            octokitOptions: otherOptions
+          },
+          options.auth
+        )
+      );
+      hook.wrap("request", auth.hook);
+      this.auth = auth;
+    }
+    const classConstructor = this.constructor;
+    for (let i = 0; i < classConstructor.plugins.length; ++i) {
+      Object.assign(this, classConstructor.plugins[i](this, options));
+    }
+  }
+  // assigned during constructor
+  request;
+  graphql;
+  log;
+  hook;
+  // TODO: type `octokit.auth` based on passed options.authStrategy
+  auth;
+}
+
+
+;// CONCATENATED MODULE: ./node_modules/.pnpm/@octokit+plugin-rest-endpoint-methods@17.0.0_@octokit+core@7.0.8/node_modules/@octokit/plugin-rest-endpoint-methods/dist-src/version.js
+const dist_src_version_VERSION = "17.0.0";
+
+//# sourceMappingURL=version.js.map
+
+;// CONCATENATED MODULE: ./node_modules/.pnpm/@octokit+plugin-rest-endpoint-methods@17.0.0_@octokit+core@7.0.8/node_modules/@octokit/plugin-rest-endpoint-methods/dist-src/generated/endpoints.js
+const Endpoints = {
+  actions: {
+    addCustomLabelsToSelfHostedRunnerForOrg: [
+      "POST /orgs/{org}/actions/runners/{runner_id}/labels"
+    ],
+    addCustomLabelsToSelfHostedRunnerForRepo: [
+      "POST /repos/{owner}/{repo}/actions/runners/{runner_id}/labels"
+    ],
+    addRepoAccessToSelfHostedRunnerGroupInOrg: [
+      "PUT /orgs/{org}/actions/runner-groups/{runner_group_id}/repositories/{repository_id}"
+    ],
+    addSelectedRepoToOrgSecret: [
+      "PUT /orgs/{org}/actions/secrets/{secret_name}/repositories/{repository_id}"
+    ],
+    addSelectedRepoToOrgVariable: [
+      "PUT /orgs/{org}/actions/variables/{name}/repositories/{repository_id}"
+    ],
+    approveWorkflowRun: [
+      "POST /repos/{owner}/{repo}/actions/runs/{run_id}/approve"
+    ],
+    cancelWorkflowRun: [
+      "POST /repos/{owner}/{repo}/actions/runs/{run_id}/cancel"
+    ],
+    createEnvironmentVariable: [
+      "POST /repos/{owner}/{repo}/environments/{environment_name}/variables"
+    ],
+    createHostedRunnerForOrg: ["POST /orgs/{org}/actions/hosted-runners"],
+    createOrUpdateEnvironmentSecret: [
+      "PUT /repos/{owner}/{repo}/environments/{environment_name}/secrets/{secret_name}"
+    ],
+    createOrUpdateOrgSecret: ["PUT /orgs/{org}/actions/secrets/{secret_name}"],
+    createOrUpdateRepoSecret: [
+      "PUT /repos/{owner}/{repo}/actions/secrets/{secret_name}"
+    ],
+    createOrgVariable: ["POST /orgs/{org}/actions/variables"],
+    createRegistrationTokenForOrg: [
+      "POST /orgs/{org}/actions/runners/registration-token"
+    ],
+    createRegistrationTokenForRepo: [
+      "POST /repos/{owner}/{repo}/actions/runners/registration-token"
+    ],
+    createRemoveTokenForOrg: ["POST /orgs/{org}/actions/runners/remove-token"],
+    createRemoveTokenForRepo: [
+      "POST /repos/{owner}/{repo}/actions/runners/remove-token"
+    ],
+    createRepoVariable: ["POST /repos/{owner}/{repo}/actions/variables"],
+    createWorkflowDispatch: [
+      "POST /repos/{owner}/{repo}/actions/workflows/{workflow_id}/dispatches"
+    ],
+    deleteActionsCacheById: [
+      "DELETE /repos/{owner}/{repo}/actions/caches/{cache_id}"
+    ],
+    deleteActionsCacheByKey: [
+      "DELETE /repos/{owner}/{repo}/actions/caches{?key,ref}"
+    ],
+    deleteArtifact: [
+      "DELETE /repos/{owner}/{repo}/actions/artifacts/{artifact_id}"
+    ],
+    deleteCustomImageFromOrg: [
+      "DELETE /orgs/{org}/actions/hosted-runners/images/custom/{image_definition_id}"
+    ],
+    deleteCustomImageVersionFromOrg: [
+      "DELETE /orgs/{org}/actions/hosted-runners/images/custom/{image_definition_id}/versions/{version}"
+    ],
+    deleteEnvironmentSecret: [
+      "DELETE /repos/{owner}/{repo}/environments/{environment_name}/secrets/{secret_name}"
+    ],
+    deleteEnvironmentVariable: [
+      "DELETE /repos/{owner}/{repo}/environments/{environment_name}/variables/{name}"
+    ],
+    deleteHostedRunnerForOrg: [
+      "DELETE /orgs/{org}/actions/hosted-runners/{hosted_runner_id}"
+    ],
+    deleteOrgSecret: ["DELETE /orgs/{org}/actions/secrets/{secret_name}"],
+    deleteOrgVariable: ["DELETE /orgs/{org}/actions/variables/{name}"],
+    deleteRepoSecret: [
+      "DELETE /repos/{owner}/{repo}/actions/secrets/{secret_name}"
+    ],
+    deleteRepoVariable: [
+      "DELETE /repos/{owner}/{repo}/actions/variables/{name}"
+    ],
+    deleteSelfHostedRunnerFromOrg: [
+      "DELETE /orgs/{org}/actions/runners/{runner_id}"
+    ],
+    deleteSelfHostedRunnerFromRepo: [
+      "DELETE /repos/{owner}/{repo}/actions/runners/{runner_id}"
+    ],
+    deleteWorkflowRun: ["DELETE /repos/{owner}/{repo}/actions/runs/{run_id}"],
+    deleteWorkflowRunLogs: [
+      "DELETE /repos/{owner}/{repo}/actions/runs/{run_id}/logs"
+    ],
+    disableSelectedRepositoryGithubActionsOrganization: [
+      "DELETE /orgs/{org}/actions/permissions/repositories/{repository_id}"
+    ],
+    disableWorkflow: [
+      "PUT /repos/{owner}/{repo}/actions/workflows/{workflow_id}/disable"
+    ],
+    downloadArtifact: [
+      "GET /repos/{owner}/{repo}/actions/artifacts/{artifact_id}/{archive_format}"
+    ],
+    downloadJobLogsForWorkflowRun: [
+      "GET /repos/{owner}/{repo}/actions/jobs/{job_id}/logs"
+    ],
+    downloadWorkflowRunAttemptLogs: [
+      "GET /repos/{owner}/{repo}/actions/runs/{run_id}/attempts/{attempt_number}/logs"
+    ],
+    downloadWorkflowRunLogs: [
+      "GET /repos/{owner}/{repo}/actions/runs/{run_id}/logs"
+    ],
+    enableSelectedRepositoryGithubActionsOrganization: [
+      "PUT /orgs/{org}/actions/permissions/repositories/{repository_id}"
+    ],
+    enableWorkflow: [
+      "PUT /repos/{owner}/{repo}/actions/workflows/{workflow_id}/enable"
+    ],
+    forceCancelWorkflowRun: [
+      "POST /repos/{owner}/{repo}/actions/runs/{run_id}/force-cancel"
+    ],
+    generateRunnerJitconfigForOrg: [
+      "POST /orgs/{org}/actions/runners/generate-jitconfig"
+    ],
+    generateRunnerJitconfigForRepo: [
+      "POST /repos/{owner}/{repo}/actions/runners/generate-jitconfig"
+    ],
+    getActionsCacheList: ["GET /repos/{owner}/{repo}/actions/caches"],
+    getActionsCacheUsage: ["GET /repos/{owner}/{repo}/actions/cache/usage"],
+    getActionsCacheUsageByRepoForOrg: [
+      "GET /orgs/{org}/actions/cache/usage-by-repository"
+    ],
+    getActionsCacheUsageForOrg: ["GET /orgs/{org}/actions/cache/usage"],
+    getAllowedActionsOrganization: [
+      "GET /orgs/{org}/actions/permissions/selected-actions"
+    ],
+    getAllowedActionsRepository: [
+      "GET /repos/{owner}/{repo}/actions/permissions/selected-actions"
+    ],
+    getArtifact: ["GET /repos/{owner}/{repo}/actions/artifacts/{artifact_id}"],
+    getCustomImageForOrg: [
+      "GET /orgs/{org}/actions/hosted-runners/images/custom/{image_definition_id}"
+    ],
+    getCustomImageVersionForOrg: [
+      "GET /orgs/{org}/actions/hosted-runners/images/custom/{image_definition_id}/versions/{version}"
+    ],
+    getCustomOidcSubClaimForRepo: [
+      "GET /repos/{owner}/{repo}/actions/oidc/customization/sub"
+    ],
+    getEnvironmentPublicKey: [
+      "GET /repos/{owner}/{repo}/environments/{environment_name}/secrets/public-key"
+    ],
+    getEnvironmentSecret: [
+      "GET /repos/{owner}/{repo}/environments/{environment_name}/secrets/{secret_name}"
+    ],
+    getEnvironmentVariable: [
+      "GET /repos/{owner}/{repo}/environments/{environment_name}/variables/{name}"
+    ],
+    getGithubActionsDefaultWorkflowPermissionsOrganization: [
+      "GET /orgs/{org}/actions/permissions/workflow"
+    ],
+    getGithubActionsDefaultWorkflowPermissionsRepository: [
+      "GET /repos/{owner}/{repo}/actions/permissions/workflow"
+    ],
+    getGithubActionsPermissionsOrganization: [
+      "GET /orgs/{org}/actions/permissions"
+    ],
+    getGithubActionsPermissionsRepository: [
+      "GET /repos/{owner}/{repo}/actions/permissions"
+    ],
+    getHostedRunnerForOrg: [
+      "GET /orgs/{org}/actions/hosted-runners/{hosted_runner_id}"
+    ],
+    getHostedRunnersGithubOwnedImagesForOrg: [
+      "GET /orgs/{org}/actions/hosted-runners/images/github-owned"
+    ],
+    getHostedRunnersLimitsForOrg: [
+      "GET /orgs/{org}/actions/hosted-runners/limits"
+    ],
+    getHostedRunnersMachineSpecsForOrg: [
+      "GET /orgs/{org}/actions/hosted-runners/machine-sizes"
+    ],
+    getHostedRunnersPartnerImagesForOrg: [
+      "GET /orgs/{org}/actions/hosted-runners/images/partner"
+    ],
+    getHostedRunnersPlatformsForOrg: [
+      "GET /orgs/{org}/actions/hosted-runners/platforms"
+    ],
+    getJobForWorkflowRun: ["GET /repos/{owner}/{repo}/actions/jobs/{job_id}"],
+    getOrgPublicKey: ["GET /orgs/{org}/actions/secrets/public-key"],
+    getOrgSecret: ["GET /orgs/{org}/actions/secrets/{secret_name}"],
+    getOrgVariable: ["GET /orgs/{org}/actions/variables/{name}"],
+    getPendingDeploymentsForRun: [
+      "GET /repos/{owner}/{repo}/actions/runs/{run_id}/pending_deployments"
+    ],
+    getRepoPermissions: [
+      "GET /repos/{owner}/{repo}/actions/permissions",
+      {},
+      { renamed: ["actions", "getGithubActionsPermissionsRepository"] }
+    ],
+    getRepoPublicKey: ["GET /repos/{owner}/{repo}/actions/secrets/public-key"],
+    getRepoSecret: ["GET /repos/{owner}/{repo}/actions/secrets/{secret_name}"],
+    getRepoVariable: ["GET /repos/{owner}/{repo}/actions/variables/{name}"],
+    getReviewsForRun: [
+      "GET /repos/{owner}/{repo}/actions/runs/{run_id}/approvals"
+    ],
+    getSelfHostedRunnerForOrg: ["GET /orgs/{org}/actions/runners/{runner_id}"],
+    getSelfHostedRunnerForRepo: [
+      "GET /repos/{owner}/{repo}/actions/runners/{runner_id}"
+    ],
+    getWorkflow: ["GET /repos/{owner}/{repo}/actions/workflows/{workflow_id}"],
+    getWorkflowAccessToRepository: [
+      "GET /repos/{owner}/{repo}/actions/permissions/access"
+    ],
+    getWorkflowRun: ["GET /repos/{owner}/{repo}/actions/runs/{run_id}"],
+    getWorkflowRunAttempt: [
+      "GET /repos/{owner}/{repo}/actions/runs/{run_id}/attempts/{attempt_number}"
+    ],
+    getWorkflowRunUsage: [
+      "GET /repos/{owner}/{repo}/actions/runs/{run_id}/timing"
+    ],
+    getWorkflowUsage: [
+      "GET /repos/{owner}/{repo}/actions/workflows/{workflow_id}/timing"
+    ],
+    listArtifactsForRepo: ["GET /repos/{owner}/{repo}/actions/artifacts"],
+    listCustomImageVersionsForOrg: [
+      "GET /orgs/{org}/actions/hosted-runners/images/custom/{image_definition_id}/versions"
+    ],
+    listCustomImagesForOrg: [
+      "GET /orgs/{org}/actions/hosted-runners/images/custom"
+    ],
+    listEnvironmentSecrets: [
+      "GET /repos/{owner}/{repo}/environments/{environment_name}/secrets"
+    ],
+    listEnvironmentVariables: [
+      "GET /repos/{owner}/{repo}/environments/{environment_name}/variables"
+    ],
+    listGithubHostedRunnersInGroupForOrg: [
+      "GET /orgs/{org}/actions/runner-groups/{runner_group_id}/hosted-runners"
+    ],
+    listHostedRunnersForOrg: ["GET /orgs/{org}/actions/hosted-runners"],
+    listJobsForWorkflowRun: [
+      "GET /repos/{owner}/{repo}/actions/runs/{run_id}/jobs"
+    ],
+    listJobsForWorkflowRunAttempt: [
+      "GET /repos/{owner}/{repo}/actions/runs/{run_id}/attempts/{attempt_number}/jobs"
+    ],
+    listLabelsForSelfHostedRunnerForOrg: [
+      "GET /orgs/{org}/actions/runners/{runner_id}/labels"
+    ],
+    listLabelsForSelfHostedRunnerForRepo: [
+      "GET /repos/{owner}/{repo}/actions/runners/{runner_id}/labels"
+    ],
+    listOrgSecrets: ["GET /orgs/{org}/actions/secrets"],
+    listOrgVariables: ["GET /orgs/{org}/actions/variables"],
+    listRepoOrganizationSecrets: [
+      "GET /repos/{owner}/{repo}/actions/organization-secrets"
+    ],
+    listRepoOrganizationVariables: [
+      "GET /repos/{owner}/{repo}/actions/organization-variables"
+    ],
+    listRepoSecrets: ["GET /repos/{owner}/{repo}/actions/secrets"],
+    listRepoVariables: ["GET /repos/{owner}/{repo}/actions/variables"],
+    listRepoWorkflows: ["GET /repos/{owner}/{repo}/actions/workflows"],
+    listRunnerApplicationsForOrg: ["GET /orgs/{org}/actions/runners/downloads"],
+    listRunnerApplicationsForRepo: [
+      "GET /repos/{owner}/{repo}/actions/runners/downloads"
+    ],
+    listSelectedReposForOrgSecret: [
+      "GET /orgs/{org}/actions/secrets/{secret_name}/repositories"
+    ],
+    listSelectedReposForOrgVariable: [
+      "GET /orgs/{org}/actions/variables/{name}/repositories"
+    ],
+    listSelectedRepositoriesEnabledGithubActionsOrganization: [
+      "GET /orgs/{org}/actions/permissions/repositories"
+    ],
+    listSelfHostedRunnersForOrg: ["GET /orgs/{org}/actions/runners"],
+    listSelfHostedRunnersForRepo: ["GET /repos/{owner}/{repo}/actions/runners"],
+    listWorkflowRunArtifacts: [
+      "GET /repos/{owner}/{repo}/actions/runs/{run_id}/artifacts"
+    ],
+    listWorkflowRuns: [
+      "GET /repos/{owner}/{repo}/actions/workflows/{workflow_id}/runs"
+    ],
+    listWorkflowRunsForRepo: ["GET /repos/{owner}/{repo}/actions/runs"],
+    reRunJobForWorkflowRun: [
+      "POST /repos/{owner}/{repo}/actions/jobs/{job_id}/rerun"
+    ],
+    reRunWorkflow: ["POST /repos/{owner}/{repo}/actions/runs/{run_id}/rerun"],
+    reRunWorkflowFailedJobs: [
+      "POST /repos/{owner}/{repo}/actions/runs/{run_id}/rerun-failed-jobs"
+    ],
+    removeAllCustomLabelsFromSelfHostedRunnerForOrg: [
+      "DELETE /orgs/{org}/actions/runners/{runner_id}/labels"
+    ],
+    removeAllCustomLabelsFromSelfHostedRunnerForRepo: [
+      "DELETE /repos/{owner}/{repo}/actions/runners/{runner_id}/labels"
+    ],
+    removeCustomLabelFromSelfHostedRunnerForOrg: [
+      "DELETE /orgs/{org}/actions/runners/{runner_id}/labels/{name}"
+    ],
+    removeCustomLabelFromSelfHostedRunnerForRepo: [
+      "DELETE /repos/{owner}/{repo}/actions/runners/{runner_id}/labels/{name}"
+    ],
+    removeSelectedRepoFromOrgSecret: [
+      "DELETE /orgs/{org}/actions/secrets/{secret_name}/repositories/{repository_id}"
+    ],
+    removeSelectedRepoFromOrgVariable: [
+      "DELETE /orgs/{org}/actions/variables/{name}/repositories/{repository_id}"
+    ],
+    reviewCustomGatesForRun: [
+      "POST /repos/{owner}/{repo}/actions/runs/{run_id}/deployment_protection_rule"
+    ],
+    reviewPendingDeploymentsForRun: [
+      "POST /repos/{owner}/{repo}/actions/runs/{run_id}/pending_deployments"
+    ],
+    setAllowedActionsOrganization: [
+      "PUT /orgs/{org}/actions/permissions/selected-actions"
+    ],
+    setAllowedActionsRepository: [
+      "PUT /repos/{owner}/{repo}/actions/permissions/selected-actions"
+    ],
+    setCustomLabelsForSelfHostedRunnerForOrg: [
+      "PUT /orgs/{org}/actions/runners/{runner_id}/labels"
+    ],
+    setCustomLabelsForSelfHostedRunnerForRepo: [
+      "PUT /repos/{owner}/{repo}/actions/runners/{runner_id}/labels"
+    ],
+    setCustomOidcSubClaimForRepo: [
+      "PUT /repos/{owner}/{repo}/actions/oidc/customization/sub"
+    ],
+    setGithubActionsDefaultWorkflowPermissionsOrganization: [
+      "PUT /orgs/{org}/actions/permissions/workflow"
+    ],
+    setGithubActionsDefaultWorkflowPermissionsRepository: [
+      "PUT /repos/{owner}/{repo}/actions/permissions/workflow"
+    ],
+    setGithubActionsPermissionsOrganization: [
+      "PUT /orgs/{org}/actions/permissions"
+    ],
+    setGithubActionsPermissionsRepository: [
+      "PUT /repos/{owner}/{repo}/actions/permissions"
+    ],
+    setSelectedReposForOrgSecret: [
+      "PUT /orgs/{org}/actions/secrets/{secret_name}/repositories"
+    ],
+    setSelectedReposForOrgVariable: [
+      "PUT /orgs/{org}/actions/variables/{name}/repositories"
+    ],
+    setSelectedRepositoriesEnabledGithubActionsOrganization: [
+      "PUT /orgs/{org}/actions/permissions/repositories"
+    ],
+    setWorkflowAccessToRepository: [
+      "PUT /repos/{owner}/{repo}/actions/permissions/access"
+    ],
+    updateEnvironmentVariable: [
+      "PATCH /repos/{owner}/{repo}/environments/{environment_name}/variables/{name}"
+    ],
+    updateHostedRunnerForOrg: [
+      "PATCH /orgs/{org}/actions/hosted-runners/{hosted_runner_id}"
+    ],
+    updateOrgVariable: ["PATCH /orgs/{org}/actions/variables/{name}"],
+    updateRepoVariable: [
+      "PATCH /repos/{owner}/{repo}/actions/variables/{name}"
+    ]
+  },
+  activity: {
+    checkRepoIsStarredByAuthenticatedUser: ["GET /user/starred/{owner}/{repo}"],
+    deleteRepoSubscription: ["DELETE /repos/{owner}/{repo}/subscription"],
+    deleteThreadSubscription: [
+      "DELETE /notifications/threads/{thread_id}/subscription"
+    ],
+    getFeeds: ["GET /feeds"],
+    getRepoSubscription: ["GET /repos/{owner}/{repo}/subscription"],
+    getThread: ["GET /notifications/threads/{thread_id}"],
+    getThreadSubscriptionForAuthenticatedUser: [
+      "GET /notifications/threads/{thread_id}/subscription"
+    ],
+    listEventsForAuthenticatedUser: ["GET /users/{username}/events"],
+    listNotificationsForAuthenticatedUser: ["GET /notifications"],
+    listOrgEventsForAuthenticatedUser: [
+      "GET /users/{username}/events/orgs/{org}"
+    ],
+    listPublicEvents: ["GET /events"],
+    listPublicEventsForRepoNetwork: ["GET /networks/{owner}/{repo}/events"],
+    listPublicEventsForUser: ["GET /users/{username}/events/public"],
+    listPublicOrgEvents: ["GET /orgs/{org}/events"],
+    listReceivedEventsForUser: ["GET /users/{username}/received_events"],
+    listReceivedPublicEventsForUser: [
+      "GET /users/{username}/received_events/public"
+    ],
+    listRepoEvents: ["GET /repos/{owner}/{repo}/events"],
+    listRepoNotificationsForAuthenticatedUser: [
+      "GET /repos/{owner}/{repo}/notifications"
+    ],
+    listReposStarredByAuthenticatedUser: ["GET /user/starred"],
+    listReposStarredByUser: ["GET /users/{username}/starred"],
+    listReposWatchedByUser: ["GET /users/{username}/subscriptions"],
+    listStargazersForRepo: ["GET /repos/{owner}/{repo}/stargazers"],
+    listWatchedReposForAuthenticatedUser: ["GET /user/subscriptions"],
+    listWatchersForRepo: ["GET /repos/{owner}/{repo}/subscribers"],
+    markNotificationsAsRead: ["PUT /notifications"],
+    markRepoNotificationsAsRead: ["PUT /repos/{owner}/{repo}/notifications"],
+    markThreadAsDone: ["DELETE /notifications/threads/{thread_id}"],
+    markThreadAsRead: ["PATCH /notifications/threads/{thread_id}"],
+    setRepoSubscription: ["PUT /repos/{owner}/{repo}/subscription"],
+    setThreadSubscription: [
+      "PUT /notifications/threads/{thread_id}/subscription"
+    ],
+    starRepoForAuthenticatedUser: ["PUT /user/starred/{owner}/{repo}"],
+    unstarRepoForAuthenticatedUser: ["DELETE /user/starred/{owner}/{repo}"]
+  },
+  apps: {
+    addRepoToInstallation: [
+      "PUT /user/installations/{installation_id}/repositories/{repository_id}",
+      {},
+      { renamed: ["apps", "addRepoToInstallationForAuthenticatedUser"] }
+    ],
+    addRepoToInstallationForAuthenticatedUser: [
+      "PUT /user/installations/{installation_id}/repositories/{repository_id}"
+    ],
+    checkToken: ["POST /applications/{client_id}/token"],
+    createFromManifest: ["POST /app-manifests/{code}/conversions"],
+    createInstallationAccessToken: [
+      "POST /app/installations/{installation_id}/access_tokens"
+    ],
+    deleteAuthorization: ["DELETE /applications/{client_id}/grant"],
+    deleteInstallation: ["DELETE /app/installations/{installation_id}"],
+    deleteToken: ["DELETE /applications/{client_id}/token"],
+    getAuthenticated: ["GET /app"],
+    getBySlug: ["GET /apps/{app_slug}"],
+    getInstallation: ["GET /app/installations/{installation_id}"],
+    getOrgInstallation: ["GET /orgs/{org}/installation"],
+    getRepoInstallation: ["GET /repos/{owner}/{repo}/installation"],
+    getSubscriptionPlanForAccount: [
+      "GET /marketplace_listing/accounts/{account_id}"
+    ],
+    getSubscriptionPlanForAccountStubbed: [
+      "GET /marketplace_listing/stubbed/accounts/{account_id}"
+    ],
+    getUserInstallation: ["GET /users/{username}/installation"],
+    getWebhookConfigForApp: ["GET /app/hook/config"],
+    getWebhookDelivery: ["GET /app/hook/deliveries/{delivery_id}"],
+    listAccountsForPlan: ["GET /marketplace_listing/plans/{plan_id}/accounts"],
+    listAccountsForPlanStubbed: [
+      "GET /marketplace_listing/stubbed/plans/{plan_id}/accounts"
+    ],
+    listInstallationReposForAuthenticatedUser: [
+      "GET /user/installations/{installation_id}/repositories"
+    ],
+    listInstallationRequestsForAuthenticatedApp: [
+      "GET /app/installation-requests"
+    ],
+    listInstallations: ["GET /app/installations"],
+    listInstallationsForAuthenticatedUser: ["GET /user/installations"],
+    listPlans: ["GET /marketplace_listing/plans"],
+    listPlansStubbed: ["GET /marketplace_listing/stubbed/plans"],
+    listReposAccessibleToInstallation: ["GET /installation/repositories"],
+    listSubscriptionsForAuthenticatedUser: ["GET /user/marketplace_purchases"],
+    listSubscriptionsForAuthenticatedUserStubbed: [
+      "GET /user/marketplace_purchases/stubbed"
+    ],
+    listWebhookDeliveries: ["GET /app/hook/deliveries"],
+    redeliverWebhookDelivery: [
+      "POST /app/hook/deliveries/{delivery_id}/attempts"
+    ],
+    removeRepoFromInstallation: [
+      "DELETE /user/installations/{installation_id}/repositories/{repository_id}",
+      {},
+      { renamed: ["apps", "removeRepoFromInstallationForAuthenticatedUser"] }
+    ],
+    removeRepoFromInstallationForAuthenticatedUser: [
+      "DELETE /user/installations/{installation_id}/repositories/{repository_id}"
+    ],
+    resetToken: ["PATCH /applications/{client_id}/token"],
+    revokeInstallationAccessToken: ["DELETE /installation/token"],
+    scopeToken: ["POST /applications/{client_id}/token/scoped"],
+    suspendInstallation: ["PUT /app/installations/{installation_id}/suspended"],
+    unsuspendInstallation: [
+      "DELETE /app/installations/{installation_id}/suspended"
+    ],
+    updateWebhookConfigForApp: ["PATCH /app/hook/config"]
+  },
+  billing: {
+    getGithubActionsBillingOrg: ["GET /orgs/{org}/settings/billing/actions"],
+    getGithubActionsBillingUser: [
+      "GET /users/{username}/settings/billing/actions"
+    ],
+    getGithubBillingPremiumRequestUsageReportOrg: [
+      "GET /organizations/{org}/settings/billing/premium_request/usage"
+    ],
+    getGithubBillingPremiumRequestUsageReportUser: [
+      "GET /users/{username}/settings/billing/premium_request/usage"
+    ],
+    getGithubBillingUsageReportOrg: [
+      "GET /organizations/{org}/settings/billing/usage"
+    ],
+    getGithubBillingUsageReportUser: [
+      "GET /users/{username}/settings/billing/usage"
+    ],
+    getGithubPackagesBillingOrg: ["GET /orgs/{org}/settings/billing/packages"],
+    getGithubPackagesBillingUser: [
+      "GET /users/{username}/settings/billing/packages"
+    ],
+    getSharedStorageBillingOrg: [
+      "GET /orgs/{org}/settings/billing/shared-storage"
+    ],
+    getSharedStorageBillingUser: [
+      "GET /users/{username}/settings/billing/shared-storage"
+    ]
+  },
+  campaigns: {
+    createCampaign: ["POST /orgs/{org}/campaigns"],
+    deleteCampaign: ["DELETE /orgs/{org}/campaigns/{campaign_number}"],
+    getCampaignSummary: ["GET /orgs/{org}/campaigns/{campaign_number}"],
+    listOrgCampaigns: ["GET /orgs/{org}/campaigns"],
+    updateCampaign: ["PATCH /orgs/{org}/campaigns/{campaign_number}"]
+  },
+  checks: {
+    create: ["POST /repos/{owner}/{repo}/check-runs"],
+    createSuite: ["POST /repos/{owner}/{repo}/check-suites"],
+    get: ["GET /repos/{owner}/{repo}/check-runs/{check_run_id}"],
+    getSuite: ["GET /repos/{owner}/{repo}/check-suites/{check_suite_id}"],
+    listAnnotations: [
+      "GET /repos/{owner}/{repo}/check-runs/{check_run_id}/annotations"
+    ],
+    listForRef: ["GET /repos/{owner}/{repo}/commits/{ref}/check-runs"],
+    listForSuite: [
+      "GET /repos/{owner}/{repo}/check-suites/{check_suite_id}/check-runs"
+    ],
+    listSuitesForRef: ["GET /repos/{owner}/{repo}/commits/{ref}/check-suites"],
+    rerequestRun: [
+      "POST /repos/{owner}/{repo}/check-runs/{check_run_id}/rerequest"
+    ],
+    rerequestSuite: [
+      "POST /repos/{owner}/{repo}/check-suites/{check_suite_id}/rerequest"
+    ],
+    setSuitesPreferences: [
+      "PATCH /repos/{owner}/{repo}/check-suites/preferences"
+    ],
+    update: ["PATCH /repos/{owner}/{repo}/check-runs/{check_run_id}"]
+  },
+  codeScanning: {
+    commitAutofix: [
+      "POST /repos/{owner}/{repo}/code-scanning/alerts/{alert_number}/autofix/commits"
+    ],
+    createAutofix: [
+      "POST /repos/{owner}/{repo}/code-scanning/alerts/{alert_number}/autofix"
+    ],
+    createVariantAnalysis: [
+      "POST /repos/{owner}/{repo}/code-scanning/codeql/variant-analyses"
+    ],
+    deleteAnalysis: [
+      "DELETE /repos/{owner}/{repo}/code-scanning/analyses/{analysis_id}{?confirm_delete}"
+    ],
+    deleteCodeqlDatabase: [
+      "DELETE /repos/{owner}/{repo}/code-scanning/codeql/databases/{language}"
+    ],
+    getAlert: [
+      "GET /repos/{owner}/{repo}/code-scanning/alerts/{alert_number}",
+      {},
+      { renamedParameters: { alert_id: "alert_number" } }
+    ],
+    getAnalysis: [
+      "GET /repos/{owner}/{repo}/code-scanning/analyses/{analysis_id}"
+    ],
+    getAutofix: [
+      "GET /repos/{owner}/{repo}/code-scanning/alerts/{alert_number}/autofix"
+    ],
+    getCodeqlDatabase: [
+      "GET /repos/{owner}/{repo}/code-scanning/codeql/databases/{language}"
+    ],
+    getDefaultSetup: ["GET /repos/{owner}/{repo}/code-scanning/default-setup"],
+    getSarif: ["GET /repos/{owner}/{repo}/code-scanning/sarifs/{sarif_id}"],
+    getVariantAnalysis: [
+      "GET /repos/{owner}/{repo}/code-scanning/codeql/variant-analyses/{codeql_variant_analysis_id}"
+    ],
+    getVariantAnalysisRepoTask: [
+      "GET /repos/{owner}/{repo}/code-scanning/codeql/variant-analyses/{codeql_variant_analysis_id}/repos/{repo_owner}/{repo_name}"
+    ],
+    listAlertInstances: [
+      "GET /repos/{owner}/{repo}/code-scanning/alerts/{alert_number}/instances"
+    ],
+    listAlertsForOrg: ["GET /orgs/{org}/code-scanning/alerts"],
+    listAlertsForRepo: ["GET /repos/{owner}/{repo}/code-scanning/alerts"],
+    listAlertsInstances: [
+      "GET /repos/{owner}/{repo}/code-scanning/alerts/{alert_number}/instances",
+      {},
+      { renamed: ["codeScanning", "listAlertInstances"] }
+    ],
+    listCodeqlDatabases: [
+      "GET /repos/{owner}/{repo}/code-scanning/codeql/databases"
+    ],
+    listRecentAnalyses: ["GET /repos/{owner}/{repo}/code-scanning/analyses"],
+    updateAlert: [
+      "PATCH /repos/{owner}/{repo}/code-scanning/alerts/{alert_number}"
+    ],
+    updateDefaultSetup: [
+      "PATCH /repos/{owner}/{repo}/code-scanning/default-setup"
+    ],
+    uploadSarif: ["POST /repos/{owner}/{repo}/code-scanning/sarifs"]
+  },
+  codeSecurity: {
+    attachConfiguration: [
+      "POST /orgs/{org}/code-security/configurations/{configuration_id}/attach"
+    ],
+    attachEnterpriseConfiguration: [
+      "POST /enterprises/{enterprise}/code-security/configurations/{configuration_id}/attach"
+    ],
+    createConfiguration: ["POST /orgs/{org}/code-security/configurations"],
+    createConfigurationForEnterprise: [
+      "POST /enterprises/{enterprise}/code-security/configurations"
+    ],
+    deleteConfiguration: [
+      "DELETE /orgs/{org}/code-security/configurations/{configuration_id}"
+    ],
+    deleteConfigurationForEnterprise: [
+      "DELETE /enterprises/{enterprise}/code-security/configurations/{configuration_id}"
+    ],
+    detachConfiguration: [
+      "DELETE /orgs/{org}/code-security/configurations/detach"
+    ],
+    getConfiguration: [
+      "GET /orgs/{org}/code-security/configurations/{configuration_id}"
+    ],
+    getConfigurationForRepository: [
+      "GET /repos/{owner}/{repo}/code-security-configuration"
+    ],
+    getConfigurationsForEnterprise: [
+      "GET /enterprises/{enterprise}/code-security/configurations"
+    ],
+    getConfigurationsForOrg: ["GET /orgs/{org}/code-security/configurations"],
+    getDefaultConfigurations: [
+      "GET /orgs/{org}/code-security/configurations/defaults"
+    ],
+    getDefaultConfigurationsForEnterprise: [
+      "GET /enterprises/{enterprise}/code-security/configurations/defaults"
+    ],
+    getRepositoriesForConfiguration: [
+      "GET /orgs/{org}/code-security/configurations/{configuration_id}/repositories"
+    ],
+    getRepositoriesForEnterpriseConfiguration: [
+      "GET /enterprises/{enterprise}/code-security/configurations/{configuration_id}/repositories"
+    ],
+    getSingleConfigurationForEnterprise: [
+      "GET /enterprises/{enterprise}/code-security/configurations/{configuration_id}"
+    ],
+    setConfigurationAsDefault: [
+      "PUT /orgs/{org}/code-security/configurations/{configuration_id}/defaults"
+    ],
+    setConfigurationAsDefaultForEnterprise: [
+      "PUT /enterprises/{enterprise}/code-security/configurations/{configuration_id}/defaults"
+    ],
+    updateConfiguration: [
+      "PATCH /orgs/{org}/code-security/configurations/{configuration_id}"
+    ],
+    updateEnterpriseConfiguration: [
+      "PATCH /enterprises/{enterprise}/code-security/configurations/{configuration_id}"
+    ]
+  },
+  codesOfConduct: {
+    getAllCodesOfConduct: ["GET /codes_of_conduct"],
+    getConductCode: ["GET /codes_of_conduct/{key}"]
+  },
+  codespaces: {
+    addRepositoryForSecretForAuthenticatedUser: [
+      "PUT /user/codespaces/secrets/{secret_name}/repositories/{repository_id}"
+    ],
+    addSelectedRepoToOrgSecret: [
+      "PUT /orgs/{org}/codespaces/secrets/{secret_name}/repositories/{repository_id}"
+    ],
+    checkPermissionsForDevcontainer: [
+      "GET /repos/{owner}/{repo}/codespaces/permissions_check"
+    ],
+    codespaceMachinesForAuthenticatedUser: [
+      "GET /user/codespaces/{codespace_name}/machines"
+    ],
+    createForAuthenticatedUser: ["POST /user/codespaces"],
+    createOrUpdateOrgSecret: [
+      "PUT /orgs/{org}/codespaces/secrets/{secret_name}"
+    ],
+    createOrUpdateRepoSecret: [
+      "PUT /repos/{owner}/{repo}/codespaces/secrets/{secret_name}"
+    ],
+    createOrUpdateSecretForAuthenticatedUser: [
+      "PUT /user/codespaces/secrets/{secret_name}"
+    ],
+    createWithPrForAuthenticatedUser: [
+      "POST /repos/{owner}/{repo}/pulls/{pull_number}/codespaces"
+    ],
+    createWithRepoForAuthenticatedUser: [
+      "POST /repos/{owner}/{repo}/codespaces"
+    ],
+    deleteForAuthenticatedUser: ["DELETE /user/codespaces/{codespace_name}"],
+    deleteFromOrganization: [
+      "DELETE /orgs/{org}/members/{username}/codespaces/{codespace_name}"
+    ],
+    deleteOrgSecret: ["DELETE /orgs/{org}/codespaces/secrets/{secret_name}"],
+    deleteRepoSecret: [
+      "DELETE /repos/{owner}/{repo}/codespaces/secrets/{secret_name}"
+    ],
+    deleteSecretForAuthenticatedUser: [
+      "DELETE /user/codespaces/secrets/{secret_name}"
+    ],
+    exportForAuthenticatedUser: [
+      "POST /user/codespaces/{codespace_name}/exports"
+    ],
+    getCodespacesForUserInOrg: [
+      "GET /orgs/{org}/members/{username}/codespaces"
+    ],
+    getExportDetailsForAuthenticatedUser: [
+      "GET /user/codespaces/{codespace_name}/exports/{export_id}"
+    ],
+    getForAuthenticatedUser: ["GET /user/codespaces/{codespace_name}"],
+    getOrgPublicKey: ["GET /orgs/{org}/codespaces/secrets/public-key"],
+    getOrgSecret: ["GET /orgs/{org}/codespaces/secrets/{secret_name}"],
+    getPublicKeyForAuthenticatedUser: [
+      "GET /user/codespaces/secrets/public-key"
+    ],
+    getRepoPublicKey: [
+      "GET /repos/{owner}/{repo}/codespaces/secrets/public-key"
+    ],
+    getRepoSecret: [
+      "GET /repos/{owner}/{repo}/codespaces/secrets/{secret_name}"
+    ],
+    getSecretForAuthenticatedUser: [
+      "GET /user/codespaces/secrets/{secret_name}"
+    ],
+    listDevcontainersInRepositoryForAuthenticatedUser: [
+      "GET /repos/{owner}/{repo}/codespaces/devcontainers"
+    ],
+    listForAuthenticatedUser: ["GET /user/codespaces"],
+    listInOrganization: [
+      "GET /orgs/{org}/codespaces",
+      {},
+      { renamedParameters: { org_id: "org" } }
+    ],
+    listInRepositoryForAuthenticatedUser: [
+      "GET /repos/{owner}/{repo}/codespaces"
+    ],
+    listOrgSecrets: ["GET /orgs/{org}/codespaces/secrets"],
+    listRepoSecrets: ["GET /repos/{owner}/{repo}/codespaces/secrets"],
+    listRepositoriesForSecretForAuthenticatedUser: [
+      "GET /user/codespaces/secrets/{secret_name}/repositories"
+    ],
+    listSecretsForAuthenticatedUser: ["GET /user/codespaces/secrets"],
+    listSelectedReposForOrgSecret: [
+      "GET /orgs/{org}/codespaces/secrets/{secret_name}/repositories"
+    ],
+    preFlightWithRepoForAuthenticatedUser: [
+      "GET /repos/{owner}/{repo}/codespaces/new"
+    ],
+    publishForAuthenticatedUser: [
+      "POST /user/codespaces/{codespace_name}/publish"
+    ],
+    removeRepositoryForSecretForAuthenticatedUser: [
+      "DELETE /user/codespaces/secrets/{secret_name}/repositories/{repository_id}"
+    ],
+    removeSelectedRepoFromOrgSecret: [
+      "DELETE /orgs/{org}/codespaces/secrets/{secret_name}/repositories/{repository_id}"
+    ],
+    repoMachinesForAuthenticatedUser: [
+      "GET /repos/{owner}/{repo}/codespaces/machines"
+    ],
+    setRepositoriesForSecretForAuthenticatedUser: [
+      "PUT /user/codespaces/secrets/{secret_name}/repositories"
+    ],
+    setSelectedReposForOrgSecret: [
+      "PUT /orgs/{org}/codespaces/secrets/{secret_name}/repositories"
+    ],
+    startForAuthenticatedUser: ["POST /user/codespaces/{codespace_name}/start"],
+    stopForAuthenticatedUser: ["POST /user/codespaces/{codespace_name}/stop"],
+    stopInOrganization: [
+      "POST /orgs/{org}/members/{username}/codespaces/{codespace_name}/stop"
+    ],
+    updateForAuthenticatedUser: ["PATCH /user/codespaces/{codespace_name}"]
+  },
+  copilot: {
+    addCopilotSeatsForTeams: [
+      "POST /orgs/{org}/copilot/billing/selected_teams"
+    ],
+    addCopilotSeatsForUsers: [
+      "POST /orgs/{org}/copilot/billing/selected_users"
+    ],
+    cancelCopilotSeatAssignmentForTeams: [
+      "DELETE /orgs/{org}/copilot/billing/selected_teams"
+    ],
+    cancelCopilotSeatAssignmentForUsers: [
+      "DELETE /orgs/{org}/copilot/billing/selected_users"
+    ],
+    copilotMetricsForOrganization: ["GET /orgs/{org}/copilot/metrics"],
+    copilotMetricsForTeam: ["GET /orgs/{org}/team/{team_slug}/copilot/metrics"],
+    getCopilotOrganizationDetails: ["GET /orgs/{org}/copilot/billing"],
+    getCopilotSeatDetailsForUser: [
+      "GET /orgs/{org}/members/{username}/copilot"
+    ],
+    listCopilotSeats: ["GET /orgs/{org}/copilot/billing/seats"]
+  },
+  credentials: { revoke: ["POST /credentials/revoke"] },
+  dependabot: {
+    addSelectedRepoToOrgSecret: [
+      "PUT /orgs/{org}/dependabot/secrets/{secret_name}/repositories/{repository_id}"
+    ],
+    createOrUpdateOrgSecret: [
+      "PUT /orgs/{org}/dependabot/secrets/{secret_name}"
+    ],
+    createOrUpdateRepoSecret: [
+      "PUT /repos/{owner}/{repo}/dependabot/secrets/{secret_name}"
+    ],
+    deleteOrgSecret: ["DELETE /orgs/{org}/dependabot/secrets/{secret_name}"],
+    deleteRepoSecret: [
+      "DELETE /repos/{owner}/{repo}/dependabot/secrets/{secret_name}"
+    ],
+    getAlert: ["GET /repos/{owner}/{repo}/dependabot/alerts/{alert_number}"],
+    getOrgPublicKey: ["GET /orgs/{org}/dependabot/secrets/public-key"],
+    getOrgSecret: ["GET /orgs/{org}/dependabot/secrets/{secret_name}"],
+    getRepoPublicKey: [
+      "GET /repos/{owner}/{repo}/dependabot/secrets/public-key"
+    ],
+    getRepoSecret: [
+      "GET /repos/{owner}/{repo}/dependabot/secrets/{secret_name}"
+    ],
+    listAlertsForEnterprise: [
+      "GET /enterprises/{enterprise}/dependabot/alerts"
+    ],
+    listAlertsForOrg: ["GET /orgs/{org}/dependabot/alerts"],
+    listAlertsForRepo: ["GET /repos/{owner}/{repo}/dependabot/alerts"],
+    listOrgSecrets: ["GET /orgs/{org}/dependabot/secrets"],
+    listRepoSecrets: ["GET /repos/{owner}/{repo}/dependabot/secrets"],
+    listSelectedReposForOrgSecret: [
+      "GET /orgs/{org}/dependabot/secrets/{secret_name}/repositories"
+    ],
+    removeSelectedRepoFromOrgSecret: [
+      "DELETE /orgs/{org}/dependabot/secrets/{secret_name}/repositories/{repository_id}"
+    ],
+    repositoryAccessForOrg: [
+      "GET /organizations/{org}/dependabot/repository-access"
+    ],
+    setRepositoryAccessDefaultLevel: [
+      "PUT /organizations/{org}/dependabot/repository-access/default-level"
+    ],
+    setSelectedReposForOrgSecret: [
+      "PUT /orgs/{org}/dependabot/secrets/{secret_name}/repositories"
+    ],
+    updateAlert: [
+      "PATCH /repos/{owner}/{repo}/dependabot/alerts/{alert_number}"
+    ],
+    updateRepositoryAccessForOrg: [
+      "PATCH /organizations/{org}/dependabot/repository-access"
+    ]
+  },
+  dependencyGraph: {
+    createRepositorySnapshot: [
+      "POST /repos/{owner}/{repo}/dependency-graph/snapshots"
+    ],
+    diffRange: [
+      "GET /repos/{owner}/{repo}/dependency-graph/compare/{basehead}"
+    ],
+    exportSbom: ["GET /repos/{owner}/{repo}/dependency-graph/sbom"]
+  },
+  emojis: { get: ["GET /emojis"] },
+  enterpriseTeamMemberships: {
+    add: [
+      "PUT /enterprises/{enterprise}/teams/{enterprise-team}/memberships/{username}"
+    ],
+    bulkAdd: [
+      "POST /enterprises/{enterprise}/teams/{enterprise-team}/memberships/add"
+    ],
+    bulkRemove: [
+      "POST /enterprises/{enterprise}/teams/{enterprise-team}/memberships/remove"
+    ],
+    get: [
+      "GET /enterprises/{enterprise}/teams/{enterprise-team}/memberships/{username}"
+    ],
+    list: ["GET /enterprises/{enterprise}/teams/{enterprise-team}/memberships"],
+    remove: [
+      "DELETE /enterprises/{enterprise}/teams/{enterprise-team}/memberships/{username}"
+    ]
+  },
+  enterpriseTeamOrganizations: {
+    add: [
+      "PUT /enterprises/{enterprise}/teams/{enterprise-team}/organizations/{org}"
+    ],
+    bulkAdd: [
+      "POST /enterprises/{enterprise}/teams/{enterprise-team}/organizations/add"
+    ],
+    bulkRemove: [
+      "POST /enterprises/{enterprise}/teams/{enterprise-team}/organizations/remove"
+    ],
+    delete: [
+      "DELETE /enterprises/{enterprise}/teams/{enterprise-team}/organizations/{org}"
+    ],
+    getAssignment: [
+      "GET /enterprises/{enterprise}/teams/{enterprise-team}/organizations/{org}"
+    ],
+    getAssignments: [
+      "GET /enterprises/{enterprise}/teams/{enterprise-team}/organizations"
+    ]
+  },
+  enterpriseTeams: {
+    create: ["POST /enterprises/{enterprise}/teams"],
+    delete: ["DELETE /enterprises/{enterprise}/teams/{team_slug}"],
+    get: ["GET /enterprises/{enterprise}/teams/{team_slug}"],
+    list: ["GET /enterprises/{enterprise}/teams"],
+    update: ["PATCH /enterprises/{enterprise}/teams/{team_slug}"]
+  },
+  gists: {
+    checkIsStarred: ["GET /gists/{gist_id}/star"],
+    create: ["POST /gists"],
+    createComment: ["POST /gists/{gist_id}/comments"],
+    delete: ["DELETE /gists/{gist_id}"],
+    deleteComment: ["DELETE /gists/{gist_id}/comments/{comment_id}"],
+    fork: ["POST /gists/{gist_id}/forks"],
+    get: ["GET /gists/{gist_id}"],
+    getComment: ["GET /gists/{gist_id}/comments/{comment_id}"],
+    getRevision: ["GET /gists/{gist_id}/{sha}"],
+    list: ["GET /gists"],
+    listComments: ["GET /gists/{gist_id}/comments"],
+    listCommits: ["GET /gists/{gist_id}/commits"],
+    listForUser: ["GET /users/{username}/gists"],
+    listForks: ["GET /gists/{gist_id}/forks"],
+    listPublic: ["GET /gists/public"],
+    listStarred: ["GET /gists/starred"],
+    star: ["PUT /gists/{gist_id}/star"],
+    unstar: ["DELETE /gists/{gist_id}/star"],
+    update: ["PATCH /gists/{gist_id}"],
+    updateComment: ["PATCH /gists/{gist_id}/comments/{comment_id}"]
+  },
+  git: {
+    createBlob: ["POST /repos/{owner}/{repo}/git/blobs"],
+    createCommit: ["POST /repos/{owner}/{repo}/git/commits"],
+    createRef: ["POST /repos/{owner}/{repo}/git/refs"],
+    createTag: ["POST /repos/{owner}/{repo}/git/tags"],
+    createTree: ["POST /repos/{owner}/{repo}/git/trees"],
+    deleteRef: ["DELETE /repos/{owner}/{repo}/git/refs/{ref}"],
+    getBlob: ["GET /repos/{owner}/{repo}/git/blobs/{file_sha}"],
+    getCommit: ["GET /repos/{owner}/{repo}/git/commits/{commit_sha}"],
+    getRef: ["GET /repos/{owner}/{repo}/git/ref/{ref}"],
+    getTag: ["GET /repos/{owner}/{repo}/git/tags/{tag_sha}"],
+    getTree: ["GET /repos/{owner}/{repo}/git/trees/{tree_sha}"],
+    listMatchingRefs: ["GET /repos/{owner}/{repo}/git/matching-refs/{ref}"],
+    updateRef: ["PATCH /repos/{owner}/{repo}/git/refs/{ref}"]
+  },
+  gitignore: {
+    getAllTemplates: ["GET /gitignore/templates"],
+    getTemplate: ["GET /gitignore/templates/{name}"]
+  },
+  hostedCompute: {
+    createNetworkConfigurationForOrg: [
+      "POST /orgs/{org}/settings/network-configurations"
+    ],
+    deleteNetworkConfigurationFromOrg: [
+      "DELETE /orgs/{org}/settings/network-configurations/{network_configuration_id}"
+    ],
+    getNetworkConfigurationForOrg: [
+      "GET /orgs/{org}/settings/network-configurations/{network_configuration_id}"
+    ],
+    getNetworkSettingsForOrg: [
+      "GET /orgs/{org}/settings/network-settings/{network_settings_id}"
+    ],
+    listNetworkConfigurationsForOrg: [
+      "GET /orgs/{org}/settings/network-configurations"
+    ],
+    updateNetworkConfigurationForOrg: [
+      "PATCH /orgs/{org}/settings/network-configurations/{network_configuration_id}"
+    ]
+  },
+  interactions: {
+    getRestrictionsForAuthenticatedUser: ["GET /user/interaction-limits"],
+    getRestrictionsForOrg: ["GET /orgs/{org}/interaction-limits"],
+    getRestrictionsForRepo: ["GET /repos/{owner}/{repo}/interaction-limits"],
+    getRestrictionsForYourPublicRepos: [
+      "GET /user/interaction-limits",
+      {},
+      { renamed: ["interactions", "getRestrictionsForAuthenticatedUser"] }
+    ],
+    removeRestrictionsForAuthenticatedUser: ["DELETE /user/interaction-limits"],
+    removeRestrictionsForOrg: ["DELETE /orgs/{org}/interaction-limits"],
+    removeRestrictionsForRepo: [
+      "DELETE /repos/{owner}/{repo}/interaction-limits"
+    ],
+    removeRestrictionsForYourPublicRepos: [
+      "DELETE /user/interaction-limits",
+      {},
+      { renamed: ["interactions", "removeRestrictionsForAuthenticatedUser"] }
+    ],
+    setRestrictionsForAuthenticatedUser: ["PUT /user/interaction-limits"],
+    setRestrictionsForOrg: ["PUT /orgs/{org}/interaction-limits"],
+    setRestrictionsForRepo: ["PUT /repos/{owner}/{repo}/interaction-limits"],
+    setRestrictionsForYourPublicRepos: [
+      "PUT /user/interaction-limits",
+      {},
+      { renamed: ["interactions", "setRestrictionsForAuthenticatedUser"] }
+    ]
+  },
+  issues: {
+    addAssignees: [
+      "POST /repos/{owner}/{repo}/issues/{issue_number}/assignees"
+    ],
+    addBlockedByDependency: [
+      "POST /repos/{owner}/{repo}/issues/{issue_number}/dependencies/blocked_by"
+    ],
+    addLabels: ["POST /repos/{owner}/{repo}/issues/{issue_number}/labels"],
+    addSubIssue: [
+      "POST /repos/{owner}/{repo}/issues/{issue_number}/sub_issues"
+    ],
+    checkUserCanBeAssigned: ["GET /repos/{owner}/{repo}/assignees/{assignee}"],
+    checkUserCanBeAssignedToIssue: [
+      "GET /repos/{owner}/{repo}/issues/{issue_number}/assignees/{assignee}"
+    ],
+    create: ["POST /repos/{owner}/{repo}/issues"],
+    createComment: [
+      "POST /repos/{owner}/{repo}/issues/{issue_number}/comments"
+    ],
+    createLabel: ["POST /repos/{owner}/{repo}/labels"],
+    createMilestone: ["POST /repos/{owner}/{repo}/milestones"],
+    deleteComment: [
+      "DELETE /repos/{owner}/{repo}/issues/comments/{comment_id}"
+    ],
+    deleteLabel: ["DELETE /repos/{owner}/{repo}/labels/{name}"],
+    deleteMilestone: [
+      "DELETE /repos/{owner}/{repo}/milestones/{milestone_number}"
+    ],
+    get: ["GET /repos/{owner}/{repo}/issues/{issue_number}"],
+    getComment: ["GET /repos/{owner}/{repo}/issues/comments/{comment_id}"],
+    getEvent: ["GET /repos/{owner}/{repo}/issues/events/{event_id}"],
+    getLabel: ["GET /repos/{owner}/{repo}/labels/{name}"],
+    getMilestone: ["GET /repos/{owner}/{repo}/milestones/{milestone_number}"],
+    getParent: ["GET /repos/{owner}/{repo}/issues/{issue_number}/parent"],
+    list: ["GET /issues"],
+    listAssignees: ["GET /repos/{owner}/{repo}/assignees"],
+    listComments: ["GET /repos/{owner}/{repo}/issues/{issue_number}/comments"],
+    listCommentsForRepo: ["GET /repos/{owner}/{repo}/issues/comments"],
+    listDependenciesBlockedBy: [
+      "GET /repos/{owner}/{repo}/issues/{issue_number}/dependencies/blocked_by"
+    ],
+    listDependenciesBlocking: [
+      "GET /repos/{owner}/{repo}/issues/{issue_number}/dependencies/blocking"
+    ],
+    listEvents: ["GET /repos/{owner}/{repo}/issues/{issue_number}/events"],
+    listEventsForRepo: ["GET /repos/{owner}/{repo}/issues/events"],
+    listEventsForTimeline: [
+      "GET /repos/{owner}/{repo}/issues/{issue_number}/timeline"
+    ],
+    listForAuthenticatedUser: ["GET /user/issues"],
+    listForOrg: ["GET /orgs/{org}/issues"],
+    listForRepo: ["GET /repos/{owner}/{repo}/issues"],
+    listLabelsForMilestone: [
+      "GET /repos/{owner}/{repo}/milestones/{milestone_number}/labels"
+    ],
+    listLabelsForRepo: ["GET /repos/{owner}/{repo}/labels"],
+    listLabelsOnIssue: [
+      "GET /repos/{owner}/{repo}/issues/{issue_number}/labels"
+    ],
+    listMilestones: ["GET /repos/{owner}/{repo}/milestones"],
+    listSubIssues: [
+      "GET /repos/{owner}/{repo}/issues/{issue_number}/sub_issues"
+    ],
+    lock: ["PUT /repos/{owner}/{repo}/issues/{issue_number}/lock"],
+    removeAllLabels: [
+      "DELETE /repos/{owner}/{repo}/issues/{issue_number}/labels"
+    ],
+    removeAssignees: [
+      "DELETE /repos/{owner}/{repo}/issues/{issue_number}/assignees"
+    ],
+    removeDependencyBlockedBy: [
+      "DELETE /repos/{owner}/{repo}/issues/{issue_number}/dependencies/blocked_by/{issue_id}"
+    ],
+    removeLabel: [
+      "DELETE /repos/{owner}/{repo}/issues/{issue_number}/labels/{name}"
+    ],
+    removeSubIssue: [
+      "DELETE /repos/{owner}/{repo}/issues/{issue_number}/sub_issue"
+    ],
+    reprioritizeSubIssue: [
+      "PATCH /repos/{owner}/{repo}/issues/{issue_number}/sub_issues/priority"
+    ],
+    setLabels: ["PUT /repos/{owner}/{repo}/issues/{issue_number}/labels"],
+    unlock: ["DELETE /repos/{owner}/{repo}/issues/{issue_number}/lock"],
+    update: ["PATCH /repos/{owner}/{repo}/issues/{issue_number}"],
+    updateComment: ["PATCH /repos/{owner}/{repo}/issues/comments/{comment_id}"],
+    updateLabel: ["PATCH /repos/{owner}/{repo}/labels/{name}"],
+    updateMilestone: [
+      "PATCH /repos/{owner}/{repo}/milestones/{milestone_number}"
+    ]
+  },
+  licenses: {
+    get: ["GET /licenses/{license}"],
+    getAllCommonlyUsed: ["GET /licenses"],
+    getForRepo: ["GET /repos/{owner}/{repo}/license"]
+  },
+  markdown: {
+    render: ["POST /markdown"],
+    renderRaw: [
+      "POST /markdown/raw",
+      { headers: { "content-type": "text/plain; charset=utf-8" } }
+    ]
+  },
+  meta: {
+    get: ["GET /meta"],
+    getAllVersions: ["GET /versions"],
+    getOctocat: ["GET /octocat"],
+    getZen: ["GET /zen"],
+    root: ["GET /"]
+  },
+  migrations: {
+    deleteArchiveForAuthenticatedUser: [
+      "DELETE /user/migrations/{migration_id}/archive"
+    ],
+    deleteArchiveForOrg: [
+      "DELETE /orgs/{org}/migrations/{migration_id}/archive"
+    ],
+    downloadArchiveForOrg: [
+      "GET /orgs/{org}/migrations/{migration_id}/archive"
+    ],
+    getArchiveForAuthenticatedUser: [
+      "GET /user/migrations/{migration_id}/archive"
+    ],
+    getStatusForAuthenticatedUser: ["GET /user/migrations/{migration_id}"],
+    getStatusForOrg: ["GET /orgs/{org}/migrations/{migration_id}"],
+    listForAuthenticatedUser: ["GET /user/migrations"],
+    listForOrg: ["GET /orgs/{org}/migrations"],
+    listReposForAuthenticatedUser: [
+      "GET /user/migrations/{migration_id}/repositories"
+    ],
+    listReposForOrg: ["GET /orgs/{org}/migrations/{migration_id}/repositories"],
+    listReposForUser: [
+      "GET /user/migrations/{migration_id}/repositories",
+      {},
+      { renamed: ["migrations", "listReposForAuthenticatedUser"] }
+    ],
+    startForAuthenticatedUser: ["POST /user/migrations"],
+    startForOrg: ["POST /orgs/{org}/migrations"],
+    unlockRepoForAuthenticatedUser: [
+      "DELETE /user/migrations/{migration_id}/repos/{repo_name}/lock"
+    ],
+    unlockRepoForOrg: [
+      "DELETE /orgs/{org}/migrations/{migration_id}/repos/{repo_name}/lock"
+    ]
+  },
+  oidc: {
+    getOidcCustomSubTemplateForOrg: [
+      "GET /orgs/{org}/actions/oidc/customization/sub"
+    ],
+    updateOidcCustomSubTemplateForOrg: [
+      "PUT /orgs/{org}/actions/oidc/customization/sub"
+    ]
+  },
+  orgs: {
+    addSecurityManagerTeam: [
+      "PUT /orgs/{org}/security-managers/teams/{team_slug}",
+      {},
+      {
+        deprecated: "octokit.rest.orgs.addSecurityManagerTeam() is deprecated, see https://docs.github.com/rest/orgs/security-managers#add-a-security-manager-team"
+      }
+    ],
+    assignTeamToOrgRole: [
+      "PUT /orgs/{org}/organization-roles/teams/{team_slug}/{role_id}"
+    ],
+    assignUserToOrgRole: [
+      "PUT /orgs/{org}/organization-roles/users/{username}/{role_id}"
+    ],
+    blockUser: ["PUT /orgs/{org}/blocks/{username}"],
+    cancelInvitation: ["DELETE /orgs/{org}/invitations/{invitation_id}"],
+    checkBlockedUser: ["GET /orgs/{org}/blocks/{username}"],
+    checkMembershipForUser: ["GET /orgs/{org}/members/{username}"],
+    checkPublicMembershipForUser: ["GET /orgs/{org}/public_members/{username}"],
+    convertMemberToOutsideCollaborator: [
+      "PUT /orgs/{org}/outside_collaborators/{username}"
+    ],
+    createArtifactStorageRecord: [
+      "POST /orgs/{org}/artifacts/metadata/storage-record"
+    ],
+    createInvitation: ["POST /orgs/{org}/invitations"],
+    createIssueType: ["POST /orgs/{org}/issue-types"],
+    createWebhook: ["POST /orgs/{org}/hooks"],
+    customPropertiesForOrgsCreateOrUpdateOrganizationValues: [
+      "PATCH /organizations/{org}/org-properties/values"
+    ],
+    customPropertiesForOrgsGetOrganizationValues: [
+      "GET /organizations/{org}/org-properties/values"
+    ],
+    customPropertiesForReposCreateOrUpdateOrganizationDefinition: [
+      "PUT /orgs/{org}/properties/schema/{custom_property_name}"
+    ],
+    customPropertiesForReposCreateOrUpdateOrganizationDefinitions: [
+      "PATCH /orgs/{org}/properties/schema"
+    ],
+    customPropertiesForReposCreateOrUpdateOrganizationValues: [
+      "PATCH /orgs/{org}/properties/values"
+    ],
+    customPropertiesForReposDeleteOrganizationDefinition: [
+      "DELETE /orgs/{org}/properties/schema/{custom_property_name}"
+    ],
+    customPropertiesForReposGetOrganizationDefinition: [
+      "GET /orgs/{org}/properties/schema/{custom_property_name}"
+    ],
+    customPropertiesForReposGetOrganizationDefinitions: [
+      "GET /orgs/{org}/properties/schema"
+    ],
+    customPropertiesForReposGetOrganizationValues: [
+      "GET /orgs/{org}/properties/values"
+    ],
+    delete: ["DELETE /orgs/{org}"],
+    deleteAttestationsBulk: ["POST /orgs/{org}/attestations/delete-request"],
+    deleteAttestationsById: [
+      "DELETE /orgs/{org}/attestations/{attestation_id}"
+    ],
+    deleteAttestationsBySubjectDigest: [
+      "DELETE /orgs/{org}/attestations/digest/{subject_digest}"
+    ],
+    deleteIssueType: ["DELETE /orgs/{org}/issue-types/{issue_type_id}"],
+    deleteWebhook: ["DELETE /orgs/{org}/hooks/{hook_id}"],
+    disableSelectedRepositoryImmutableReleasesOrganization: [
+      "DELETE /orgs/{org}/settings/immutable-releases/repositories/{repository_id}"
+    ],
+    enableSelectedRepositoryImmutableReleasesOrganization: [
+      "PUT /orgs/{org}/settings/immutable-releases/repositories/{repository_id}"
+    ],
+    get: ["GET /orgs/{org}"],
+    getImmutableReleasesSettings: [
+      "GET /orgs/{org}/settings/immutable-releases"
+    ],
+    getImmutableReleasesSettingsRepositories: [
+      "GET /orgs/{org}/settings/immutable-releases/repositories"
+    ],
+    getMembershipForAuthenticatedUser: ["GET /user/memberships/orgs/{org}"],
+    getMembershipForUser: ["GET /orgs/{org}/memberships/{username}"],
+    getOrgRole: ["GET /orgs/{org}/organization-roles/{role_id}"],
+    getOrgRulesetHistory: ["GET /orgs/{org}/rulesets/{ruleset_id}/history"],
+    getOrgRulesetVersion: [
+      "GET /orgs/{org}/rulesets/{ruleset_id}/history/{version_id}"
+    ],
+    getWebhook: ["GET /orgs/{org}/hooks/{hook_id}"],
+    getWebhookConfigForOrg: ["GET /orgs/{org}/hooks/{hook_id}/config"],
+    getWebhookDelivery: [
+      "GET /orgs/{org}/hooks/{hook_id}/deliveries/{delivery_id}"
+    ],
+    list: ["GET /organizations"],
+    listAppInstallations: ["GET /orgs/{org}/installations"],
+    listArtifactStorageRecords: [
+      "GET /orgs/{org}/artifacts/{subject_digest}/metadata/storage-records"
+    ],
+    listAttestationRepositories: ["GET /orgs/{org}/attestations/repositories"],
+    listAttestations: ["GET /orgs/{org}/attestations/{subject_digest}"],
+    listAttestationsBulk: [
+      "POST /orgs/{org}/attestations/bulk-list{?per_page,before,after}"
+    ],
+    listBlockedUsers: ["GET /orgs/{org}/blocks"],
+    listFailedInvitations: ["GET /orgs/{org}/failed_invitations"],
+    listForAuthenticatedUser: ["GET /user/orgs"],
+    listForUser: ["GET /users/{username}/orgs"],
+    listInvitationTeams: ["GET /orgs/{org}/invitations/{invitation_id}/teams"],
+    listIssueTypes: ["GET /orgs/{org}/issue-types"],
+    listMembers: ["GET /orgs/{org}/members"],
+    listMembershipsForAuthenticatedUser: ["GET /user/memberships/orgs"],
+    listOrgRoleTeams: ["GET /orgs/{org}/organization-roles/{role_id}/teams"],
+    listOrgRoleUsers: ["GET /orgs/{org}/organization-roles/{role_id}/users"],
+    listOrgRoles: ["GET /orgs/{org}/organization-roles"],
+    listOrganizationFineGrainedPermissions: [
+      "GET /orgs/{org}/organization-fine-grained-permissions"
+    ],
+    listOutsideCollaborators: ["GET /orgs/{org}/outside_collaborators"],
+    listPatGrantRepositories: [
+      "GET /orgs/{org}/personal-access-tokens/{pat_id}/repositories"
+    ],
+    listPatGrantRequestRepositories: [
+      "GET /orgs/{org}/personal-access-token-requests/{pat_request_id}/repositories"
+    ],
+    listPatGrantRequests: ["GET /orgs/{org}/personal-access-token-requests"],
+    listPatGrants: ["GET /orgs/{org}/personal-access-tokens"],
+    listPendingInvitations: ["GET /orgs/{org}/invitations"],
+    listPublicMembers: ["GET /orgs/{org}/public_members"],
+    listSecurityManagerTeams: [
+      "GET /orgs/{org}/security-managers",
+      {},
+      {
+        deprecated: "octokit.rest.orgs.listSecurityManagerTeams() is deprecated, see https://docs.github.com/rest/orgs/security-managers#list-security-manager-teams"
+      }
+    ],
+    listWebhookDeliveries: ["GET /orgs/{org}/hooks/{hook_id}/deliveries"],
+    listWebhooks: ["GET /orgs/{org}/hooks"],
+    pingWebhook: ["POST /orgs/{org}/hooks/{hook_id}/pings"],
+    redeliverWebhookDelivery: [
+      "POST /orgs/{org}/hooks/{hook_id}/deliveries/{delivery_id}/attempts"
+    ],
+    removeMember: ["DELETE /orgs/{org}/members/{username}"],
+    removeMembershipForUser: ["DELETE /orgs/{org}/memberships/{username}"],
+    removeOutsideCollaborator: [
+      "DELETE /orgs/{org}/outside_collaborators/{username}"
+    ],
+    removePublicMembershipForAuthenticatedUser: [
+      "DELETE /orgs/{org}/public_members/{username}"
+    ],
+    removeSecurityManagerTeam: [
+      "DELETE /orgs/{org}/security-managers/teams/{team_slug}",
+      {},
+      {
+        deprecated: "octokit.rest.orgs.removeSecurityManagerTeam() is deprecated, see https://docs.github.com/rest/orgs/security-managers#remove-a-security-manager-team"
+      }
+    ],
+    reviewPatGrantRequest: [
+      "POST /orgs/{org}/personal-access-token-requests/{pat_request_id}"
+    ],
+    reviewPatGrantRequestsInBulk: [
+      "POST /orgs/{org}/personal-access-token-requests"
+    ],
+    revokeAllOrgRolesTeam: [
+      "DELETE /orgs/{org}/organization-roles/teams/{team_slug}"
+    ],
+    revokeAllOrgRolesUser: [
+      "DELETE /orgs/{org}/organization-roles/users/{username}"
+    ],
+    revokeOrgRoleTeam: [
+      "DELETE /orgs/{org}/organization-roles/teams/{team_slug}/{role_id}"
+    ],
+    revokeOrgRoleUser: [
+      "DELETE /orgs/{org}/organization-roles/users/{username}/{role_id}"
+    ],
+    setImmutableReleasesSettings: [
+      "PUT /orgs/{org}/settings/immutable-releases"
+    ],
+    setImmutableReleasesSettingsRepositories: [
+      "PUT /orgs/{org}/settings/immutable-releases/repositories"
+    ],
+    setMembershipForUser: ["PUT /orgs/{org}/memberships/{username}"],
+    setPublicMembershipForAuthenticatedUser: [
+      "PUT /orgs/{org}/public_members/{username}"
+    ],
+    unblockUser: ["DELETE /orgs/{org}/blocks/{username}"],
+    update: ["PATCH /orgs/{org}"],
+    updateIssueType: ["PUT /orgs/{org}/issue-types/{issue_type_id}"],
+    updateMembershipForAuthenticatedUser: [
+      "PATCH /user/memberships/orgs/{org}"
+    ],
+    updatePatAccess: ["POST /orgs/{org}/personal-access-tokens/{pat_id}"],
+    updatePatAccesses: ["POST /orgs/{org}/personal-access-tokens"],
+    updateWebhook: ["PATCH /orgs/{org}/hooks/{hook_id}"],
+    updateWebhookConfigForOrg: ["PATCH /orgs/{org}/hooks/{hook_id}/config"]
+  },
+  packages: {
+    deletePackageForAuthenticatedUser: [
+      "DELETE /user/packages/{package_type}/{package_name}"
+    ],
+    deletePackageForOrg: [
+      "DELETE /orgs/{org}/packages/{package_type}/{package_name}"
+    ],
+    deletePackageForUser: [
+      "DELETE /users/{username}/packages/{package_type}/{package_name}"
+    ],
+    deletePackageVersionForAuthenticatedUser: [
+      "DELETE /user/packages/{package_type}/{package_name}/versions/{package_version_id}"
+    ],
+    deletePackageVersionForOrg: [
+      "DELETE /orgs/{org}/packages/{package_type}/{package_name}/versions/{package_version_id}"
+    ],
+    deletePackageVersionForUser: [
+      "DELETE /users/{username}/packages/{package_type}/{package_name}/versions/{package_version_id}"
+    ],
+    getAllPackageVersionsForAPackageOwnedByAnOrg: [
+      "GET /orgs/{org}/packages/{package_type}/{package_name}/versions",
+      {},
+      { renamed: ["packages", "getAllPackageVersionsForPackageOwnedByOrg"] }
+    ],
+    getAllPackageVersionsForAPackageOwnedByTheAuthenticatedUser: [
+      "GET /user/packages/{package_type}/{package_name}/versions",
+      {},
+      {
+        renamed: [
+          "packages",
+          "getAllPackageVersionsForPackageOwnedByAuthenticatedUser"
+        ]
+      }
+    ],
+    getAllPackageVersionsForPackageOwnedByAuthenticatedUser: [
+      "GET /user/packages/{package_type}/{package_name}/versions"
+    ],
+    getAllPackageVersionsForPackageOwnedByOrg: [
+      "GET /orgs/{org}/packages/{package_type}/{package_name}/versions"
+    ],
+    getAllPackageVersionsForPackageOwnedByUser: [
+      "GET /users/{username}/packages/{package_type}/{package_name}/versions"
+    ],
+    getPackageForAuthenticatedUser: [
+      "GET /user/packages/{package_type}/{package_name}"
+    ],
+    getPackageForOrganization: [
+      "GET /orgs/{org}/packages/{package_type}/{package_name}"
+    ],
+    getPackageForUser: [
+      "GET /users/{username}/packages/{package_type}/{package_name}"
+    ],
+    getPackageVersionForAuthenticatedUser: [
+      "GET /user/packages/{package_type}/{package_name}/versions/{package_version_id}"
+    ],
+    getPackageVersionForOrganization: [
+      "GET /orgs/{org}/packages/{package_type}/{package_name}/versions/{package_version_id}"
+    ],
+    getPackageVersionForUser: [
+      "GET /users/{username}/packages/{package_type}/{package_name}/versions/{package_version_id}"
+    ],
+    listDockerMigrationConflictingPackagesForAuthenticatedUser: [
+      "GET /user/docker/conflicts"
+    ],
+    listDockerMigrationConflictingPackagesForOrganization: [
+      "GET /orgs/{org}/docker/conflicts"
+    ],
+    listDockerMigrationConflictingPackagesForUser: [
+      "GET /users/{username}/docker/conflicts"
+    ],
+    listPackagesForAuthenticatedUser: ["GET /user/packages"],
+    listPackagesForOrganization: ["GET /orgs/{org}/packages"],
+    listPackagesForUser: ["GET /users/{username}/packages"],
+    restorePackageForAuthenticatedUser: [
+      "POST /user/packages/{package_type}/{package_name}/restore{?token}"
+    ],
+    restorePackageForOrg: [
+      "POST /orgs/{org}/packages/{package_type}/{package_name}/restore{?token}"
+    ],
+    restorePackageForUser: [
+      "POST /users/{username}/packages/{package_type}/{package_name}/restore{?token}"
+    ],
+    restorePackageVersionForAuthenticatedUser: [
+      "POST /user/packages/{package_type}/{package_name}/versions/{package_version_id}/restore"
+    ],
+    restorePackageVersionForOrg: [
+      "POST /orgs/{org}/packages/{package_type}/{package_name}/versions/{package_version_id}/restore"
+    ],
+    restorePackageVersionForUser: [
+      "POST /users/{username}/packages/{package_type}/{package_name}/versions/{package_version_id}/restore"
+    ]
+  },
+  privateRegistries: {
+    createOrgPrivateRegistry: ["POST /orgs/{org}/private-registries"],
+    deleteOrgPrivateRegistry: [
+      "DELETE /orgs/{org}/private-registries/{secret_name}"
+    ],
+    getOrgPrivateRegistry: ["GET /orgs/{org}/private-registries/{secret_name}"],
+    getOrgPublicKey: ["GET /orgs/{org}/private-registries/public-key"],
+    listOrgPrivateRegistries: ["GET /orgs/{org}/private-registries"],
+    updateOrgPrivateRegistry: [
+      "PATCH /orgs/{org}/private-registries/{secret_name}"
+    ]
+  },
+  projects: {
+    addItemForOrg: ["POST /orgs/{org}/projectsV2/{project_number}/items"],
+    addItemForUser: [
+      "POST /users/{username}/projectsV2/{project_number}/items"
+    ],
+    deleteItemForOrg: [
+      "DELETE /orgs/{org}/projectsV2/{project_number}/items/{item_id}"
+    ],
+    deleteItemForUser: [
+      "DELETE /users/{username}/projectsV2/{project_number}/items/{item_id}"
+    ],
+    getFieldForOrg: [
+      "GET /orgs/{org}/projectsV2/{project_number}/fields/{field_id}"
+    ],
+    getFieldForUser: [
+      "GET /users/{username}/projectsV2/{project_number}/fields/{field_id}"
+    ],
+    getForOrg: ["GET /orgs/{org}/projectsV2/{project_number}"],
+    getForUser: ["GET /users/{username}/projectsV2/{project_number}"],
+    getOrgItem: ["GET /orgs/{org}/projectsV2/{project_number}/items/{item_id}"],
+    getUserItem: [
+      "GET /users/{username}/projectsV2/{project_number}/items/{item_id}"
+    ],
+    listFieldsForOrg: ["GET /orgs/{org}/projectsV2/{project_number}/fields"],
+    listFieldsForUser: [
+      "GET /users/{username}/projectsV2/{project_number}/fields"
+    ],
+    listForOrg: ["GET /orgs/{org}/projectsV2"],
+    listForUser: ["GET /users/{username}/projectsV2"],
+    listItemsForOrg: ["GET /orgs/{org}/projectsV2/{project_number}/items"],
+    listItemsForUser: [
+      "GET /users/{username}/projectsV2/{project_number}/items"
+    ],
+    updateItemForOrg: [
+      "PATCH /orgs/{org}/projectsV2/{project_number}/items/{item_id}"
+    ],
+    updateItemForUser: [
+      "PATCH /users/{username}/projectsV2/{project_number}/items/{item_id}"
+    ]
+  },
+  pulls: {
+    checkIfMerged: ["GET /repos/{owner}/{repo}/pulls/{pull_number}/merge"],
+    create: ["POST /repos/{owner}/{repo}/pulls"],
+    createReplyForReviewComment: [
+      "POST /repos/{owner}/{repo}/pulls/{pull_number}/comments/{comment_id}/replies"
+    ],
+    createReview: ["POST /repos/{owner}/{repo}/pulls/{pull_number}/reviews"],
+    createReviewComment: [
+      "POST /repos/{owner}/{repo}/pulls/{pull_number}/comments"
+    ],
+    deletePendingReview: [
+      "DELETE /repos/{owner}/{repo}/pulls/{pull_number}/reviews/{review_id}"
+    ],
+    deleteReviewComment: [
+      "DELETE /repos/{owner}/{repo}/pulls/comments/{comment_id}"
+    ],
+    dismissReview: [
+      "PUT /repos/{owner}/{repo}/pulls/{pull_number}/reviews/{review_id}/dismissals"
+    ],
+    get: ["GET /repos/{owner}/{repo}/pulls/{pull_number}"],
+    getReview: [
+      "GET /repos/{owner}/{repo}/pulls/{pull_number}/reviews/{review_id}"
+    ],
+    getReviewComment: ["GET /repos/{owner}/{repo}/pulls/comments/{comment_id}"],
+    list: ["GET /repos/{owner}/{repo}/pulls"],
+    listCommentsForReview: [
+      "GET /repos/{owner}/{repo}/pulls/{pull_number}/reviews/{review_id}/comments"
+    ],
+    listCommits: ["GET /repos/{owner}/{repo}/pulls/{pull_number}/commits"],
+    listFiles: ["GET /repos/{owner}/{repo}/pulls/{pull_number}/files"],
+    listRequestedReviewers: [
+      "GET /repos/{owner}/{repo}/pulls/{pull_number}/requested_reviewers"
+    ],
+    listReviewComments: [
+      "GET /repos/{owner}/{repo}/pulls/{pull_number}/comments"
+    ],
+    listReviewCommentsForRepo: ["GET /repos/{owner}/{repo}/pulls/comments"],
+    listReviews: ["GET /repos/{owner}/{repo}/pulls/{pull_number}/reviews"],
+    merge: ["PUT /repos/{owner}/{repo}/pulls/{pull_number}/merge"],
+    removeRequestedReviewers: [
+      "DELETE /repos/{owner}/{repo}/pulls/{pull_number}/requested_reviewers"
+    ],
+    requestReviewers: [
+      "POST /repos/{owner}/{repo}/pulls/{pull_number}/requested_reviewers"
+    ],
+    submitReview: [
+      "POST /repos/{owner}/{repo}/pulls/{pull_number}/reviews/{review_id}/events"
+    ],
+    update: ["PATCH /repos/{owner}/{repo}/pulls/{pull_number}"],
+    updateBranch: [
+      "PUT /repos/{owner}/{repo}/pulls/{pull_number}/update-branch"
+    ],
+    updateReview: [
+      "PUT /repos/{owner}/{repo}/pulls/{pull_number}/reviews/{review_id}"
+    ],
+    updateReviewComment: [
+      "PATCH /repos/{owner}/{repo}/pulls/comments/{comment_id}"
+    ]
+  },
+  rateLimit: { get: ["GET /rate_limit"] },
+  reactions: {
+    createForCommitComment: [
+      "POST /repos/{owner}/{repo}/comments/{comment_id}/reactions"
+    ],
+    createForIssue: [
+      "POST /repos/{owner}/{repo}/issues/{issue_number}/reactions"
+    ],
+    createForIssueComment: [
+      "POST /repos/{owner}/{repo}/issues/comments/{comment_id}/reactions"
+    ],
+    createForPullRequestReviewComment: [
+      "POST /repos/{owner}/{repo}/pulls/comments/{comment_id}/reactions"
+    ],
+    createForRelease: [
+      "POST /repos/{owner}/{repo}/releases/{release_id}/reactions"
+    ],
+    createForTeamDiscussionCommentInOrg: [
+      "POST /orgs/{org}/teams/{team_slug}/discussions/{discussion_number}/comments/{comment_number}/reactions"
+    ],
+    createForTeamDiscussionInOrg: [
+      "POST /orgs/{org}/teams/{team_slug}/discussions/{discussion_number}/reactions"
+    ],
+    deleteForCommitComment: [
+      "DELETE /repos/{owner}/{repo}/comments/{comment_id}/reactions/{reaction_id}"
+    ],
+    deleteForIssue: [
+      "DELETE /repos/{owner}/{repo}/issues/{issue_number}/reactions/{reaction_id}"
+    ],
+    deleteForIssueComment: [
+      "DELETE /repos/{owner}/{repo}/issues/comments/{comment_id}/reactions/{reaction_id}"
+    ],
+    deleteForPullRequestComment: [
+      "DELETE /repos/{owner}/{repo}/pulls/comments/{comment_id}/reactions/{reaction_id}"
+    ],
+    deleteForRelease: [
+      "DELETE /repos/{owner}/{repo}/releases/{release_id}/reactions/{reaction_id}"
+    ],
+    deleteForTeamDiscussion: [
+      "DELETE /orgs/{org}/teams/{team_slug}/discussions/{discussion_number}/reactions/{reaction_id}"
+    ],
+    deleteForTeamDiscussionComment: [
+      "DELETE /orgs/{org}/teams/{team_slug}/discussions/{discussion_number}/comments/{comment_number}/reactions/{reaction_id}"
+    ],
+    listForCommitComment: [
+      "GET /repos/{owner}/{repo}/comments/{comment_id}/reactions"
+    ],
+    listForIssue: ["GET /repos/{owner}/{repo}/issues/{issue_number}/reactions"],
+    listForIssueComment: [
+      "GET /repos/{owner}/{repo}/issues/comments/{comment_id}/reactions"
+    ],
+    listForPullRequestReviewComment: [
+      "GET /repos/{owner}/{repo}/pulls/comments/{comment_id}/reactions"
+    ],
+    listForRelease: [
+      "GET /repos/{owner}/{repo}/releases/{release_id}/reactions"
+    ],
+    listForTeamDiscussionCommentInOrg: [
+      "GET /orgs/{org}/teams/{team_slug}/discussions/{discussion_number}/comments/{comment_number}/reactions"
+    ],
+    listForTeamDiscussionInOrg: [
+      "GET /orgs/{org}/teams/{team_slug}/discussions/{discussion_number}/reactions"
+    ]
+  },
+  repos: {
+    acceptInvitation: [
+      "PATCH /user/repository_invitations/{invitation_id}",
+      {},
+      { renamed: ["repos", "acceptInvitationForAuthenticatedUser"] }
+    ],
+    acceptInvitationForAuthenticatedUser: [
+      "PATCH /user/repository_invitations/{invitation_id}"
+    ],
+    addAppAccessRestrictions: [
+      "POST /repos/{owner}/{repo}/branches/{branch}/protection/restrictions/apps",
+      {},
+      { mapToData: "apps" }
+    ],
+    addCollaborator: ["PUT /repos/{owner}/{repo}/collaborators/{username}"],
+    addStatusCheckContexts: [
+      "POST /repos/{owner}/{repo}/branches/{branch}/protection/required_status_checks/contexts",
+      {},
+      { mapToData: "contexts" }
+    ],
+    addTeamAccessRestrictions: [
+      "POST /repos/{owner}/{repo}/branches/{branch}/protection/restrictions/teams",
+      {},
+      { mapToData: "teams" }
+    ],
+    addUserAccessRestrictions: [
+      "POST /repos/{owner}/{repo}/branches/{branch}/protection/restrictions/users",
+      {},
+      { mapToData: "users" }
+    ],
+    cancelPagesDeployment: [
+      "POST /repos/{owner}/{repo}/pages/deployments/{pages_deployment_id}/cancel"
+    ],
+    checkAutomatedSecurityFixes: [
+      "GET /repos/{owner}/{repo}/automated-security-fixes"
+    ],
+    checkCollaborator: ["GET /repos/{owner}/{repo}/collaborators/{username}"],
+    checkImmutableReleases: ["GET /repos/{owner}/{repo}/immutable-releases"],
+    checkPrivateVulnerabilityReporting: [
+      "GET /repos/{owner}/{repo}/private-vulnerability-reporting"
+    ],
+    checkVulnerabilityAlerts: [
+      "GET /repos/{owner}/{repo}/vulnerability-alerts"
+    ],
+    codeownersErrors: ["GET /repos/{owner}/{repo}/codeowners/errors"],
+    compareCommits: ["GET /repos/{owner}/{repo}/compare/{base}...{head}"],
+    compareCommitsWithBasehead: [
+      "GET /repos/{owner}/{repo}/compare/{basehead}"
+    ],
+    createAttestation: ["POST /repos/{owner}/{repo}/attestations"],
+    createAutolink: ["POST /repos/{owner}/{repo}/autolinks"],
+    createCommitComment: [
+      "POST /repos/{owner}/{repo}/commits/{commit_sha}/comments"
+    ],
+    createCommitSignatureProtection: [
+      "POST /repos/{owner}/{repo}/branches/{branch}/protection/required_signatures"
+    ],
+    createCommitStatus: ["POST /repos/{owner}/{repo}/statuses/{sha}"],
+    createDeployKey: ["POST /repos/{owner}/{repo}/keys"],
+    createDeployment: ["POST /repos/{owner}/{repo}/deployments"],
+    createDeploymentBranchPolicy: [
+      "POST /repos/{owner}/{repo}/environments/{environment_name}/deployment-branch-policies"
+    ],
+    createDeploymentProtectionRule: [
+      "POST /repos/{owner}/{repo}/environments/{environment_name}/deployment_protection_rules"
+    ],
+    createDeploymentStatus: [
+      "POST /repos/{owner}/{repo}/deployments/{deployment_id}/statuses"
+    ],
+    createDispatchEvent: ["POST /repos/{owner}/{repo}/dispatches"],
+    createForAuthenticatedUser: ["POST /user/repos"],
+    createFork: ["POST /repos/{owner}/{repo}/forks"],
+    createInOrg: ["POST /orgs/{org}/repos"],
+    createOrUpdateEnvironment: [
+      "PUT /repos/{owner}/{repo}/environments/{environment_name}"
+    ],
+    createOrUpdateFileContents: ["PUT /repos/{owner}/{repo}/contents/{path}"],
+    createOrgRuleset: ["POST /orgs/{org}/rulesets"],
+    createPagesDeployment: ["POST /repos/{owner}/{repo}/pages/deployments"],
+    createPagesSite: ["POST /repos/{owner}/{repo}/pages"],
+    createRelease: ["POST /repos/{owner}/{repo}/releases"],
+    createRepoRuleset: ["POST /repos/{owner}/{repo}/rulesets"],
+    createUsingTemplate: [
+      "POST /repos/{template_owner}/{template_repo}/generate"
+    ],
+    createWebhook: ["POST /repos/{owner}/{repo}/hooks"],
+    customPropertiesForReposCreateOrUpdateRepositoryValues: [
+      "PATCH /repos/{owner}/{repo}/properties/values"
+    ],
+    customPropertiesForReposGetRepositoryValues: [
+      "GET /repos/{owner}/{repo}/properties/values"
+    ],
+    declineInvitation: [
+      "DELETE /user/repository_invitations/{invitation_id}",
+      {},
+      { renamed: ["repos", "declineInvitationForAuthenticatedUser"] }
+    ],
+    declineInvitationForAuthenticatedUser: [
+      "DELETE /user/repository_invitations/{invitation_id}"
+    ],
+    delete: ["DELETE /repos/{owner}/{repo}"],
+    deleteAccessRestrictions: [
+      "DELETE /repos/{owner}/{repo}/branches/{branch}/protection/restrictions"
+    ],
+    deleteAdminBranchProtection: [
+      "DELETE /repos/{owner}/{repo}/branches/{branch}/protection/enforce_admins"
+    ],
+    deleteAnEnvironment: [
+      "DELETE /repos/{owner}/{repo}/environments/{environment_name}"
+    ],
+    deleteAutolink: ["DELETE /repos/{owner}/{repo}/autolinks/{autolink_id}"],
+    deleteBranchProtection: [
+      "DELETE /repos/{owner}/{repo}/branches/{branch}/protection"
+    ],
+    deleteCommitComment: ["DELETE /repos/{owner}/{repo}/comments/{comment_id}"],
+    deleteCommitSignatureProtection: [
+      "DELETE /repos/{owner}/{repo}/branches/{branch}/protection/required_signatures"
+    ],
+    deleteDeployKey: ["DELETE /repos/{owner}/{repo}/keys/{key_id}"],
+    deleteDeployment: [
+      "DELETE /repos/{owner}/{repo}/deployments/{deployment_id}"
+    ],
+    deleteDeploymentBranchPolicy: [
+      "DELETE /repos/{owner}/{repo}/environments/{environment_name}/deployment-branch-policies/{branch_policy_id}"
+    ],
+    deleteFile: ["DELETE /repos/{owner}/{repo}/contents/{path}"],
+    deleteInvitation: [
+      "DELETE /repos/{owner}/{repo}/invitations/{invitation_id}"
+    ],
+    deleteOrgRuleset: ["DELETE /orgs/{org}/rulesets/{ruleset_id}"],
+    deletePagesSite: ["DELETE /repos/{owner}/{repo}/pages"],
+    deletePullRequestReviewProtection: [
+      "DELETE /repos/{owner}/{repo}/branches/{branch}/protection/required_pull_request_reviews"
+    ],
+    deleteRelease: ["DELETE /repos/{owner}/{repo}/releases/{release_id}"],
+    deleteReleaseAsset: [
+      "DELETE /repos/{owner}/{repo}/releases/assets/{asset_id}"
+    ],
+    deleteRepoRuleset: ["DELETE /repos/{owner}/{repo}/rulesets/{ruleset_id}"],
+    deleteWebhook: ["DELETE /repos/{owner}/{repo}/hooks/{hook_id}"],
+    disableAutomatedSecurityFixes: [
+      "DELETE /repos/{owner}/{repo}/automated-security-fixes"
+    ],
+    disableDeploymentProtectionRule: [
+      "DELETE /repos/{owner}/{repo}/environments/{environment_name}/deployment_protection_rules/{protection_rule_id}"
+    ],
+    disableImmutableReleases: [
+      "DELETE /repos/{owner}/{repo}/immutable-releases"
+    ],
+    disablePrivateVulnerabilityReporting: [
+      "DELETE /repos/{owner}/{repo}/private-vulnerability-reporting"
+    ],
+    disableVulnerabilityAlerts: [
+      "DELETE /repos/{owner}/{repo}/vulnerability-alerts"
+    ],
+    downloadArchive: [
+      "GET /repos/{owner}/{repo}/zipball/{ref}",
+      {},
+      { renamed: ["repos", "downloadZipballArchive"] }
+    ],
+    downloadTarballArchive: ["GET /repos/{owner}/{repo}/tarball/{ref}"],
+    downloadZipballArchive: ["GET /repos/{owner}/{repo}/zipball/{ref}"],
+    enableAutomatedSecurityFixes: [
+      "PUT /repos/{owner}/{repo}/automated-security-fixes"
+    ],
+    enableImmutableReleases: ["PUT /repos/{owner}/{repo}/immutable-releases"],
+    enablePrivateVulnerabilityReporting: [
+      "PUT /repos/{owner}/{repo}/private-vulnerability-reporting"
+    ],
+    enableVulnerabilityAlerts: [
+      "PUT /repos/{owner}/{repo}/vulnerability-alerts"
+    ],
+    generateReleaseNotes: [
+      "POST /repos/{owner}/{repo}/releases/generate-notes"
+    ],
+    get: ["GET /repos/{owner}/{repo}"],
+    getAccessRestrictions: [
+      "GET /repos/{owner}/{repo}/branches/{branch}/protection/restrictions"
+    ],
+    getAdminBranchProtection: [
+      "GET /repos/{owner}/{repo}/branches/{branch}/protection/enforce_admins"
+    ],
+    getAllDeploymentProtectionRules: [
+      "GET /repos/{owner}/{repo}/environments/{environment_name}/deployment_protection_rules"
+    ],
+    getAllEnvironments: ["GET /repos/{owner}/{repo}/environments"],
+    getAllStatusCheckContexts: [
+      "GET /repos/{owner}/{repo}/branches/{branch}/protection/required_status_checks/contexts"
+    ],
+    getAllTopics: ["GET /repos/{owner}/{repo}/topics"],
+    getAppsWithAccessToProtectedBranch: [
+      "GET /repos/{owner}/{repo}/branches/{branch}/protection/restrictions/apps"
+    ],
+    getAutolink: ["GET /repos/{owner}/{repo}/autolinks/{autolink_id}"],
+    getBranch: ["GET /repos/{owner}/{repo}/branches/{branch}"],
+    getBranchProtection: [
+      "GET /repos/{owner}/{repo}/branches/{branch}/protection"
+    ],
+    getBranchRules: ["GET /repos/{owner}/{repo}/rules/branches/{branch}"],
+    getClones: ["GET /repos/{owner}/{repo}/traffic/clones"],
+    getCodeFrequencyStats: ["GET /repos/{owner}/{repo}/stats/code_frequency"],
+    getCollaboratorPermissionLevel: [
+      "GET /repos/{owner}/{repo}/collaborators/{username}/permission"
+    ],
+    getCombinedStatusForRef: ["GET /repos/{owner}/{repo}/commits/{ref}/status"],
+    getCommit: ["GET /repos/{owner}/{repo}/commits/{ref}"],
+    getCommitActivityStats: ["GET /repos/{owner}/{repo}/stats/commit_activity"],
+    getCommitComment: ["GET /repos/{owner}/{repo}/comments/{comment_id}"],
+    getCommitSignatureProtection: [
+      "GET /repos/{owner}/{repo}/branches/{branch}/protection/required_signatures"
+    ],
+    getCommunityProfileMetrics: ["GET /repos/{owner}/{repo}/community/profile"],
+    getContent: ["GET /repos/{owner}/{repo}/contents/{path}"],
+    getContributorsStats: ["GET /repos/{owner}/{repo}/stats/contributors"],
+    getCustomDeploymentProtectionRule: [
+      "GET /repos/{owner}/{repo}/environments/{environment_name}/deployment_protection_rules/{protection_rule_id}"
+    ],
+    getDeployKey: ["GET /repos/{owner}/{repo}/keys/{key_id}"],
+    getDeployment: ["GET /repos/{owner}/{repo}/deployments/{deployment_id}"],
+    getDeploymentBranchPolicy: [
+      "GET /repos/{owner}/{repo}/environments/{environment_name}/deployment-branch-policies/{branch_policy_id}"
+    ],
+    getDeploymentStatus: [
+      "GET /repos/{owner}/{repo}/deployments/{deployment_id}/statuses/{status_id}"
+    ],
+    getEnvironment: [
+      "GET /repos/{owner}/{repo}/environments/{environment_name}"
+    ],
+    getLatestPagesBuild: ["GET /repos/{owner}/{repo}/pages/builds/latest"],
+    getLatestRelease: ["GET /repos/{owner}/{repo}/releases/latest"],
+    getOrgRuleSuite: ["GET /orgs/{org}/rulesets/rule-suites/{rule_suite_id}"],
+    getOrgRuleSuites: ["GET /orgs/{org}/rulesets/rule-suites"],
+    getOrgRuleset: ["GET /orgs/{org}/rulesets/{ruleset_id}"],
+    getOrgRulesets: ["GET /orgs/{org}/rulesets"],
+    getPages: ["GET /repos/{owner}/{repo}/pages"],
+    getPagesBuild: ["GET /repos/{owner}/{repo}/pages/builds/{build_id}"],
+    getPagesDeployment: [
+      "GET /repos/{owner}/{repo}/pages/deployments/{pages_deployment_id}"
+    ],
+    getPagesHealthCheck: ["GET /repos/{owner}/{repo}/pages/health"],
+    getParticipationStats: ["GET /repos/{owner}/{repo}/stats/participation"],
+    getPullRequestReviewProtection: [
+      "GET /repos/{owner}/{repo}/branches/{branch}/protection/required_pull_request_reviews"
+    ],
+    getPunchCardStats: ["GET /repos/{owner}/{repo}/stats/punch_card"],
+    getReadme: ["GET /repos/{owner}/{repo}/readme"],
+    getReadmeInDirectory: ["GET /repos/{owner}/{repo}/readme/{dir}"],
+    getRelease: ["GET /repos/{owner}/{repo}/releases/{release_id}"],
+    getReleaseAsset: ["GET /repos/{owner}/{repo}/releases/assets/{asset_id}"],
+    getReleaseByTag: ["GET /repos/{owner}/{repo}/releases/tags/{tag}"],
+    getRepoRuleSuite: [
+      "GET /repos/{owner}/{repo}/rulesets/rule-suites/{rule_suite_id}"
+    ],
+    getRepoRuleSuites: ["GET /repos/{owner}/{repo}/rulesets/rule-suites"],
+    getRepoRuleset: ["GET /repos/{owner}/{repo}/rulesets/{ruleset_id}"],
+    getRepoRulesetHistory: [
+      "GET /repos/{owner}/{repo}/rulesets/{ruleset_id}/history"
+    ],
+    getRepoRulesetVersion: [
+      "GET /repos/{owner}/{repo}/rulesets/{ruleset_id}/history/{version_id}"
+    ],
+    getRepoRulesets: ["GET /repos/{owner}/{repo}/rulesets"],
+    getStatusChecksProtection: [
+      "GET /repos/{owner}/{repo}/branches/{branch}/protection/required_status_checks"
+    ],
+    getTeamsWithAccessToProtectedBranch: [
+      "GET /repos/{owner}/{repo}/branches/{branch}/protection/restrictions/teams"
+    ],
+    getTopPaths: ["GET /repos/{owner}/{repo}/traffic/popular/paths"],
+    getTopReferrers: ["GET /repos/{owner}/{repo}/traffic/popular/referrers"],
+    getUsersWithAccessToProtectedBranch: [
+      "GET /repos/{owner}/{repo}/branches/{branch}/protection/restrictions/users"
+    ],
+    getViews: ["GET /repos/{owner}/{repo}/traffic/views"],
+    getWebhook: ["GET /repos/{owner}/{repo}/hooks/{hook_id}"],
+    getWebhookConfigForRepo: [
+      "GET /repos/{owner}/{repo}/hooks/{hook_id}/config"
+    ],
+    getWebhookDelivery: [
+      "GET /repos/{owner}/{repo}/hooks/{hook_id}/deliveries/{delivery_id}"
+    ],
+    listActivities: ["GET /repos/{owner}/{repo}/activity"],
+    listAttestations: [
+      "GET /repos/{owner}/{repo}/attestations/{subject_digest}"
+    ],
+    listAutolinks: ["GET /repos/{owner}/{repo}/autolinks"],
+    listBranches: ["GET /repos/{owner}/{repo}/branches"],
+    listBranchesForHeadCommit: [
+      "GET /repos/{owner}/{repo}/commits/{commit_sha}/branches-where-head"
+    ],
+    listCollaborators: ["GET /repos/{owner}/{repo}/collaborators"],
+    listCommentsForCommit: [
+      "GET /repos/{owner}/{repo}/commits/{commit_sha}/comments"
+    ],
+    listCommitCommentsForRepo: ["GET /repos/{owner}/{repo}/comments"],
+    listCommitStatusesForRef: [
+      "GET /repos/{owner}/{repo}/commits/{ref}/statuses"
+    ],
+    listCommits: ["GET /repos/{owner}/{repo}/commits"],
+    listContributors: ["GET /repos/{owner}/{repo}/contributors"],
+    listCustomDeploymentRuleIntegrations: [
+      "GET /repos/{owner}/{repo}/environments/{environment_name}/deployment_protection_rules/apps"
+    ],
+    listDeployKeys: ["GET /repos/{owner}/{repo}/keys"],
+    listDeploymentBranchPolicies: [
+      "GET /repos/{owner}/{repo}/environments/{environment_name}/deployment-branch-policies"
+    ],
+    listDeploymentStatuses: [
+      "GET /repos/{owner}/{repo}/deployments/{deployment_id}/statuses"
+    ],
+    listDeployments: ["GET /repos/{owner}/{repo}/deployments"],
+    listForAuthenticatedUser: ["GET /user/repos"],
+    listForOrg: ["GET /orgs/{org}/repos"],
+    listForUser: ["GET /users/{username}/repos"],
+    listForks: ["GET /repos/{owner}/{repo}/forks"],
+    listInvitations: ["GET /repos/{owner}/{repo}/invitations"],
+    listInvitationsForAuthenticatedUser: ["GET /user/repository_invitations"],
+    listLanguages: ["GET /repos/{owner}/{repo}/languages"],
+    listPagesBuilds: ["GET /repos/{owner}/{repo}/pages/builds"],
+    listPublic: ["GET /repositories"],
+    listPullRequestsAssociatedWithCommit: [
+      "GET /repos/{owner}/{repo}/commits/{commit_sha}/pulls"
+    ],
+    listReleaseAssets: [
+      "GET /repos/{owner}/{repo}/releases/{release_id}/assets"
+    ],
+    listReleases: ["GET /repos/{owner}/{repo}/releases"],
+    listTags: ["GET /repos/{owner}/{repo}/tags"],
+    listTeams: ["GET /repos/{owner}/{repo}/teams"],
+    listWebhookDeliveries: [
+      "GET /repos/{owner}/{repo}/hooks/{hook_id}/deliveries"
+    ],
+    listWebhooks: ["GET /repos/{owner}/{repo}/hooks"],
+    merge: ["POST /repos/{owner}/{repo}/merges"],
+    mergeUpstream: ["POST /repos/{owner}/{repo}/merge-upstream"],
+    pingWebhook: ["POST /repos/{owner}/{repo}/hooks/{hook_id}/pings"],
+    redeliverWebhookDelivery: [
+      "POST /repos/{owner}/{repo}/hooks/{hook_id}/deliveries/{delivery_id}/attempts"
+    ],
+    removeAppAccessRestrictions: [
+      "DELETE /repos/{owner}/{repo}/branches/{branch}/protection/restrictions/apps",
+      {},
+      { mapToData: "apps" }
+    ],
+    removeCollaborator: [
+      "DELETE /repos/{owner}/{repo}/collaborators/{username}"
+    ],
+    removeStatusCheckContexts: [
+      "DELETE /repos/{owner}/{repo}/branches/{branch}/protection/required_status_checks/contexts",
+      {},
+      { mapToData: "contexts" }
+    ],
+    removeStatusCheckProtection: [
+      "DELETE /repos/{owner}/{repo}/branches/{branch}/protection/required_status_checks"
+    ],
+    removeTeamAccessRestrictions: [
+      "DELETE /repos/{owner}/{repo}/branches/{branch}/protection/restrictions/teams",
+      {},
+      { mapToData: "teams" }
+    ],
+    removeUserAccessRestrictions: [
+      "DELETE /repos/{owner}/{repo}/branches/{branch}/protection/restrictions/users",
+      {},
+      { mapToData: "users" }
+    ],
+    renameBranch: ["POST /repos/{owner}/{repo}/branches/{branch}/rename"],
+    replaceAllTopics: ["PUT /repos/{owner}/{repo}/topics"],
+    requestPagesBuild: ["POST /repos/{owner}/{repo}/pages/builds"],
+    setAdminBranchProtection: [
+      "POST /repos/{owner}/{repo}/branches/{branch}/protection/enforce_admins"
+    ],
+    setAppAccessRestrictions: [
+      "PUT /repos/{owner}/{repo}/branches/{branch}/protection/restrictions/apps",
+      {},
+      { mapToData: "apps" }
+    ],
+    setStatusCheckContexts: [
+      "PUT /repos/{owner}/{repo}/branches/{branch}/protection/required_status_checks/contexts",
+      {},
+      { mapToData: "contexts" }
+    ],
+    setTeamAccessRestrictions: [
+      "PUT /repos/{owner}/{repo}/branches/{branch}/protection/restrictions/teams",
+      {},
+      { mapToData: "teams" }
+    ],
+    setUserAccessRestrictions: [
+      "PUT /repos/{owner}/{repo}/branches/{branch}/protection/restrictions/users",
+      {},
+      { mapToData: "users" }
+    ],
+    testPushWebhook: ["POST /repos/{owner}/{repo}/hooks/{hook_id}/tests"],
+    transfer: ["POST /repos/{owner}/{repo}/transfer"],
+    update: ["PATCH /repos/{owner}/{repo}"],
+    updateBranchProtection: [
+      "PUT /repos/{owner}/{repo}/branches/{branch}/protection"
+    ],
+    updateCommitComment: ["PATCH /repos/{owner}/{repo}/comments/{comment_id}"],
+    updateDeploymentBranchPolicy: [
+      "PUT /repos/{owner}/{repo}/environments/{environment_name}/deployment-branch-policies/{branch_policy_id}"
+    ],
+    updateInformationAboutPagesSite: ["PUT /repos/{owner}/{repo}/pages"],
+    updateInvitation: [
+      "PATCH /repos/{owner}/{repo}/invitations/{invitation_id}"
+    ],
+    updateOrgRuleset: ["PUT /orgs/{org}/rulesets/{ruleset_id}"],
+    updatePullRequestReviewProtection: [
+      "PATCH /repos/{owner}/{repo}/branches/{branch}/protection/required_pull_request_reviews"
+    ],
+    updateRelease: ["PATCH /repos/{owner}/{repo}/releases/{release_id}"],
+    updateReleaseAsset: [
+      "PATCH /repos/{owner}/{repo}/releases/assets/{asset_id}"
+    ],
+    updateRepoRuleset: ["PUT /repos/{owner}/{repo}/rulesets/{ruleset_id}"],
+    updateStatusCheckPotection: [
+      "PATCH /repos/{owner}/{repo}/branches/{branch}/protection/required_status_checks",
+      {},
+      { renamed: ["repos", "updateStatusCheckProtection"] }
+    ],
+    updateStatusCheckProtection: [
+      "PATCH /repos/{owner}/{repo}/branches/{branch}/protection/required_status_checks"
+    ],
+    updateWebhook: ["PATCH /repos/{owner}/{repo}/hooks/{hook_id}"],
+    updateWebhookConfigForRepo: [
+      "PATCH /repos/{owner}/{repo}/hooks/{hook_id}/config"
+    ],
+    uploadReleaseAsset: [
+      "POST /repos/{owner}/{repo}/releases/{release_id}/assets{?name,label}",
+      { baseUrl: "https://uploads.github.com" }
+    ]
+  },
+  search: {
+    code: ["GET /search/code"],
+    commits: ["GET /search/commits"],
+    issuesAndPullRequests: ["GET /search/issues"],
+    labels: ["GET /search/labels"],
+    repos: ["GET /search/repositories"],
+    topics: ["GET /search/topics"],
+    users: ["GET /search/users"]
+  },
+  secretScanning: {
+    createPushProtectionBypass: [
+      "POST /repos/{owner}/{repo}/secret-scanning/push-protection-bypasses"
+    ],
+    getAlert: [
+      "GET /repos/{owner}/{repo}/secret-scanning/alerts/{alert_number}"
+    ],
+    getScanHistory: ["GET /repos/{owner}/{repo}/secret-scanning/scan-history"],
+    listAlertsForOrg: ["GET /orgs/{org}/secret-scanning/alerts"],
+    listAlertsForRepo: ["GET /repos/{owner}/{repo}/secret-scanning/alerts"],
+    listLocationsForAlert: [
+      "GET /repos/{owner}/{repo}/secret-scanning/alerts/{alert_number}/locations"
+    ],
+    listOrgPatternConfigs: [
+      "GET /orgs/{org}/secret-scanning/pattern-configurations"
+    ],
+    updateAlert: [
+      "PATCH /repos/{owner}/{repo}/secret-scanning/alerts/{alert_number}"
+    ],
+    updateOrgPatternConfigs: [
+      "PATCH /orgs/{org}/secret-scanning/pattern-configurations"
+    ]
+  },
+  securityAdvisories: {
+    createFork: [
+      "POST /repos/{owner}/{repo}/security-advisories/{ghsa_id}/forks"
+    ],
+    createPrivateVulnerabilityReport: [
+      "POST /repos/{owner}/{repo}/security-advisories/reports"
+    ],
+    createRepositoryAdvisory: [
+      "POST /repos/{owner}/{repo}/security-advisories"
+    ],
+    createRepositoryAdvisoryCveRequest: [
+      "POST /repos/{owner}/{repo}/security-advisories/{ghsa_id}/cve"
+    ],
+    getGlobalAdvisory: ["GET /advisories/{ghsa_id}"],
+    getRepositoryAdvisory: [
+      "GET /repos/{owner}/{repo}/security-advisories/{ghsa_id}"
+    ],
+    listGlobalAdvisories: ["GET /advisories"],
+    listOrgRepositoryAdvisories: ["GET /orgs/{org}/security-advisories"],
+    listRepositoryAdvisories: ["GET /repos/{owner}/{repo}/security-advisories"],
+    updateRepositoryAdvisory: [
+      "PATCH /repos/{owner}/{repo}/security-advisories/{ghsa_id}"
+    ]
+  },
+  teams: {
+    addOrUpdateMembershipForUserInOrg: [
+      "PUT /orgs/{org}/teams/{team_slug}/memberships/{username}"
+    ],
+    addOrUpdateRepoPermissionsInOrg: [
+      "PUT /orgs/{org}/teams/{team_slug}/repos/{owner}/{repo}"
+    ],
+    checkPermissionsForRepoInOrg: [
+      "GET /orgs/{org}/teams/{team_slug}/repos/{owner}/{repo}"
+    ],
+    create: ["POST /orgs/{org}/teams"],
+    createDiscussionCommentInOrg: [
+      "POST /orgs/{org}/teams/{team_slug}/discussions/{discussion_number}/comments"
+    ],
+    createDiscussionInOrg: ["POST /orgs/{org}/teams/{team_slug}/discussions"],
+    deleteDiscussionCommentInOrg: [
+      "DELETE /orgs/{org}/teams/{team_slug}/discussions/{discussion_number}/comments/{comment_number}"
+    ],
+    deleteDiscussionInOrg: [
+      "DELETE /orgs/{org}/teams/{team_slug}/discussions/{discussion_number}"
+    ],
+    deleteInOrg: ["DELETE /orgs/{org}/teams/{team_slug}"],
+    getByName: ["GET /orgs/{org}/teams/{team_slug}"],
+    getDiscussionCommentInOrg: [
+      "GET /orgs/{org}/teams/{team_slug}/discussions/{discussion_number}/comments/{comment_number}"
+    ],
+    getDiscussionInOrg: [
+      "GET /orgs/{org}/teams/{team_slug}/discussions/{discussion_number}"
+    ],
+    getMembershipForUserInOrg: [
+      "GET /orgs/{org}/teams/{team_slug}/memberships/{username}"
+    ],
+    list: ["GET /orgs/{org}/teams"],
+    listChildInOrg: ["GET /orgs/{org}/teams/{team_slug}/teams"],
+    listDiscussionCommentsInOrg: [
+      "GET /orgs/{org}/teams/{team_slug}/discussions/{discussion_number}/comments"
+    ],
+    listDiscussionsInOrg: ["GET /orgs/{org}/teams/{team_slug}/discussions"],
+    listForAuthenticatedUser: ["GET /user/teams"],
+    listMembersInOrg: ["GET /orgs/{org}/teams/{team_slug}/members"],
+    listPendingInvitationsInOrg: [
+      "GET /orgs/{org}/teams/{team_slug}/invitations"
+    ],
+    listReposInOrg: ["GET /orgs/{org}/teams/{team_slug}/repos"],
+    removeMembershipForUserInOrg: [
+      "DELETE /orgs/{org}/teams/{team_slug}/memberships/{username}"
+    ],
+    removeRepoInOrg: [
+      "DELETE /orgs/{org}/teams/{team_slug}/repos/{owner}/{repo}"
+    ],
+    updateDiscussionCommentInOrg: [
+      "PATCH /orgs/{org}/teams/{team_slug}/discussions/{discussion_number}/comments/{comment_number}"
+    ],
+    updateDiscussionInOrg: [
+      "PATCH /orgs/{org}/teams/{team_slug}/discussions/{discussion_number}"
+    ],
+    updateInOrg: ["PATCH /orgs/{org}/teams/{team_slug}"]
+  },
+  users: {
+    addEmailForAuthenticated: [
+      "POST /user/emails",
+      {},
+      { renamed: ["users", "addEmailForAuthenticatedUser"] }
+    ],
+    addEmailForAuthenticatedUser: ["POST /user/emails"],
+    addSocialAccountForAuthenticatedUser: ["POST /user/social_accounts"],
+    block: ["PUT /user/blocks/{username}"],
+    checkBlocked: ["GET /user/blocks/{username}"],
+    checkFollowingForUser: ["GET /users/{username}/following/{target_user}"],
+    checkPersonIsFollowedByAuthenticated: ["GET /user/following/{username}"],
+    createGpgKeyForAuthenticated: [
+      "POST /user/gpg_keys",
+      {},
+      { renamed: ["users", "createGpgKeyForAuthenticatedUser"] }
+    ],
+    createGpgKeyForAuthenticatedUser: ["POST /user/gpg_keys"],
+    createPublicSshKeyForAuthenticated: [
+      "POST /user/keys",
+      {},
+      { renamed: ["users", "createPublicSshKeyForAuthenticatedUser"] }
+    ],
+    createPublicSshKeyForAuthenticatedUser: ["POST /user/keys"],
+    createSshSigningKeyForAuthenticatedUser: ["POST /user/ssh_signing_keys"],
+    deleteAttestationsBulk: [
+      "POST /users/{username}/attestations/delete-request"
+    ],
+    deleteAttestationsById: [
+      "DELETE /users/{username}/attestations/{attestation_id}"
+    ],
+    deleteAttestationsBySubjectDigest: [
+      "DELETE /users/{username}/attestations/digest/{subject_digest}"
+    ],
+    deleteEmailForAuthenticated: [
+      "DELETE /user/emails",
+      {},
+      { renamed: ["users", "deleteEmailForAuthenticatedUser"] }
+    ],
+    deleteEmailForAuthenticatedUser: ["DELETE /user/emails"],
+    deleteGpgKeyForAuthenticated: [
+      "DELETE /user/gpg_keys/{gpg_key_id}",
+      {},
+      { renamed: ["users", "deleteGpgKeyForAuthenticatedUser"] }
+    ],
+    deleteGpgKeyForAuthenticatedUser: ["DELETE /user/gpg_keys/{gpg_key_id}"],
+    deletePublicSshKeyForAuthenticated: [
+      "DELETE /user/keys/{key_id}",
+      {},
+      { renamed: ["users", "deletePublicSshKeyForAuthenticatedUser"] }
+    ],
+    deletePublicSshKeyForAuthenticatedUser: ["DELETE /user/keys/{key_id}"],
+    deleteSocialAccountForAuthenticatedUser: ["DELETE /user/social_accounts"],
+    deleteSshSigningKeyForAuthenticatedUser: [
+      "DELETE /user/ssh_signing_keys/{ssh_signing_key_id}"
+    ],
+    follow: ["PUT /user/following/{username}"],
+    getAuthenticated: ["GET /user"],
+    getById: ["GET /user/{account_id}"],
+    getByUsername: ["GET /users/{username}"],
+    getContextForUser: ["GET /users/{username}/hovercard"],
+    getGpgKeyForAuthenticated: [
+      "GET /user/gpg_keys/{gpg_key_id}",
+      {},
+      { renamed: ["users", "getGpgKeyForAuthenticatedUser"] }
+    ],
+    getGpgKeyForAuthenticatedUser: ["GET /user/gpg_keys/{gpg_key_id}"],
+    getPublicSshKeyForAuthenticated: [
+      "GET /user/keys/{key_id}",
+      {},
+      { renamed: ["users", "getPublicSshKeyForAuthenticatedUser"] }
+    ],
+    getPublicSshKeyForAuthenticatedUser: ["GET /user/keys/{key_id}"],
+    getSshSigningKeyForAuthenticatedUser: [
+      "GET /user/ssh_signing_keys/{ssh_signing_key_id}"
+    ],
+    list: ["GET /users"],
+    listAttestations: ["GET /users/{username}/attestations/{subject_digest}"],
+    listAttestationsBulk: [
+      "POST /users/{username}/attestations/bulk-list{?per_page,before,after}"
+    ],
+    listBlockedByAuthenticated: [
+      "GET /user/blocks",
+      {},
+      { renamed: ["users", "listBlockedByAuthenticatedUser"] }
+    ],
+    listBlockedByAuthenticatedUser: ["GET /user/blocks"],
+    listEmailsForAuthenticated: [
+      "GET /user/emails",
+      {},
+      { renamed: ["users", "listEmailsForAuthenticatedUser"] }
+    ],
+    listEmailsForAuthenticatedUser: ["GET /user/emails"],
+    listFollowedByAuthenticated: [
+      "GET /user/following",
+      {},
+      { renamed: ["users", "listFollowedByAuthenticatedUser"] }
+    ],
+    listFollowedByAuthenticatedUser: ["GET /user/following"],
+    listFollowersForAuthenticatedUser: ["GET /user/followers"],
+    listFollowersForUser: ["GET /users/{username}/followers"],
+    listFollowingForUser: ["GET /users/{username}/following"],
+    listGpgKeysForAuthenticated: [
+      "GET /user/gpg_keys",
+      {},
+      { renamed: ["users", "listGpgKeysForAuthenticatedUser"] }
+    ],
+    listGpgKeysForAuthenticatedUser: ["GET /user/gpg_keys"],
+    listGpgKeysForUser: ["GET /users/{username}/gpg_keys"],
+    listPublicEmailsForAuthenticated: [
+      "GET /user/public_emails",
+      {},
+      { renamed: ["users", "listPublicEmailsForAuthenticatedUser"] }
+    ],
+    listPublicEmailsForAuthenticatedUser: ["GET /user/public_emails"],
+    listPublicKeysForUser: ["GET /users/{username}/keys"],
+    listPublicSshKeysForAuthenticated: [
+      "GET /user/keys",
+      {},
+      { renamed: ["users", "listPublicSshKeysForAuthenticatedUser"] }
+    ],
+    listPublicSshKeysForAuthenticatedUser: ["GET /user/keys"],
+    listSocialAccountsForAuthenticatedUser: ["GET /user/social_accounts"],
+    listSocialAccountsForUser: ["GET /users/{username}/social_accounts"],
+    listSshSigningKeysForAuthenticatedUser: ["GET /user/ssh_signing_keys"],
+    listSshSigningKeysForUser: ["GET /users/{username}/ssh_signing_keys"],
+    setPrimaryEmailVisibilityForAuthenticated: [
+      "PATCH /user/email/visibility",
+      {},
+      { renamed: ["users", "setPrimaryEmailVisibilityForAuthenticatedUser"] }
+    ],
+    setPrimaryEmailVisibilityForAuthenticatedUser: [
+      "PATCH /user/email/visibility"
+    ],
+    unblock: ["DELETE /user/blocks/{username}"],
+    unfollow: ["DELETE /user/following/{username}"],
+    updateAuthenticated: ["PATCH /user"]
+  }
+};
+var endpoints_default = Endpoints;
+
+//# sourceMappingURL=endpoints.js.map
+
+;// CONCATENATED MODULE: ./node_modules/.pnpm/@octokit+plugin-rest-endpoint-methods@17.0.0_@octokit+core@7.0.8/node_modules/@octokit/plugin-rest-endpoint-methods/dist-src/endpoints-to-methods.js
+
+const endpointMethodsMap = /* @__PURE__ */ new Map();
+for (const [scope, endpoints] of Object.entries(endpoints_default)) {
+  for (const [methodName, endpoint] of Object.entries(endpoints)) {
+    const [route, defaults, decorations] = endpoint;
+    const [method, url] = route.split(/ /);
+    const endpointDefaults = Object.assign(
+      {
+        method,
+        url
+      },
+      defaults
+    );
+    if (!endpointMethodsMap.has(scope)) {
+      endpointMethodsMap.set(scope, /* @__PURE__ */ new Map());
+    }
+    endpointMethodsMap.get(scope).set(methodName, {
+      scope,
+      methodName,
+      endpointDefaults,
+      decorations
+    });
+  }
+}
+const handler = {
+  has({ scope }, methodName) {
+    return endpointMethodsMap.get(scope).has(methodName);
+  },
+  getOwnPropertyDescriptor(target, methodName) {
+    return {
+      value: this.get(target, methodName),
+      // ensures method is in the cache
+      configurable: true,
+      writable: true,
+      enumerable: true
+    };
+  },
+  defineProperty(target, methodName, descriptor) {
+    Object.defineProperty(target.cache, methodName, descriptor);
+    return true;
+  },
+  deleteProperty(target, methodName) {
+    delete target.cache[methodName];
+    return true;
+  },
+  ownKeys({ scope }) {
+    return [...endpointMethodsMap.get(scope).keys()];
+  },
+  set(target, methodName, value) {
+    return target.cache[methodName] = value;
+  },
+  get({ octokit, scope, cache }, methodName) {
+    if (cache[methodName]) {
+      return cache[methodName];
+    }
+    const method = endpointMethodsMap.get(scope).get(methodName);
+    if (!method) {
+      return void 0;
+    }
+    const { endpointDefaults, decorations } = method;
+    if (decorations) {
+      cache[methodName] = decorate(
+        octokit,
+        scope,
+        methodName,
+        endpointDefaults,
+        decorations
+      );
+    } else {
+      cache[methodName] = octokit.request.defaults(endpointDefaults);
+    }
+    return cache[methodName];
+  }
+};
+function endpointsToMethods(octokit) {
+  const newMethods = {};
+  for (const scope of endpointMethodsMap.keys()) {
+    newMethods[scope] = new Proxy({ octokit, scope, cache: {} }, handler);
+  }
+  return newMethods;
+}
+function decorate(octokit, scope, methodName, defaults, decorations) {
+  const requestWithDefaults = octokit.request.defaults(defaults);
+  function withDecorations(...args) {
+    let options = requestWithDefaults.endpoint.merge(...args);
+    if (decorations.mapToData) {
+      options = Object.assign({}, options, {
+        data: options[decorations.mapToData],
+        [decorations.mapToData]: void 0
+      });
+      return requestWithDefaults(options);
+    }
+    if (decorations.renamed) {
+      const [newScope, newMethodName] = decorations.renamed;
+      octokit.log.warn(
+        `octokit.${scope}.${methodName}() has been renamed to octokit.${newScope}.${newMethodName}()`
+      );
+    }
+    if (decorations.deprecated) {
+      octokit.log.warn(decorations.deprecated);
+    }
+    if (decorations.renamedParameters) {
+      const options2 = requestWithDefaults.endpoint.merge(...args);
+      for (const [name, alias] of Object.entries(
+        decorations.renamedParameters
+      )) {
+        if (name in options2) {
+          octokit.log.warn(
+            `"${name}" parameter is deprecated for "octokit.${scope}.${methodName}()". Use "${alias}" instead`
+          );
+          if (!(alias in options2)) {
+            options2[alias] = options2[name];
+          }
+          delete options2[name];
+        }
+      }
+      return requestWithDefaults(options2);
+    }
+    return requestWithDefaults(...args);
+  }
+  return Object.assign(withDecorations, requestWithDefaults);
+}
+
+//# sourceMappingURL=endpoints-to-methods.js.map
+
+;// CONCATENATED MODULE: ./node_modules/.pnpm/@octokit+plugin-rest-endpoint-methods@17.0.0_@octokit+core@7.0.8/node_modules/@octokit/plugin-rest-endpoint-methods/dist-src/index.js
+
+
+function restEndpointMethods(octokit) {
+  const api = endpointsToMethods(octokit);
+  return {
+    rest: api
+  };
+}
+restEndpointMethods.VERSION = dist_src_version_VERSION;
+function legacyRestEndpointMethods(octokit) {
+  const api = endpointsToMethods(octokit);
+  return {
+    ...api,
+    rest: api
+  };
+}
+legacyRestEndpointMethods.VERSION = dist_src_version_VERSION;
+
+//# sourceMappingURL=index.js.map
+
+;// CONCATENATED MODULE: ./node_modules/.pnpm/@octokit+plugin-paginate-rest@14.0.0_@octokit+core@7.0.8/node_modules/@octokit/plugin-paginate-rest/dist-bundle/index.js
+// pkg/dist-src/version.js
+var plugin_paginate_rest_dist_bundle_VERSION = "0.0.0-development";
+
+// pkg/dist-src/normalize-paginated-list-response.js
+function normalizePaginatedListResponse(response) {
+  if (!response.data) {
+    return {
+      ...response,
+      data: []
+    };
+  }
+  const responseNeedsNormalization = ("total_count" in response.data || "total_commits" in response.data) && !("url" in response.data);
+  if (!responseNeedsNormalization) return response;
+  const incompleteResults = response.data.incomplete_results;
+  const repositorySelection = response.data.repository_selection;
+  const totalCount = response.data.total_count;
+  const totalCommits = response.data.total_commits;
+  delete response.data.incomplete_results;
+  delete response.data.repository_selection;
+  delete response.data.total_count;
+  delete response.data.total_commits;
+  const namespaceKey = Object.keys(response.data)[0];
+  const data = response.data[namespaceKey];
+  response.data = data;
+  if (typeof incompleteResults !== "undefined") {
+    response.data.incomplete_results = incompleteResults;
+  }
+  if (typeof repositorySelection !== "undefined") {
+    response.data.repository_selection = repositorySelection;
+  }
+  response.data.total_count = totalCount;
+  response.data.total_commits = totalCommits;
+  return response;
+}
+
+// pkg/dist-src/iterator.js
+function iterator(octokit, route, parameters) {
+  const options = typeof route === "function" ? route.endpoint(parameters) : octokit.request.endpoint(route, parameters);
+  const requestMethod = typeof route === "function" ? route : octokit.request;
+  const method = options.method;
+  const headers = options.headers;
+  let url = options.url;
+  return {
+    [Symbol.asyncIterator]: () => ({
+      async next() {
+        if (!url) return { done: true };
+        try {
+          const response = await requestMethod({ method, url, headers });
+          const normalizedResponse = normalizePaginatedListResponse(response);
+          url = ((normalizedResponse.headers.link || "").match(
+            /<([^<>]+)>;\s*rel="next"/
+          ) || [])[1];
+          if (!url && "total_commits" in normalizedResponse.data) {
+            const parsedUrl = new URL(normalizedResponse.url);
+            const params = parsedUrl.searchParams;
+            const page = parseInt(params.get("page") || "1", 10);
+            const per_page = parseInt(params.get("per_page") || "250", 10);
+            if (page * per_page < normalizedResponse.data.total_commits) {
+              params.set("page", String(page + 1));
+              url = parsedUrl.toString();
+            }
+          }
+          return { value: normalizedResponse };
+        } catch (error) {
+          if (error.status !== 409) throw error;
+          url = "";
+          return {
+            value: {
+              status: 200,
+              headers: {},
+              data: []
+            }
+          };
+        }
+      }
+    })
+  };
+}
+
+// pkg/dist-src/paginate.js
+function paginate(octokit, route, parameters, mapFn) {
+  if (typeof parameters === "function") {
+    mapFn = parameters;
+    parameters = void 0;
+  }
+  return gather(
+    octokit,
+    [],
+    iterator(octokit, route, parameters)[Symbol.asyncIterator](),
+    mapFn
+  );
+}
+function gather(octokit, results, iterator2, mapFn) {
+  return iterator2.next().then((result) => {
+    if (result.done) {
+      return results;
+    }
+    let earlyExit = false;
+    function done() {
+      earlyExit = true;
+    }
+    results = results.concat(
+      mapFn ? mapFn(result.value, done) : result.value.data
+    );
+    if (earlyExit) {
+      return results;
+    }
+    return gather(octokit, results, iterator2, mapFn);
+  });
+}
+
+// pkg/dist-src/compose-paginate.js
+var composePaginateRest = Object.assign(paginate, {
+  iterator
+});
+
+// pkg/dist-src/generated/paginating-endpoints.js
+var paginatingEndpoints = (/* unused pure expression or super */ null && ([
+  "GET /advisories",
+  "GET /app/hook/deliveries",
+  "GET /app/installation-requests",
+  "GET /app/installations",
+  "GET /assignments/{assignment_id}/accepted_assignments",
+  "GET /classrooms",
+  "GET /classrooms/{classroom_id}/assignments",
+  "GET /enterprises/{enterprise}/code-security/configurations",
+  "GET /enterprises/{enterprise}/code-security/configurations/{configuration_id}/repositories",
+  "GET /enterprises/{enterprise}/dependabot/alerts",
+  "GET /enterprises/{enterprise}/teams",
+  "GET /enterprises/{enterprise}/teams/{enterprise-team}/memberships",
+  "GET /enterprises/{enterprise}/teams/{enterprise-team}/organizations",
+  "GET /events",
+  "GET /gists",
+  "GET /gists/public",
+  "GET /gists/starred",
+  "GET /gists/{gist_id}/comments",
+  "GET /gists/{gist_id}/commits",
+  "GET /gists/{gist_id}/forks",
+  "GET /installation/repositories",
+  "GET /issues",
+  "GET /licenses",
+  "GET /marketplace_listing/plans",
+  "GET /marketplace_listing/plans/{plan_id}/accounts",
+  "GET /marketplace_listing/stubbed/plans",
+  "GET /marketplace_listing/stubbed/plans/{plan_id}/accounts",
+  "GET /networks/{owner}/{repo}/events",
+  "GET /notifications",
+  "GET /organizations",
+  "GET /organizations/{org}/dependabot/repository-access",
+  "GET /orgs/{org}/actions/cache/usage-by-repository",
+  "GET /orgs/{org}/actions/hosted-runners",
+  "GET /orgs/{org}/actions/permissions/repositories",
+  "GET /orgs/{org}/actions/permissions/self-hosted-runners/repositories",
+  "GET /orgs/{org}/actions/runner-groups",
+  "GET /orgs/{org}/actions/runner-groups/{runner_group_id}/hosted-runners",
+  "GET /orgs/{org}/actions/runner-groups/{runner_group_id}/repositories",
+  "GET /orgs/{org}/actions/runner-groups/{runner_group_id}/runners",
+  "GET /orgs/{org}/actions/runners",
+  "GET /orgs/{org}/actions/secrets",
+  "GET /orgs/{org}/actions/secrets/{secret_name}/repositories",
+  "GET /orgs/{org}/actions/variables",
+  "GET /orgs/{org}/actions/variables/{name}/repositories",
+  "GET /orgs/{org}/attestations/repositories",
+  "GET /orgs/{org}/attestations/{subject_digest}",
+  "GET /orgs/{org}/blocks",
+  "GET /orgs/{org}/campaigns",
+  "GET /orgs/{org}/code-scanning/alerts",
+  "GET /orgs/{org}/code-security/configurations",
+  "GET /orgs/{org}/code-security/configurations/{configuration_id}/repositories",
+  "GET /orgs/{org}/codespaces",
+  "GET /orgs/{org}/codespaces/secrets",
+  "GET /orgs/{org}/codespaces/secrets/{secret_name}/repositories",
+  "GET /orgs/{org}/copilot/billing/seats",
+  "GET /orgs/{org}/copilot/metrics",
+  "GET /orgs/{org}/dependabot/alerts",
+  "GET /orgs/{org}/dependabot/secrets",
+  "GET /orgs/{org}/dependabot/secrets/{secret_name}/repositories",
+  "GET /orgs/{org}/events",
+  "GET /orgs/{org}/failed_invitations",
+  "GET /orgs/{org}/hooks",
+  "GET /orgs/{org}/hooks/{hook_id}/deliveries",
+  "GET /orgs/{org}/insights/api/route-stats/{actor_type}/{actor_id}",
+  "GET /orgs/{org}/insights/api/subject-stats",
+  "GET /orgs/{org}/insights/api/user-stats/{user_id}",
+  "GET /orgs/{org}/installations",
+  "GET /orgs/{org}/invitations",
+  "GET /orgs/{org}/invitations/{invitation_id}/teams",
+  "GET /orgs/{org}/issues",
+  "GET /orgs/{org}/members",
+  "GET /orgs/{org}/members/{username}/codespaces",
+  "GET /orgs/{org}/migrations",
+  "GET /orgs/{org}/migrations/{migration_id}/repositories",
+  "GET /orgs/{org}/organization-roles/{role_id}/teams",
+  "GET /orgs/{org}/organization-roles/{role_id}/users",
+  "GET /orgs/{org}/outside_collaborators",
+  "GET /orgs/{org}/packages",
+  "GET /orgs/{org}/packages/{package_type}/{package_name}/versions",
+  "GET /orgs/{org}/personal-access-token-requests",
+  "GET /orgs/{org}/personal-access-token-requests/{pat_request_id}/repositories",
+  "GET /orgs/{org}/personal-access-tokens",
+  "GET /orgs/{org}/personal-access-tokens/{pat_id}/repositories",
+  "GET /orgs/{org}/private-registries",
+  "GET /orgs/{org}/projects",
+  "GET /orgs/{org}/projectsV2",
+  "GET /orgs/{org}/projectsV2/{project_number}/fields",
+  "GET /orgs/{org}/projectsV2/{project_number}/items",
+  "GET /orgs/{org}/properties/values",
+  "GET /orgs/{org}/public_members",
+  "GET /orgs/{org}/repos",
+  "GET /orgs/{org}/rulesets",
+  "GET /orgs/{org}/rulesets/rule-suites",
+  "GET /orgs/{org}/rulesets/{ruleset_id}/history",
+  "GET /orgs/{org}/secret-scanning/alerts",
+  "GET /orgs/{org}/security-advisories",
+  "GET /orgs/{org}/settings/immutable-releases/repositories",
+  "GET /orgs/{org}/settings/network-configurations",
+  "GET /orgs/{org}/team/{team_slug}/copilot/metrics",
+  "GET /orgs/{org}/teams",
+  "GET /orgs/{org}/teams/{team_slug}/discussions",
+  "GET /orgs/{org}/teams/{team_slug}/discussions/{discussion_number}/comments",
+  "GET /orgs/{org}/teams/{team_slug}/discussions/{discussion_number}/comments/{comment_number}/reactions",
+  "GET /orgs/{org}/teams/{team_slug}/discussions/{discussion_number}/reactions",
+  "GET /orgs/{org}/teams/{team_slug}/invitations",
+  "GET /orgs/{org}/teams/{team_slug}/members",
+  "GET /orgs/{org}/teams/{team_slug}/projects",
+  "GET /orgs/{org}/teams/{team_slug}/repos",
+  "GET /orgs/{org}/teams/{team_slug}/teams",
+  "GET /projects/{project_id}/collaborators",
+  "GET /repos/{owner}/{repo}/actions/artifacts",
+  "GET /repos/{owner}/{repo}/actions/caches",
+  "GET /repos/{owner}/{repo}/actions/organization-secrets",
+  "GET /repos/{owner}/{repo}/actions/organization-variables",
+  "GET /repos/{owner}/{repo}/actions/runners",
+  "GET /repos/{owner}/{repo}/actions/runs",
+  "GET /repos/{owner}/{repo}/actions/runs/{run_id}/artifacts",
+  "GET /repos/{owner}/{repo}/actions/runs/{run_id}/attempts/{attempt_number}/jobs",
+  "GET /repos/{owner}/{repo}/actions/runs/{run_id}/jobs",
+  "GET /repos/{owner}/{repo}/actions/secrets",
+  "GET /repos/{owner}/{repo}/actions/variables",
+  "GET /repos/{owner}/{repo}/actions/workflows",
+  "GET /repos/{owner}/{repo}/actions/workflows/{workflow_id}/runs",
+  "GET /repos/{owner}/{repo}/activity",
+  "GET /repos/{owner}/{repo}/assignees",
+  "GET /repos/{owner}/{repo}/attestations/{subject_digest}",
+  "GET /repos/{owner}/{repo}/branches",
+  "GET /repos/{owner}/{repo}/check-runs/{check_run_id}/annotations",
+  "GET /repos/{owner}/{repo}/check-suites/{check_suite_id}/check-runs",
+  "GET /repos/{owner}/{repo}/code-scanning/alerts",
+  "GET /repos/{owner}/{repo}/code-scanning/alerts/{alert_number}/instances",
+  "GET /repos/{owner}/{repo}/code-scanning/analyses",
+  "GET /repos/{owner}/{repo}/codespaces",
+  "GET /repos/{owner}/{repo}/codespaces/devcontainers",
+  "GET /repos/{owner}/{repo}/codespaces/secrets",
+  "GET /repos/{owner}/{repo}/collaborators",
+  "GET /repos/{owner}/{repo}/comments",
+  "GET /repos/{owner}/{repo}/comments/{comment_id}/reactions",
+  "GET /repos/{owner}/{repo}/commits",
+  "GET /repos/{owner}/{repo}/commits/{commit_sha}/comments",
+  "GET /repos/{owner}/{repo}/commits/{commit_sha}/pulls",
+  "GET /repos/{owner}/{repo}/commits/{ref}/check-runs",
+  "GET /repos/{owner}/{repo}/commits/{ref}/check-suites",
+  "GET /repos/{owner}/{repo}/commits/{ref}/status",
+  "GET /repos/{owner}/{repo}/commits/{ref}/statuses",
+  "GET /repos/{owner}/{repo}/compare/{basehead}",
+  "GET /repos/{owner}/{repo}/compare/{base}...{head}",
+  "GET /repos/{owner}/{repo}/contributors",
+  "GET /repos/{owner}/{repo}/dependabot/alerts",
+  "GET /repos/{owner}/{repo}/dependabot/secrets",
+  "GET /repos/{owner}/{repo}/deployments",
+  "GET /repos/{owner}/{repo}/deployments/{deployment_id}/statuses",
+  "GET /repos/{owner}/{repo}/environments",
+  "GET /repos/{owner}/{repo}/environments/{environment_name}/deployment-branch-policies",
+  "GET /repos/{owner}/{repo}/environments/{environment_name}/deployment_protection_rules/apps",
+  "GET /repos/{owner}/{repo}/environments/{environment_name}/secrets",
+  "GET /repos/{owner}/{repo}/environments/{environment_name}/variables",
+  "GET /repos/{owner}/{repo}/events",
+  "GET /repos/{owner}/{repo}/forks",
+  "GET /repos/{owner}/{repo}/hooks",
+  "GET /repos/{owner}/{repo}/hooks/{hook_id}/deliveries",
+  "GET /repos/{owner}/{repo}/invitations",
+  "GET /repos/{owner}/{repo}/issues",
+  "GET /repos/{owner}/{repo}/issues/comments",
+  "GET /repos/{owner}/{repo}/issues/comments/{comment_id}/reactions",
+  "GET /repos/{owner}/{repo}/issues/events",
+  "GET /repos/{owner}/{repo}/issues/{issue_number}/comments",
+  "GET /repos/{owner}/{repo}/issues/{issue_number}/dependencies/blocked_by",
+  "GET /repos/{owner}/{repo}/issues/{issue_number}/dependencies/blocking",
+  "GET /repos/{owner}/{repo}/issues/{issue_number}/events",
+  "GET /repos/{owner}/{repo}/issues/{issue_number}/labels",
+  "GET /repos/{owner}/{repo}/issues/{issue_number}/reactions",
+  "GET /repos/{owner}/{repo}/issues/{issue_number}/sub_issues",
+  "GET /repos/{owner}/{repo}/issues/{issue_number}/timeline",
+  "GET /repos/{owner}/{repo}/keys",
+  "GET /repos/{owner}/{repo}/labels",
+  "GET /repos/{owner}/{repo}/milestones",
+  "GET /repos/{owner}/{repo}/milestones/{milestone_number}/labels",
+  "GET /repos/{owner}/{repo}/notifications",
+  "GET /repos/{owner}/{repo}/pages/builds",
+  "GET /repos/{owner}/{repo}/projects",
+  "GET /repos/{owner}/{repo}/pulls",
+  "GET /repos/{owner}/{repo}/pulls/comments",
+  "GET /repos/{owner}/{repo}/pulls/comments/{comment_id}/reactions",
+  "GET /repos/{owner}/{repo}/pulls/{pull_number}/comments",
+  "GET /repos/{owner}/{repo}/pulls/{pull_number}/commits",
+  "GET /repos/{owner}/{repo}/pulls/{pull_number}/files",
+  "GET /repos/{owner}/{repo}/pulls/{pull_number}/reviews",
+  "GET /repos/{owner}/{repo}/pulls/{pull_number}/reviews/{review_id}/comments",
+  "GET /repos/{owner}/{repo}/releases",
+  "GET /repos/{owner}/{repo}/releases/{release_id}/assets",
+  "GET /repos/{owner}/{repo}/releases/{release_id}/reactions",
+  "GET /repos/{owner}/{repo}/rules/branches/{branch}",
+  "GET /repos/{owner}/{repo}/rulesets",
+  "GET /repos/{owner}/{repo}/rulesets/rule-suites",
+  "GET /repos/{owner}/{repo}/rulesets/{ruleset_id}/history",
+  "GET /repos/{owner}/{repo}/secret-scanning/alerts",
+  "GET /repos/{owner}/{repo}/secret-scanning/alerts/{alert_number}/locations",
+  "GET /repos/{owner}/{repo}/security-advisories",
+  "GET /repos/{owner}/{repo}/stargazers",
+  "GET /repos/{owner}/{repo}/subscribers",
+  "GET /repos/{owner}/{repo}/tags",
+  "GET /repos/{owner}/{repo}/teams",
+  "GET /repos/{owner}/{repo}/topics",
+  "GET /repositories",
+  "GET /search/code",
+  "GET /search/commits",
+  "GET /search/issues",
+  "GET /search/labels",
+  "GET /search/repositories",
+  "GET /search/topics",
+  "GET /search/users",
+  "GET /teams/{team_id}/discussions",
+  "GET /teams/{team_id}/discussions/{discussion_number}/comments",
+  "GET /teams/{team_id}/discussions/{discussion_number}/comments/{comment_number}/reactions",
+  "GET /teams/{team_id}/discussions/{discussion_number}/reactions",
+  "GET /teams/{team_id}/invitations",
+  "GET /teams/{team_id}/members",
+  "GET /teams/{team_id}/projects",
+  "GET /teams/{team_id}/repos",
+  "GET /teams/{team_id}/teams",
+  "GET /user/blocks",
+  "GET /user/codespaces",
+  "GET /user/codespaces/secrets",
+  "GET /user/emails",
+  "GET /user/followers",
+  "GET /user/following",
+  "GET /user/gpg_keys",
+  "GET /user/installations",
+  "GET /user/installations/{installation_id}/repositories",
+  "GET /user/issues",
+  "GET /user/keys",
+  "GET /user/marketplace_purchases",
+  "GET /user/marketplace_purchases/stubbed",
+  "GET /user/memberships/orgs",
+  "GET /user/migrations",
+  "GET /user/migrations/{migration_id}/repositories",
+  "GET /user/orgs",
+  "GET /user/packages",
+  "GET /user/packages/{package_type}/{package_name}/versions",
+  "GET /user/public_emails",
+  "GET /user/repos",
+  "GET /user/repository_invitations",
+  "GET /user/social_accounts",
+  "GET /user/ssh_signing_keys",
+  "GET /user/starred",
+  "GET /user/subscriptions",
+  "GET /user/teams",
+  "GET /users",
+  "GET /users/{username}/attestations/{subject_digest}",
+  "GET /users/{username}/events",
+  "GET /users/{username}/events/orgs/{org}",
+  "GET /users/{username}/events/public",
+  "GET /users/{username}/followers",
+  "GET /users/{username}/following",
+  "GET /users/{username}/gists",
+  "GET /users/{username}/gpg_keys",
+  "GET /users/{username}/keys",
+  "GET /users/{username}/orgs",
+  "GET /users/{username}/packages",
+  "GET /users/{username}/projects",
+  "GET /users/{username}/projectsV2",
+  "GET /users/{username}/projectsV2/{project_number}/fields",
+  "GET /users/{username}/projectsV2/{project_number}/items",
+  "GET /users/{username}/received_events",
+  "GET /users/{username}/received_events/public",
+  "GET /users/{username}/repos",
+  "GET /users/{username}/social_accounts",
+  "GET /users/{username}/ssh_signing_keys",
+  "GET /users/{username}/starred",
+  "GET /users/{username}/subscriptions"
+]));
+
+// pkg/dist-src/paginating-endpoints.js
+function isPaginatingEndpoint(arg) {
+  if (typeof arg === "string") {
+    return paginatingEndpoints.includes(arg);
+  } else {
+    return false;
+  }
+}
+
+// pkg/dist-src/index.js
+function paginateRest(octokit) {
+  return {
+    paginate: Object.assign(paginate.bind(null, octokit), {
+      iterator: iterator.bind(null, octokit)
+    })
+  };
+}
+paginateRest.VERSION = plugin_paginate_rest_dist_bundle_VERSION;
+
+
+;// CONCATENATED MODULE: ./node_modules/.pnpm/@actions+github@9.1.1/node_modules/@actions/github/lib/utils.js
+
+
+// octokit + plugins
+
+
+
+const utils_context = new Context();
+const baseUrl = getApiBaseUrl();
+const defaults = {
+    baseUrl,
+    request: {
+        agent: getProxyAgent(baseUrl),
+        fetch: getProxyFetch(baseUrl)
+    }
+};
+const GitHub = Octokit.plugin(restEndpointMethods, paginateRest).defaults(defaults);
+
+/**
+ * Convience function to correctly format Octokit Options to pass into the constructor.
+ *
+ * @param     token    the repo PAT or GITHUB_TOKEN
+ * @param     options  other options to set
+ */
+function getOctokitOptions(token, options) {
+    const opts = Object.assign({}, options || {}); // Shallow clone - don't mutate the object provided by the caller
+    // Auth
+    const auth = getAuthString(token, opts);
+    if (auth) {
+        opts.auth = auth;
+    }
+    // Orchestration ID
+    const userAgent = getUserAgentWithOrchestrationId(opts.userAgent);
+    if (userAgent) {
+        opts.userAgent = userAgent;
+    }
+    return opts;
+}
+//# sourceMappingURL=utils.js.map
+;// CONCATENATED MODULE: ./node_modules/.pnpm/@actions+github@9.1.1/node_modules/@actions/github/lib/github.js
+
+
+const github_context = new Context();
+/**
+ * Returns a hydrated octokit ready to use for GitHub Actions
+ *
+ * @param     token    the repo PAT or GITHUB_TOKEN
+ * @param     options  other options to set
+ */
+function getOctokit(token, options, ...additionalPlugins) {
+    const GitHubWithPlugins = GitHub.plugin(...additionalPlugins);
+    return new GitHubWithPlugins(getOctokitOptions(token, options));
+}
+//# sourceMappingURL=github.js.map
+;// CONCATENATED MODULE: ./packages/action/lib/github/event.js
+
+/** The pull request that started this run; `undefined` when something else did. */
+function pullRequest() {
+    const pull = context.payload.pull_request;
+    if (!pull?.base || !pull.head)
+        return undefined;
+    const { number, base, head } = pull;
+    const fork = head.repo?.full_name !== base.repo?.full_name;
+    return { number, base: { sha: base.sha, ref: base.ref }, head: { sha: head.sha }, fork };
+}
+/** The page of this run; `undefined` outside GitHub. */
+function runUrl(env = process.env) {
+    const { GITHUB_SERVER_URL: server, GITHUB_REPOSITORY: repository, GITHUB_RUN_ID: id } = env;
+    return repository && id ? `${server ?? 'https://github.com'}/${repository}/actions/runs/${id}` : undefined;
+}
+
+;// CONCATENATED MODULE: ./node_modules/.pnpm/is-network-error@1.3.2/node_modules/is-network-error/index.js
+const objectToString = Object.prototype.toString;
+
+const isError = value => objectToString.call(value) === '[object Error]';
+
+const errorMessages = new Set([
+	'network error', // Chrome
+	'NetworkError when attempting to fetch resource.', // Firefox
+	'The Internet connection appears to be offline.', // Safari 16
+	'Network request failed', // `cross-fetch`
+	'fetch failed', // Undici (Node.js)
+	'terminated', // Undici (Node.js)
+	' A network error occurred.', // Bun (WebKit)
+	'Network connection lost', // Cloudflare Workers (fetch)
+]);
+
+function isNetworkError(error) {
+	const isValid = error
+		&& isError(error)
+		&& error.name === 'TypeError'
+		&& typeof error.message === 'string';
+
+	if (!isValid) {
+		return false;
+	}
+
+	const {message, stack} = error;
+
+	// Safari 17+ has generic message but no stack for network errors
+	if (message === 'Load failed' || (message.startsWith('Load failed (') && message.endsWith(')'))) {
+		return stack === undefined
+			// Sentry adds its own stack trace to the fetch error, so also check for that
+			|| '__sentry_captured__' in error;
+	}
+
+	// Deno network errors start with specific text
+	if (message.startsWith('error sending request for url')) {
+		return true;
+	}
+
+	// Chrome: exact "Failed to fetch" or with hostname: "Failed to fetch (example.com)"
+	if (message === 'Failed to fetch' || (message.startsWith('Failed to fetch (') && message.endsWith(')'))) {
+		return true;
+	}
+
+	// Standard network error messages
+	return errorMessages.has(message);
+}
+
+;// CONCATENATED MODULE: ./node_modules/.pnpm/p-retry@9.0.0/node_modules/p-retry/index.js
+
+
+function validateRetries(retries) {
+	if (typeof retries === 'number') {
+		if (retries < 0) {
+			throw new TypeError('Expected `retries` to be a non-negative number.');
+		}
+
+		if (Number.isNaN(retries)) {
+			throw new TypeError('Expected `retries` to be a valid number or Infinity, got NaN.');
+		}
+
+		// Not `Number.isSafeInteger`, which would reject a huge `retries`. That is accepted on purpose and behaves as effectively forever.
+		// eslint-disable-next-line unicorn/prefer-number-is-safe-integer
+		if (Number.isFinite(retries) && !Number.isInteger(retries)) {
+			throw new TypeError('Expected `retries` to be a non-negative integer or Infinity.');
+		}
+	} else if (retries !== undefined) {
+		throw new TypeError('Expected `retries` to be a number or Infinity.');
+	}
+}
+
+function validateNumberOption(name, value, {allowInfinity = false} = {}) {
+	if (typeof value !== 'number' || Number.isNaN(value)) {
+		throw new TypeError(`Expected \`${name}\` to be a number${allowInfinity ? ' or Infinity' : ''}.`);
+	}
+
+	if (!allowInfinity && !Number.isFinite(value)) {
+		throw new TypeError(`Expected \`${name}\` to be a finite number.`);
+	}
+
+	if (value < 0) {
+		throw new TypeError(`Expected \`${name}\` to be \u{2265} 0.`);
+	}
+}
+
+function validateOption(name, value, type) {
+	// `null` means "not provided", as it does for the other options. `unref` needs this because it is the one option with no default of its own.
+	if (value === undefined || value === null) {
+		return;
+	}
+
+	if (typeof value !== type) {
+		throw new TypeError(`Expected \`${name}\` to be a ${type}.`);
+	}
+}
+
+function validateSignal(value) {
+	// `null` means "not provided", as it does for the other options.
+	if (value === undefined || value === null) {
+		return;
+	}
+
+	// Duck typed rather than `instanceof`, so a signal from another realm still works. All three methods are checked because `removeEventListener` is called from inside a timer callback, where a `TypeError` would be an uncaught exception rather than a rejection the caller could catch.
+	if (typeof value.throwIfAborted !== 'function'
+		|| typeof value.addEventListener !== 'function'
+		|| typeof value.removeEventListener !== 'function') {
+		throw new TypeError('Expected `signal` to be an AbortSignal.');
+	}
+}
+
+class AbortError extends Error {
+	constructor(message) {
+		super(typeof message === 'string' ? message : undefined);
+
+		this.name = 'AbortError';
+
+		if (message instanceof Error) {
+			this.originalError = message;
+			({message} = message);
+		} else {
+			// Created here, so it already captures every caller frame. Copying `this.stack` instead would only rewrite the header, which is rendered lazily from `name` and `message` at read time. It also stringifies a non-string message, so reuse its result below.
+			this.originalError = new Error(message);
+			({message} = this.originalError);
+
+			// The caller sees this error, so the frame for this constructor is dropped where the runtime supports it. Left in, the top frame blames p-retry for an error the caller threw. An error the caller passed keeps its own stack, which points at their throw site already. V8-only, hence the lint exception, and the optional call leaves the stack as it is where it is missing.
+			// eslint-disable-next-line unicorn/no-nonstandard-builtin-properties
+			Error.captureStackTrace?.(this.originalError, AbortError);
+		}
+
+		this.message = message;
+	}
+}
+
+// `setTimeout` cannot represent a longer delay and fires it right away instead, which turns a long backoff into a tight retry loop. Cap at the largest value it can still hold.
+const maximumDelay = (2 ** 31) - 1;
+
+function calculateDelay(retriesConsumed, options) {
+	// Nothing to wait for, and multiplying by a factor that has grown to `Infinity` would give `NaN`.
+	if (options.minTimeout === 0) {
+		return 0;
+	}
+
+	// `retriesConsumed` starts at 0 and only ever counts up, so the first retry is already attempt 1.
+	const attempt = retriesConsumed + 1;
+	const random = options.randomize ? (Math.random() + 1) : 1;
+
+	const timeout = Math.round(random * options.minTimeout * (options.factor ** (attempt - 1)));
+
+	// `maxTimeout` rounds up, so a fractional cap still gives a whole number of milliseconds. Rounding down would turn a cap below 1 into no timer at all, which never yields to the event loop. `Math.ceil(Infinity)` is `Infinity`.
+	return Math.min(timeout, Math.ceil(options.maxTimeout), maximumDelay);
+}
+
+function calculateRemainingTime(start, max) {
+	return Number.isFinite(max) ? max - (performance.now() - start) : max;
+}
+
+async function delayForRetry(delay, options) {
+	if (delay <= 0) {
+		return;
+	}
+
+	await new Promise((resolve, reject) => {
+		// Registered with `once`, so it removes itself when it fires.
+		const onAbort = () => {
+			clearTimeout(timeoutToken);
+			reject(options.signal.reason);
+		};
+
+		const timeoutToken = setTimeout(() => {
+			options.signal?.removeEventListener('abort', onAbort);
+			resolve();
+		}, delay);
+
+		if (options.unref) {
+			timeoutToken.unref?.();
+		}
+
+		options.signal?.addEventListener('abort', onAbort, {once: true});
+	});
+}
+
+// Stringifying a thrown value can itself throw, for an object with no usable `toString`. That must never be allowed to replace the failure the caller is actually dealing with.
+//
+// A thrown value whose own accessors or proxy traps throw is not supported, here or anywhere else. It comes from the caller's own code, so it is not something to defend against.
+function stringifyThrownValue(value) {
+	try {
+		return String(value);
+	} catch {
+		return Object.prototype.toString.call(value);
+	}
+}
+
+// `AbortError` wraps the error the caller actually wants, and the wrappers can be nested, so keep unwrapping until the cause is reached. Otherwise an `AbortError` would escape `pRetry` and a `catch` doing `error instanceof AbortError` would read a real failure as a cancellation.
+//
+// Two wrappers whose `originalError` points at each other are not supported, like the thrown values above.
+function unwrapAbortError(error) {
+	let cause = error;
+
+	// A wrapper with no error to unwrap to is the cause as far as it goes.
+	while (cause instanceof AbortError && cause.originalError instanceof Error) {
+		cause = cause.originalError;
+	}
+
+	return cause;
+}
+
+async function onAttemptFailure({error, attemptNumber, retriesConsumed, startTime, options}) {
+	// The signal is checked after the operation and after every callback, so a cancellation is never reported as an operation failure or a callback's decision, and no callback runs after it. The last check also guards the delay, whose abort listener never fires on a signal that is already aborted.
+	const abortIfNeeded = () => {
+		options.signal?.throwIfAborted();
+	};
+
+	const normalizedError = error instanceof Error
+		? error
+		: new TypeError(`Non-error was thrown: "${stringifyThrownValue(error)}". You should only throw errors.`);
+
+	// Checked before unwrapping an `AbortError`, because the reason a caller aborted with is final. Unwrapping it would replace the reason they chose with whatever is inside it, and it would also let an `AbortError` from the operation outrank a cancellation the caller asked for.
+	abortIfNeeded();
+
+	if (normalizedError instanceof AbortError) {
+		throw unwrapAbortError(normalizedError);
+	}
+
+	// `retriesConsumed` only ever advances while `retriesLeft` is above 0, so this is never negative. `Infinity` minus a finite count is `Infinity`, so an unlimited budget needs no special case.
+	const retriesLeft = options.retries - retriesConsumed;
+
+	// A `TypeError` normally means the operation itself is broken rather than the thing it was trying to reach, so retrying it does not help. A network `TypeError` is the exception, and its message differs per runtime, so it has to be recognised rather than assumed.
+	const isRetriableError = !(normalizedError instanceof TypeError) || isNetworkError(normalizedError);
+
+	// Out of time already, out of retries, or a failure that is never retried, so the delay is 0 and the callbacks are told that no retry follows. Only computed when a retry can still follow, so a randomized delay does not draw from `Math.random` for a wait that is never taken.
+	const timeLeft = calculateRemainingTime(startTime, options.maxRetryTime);
+	const delayTime = isRetriableError && timeLeft > 0 && retriesLeft > 0 ? calculateDelay(retriesConsumed, options) : 0;
+
+	const consumeRetryContext = Object.freeze({
+		error: normalizedError,
+		attemptNumber,
+		retriesLeft,
+		retriesConsumed,
+		retryDelay: delayTime,
+	});
+
+	// No answer means no opinion, so fall back to the default. Treating it as `false` instead would leave `retries` uncounted and let the loop run forever.
+	const consumeRetry = (await options.shouldConsumeRetry(consumeRetryContext)) ?? true;
+
+	abortIfNeeded();
+
+	const effectiveDelay = consumeRetry ? delayTime : 0;
+	const context = Object.freeze({
+		error: normalizedError,
+		attemptNumber,
+		retriesLeft,
+		retriesConsumed,
+		retryDelay: effectiveDelay,
+	});
+
+	await options.onFailedAttempt(context);
+
+	abortIfNeeded();
+
+	const remainingTime = calculateRemainingTime(startTime, options.maxRetryTime);
+
+	// No time or budget left, or a failure that retrying cannot help with.
+	if (
+		!isRetriableError
+		|| remainingTime <= 0
+		|| retriesLeft <= 0
+	) {
+		throw normalizedError;
+	}
+
+	const shouldRetry = await options.shouldRetry(context);
+
+	abortIfNeeded();
+
+	if (!shouldRetry) {
+		throw normalizedError;
+	}
+
+	const remainingTimeAfterShouldRetry = calculateRemainingTime(startTime, options.maxRetryTime);
+
+	if (remainingTimeAfterShouldRetry <= 0) {
+		throw normalizedError;
+	}
+
+	if (!consumeRetry) {
+		return false;
+	}
+
+	await delayForRetry(Math.min(effectiveDelay, remainingTimeAfterShouldRetry), options);
+
+	return true;
+}
+
+async function pRetry(input, options = {}) {
+	options = {...options};
+
+	// Applied before validating, so that `null` means "not provided" here as it does for every other option.
+	options.retries ??= 10;
+
+	validateRetries(options.retries);
+
+	if (Object.hasOwn(options, 'forever')) {
+		throw new Error('The `forever` option is no longer supported. For many use-cases, you can set `retries: Infinity` instead.');
+	}
+
+	options.factor ??= 2;
+	options.minTimeout ??= 1000;
+	options.maxTimeout ??= Infinity;
+	options.maxRetryTime ??= Infinity;
+	options.randomize ??= false;
+	options.onFailedAttempt ??= () => {};
+	options.shouldRetry ??= () => true;
+	options.shouldConsumeRetry ??= () => true;
+
+	// Validate the options that have a runtime type to check.
+	validateOption('onFailedAttempt', options.onFailedAttempt, 'function');
+	validateOption('shouldRetry', options.shouldRetry, 'function');
+	validateOption('shouldConsumeRetry', options.shouldConsumeRetry, 'function');
+	validateOption('randomize', options.randomize, 'boolean');
+	validateOption('unref', options.unref, 'boolean');
+	validateSignal(options.signal);
+	validateNumberOption('factor', options.factor);
+	validateNumberOption('minTimeout', options.minTimeout);
+	validateNumberOption('maxTimeout', options.maxTimeout, {allowInfinity: true});
+	validateNumberOption('maxRetryTime', options.maxRetryTime, {allowInfinity: true});
+
+	// A negative factor is rejected above, so this only catches `0`. Treat it as `1` to keep the delay constant instead of dropping to zero after the first retry.
+	if (options.factor === 0) {
+		options.factor = 1;
+	}
+
+	options.signal?.throwIfAborted();
+
+	let attemptNumber = 0;
+	let retriesConsumed = 0;
+	const startTime = performance.now();
+
+	// A consumed count is always finite, so `Infinity` keeps this true and needs no special case.
+	while (retriesConsumed <= options.retries) {
+		attemptNumber++;
+
+		try {
+			options.signal?.throwIfAborted();
+
+			const result = await input(attemptNumber);
+
+			options.signal?.throwIfAborted();
+
+			return result;
+		} catch (error) {
+			if (await onAttemptFailure({
+				error,
+				attemptNumber,
+				retriesConsumed,
+				startTime,
+				options,
+			})) {
+				retriesConsumed++;
+			}
+		}
+	}
+
+	// Unreachable: `onAttemptFailure` throws once `retriesLeft` reaches 0, which is the same state the loop condition tests, so the loop is always left by a throw. Kept as a guard against a future change to either side breaking that pairing.
+	throw new Error('Retry attempts exhausted without throwing an error.');
+}
+
+function makeRetriable(function_, options) {
+	return function (...arguments_) {
+		return pRetry(() => function_.apply(this, arguments_), options);
+	};
+}
+
+;// CONCATENATED MODULE: ./packages/action/lib/github/errors.js
+
+/** The token may not do what was asked of it. */
+class MissingPermission extends errors_UserError {
+    name = 'MissingPermission';
+}
+/** The status of GitHub's answer; none where there was no answer (the client calls that 500). */
+function statusOf(error) {
+    const { status, response } = error;
+    return response === undefined ? undefined : status;
+}
+function headerOf(error, name) {
+    const value = error.response?.headers?.[name];
+    return value === undefined ? undefined : String(value);
+}
+/** True for what the next try may not meet again: GitHub stumbled, or did not answer at all. */
+function isTemporary(error) {
+    return (error.status ?? 0) >= 500;
+}
+/** An error of GitHub's client built anew: with what to do, and without the request. */
+function errors_explain(error, { what, permission }) {
+    if (error instanceof errors_UserError)
+        return error;
+    const said = saidBy(error);
+    const status = statusOf(error);
+    const answer = `GitHub did not let this run ${what} (${status ?? 'no answer'}: ${said})`;
+    const limited = limitOf(error);
+    if (limited !== undefined)
+        return new errors_UserError(`${answer}: ${limited}`);
+    switch (status) {
+        case 401:
+            return new errors_UserError(`${answer}: hand over \${{ github.token }} as the input "github-token"`);
+        case 403:
+            return new MissingPermission(`${answer}: add "${permission}" to the permissions of the job`);
+        case 404:
+            return new errors_UserError(`${answer}: the token does not see it; hand over one of this repository, with "${permission}" among the permissions of the job`);
+        default:
+            return new errors_UserError(`${answer}: run the job again`);
+    }
+}
+/** Its own words: a page of HTML, as of a proxy in front of it, says nothing. */
+function saidBy(error) {
+    const [line = ''] = errors_messageOf(error)
+        .replace(/ - https:\/\/docs\.github\.com\S*$/, '')
+        .split('\n');
+    return line === '' || line.startsWith('<') ? 'no reason given' : line.slice(0, 300);
+}
+/** What to do where GitHub only wants to be asked later. */
+function limitOf(error) {
+    const status = statusOf(error);
+    if (status !== 403 && status !== 429)
+        return undefined;
+    const seconds = headerOf(error, 'retry-after');
+    if (seconds !== undefined)
+        return `run the job again after ${seconds} s`;
+    if (headerOf(error, 'x-ratelimit-remaining') !== '0')
+        return undefined;
+    const reset = new Date(Number(headerOf(error, 'x-ratelimit-reset')) * 1_000);
+    return `run the job again after ${Number.isNaN(reset.getTime()) ? 'an hour' : reset.toISOString()}`;
+}
+
+;// CONCATENATED MODULE: ./packages/action/lib/github/client.js
+
+
+
+
+const TRIES = 3;
+/** GitHub's API at `GITHUB_API_URL`, with the rights of a token. */
+function connectGitHub(token, { retryAfterMs = 1_000 } = {}) {
+    const { rest, paginate } = getOctokit(token);
+    const repository = github_context.repo;
+    /** What only reads is tried again when GitHub stumbles; a write may have taken effect without an answer. */
+    const retries = { retries: TRIES - 1, minTimeout: retryAfterMs, shouldRetry: mayRetry };
+    const reading = (wanted, call) => explained(wanted, () => pRetry(call, retries));
+    /** A file that is not there looks like a repository that the token does not see: the commit itself tells. */
+    async function assertCommit(commit) {
+        const wanted = { what: `read commit ${commit.slice(0, 12)}`, permission: 'contents: read' };
+        await reading(wanted, () => rest.git.getCommit({ ...repository, commit_sha: commit }));
+    }
+    return {
+        async fileAt(path, commit) {
+            const wanted = { what: `read ${path} at ${commit.slice(0, 12)}`, permission: 'contents: read' };
+            try {
+                const get = () => rest.repos.getContent({ ...repository, path, ref: commit });
+                const { data } = await pRetry(get, retries);
+                return client_textOf(data, path);
+            }
+            catch (error) {
+                if (statusOf(error) !== 404)
+                    throw errors_explain(error, wanted);
+                await assertCommit(commit);
+                return null;
+            }
+        },
+        async *comments(pull) {
+            const query = { ...repository, issue_number: pull, per_page: 100 };
+            const pages = paginate.iterator(rest.issues.listComments, query)[Symbol.asyncIterator]();
+            const wanted = { what: 'read the comments', permission: 'pull-requests: write' };
+            for (;;) {
+                const page = await reading(wanted, () => pages.next());
+                if (page.done)
+                    return;
+                yield* page.value.data.map(commentOf);
+            }
+        },
+        async createComment(pull, body) {
+            const wanted = { what: 'comment', permission: 'pull-requests: write' };
+            await explained(wanted, () => rest.issues.createComment({ ...repository, issue_number: pull, body }));
+        },
+        async updateComment(id, body) {
+            const wanted = { what: 'update its comment', permission: 'pull-requests: write' };
+            await explained(wanted, () => rest.issues.updateComment({ ...repository, comment_id: id, body }));
+        },
+        async deployments(environment, sha) {
+            const wanted = { what: 'read the deployments', permission: 'deployments: write' };
+            const query = { ...repository, environment, per_page: 10, ...(sha === undefined ? {} : { sha }) };
+            return (await reading(wanted, () => rest.repos.listDeployments(query))).data.map(({ id }) => id);
+        },
+        async deploymentStatuses(id) {
+            const wanted = { what: 'read a deployment', permission: 'deployments: write' };
+            const query = { ...repository, deployment_id: id, per_page: 10 };
+            const { data } = await reading(wanted, () => rest.repos.listDeploymentStatuses(query));
+            return data.map(({ state, log_url: log, target_url: target }) => ({
+                state,
+                page: log || target || '',
+            }));
+        },
+        async createDeployment({ sha, environment, description }) {
+            const wanted = { what: 'make a deployment', permission: 'deployments: write' };
+            const made = {
+                ...{ ref: sha, environment, description, auto_merge: false },
+                // The check of this very job is pending: GitHub would wait for it.
+                required_contexts: [],
+            };
+            const { data } = await explained(wanted, () => rest.repos.createDeployment({ ...repository, ...made }));
+            if (!('id' in data))
+                throw new errors_UserError(`GitHub made no deployment: ${data.message ?? 'no reason given'}`);
+            return data.id;
+        },
+        async createDeploymentStatus(id, { state, description, logUrl, environmentUrl }) {
+            const wanted = { what: "set a deployment's state", permission: 'deployments: write' };
+            const status = {
+                ...{ state, description, log_url: logUrl },
+                ...(environmentUrl === undefined ? {} : { environment_url: environmentUrl }),
+            };
+            await explained(wanted, () => rest.repos.createDeploymentStatus({ ...repository, deployment_id: id, ...status }));
+        },
+        async viewer() {
+            try {
+                return (await rest.users.getAuthenticated()).data.login;
+            }
+            catch (error) {
+                if (statusOf(error) === 403)
+                    return null;
+                throw errors_explain(error, { what: 'ask whose token it is', permission: 'contents: read' });
+            }
+        },
+    };
+}
+const mayRetry = ({ error }) => isTemporary(error);
+async function explained(wanted, call) {
+    try {
+        return await call();
+    }
+    catch (error) {
+        throw errors_explain(error, wanted);
+    }
+}
+/** @throws UserError where the path is something else than a file, or a file too large for such an answer */
+function client_textOf(data, path) {
+    const { type, encoding, content } = data;
+    if (type === 'file' && encoding === 'base64' && content !== undefined)
+        return Buffer.from(content, 'base64').toString('utf8');
+    throw new errors_UserError(`GitHub has no plain file of less than 1 MiB as ${path} at the base of the pull request`);
+}
+function commentOf({ id, body = '', user }) {
+    return { id, body, author: { login: user?.login ?? '', isBot: user?.type === 'Bot' } };
+}
+
+;// CONCATENATED MODULE: ./packages/action/lib/github/deployment.js
+
+/** GitHub takes no longer description. */
+const LONGEST = 140;
+/**
+ * Makes a deployment for what is about to change, and says that it is under way. Where the job has an `environment:`, GitHub has
+ * made one of its own for the same commit and run, and sets it to success or failure when the job ends; a second one would
+ * say everything twice, so none is made.
+ */
+async function openDeployment(options) {
+    const { github, environment, sha, description } = options;
+    try {
+        if (await hasOwn(options))
+            return deployment_NONE;
+        const id = await github.createDeployment({ sha, environment, description: deployment_short(description) });
+        await tell(options, id, 'in_progress', description);
+        return recordOf(options, id);
+    }
+    catch (error) {
+        options.onWarning(`No deployment is shown on GitHub: ${errors_messageOf(error)}`);
+        return deployment_NONE;
+    }
+}
+/** The record of a deployment that an earlier process made: for post, after main was killed. */
+const recordOf = (options, id) => ({
+    id,
+    finish: async (outcome, description) => {
+        try {
+            await tell(options, id, STATES[outcome], description);
+            if (outcome === 'succeeded')
+                await retireOthers(options, id);
+        }
+        catch (error) {
+            options.onWarning(`The deployment on GitHub is not up to date: ${errors_messageOf(error)}`);
+        }
+    },
+});
+const deployment_NONE = { id: null, finish: () => Promise.resolve() };
+/** GitHub has no state for a cancel; `error` is that of what ended without a result. */
+const STATES = {
+    succeeded: 'success',
+    'rolled-back': 'failure',
+    failed: 'failure',
+    cancelled: 'error',
+};
+async function tell({ github, runUrl, environmentUrl }, id, state, description) {
+    await github.createDeploymentStatus(id, {
+        ...{ state, description: deployment_short(description), logUrl: runUrl },
+        ...(environmentUrl === undefined ? {} : { environmentUrl }),
+    });
+}
+/** Whether one of the deployments of this commit speaks of this run: then GitHub made it for the job. */
+async function hasOwn({ github, environment, sha, runUrl }) {
+    for (const id of await github.deployments(environment, sha)) {
+        const statuses = await github.deploymentStatuses(id);
+        if (statuses.some(({ page }) => page === runUrl || page.startsWith(`${runUrl}/`)))
+            return true;
+    }
+    return false;
+}
+/** GitHub does this by itself but for production environments: the deployments that this one replaced serve nobody. */
+async function retireOthers({ github, environment, runUrl }, id) {
+    for (const other of await github.deployments(environment)) {
+        if (other === id)
+            continue;
+        const [latest] = await github.deploymentStatuses(other);
+        if (latest?.state !== 'success')
+            continue;
+        const description = 'replaced by a later deployment';
+        await github.createDeploymentStatus(other, {
+            state: 'inactive',
+            description,
+            logUrl: latest.page || runUrl,
+        });
+    }
+}
+const deployment_short = (text) => (text.length > LONGEST ? `${text.slice(0, LONGEST - 1)}…` : text);
+
+;// CONCATENATED MODULE: ./actions/rolling-deploy-starman/lib/deployment.js
+
+/** What main keeps for post: the id of a deployment that is open. */
+const OPEN = 'deployment';
+/** What the inputs say of a deployment on GitHub; undefined where none is asked for, or this is not GitHub. */
+function optionsOf(inputs, description, log) {
+    const { environment, 'github-token': token, 'environment-url': environmentUrl } = inputs;
+    const sha = process.env['GITHUB_SHA'];
+    const url = runUrl();
+    if (!environment || !token || !sha || url === undefined)
+        return undefined;
+    return {
+        github: connectGitHub(token),
+        ...{ environment, sha, runUrl: url, description },
+        ...(environmentUrl ? { environmentUrl } : {}),
+        onWarning: (message) => log.warning(message),
+    };
+}
+/** The deployment of a roll-out, made beside the work and never waited for before it. */
+class Deployment {
+    #inputs;
+    #log;
+    #save;
+    #record = Promise.resolve(undefined);
+    constructor(inputs, log, save) {
+        this.#inputs = inputs;
+        this.#log = log;
+        this.#save = save;
+    }
+    /** Once it is known that something will change. */
+    begin(release) {
+        const options = optionsOf(this.#inputs, `release ${release}`, this.#log);
+        if (options === undefined)
+            return;
+        this.#record = openDeployment(options).then((record) => {
+            if (record.id !== null)
+                this.#save(OPEN, String(record.id));
+            return record;
+        });
+    }
+    async end({ outcome }, sentence) {
+        const record = await this.#record;
+        if (record === undefined || outcome === 'nothing-to-do')
+            return;
+        await record.finish(outcome, sentence);
+        this.#save(OPEN, '');
+    }
+}
+/** Closes the deployment of a main that was killed. */
+async function closeDeployment(inputs, log, state) {
+    const id = Number(state(OPEN) ?? '');
+    const options = optionsOf(inputs, '', log);
+    if (!id || options === undefined)
+        return;
+    await recordOf(options, id).finish('cancelled', 'the run was killed; what it had begun was put back');
+}
 
 ;// CONCATENATED MODULE: ./actions/rolling-deploy-starman/lib/report.js
 
@@ -83497,10 +91910,39 @@ function serverTable({ servers }) {
 function planTable({ roll, finish }) {
     return table_markdownTable(['Server', 'Step'], [...roll, ...finish].map(({ host, title }) => [host ?? 'all', title]));
 }
+/** How many releases a summary lists. */
+const MOST_RELEASES = 10;
+/** The releases before: who deployed them when, what came of it, and which of them can be gone back to. */
+function releaseTable(history) {
+    const rows = history
+        .slice(0, MOST_RELEASES)
+        .map(({ release, state, kind, at, actor, url, keptOn, servesOn, reason }) => [
+        release,
+        kind === 'rollback' && state === 'succeeded' ? 'rolled back to' : report_STATES[state],
+        at?.replace(/\..*$/, 'Z') ?? '',
+        actor ?? '',
+        url ?? '',
+        keptOn,
+        servesOn,
+        reason ?? '',
+    ]);
+    const titles = ['Release', 'Outcome', 'When', 'By', 'Run', 'Kept on', 'Served on', 'Why'];
+    return table_markdownTable(titles, rows, ['l', 'l', 'l', 'l', 'l', 'r', 'r', 'l']);
+}
+const report_STATES = {
+    began: 'broke off',
+    succeeded: 'succeeded',
+    'rolled-back': 'rolled back',
+    cancelled: 'cancelled',
+    failed: 'failed',
+    unknown: 'unknown',
+};
 /** What came of a roll-out, in one sentence. */
 function sentenceOf(result) {
     const { release, previous, reason, unresolved } = result;
-    const servers = `${result.servers.length} servers`;
+    const out = result.left.map(({ host }) => host);
+    const without = out.length === 0 ? '' : ` without ${out.join(', ')}`;
+    const servers = `${result.servers.length - out.length} servers${without}`;
     switch (result.outcome) {
         case 'succeeded':
             return `Release ${release} serves on ${servers}, in ${formatDuration(result.seconds * 1_000)}.`;
@@ -83523,12 +91965,14 @@ function sentenceOf(result) {
 
 
 
+
 void runAction({
     name: 'rolling-deploy-starman',
     declaration: declaration,
     main: (context) => withRemote(context, async (options) => context.inputs.mode === 'plan' ? showPlan(context, options) : main_rollOut(context, options)),
     post: async (context) => {
         const { journal, log, reporter } = context;
+        await closeDeployment(context.inputs, log, context.state);
         // Also the way after a main that refused its inputs: what was wrong with them is not said twice.
         if (openSteps(journal).length === 0)
             return;
@@ -83558,8 +92002,8 @@ async function withRemote(context, work) {
             stack,
             inventory,
             remote,
-            release: releaseFrom(inputs.release),
-            artifact: { path: inputs.artifact, ...(inputs.sha256 ? { sha256: inputs.sha256 } : {}) },
+            ...whatFrom(inputs),
+            ...paceFrom(inputs),
             strategy: inputs.strategy,
             signal: AbortSignal.any([context.signal, limit]),
         });
@@ -83568,27 +92012,54 @@ async function withRemote(context, work) {
         await remote.close();
     }
 }
+/** What is deployed: an artifact under its id, or what the servers keep. */
+function whatFrom({ mode, artifact, sha256, release, to, }) {
+    if (mode === 'rollback')
+        return to ? { release: to } : {};
+    if (to)
+        throw new errors_UserError('Input "to": it goes with mode "rollback"; the id of a deploy is the input "release"');
+    if (!artifact)
+        throw new errors_UserError('Input "artifact": it is needed, except for mode "rollback"');
+    return { release: releaseFrom(release), artifact: { path: artifact, ...(sha256 ? { sha256 } : {}) } };
+}
+function paceFrom(inputs) {
+    return {
+        batch: batchSizes(inputs.batch),
+        canary: inputs.canary === 0 ? null : { hosts: inputs.canary, bakeMs: inputs.bake },
+        floor: Number.parseInt(inputs['capacity-floor'], 10) / 100,
+        maxFailures: inputs['max-failures'],
+    };
+}
 async function showPlan({ output, reporter }, options) {
-    const { plan } = await preview(options);
+    const { plan, release, observed } = await preview(options);
     reporter.section({ title: 'Plan', body: planTable(plan) });
-    output('release', options.release);
+    reporter.section({ title: 'Releases', body: releaseTable(historyOf(observed.audit, observed.app)) });
+    output('release', release);
     output('previous', plan.previous ?? '');
     output('outcome', 'planned');
     output('servers', []);
     output('result', plan);
     const steps = plan.roll.length + plan.finish.length;
     reporter.verdict(steps === 0
-        ? `Release ${options.release} serves already: nothing to do.`
+        ? `Release ${release} serves already: nothing to do.`
         : `${steps} steps, nothing was changed.`);
 }
 async function main_rollOut(context, options) {
     const { reporter, journal, log, output } = context;
+    const deployment = new Deployment(context.inputs, log, context.saveState);
     const result = await deploy({
         ...options,
         owner: ownerFrom(process.env),
+        lockWaitMs: context.inputs['lock-wait'],
+        allowOlder: context.inputs['allow-older'],
         journal: fileJournal(journal),
         onEvent: reporter.onEvent,
+        onPlan: ({ release, plan: { roll } }) => void (roll.length > 0 && deployment.begin(release)),
+    }).catch(async (error) => {
+        await deployment.end({ outcome: 'failed' }, errors_messageOf(error));
+        throw error;
     });
+    await deployment.end(result, sentenceOf(result));
     result.notes.forEach((note) => log.notice(note));
     output('release', servingAfter(result));
     output('previous', result.previous ?? '');
@@ -83596,6 +92067,9 @@ async function main_rollOut(context, options) {
     output('servers', result.servers.map(({ name, seconds }) => ({ name, seconds })));
     output('result', result);
     reporter.section({ title: 'Servers', body: serverTable(result) });
+    result.left.forEach(({ host, reason }) => log.warning(`${host} was left out, and gets no requests: ${reason}`));
+    if (result.history.length > 0)
+        reporter.section({ title: 'Releases before', body: releaseTable(result.history) });
     if (result.evidence.length > 0) {
         reporter.section({ title: 'What the release said', body: result.evidence.join('\n'), code: 'text' });
         result.evidence.forEach((line) => log.info(`  ${line}`));
@@ -83616,10 +92090,15 @@ function releaseFrom(input) {
 /** Who holds the lock: the same for all attempts and steps of one workflow run, so that a rerun takes up its own lock. */
 function ownerFrom(env) {
     const { GITHUB_REPOSITORY, GITHUB_RUN_ID, GITHUB_SERVER_URL } = env;
+    const actor = env['GITHUB_TRIGGERING_ACTOR'] ?? env['GITHUB_ACTOR'] ?? env['USER'];
+    const [workflow] = env['GITHUB_WORKFLOW_REF']?.split('@') ?? [];
+    const number = Number(env['GITHUB_RUN_NUMBER']);
     const onGitHub = GITHUB_REPOSITORY && GITHUB_RUN_ID;
     if (!onGitHub)
-        return { id: `${env['USER'] ?? 'somebody'}/${process.pid}` };
+        return { id: `${env['USER'] ?? 'somebody'}/${process.pid}`, ...(actor ? { actor } : {}) };
     return {
+        ...(actor ? { actor } : {}),
+        ...(workflow && number > 0 ? { workflow, number } : {}),
         id: `${GITHUB_REPOSITORY}/${GITHUB_RUN_ID}`,
         url: `${GITHUB_SERVER_URL ?? 'https://github.com'}/${GITHUB_REPOSITORY}/actions/runs/${GITHUB_RUN_ID}`,
     };
