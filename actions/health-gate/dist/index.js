@@ -80903,10 +80903,19 @@ const ProbeSchema = strictObject({
  * @throws UserError naming line, column and key of the first fault.
  */
 function parseProbes(text, source) {
-    const { value } = parseYaml(array(ProbeSchema), text, source);
+    const value = read(text, source);
     if (value.length === 0)
         throw new errors_UserError(`${source}: it lists no probe`);
     return value;
+}
+/** The place is told in the message alone: there is no file that an annotation could stand at. */
+function read(text, source) {
+    try {
+        return parseYaml(array(ProbeSchema), text, source).value;
+    }
+    catch (error) {
+        throw error instanceof errors_UserError ? new errors_UserError(error.message) : error;
+    }
 }
 
 ;// CONCATENATED MODULE: ./actions/health-gate/lib/probes.js

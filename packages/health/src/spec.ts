@@ -144,7 +144,16 @@ export type ProbeSpec = z.output<typeof ProbeSchema>;
  * @throws UserError naming line, column and key of the first fault.
  */
 export function parseProbes(text: string, source: string): ProbeSpec[] {
-  const { value } = parseYaml(z.array(ProbeSchema), text, source);
+  const value = read(text, source);
   if (value.length === 0) throw new UserError(`${source}: it lists no probe`);
   return value;
+}
+
+/** The place is told in the message alone: there is no file that an annotation could stand at. */
+function read(text: string, source: string): ProbeSpec[] {
+  try {
+    return parseYaml(z.array(ProbeSchema), text, source).value;
+  } catch (error) {
+    throw error instanceof UserError ? new UserError(error.message) : error;
+  }
 }
