@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { whyNoHosts } from '@perlstack/local-cloud';
 import { fileJournal } from '@perlstack/procedure';
 import { batchSizes, deploy, type DeployOptions, type DeployResult, type Owner } from '@perlstack/release';
@@ -318,6 +318,46 @@ describeHosts(`the course of a roll-out${obstacle === null ? '' : ` (${obstacle}
         { event: 'succeeded', kind: 'deploy', release: serving, number: 1, reason: null },
       ]);
       expect(entries).toContainEqual(expect.objectContaining({ kind: 'rollback', event: 'succeeded' }));
+    });
+  });
+
+  describe('looks before it begins, and refuses', () => {
+    const DROP_IN = '/etc/systemd/system/shop@.service.d/by-hand.conf';
+    const dropIn = (text: string): string =>
+      `mkdir -p $(dirname ${DROP_IN}) && printf '[Service]\\n${text}\\n' >${DROP_IN} && systemctl daemon-reload`;
+
+    afterEach(async () => {
+      await site.ask('app-2', `rm -f ${DROP_IN} && systemctl daemon-reload`);
+    });
+
+    it.each([
+      [
+        'a unit that drops requests',
+        dropIn('KillMode=control-group'),
+        /^app-2: the unit has KillMode=control-group: SIGQUIT then goes/,
+      ],
+      [
+        'a unit that runs whatever `current` leads to',
+        dropIn('ExecStart=\\nExecStart=/usr/bin/starman --workers 2 /srv/shop/current/app.psgi'),
+        /^app-2: the unit runs \/srv\/shop\/current\/app\.psgi, which is not in the folder of its own release/,
+      ],
+    ])('%s', async (_what, make, message) => {
+      await site.ask('app-2', make);
+      await expect(roll(nextRelease())).rejects.toThrow(message);
+      expect(await servingOn()).toEqual(everywhere(serving));
+    });
+
+    it('connections to Starman that are kept open', async () => {
+      const file = '/etc/nginx/conf.d/shop.conf';
+      await site.ask(
+        'app-2',
+        `cp -a ${file} /root/before && sed -i 's/^upstream shop_current {/&\\nkeepalive 8;/' ${file}`,
+      );
+      try {
+        await expect(roll(nextRelease())).rejects.toThrow(/^app-2: nginx keeps connections to Starman open/);
+      } finally {
+        await site.ask('app-2', `mv /root/before ${file}`);
+      }
     });
   });
 

@@ -83100,6 +83100,41 @@ function findings_seconds(text) {
     return [...text.matchAll(/([\d.]+)(us|ms|s|min|h|d)\b/g)].reduce((sum, [, amount, unit = 's']) => sum + Number(amount) * (units[unit] ?? 1), 0);
 }
 
+;// CONCATENATED MODULE: ./packages/release/lib/capacity.js
+
+/**
+ * @param units Starman units on each host, each with its workers
+ * @param out hosts that are out of service at once
+ * @returns null where the workers of a host are not known
+ */
+function loadOf(app, facts, units, out) {
+    const workers = app.map(({ host }) => workersOf(facts.find((one) => one.host === host)) * units);
+    if (workers.some((count) => !(count > 0)))
+        return null;
+    const all = workers.reduce((sum, count) => sum + count, 0);
+    const gone = [...workers].sort((a, b) => b - a).slice(0, out);
+    const busy = app.reduce((sum, { inFlight }) => sum + inFlight, 0);
+    return { busy, workers: all, left: all - gone.reduce((sum, count) => sum + count, 0) };
+}
+/** What Starman's command line says; NaN where it says nothing. */
+function workersOf(facts) {
+    const command = facts?.unit.command ?? [];
+    const at = command.indexOf('--workers');
+    const joined = command.find((word) => word.startsWith('--workers='))?.slice('--workers='.length);
+    return Number(joined ?? (at < 0 ? Number.NaN : command[at + 1]));
+}
+/**
+ * A server that is taken out leaves its work to the others.
+ *
+ * @throws UserError when they could not carry what is going on at this moment
+ */
+function requireCapacity(load, out) {
+    if (load === null || load.busy <= load.left)
+        return;
+    throw new errors_UserError(`${load.busy} of ${load.workers} workers are busy now, and with ${out} ${out === 1 ? 'server' : 'servers'} out of service only ` +
+        `${load.left} are left: deploy with strategy "socket", in smaller batches, or when less is going on. Nothing was changed`);
+}
+
 ;// CONCATENATED MODULE: ./packages/release/lib/world.js
 /** True for an instance that runs or is about to. */
 const isLive = ({ active }) => active !== 'inactive' && active !== 'failed';
@@ -83459,6 +83494,7 @@ const mebibytes = (bytes) => `${Math.floor(bytes / MIB)} MiB`;
 
 
 
+
 const DEFAULT_PACE = { batch: [{ hosts: 1 }], canary: null, floor: 0.5, maxFailures: 0 };
 /**
  * The steps from what is there to a release that serves on every app host.
@@ -83512,6 +83548,10 @@ function courseOf(wanted, observed, lanes) {
     const takesOut = strategy === 'drain' && lanes.some(({ down, done }) => !down && !done);
     if (takesOut && spare < 1)
         throw new errors_UserError(belowFloor(wanted, lanes.length, total));
+    if (takesOut) {
+        const out = Math.max(...batchesOf(lanes, batch, total, Math.max(1, spare)).map(({ length }) => length));
+        requireCapacity(loadOf(observed.app, observed.facts.app, wanted.units, out), out);
+    }
     return {
         ...{ release, sha256, batch, canary, total },
         active: lanes.some(({ done }) => done) ? release : previousOf(lanes),

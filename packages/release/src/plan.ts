@@ -1,5 +1,6 @@
 import { UserError } from '@perlstack/stack';
-import { type BatchSize, spread } from './batch.js';
+import { batchesOf, type BatchSize, spread } from './batch.js';
+import { loadOf, requireCapacity } from './capacity.js';
 import { goodReleases, type Lane, lanesOf, previousOf, runs } from './lanes.js';
 import type { Modules } from './modules.js';
 import { holdAfter, idsOf, leaveOut, modulesStep } from './plan-steps.js';
@@ -115,6 +116,10 @@ function courseOf(wanted: Wanted, observed: Observed, lanes: readonly Lane[]): C
   const spare = lanes.length - Math.ceil(wanted.floor * total);
   const takesOut = strategy === 'drain' && lanes.some(({ down, done }) => !down && !done);
   if (takesOut && spare < 1) throw new UserError(belowFloor(wanted, lanes.length, total));
+  if (takesOut) {
+    const out = Math.max(...batchesOf(lanes, batch, total, Math.max(1, spare)).map(({ length }) => length));
+    requireCapacity(loadOf(observed.app, observed.facts.app, wanted.units, out), out);
+  }
   return {
     ...{ release, sha256, batch, canary, total },
     active: lanes.some(({ done }) => done) ? release : previousOf(lanes),
