@@ -21,7 +21,7 @@ import { connect, type Remote } from '@perlstack/remote';
 import { loadStack, messageOf, UserError } from '@perlstack/stack';
 import { declaration } from './declaration.js';
 import { closeDeployment, Deployment } from './deployment.js';
-import { planTable, releaseTable, sentenceOf, serverTable } from './report.js';
+import { canaryTable, planTable, releaseTable, sentenceOf, serverTable } from './report.js';
 
 type Inputs = InputsOf<typeof declaration>;
 type Context = PostContext<typeof declaration>;
@@ -145,6 +145,9 @@ async function rollOut(context: MainContext<typeof declaration>, options: Releas
   );
   output('result', result);
   reporter.section({ title: 'Servers', body: serverTable(result) });
+  if (result.canary) {
+    reporter.section({ title: `Canary: ${result.canary.reason}`, body: canaryTable(result.canary) });
+  }
   result.left.forEach(({ host, reason }) =>
     log.warning(`${host} was left out, and gets no requests: ${reason}`),
   );

@@ -1,5 +1,5 @@
 import { markdownTable } from '@perlstack/action';
-import type { DeployResult, Plan, ReleaseRecord } from '@perlstack/release';
+import type { CanaryVerdict, DeployResult, Figures, Plan, ReleaseRecord } from '@perlstack/release';
 import { formatDuration } from '@perlstack/stack';
 
 /** The servers of a roll-out and where the time of each went. */
@@ -19,6 +19,21 @@ export function planTable({ roll, finish }: Plan): string {
     ['Server', 'Step'],
     [...roll, ...finish].map(({ host, title }) => [host ?? 'all', title]),
   );
+}
+
+/** What the canary and the rest showed beside each other, and how sure the difference is. */
+export function canaryTable({ canary, rest, errorP, latencyP }: CanaryVerdict): string {
+  const row = (name: string, { requests, errors, p50, p95, p99 }: Figures): (string | number)[] => [
+    name,
+    requests,
+    errors,
+    requests === 0 ? '' : `${((100 * errors) / requests).toFixed(2)} %`,
+    ...[p50, p95, p99].map((ms) => (ms === null ? '' : formatDuration(ms))),
+  ];
+  const odds = ['p', '', '', errorP.toPrecision(2), '', latencyP.toPrecision(2), ''];
+  const titles = ['', 'Requests', 'Errors', 'Share', 'p50', 'p95', 'p99'];
+  const rows = [row('Canary', canary), row('Rest', rest), odds];
+  return markdownTable(titles, rows, ['l', 'r', 'r', 'r', 'r', 'r', 'r']);
 }
 
 /** How many releases a summary lists. */

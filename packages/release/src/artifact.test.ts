@@ -64,6 +64,41 @@ describe('checkArtifact accepts', () => {
   });
 });
 
+describe('what an artifact brings for building', () => {
+  const build = async (...members: Member[]) => (await check(gzipSync(tarOf([app, ...members])))).build;
+  const sha = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+  it('is nothing, where there is nothing', async () => {
+    expect(await build()).toEqual({
+      ...{ cpanfile: null, snapshot: null, vendored: false, hasLocal: false, archname: null, cpm: null },
+    });
+  });
+
+  it('is named with the digests of what names the dependencies', async () => {
+    const found = await build(
+      { path: './cpanfile', content: 'requires "A";' },
+      { path: 'cpanfile.snapshot', content: 'x'.repeat(3_000) },
+      { path: 'lib/cpanfile', content: 'not at the top' },
+      { path: 'vendor/cache/a.tar.gz', content: 'a' },
+      { path: 'bin/cpm', mode: 0o755, content: '#!' },
+    );
+    expect(found).toMatchObject({
+      ...{
+        cpanfile: sha('requires "A";'),
+        snapshot: sha('x'.repeat(3_000)),
+        vendored: true,
+        cpm: './bin/cpm',
+      },
+    });
+  });
+
+  it('are modules that are built already, for one kind of perl', async () => {
+    const path = 'local/lib/perl5/x86_64-linux-gnu-thread-multi/auto/A/A.so';
+    const found = await build({ path, content: 'x' }, { path: 'cpm', content: 'no program' });
+    expect(found).toMatchObject({ hasLocal: true, archname: 'x86_64-linux-gnu-thread-multi', cpm: null });
+  });
+});
+
 describe('checkArtifact refuses, in one line', () => {
   it.each<[string, Member[], RegExp]>([
     [

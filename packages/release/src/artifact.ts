@@ -30,6 +30,8 @@ export interface BuildFacts {
   readonly vendored: boolean;
   /** It brings modules that are built already, or something in their place. */
   readonly hasLocal: boolean;
+  /** The kind of perl for which the modules that it brings were compiled (`archname`); null where none was, or none tells. */
+  readonly archname: string | null;
   /** Path of its own cpm; null where it has none. */
   readonly cpm: string | null;
 }
@@ -80,6 +82,8 @@ export async function checkArtifact(
 
 const CPANFILE = 'cpanfile';
 const SNAPSHOT = 'cpanfile.snapshot';
+/** Where a local::lib has what is compiled. */
+const COMPILED = /^local\/lib\/perl5\/([^/]+-linux[^/]*)\//;
 
 function buildFacts(entries: readonly ArchiveEntry[], digests: ReadonlyMap<string, string>): BuildFacts {
   const paths = new Map(entries.map((entry) => [nameIn(entry.path), entry]));
@@ -90,6 +94,7 @@ function buildFacts(entries: readonly ArchiveEntry[], digests: ReadonlyMap<strin
     snapshot: digests.get(SNAPSHOT) ?? null,
     vendored: names.some((name) => name.startsWith('vendor/cache/')),
     hasLocal: names.some((name) => name === 'local' || name.startsWith('local/')),
+    archname: names.map((name) => COMPILED.exec(name)?.[1]).find((name) => name !== undefined) ?? null,
     cpm: programs[0] === undefined ? null : `./${programs[0]}`,
   };
 }

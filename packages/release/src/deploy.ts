@@ -18,7 +18,7 @@ import { type Hands, ReleaseFault } from './hands.js';
 import { acquirePatiently, type Lease, type Owner } from './lease.js';
 import { askAgain, isOutOfReach, observe } from './observe.js';
 import { setServer } from './out-of-service.js';
-import { modulesOf } from './modules.js';
+import { modulesOf, requireArchname } from './modules.js';
 import { type Finding, findingsOf } from './preflight/findings.js';
 import { DEFAULT_PACE, type Pace, type Plan, plan, type Strategy, type Wanted } from './plan.js';
 import { leaveOut } from './plan-steps.js';
@@ -86,6 +86,7 @@ async function prospectOf(site: Site, options: ReleaseOptions, artifact: Artifac
   const seen = await observe(site, options.release, signal);
   const release = options.release ?? releaseBefore(seen);
   const observed = options.release === undefined ? await askAgain(site, seen, release, signal) : seen;
+  if (artifact !== null) requireArchname(artifact.build, observed.facts.app);
   const steps = plan(wantedOf(options, site, release, artifact, observed), observed);
   const warnings = steps.roll.length === 0 ? [] : warningsOf(site, options, observed);
   return { release, observed, plan: steps, warnings };
@@ -295,7 +296,7 @@ async function rollOut(
   };
   const tolerance: Tolerance = {
     maxFailures: options.maxFailures ?? DEFAULT_PACE.maxFailures,
-    never: steps.roll.flatMap((one) => (one.kind === 'bake' ? one.hosts : [])),
+    never: steps.roll.flatMap(indispensable),
     journal,
     onEvent,
   };
@@ -322,6 +323,13 @@ async function rollOut(
   };
 }
 
+/** A canary that fails has said all there is to say; without a migration, or modules, the others can't go on. */
+function indispensable(step: ReleaseStep): readonly string[] {
+  if (step.kind === 'bake') return step.hosts;
+  if (step.kind === 'migrate') return [step.host];
+  return step.kind === 'modules' ? [step.source ?? step.host] : [];
+}
+
 const withoutWebHosts = (site: Site, { unreachable }: Observed): Site => ({
   ...site,
   webHosts: site.webHosts.filter(({ name }) => !unreachable.some(({ host }) => host === name)),
@@ -344,8 +352,8 @@ async function settle(run: Run, release: string): Promise<End> {
   const { hands, steps, lease, journal, onEvent, tolerance, cancel } = run;
   if (steps.roll.length + steps.finish.length === 0) return { outcome: 'nothing-to-do' };
   const signal = cancel ? AbortSignal.any([cancel, lease.lost]) : lease.lost;
-  const act = tolerating(handlers(hands), hands, tolerance);
-  const rolled = await execute(steps.roll, act, {
+  const act = handlers(hands);
+  const rolled = await execute(steps.roll, tolerating(act, hands, tolerance), {
     signal,
     onEvent,
     journal: { ...journal, settle: () => undefined },
@@ -354,7 +362,8 @@ async function settle(run: Run, release: string): Promise<End> {
   // From here on nobody goes back: what the journal still holds is the lock alone.
   journal.settle();
   journal.append({ step: LOCK, state: 'started' });
-  const finished = await execute(steps.finish, act, { signal, onEvent });
+  const finishing = steps.finish.filter(({ host }) => !hands.left.has(host));
+  const finished = await execute(finishing, act, { signal, onEvent });
   const left = finished.failures.map(({ error }) => `left to the next deploy: ${messageOf(error)}`);
   if (finished.state === 'cancelled')
     left.push('cancelled while cleaning up: old instances are left to the next deploy');

@@ -1,12 +1,19 @@
 import { describe, expect, it } from '@jest/globals';
 import { parseStack } from '@perlstack/stack';
 import type { BuildFacts } from './artifact.js';
-import { modulesOf } from './modules.js';
+import { modulesOf, requireArchname } from './modules.js';
 import type { AppFacts } from './preflight/facts.js';
 
 const stackWith = (build: object) =>
   parseStack(JSON.stringify({ stack: 'shop', region: 'us-ord', app: { build } }), 'perlstack.yml').stack;
-const facts: BuildFacts = { cpanfile: 'c', snapshot: 's', vendored: false, hasLocal: false, cpm: null };
+const facts: BuildFacts = {
+  cpanfile: 'c',
+  snapshot: 's',
+  vendored: false,
+  hasLocal: false,
+  archname: null,
+  cpm: null,
+};
 const host = (name: string, perl = '5.40.1 x86_64-linux-gnu-thread-multi'): AppFacts => ({
   host: name,
   unit: { killMode: '', killSignal: '', timeoutStop: '', workingDirectory: '', command: [] },
@@ -64,5 +71,21 @@ describe('modulesOf', () => {
     ],
   ])('is refused %s', (_what, more, facing, message) => {
     expect(() => modulesOf(carton, { ...facts, ...more }, facing)).toThrow(message);
+  });
+});
+
+describe('modules that an artifact brings', () => {
+  const brings = (archname: string | null): BuildFacts => ({ ...facts, hasLocal: true, archname });
+
+  it('fit where perl is of their kind, and where nothing tells', () => {
+    expect(() => requireArchname(brings('x86_64-linux-gnu-thread-multi'), hosts)).not.toThrow();
+    expect(() => requireArchname(brings(null), hosts)).not.toThrow();
+    expect(() => requireArchname(brings('aarch64-linux'), [host('app-1', '')])).not.toThrow();
+  });
+
+  it('are refused where it is another one', () => {
+    expect(() => requireArchname(brings('aarch64-linux-gnu-thread-multi'), hosts)).toThrow(
+      /compiled for aarch64-linux-gnu-thread-multi, and app-1 has perl 5\.40\.1 x86_64-linux-gnu-thread-multi/,
+    );
   });
 });

@@ -18,6 +18,21 @@ export interface Modules {
 }
 
 /**
+ * Modules that an artifact brings fit one kind of perl: on another one the application would not load, on one server after the
+ * other.
+ *
+ * @throws UserError naming the first host that has another
+ */
+export function requireArchname({ archname }: BuildFacts, hosts: readonly AppFacts[]): void {
+  const other = hosts.find(({ perl }) => archname !== null && perl !== '' && perl.split(' ')[1] !== archname);
+  if (other === undefined) return;
+  throw new UserError(
+    `the artifact brings modules that were compiled for ${archname}, and ${other.host} has perl ${other.perl}: build it where the same ` +
+      'perl is installed, or on a host ("app.build: { with: carton }"). Nothing was changed',
+  );
+}
+
+/**
  * What is to be built on a host.
  *
  * @returns null where nothing is

@@ -442,6 +442,11 @@ describe('hosts out of reach', () => {
     expect(idle.roll).toEqual([]);
   });
 
+  it('that an earlier deploy left out stay out, whatever becomes of this one', () => {
+    const state = world(two, ['10.0.0.3:5000'], { unreachable: [gone('app-3')] });
+    expect(ids(plan({ ...wanted, maxFailures: 1 }, state).roll)).not.toContain('app-3/leave-out');
+  });
+
   it('are never so many that less than the floor is left', () => {
     const unreachable = [gone('app-2'), gone('app-3')];
     const state = world([on('app-1', 'r1')], [], { unreachable });

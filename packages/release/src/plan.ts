@@ -75,7 +75,7 @@ export function plan(wanted: Wanted, observed: Observed): Plan {
   );
   const open = lanes.filter((lane) => !lane.done);
   for (const { host } of open) requireRoom(host, wanted);
-  const left = observed.unreachable.filter(({ tier }) => tier === 'app').map(({ host }) => leaveOut(host));
+  const left = toLeaveOut(wanted, observed).map(leaveOut);
   const stranded = lanes.filter((lane) => lane.done && lane.down).flatMap(backIntoService);
   const course = courseOf(wanted, observed, lanes);
   const roll =
@@ -88,6 +88,12 @@ export function plan(wanted: Wanted, observed: Observed): Plan {
     previous: previousOf(lanes),
     done: lanes.filter((lane) => lane.done).map((lane) => lane.host.host),
   };
+}
+
+/** Those out of reach, but for whom an earlier deploy left out: nothing that this one undoes may put them back. */
+function toLeaveOut({ addresses }: Wanted, { unreachable, web }: Observed): string[] {
+  const isOut = (host: string): boolean => web.every(({ down }) => down.includes(addresses[host] ?? ''));
+  return unreachable.filter(({ tier, host }) => tier === 'app' && !isOut(host)).map(({ host }) => host);
 }
 
 /** A host that is not touched otherwise gives its modules to the others. */

@@ -10,7 +10,7 @@ import type { ReleaseStep } from './steps.js';
 export interface Tolerance {
   /** How many app hosts may fail before the roll-out does; those that were out of reach from the start count. */
   readonly maxFailures: number;
-  /** Hosts that may not: a canary that fails has said all there is to say. */
+  /** Hosts that may not: a canary, and those on which the others depend. */
   readonly never: readonly string[];
   readonly journal: Journal;
   readonly onEvent: (event: StepEvent) => void;

@@ -1,0 +1,121 @@
+import { describe, expect, it } from '@jest/globals';
+import { execute, type Handlers, noJournal } from '@perlstack/procedure';
+import { ConnectError, RemoteError } from '@perlstack/remote';
+import type { Host } from '@perlstack/stack';
+import type { Hands } from './hands.js';
+import type { ReleaseStep } from './steps.js';
+import { givingUp, tolerating } from './tolerate.js';
+
+const NAMES = ['app-1', 'app-2', 'app-3'];
+
+/** Hands on hosts of which only the commands are noted. */
+function handsOn(said: string[]): Hands {
+  const hosts = (names: string[]) =>
+    names.map((name) => ({ name, privateAddress: `10.0.0.${name.at(-1)}` }) as Host);
+  const remote = {
+    script: async (host: string, _script: string, args: readonly string[] = []) => {
+      said.push(`${host} ${args.join(' ')}`);
+      return { code: 0, stdout: '', stderr: '', truncated: false };
+    },
+  };
+  const layout = {
+    user: 'shop',
+    home: '',
+    releases: '',
+    current: '',
+    socketLink: '',
+    runDirectory: '',
+    environmentFile: '',
+    template: 'shop@.service',
+  };
+  const site = { appHosts: hosts(NAMES), webHosts: hosts(['web-1']), remote, layout };
+  return { site: site as unknown as Hands['site'], owner: { id: 'run' }, left: new Map(), packs: new Map() };
+}
+
+const steps = (...hosts: string[]): ReleaseStep[] =>
+  hosts.flatMap((host): ReleaseStep[] => [
+    { id: `${host}/boot`, kind: 'boot', title: 'boot', host, release: 'r2' },
+    { id: `${host}/prove`, kind: 'prove', title: 'prove', host, release: 'r2', after: [`${host}/boot`] },
+    { id: `${host}/gate`, kind: 'gate', title: 'gate', host, release: 'r2', after: [`${host}/prove`] },
+  ]);
+
+/** Steps that note what they do; those named fail. */
+function handlersOf(log: string[], failing: readonly string[]): Handlers<ReleaseStep> {
+  const handler = {
+    run: async ({ id }: ReleaseStep) => {
+      log.push(id);
+      if (failing.includes(id)) throw new Error(`${id} is broken`);
+    },
+    undo: async ({ id }: ReleaseStep) => void log.push(`undo ${id}`),
+  };
+  const kinds = ['boot', 'prove', 'gate', 'leave-out'].map((kind) => [kind, handler]);
+  return Object.fromEntries(kinds) as Handlers<ReleaseStep>;
+}
+
+async function run(failing: readonly string[], maxFailures: number, never: readonly string[] = []) {
+  const [log, said]: [string[], string[]] = [[], []];
+  const hands = handsOn(said);
+  const tolerance = { maxFailures, never, journal: noJournal, onEvent: () => undefined };
+  const outcome = await execute(steps(...NAMES), tolerating(handlersOf(log, failing), hands, tolerance));
+  return { log, said, hands, outcome };
+}
+
+describe('a host that may fail', () => {
+  it('is put back, gets no requests, and is not touched any more', async () => {
+    const { log, said, hands, outcome } = await run(['app-2/prove'], 1);
+    expect(outcome.state).toBe('succeeded');
+    expect(log.filter((line) => line.includes('app-2'))).toEqual([
+      ...['app-2/boot', 'app-2/prove', 'undo app-2/prove', 'undo app-2/boot'],
+    ]);
+    expect([...hands.left]).toEqual([['app-2', { reason: 'app-2/prove is broken', restored: true }]]);
+    expect(said).toEqual(['web-1 down 10.0.0.2:5000']);
+    expect(outcome.changed).toEqual(expect.arrayContaining(['app-1/gate', 'app-3/gate']));
+  });
+
+  it('is one, where one may', async () => {
+    const { outcome } = await run(['app-2/prove', 'app-3/gate'], 1);
+    expect(outcome.state).toBe('failed');
+  });
+
+  it('is none of those on which the others depend', async () => {
+    const { outcome, said } = await run(['app-1/prove'], 1, ['app-1']);
+    expect(outcome.state).toBe('failed');
+    expect(said).toEqual([]);
+  });
+
+  it('is none where nobody said so', async () => {
+    expect((await run(['app-3/gate'], 0)).outcome.state).toBe('failed');
+  });
+});
+
+describe('the undo of a host that is gone', () => {
+  const context = { signal: new AbortController().signal, progress: () => undefined };
+  const lost = new RemoteError({ host: 'app-1', command: 'x', reason: 'lost', why: 'was lost' });
+  const [boot] = steps('app-1') as [ReleaseStep];
+
+  function counting(...errors: Error[]) {
+    let tries = 0;
+    const undo = async (): Promise<void> => {
+      tries += 1;
+      const error = errors.shift();
+      if (error) throw error;
+    };
+    const handlers = givingUp({
+      boot: { run: async () => undefined, undo },
+    } as unknown as Handlers<ReleaseStep>);
+    return { undo: () => handlers.boot.undo?.(boot as never, context), tries: () => tries };
+  }
+
+  it('is tried once more when only the connection was lost', async () => {
+    const { undo, tries } = counting(lost);
+    await undo();
+    expect(tries()).toBe(2);
+  });
+
+  it('is not waited for again, once it is known to be gone', async () => {
+    const { undo, tries } = counting(lost, new ConnectError('app-1', 'unreachable', 'gone'));
+    await expect(undo()).rejects.toThrow('gone');
+    await expect(undo()).rejects.toThrow('gone');
+    expect(tries()).toBe(2);
+  });
+});
