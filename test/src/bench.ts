@@ -3,6 +3,7 @@ import { messageOf } from '@perlstack/stack';
 import { benchActions } from './bench/actions.js';
 import { benchConverge } from './bench/converge.js';
 import { benchDeploy, type DeployBenchOptions } from './bench/deploy.js';
+import { benchMethods } from './bench/methods.js';
 import { type BenchmarkReport, tableOf, writeReport } from './bench/report.js';
 import { benchTorture } from './bench/torture.js';
 
@@ -16,6 +17,7 @@ const BENCHMARKS: Readonly<
   actions: benchActions,
   converge: benchConverge,
   deploy: benchDeploy,
+  methods: benchMethods,
   torture: benchTorture,
 };
 

@@ -102,4 +102,19 @@ post '/orders' => sub ($c) {
 $switch->at_start;
 $orders->prepare;
 
-app->start;
+# An answer that comes piece by piece, as a long export does; under PSGI Mojolicious would send it whole.
+sub stream ($env) {
+    my ($ms) = $env->{QUERY_STRING} =~ /\bms=(\d+)/;
+    return sub ($respond) {
+        my $out = $respond->([200, ['Content-Type' => 'text/plain']]);
+        for my $piece (1 .. 10) {
+            $out->write("$piece\n");
+            rest(int(($ms // 1_000) / 10));
+        }
+        $out->write("end\n");
+        $out->close;
+    };
+}
+
+my $app = app->start;
+ref $app eq 'CODE' ? sub ($env) { $env->{PATH_INFO} eq '/stream' ? stream($env) : $app->($env) } : $app;
