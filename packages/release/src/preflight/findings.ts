@@ -201,22 +201,15 @@ const SOUND_STARMAN = 0.4017;
 function starmanFindings({ host, starman }: AppFacts, nginx: readonly NginxDirective[]): Finding[] {
   if (starman === '' || Number(starman) >= SOUND_STARMAN) return [];
   const unbuffered = allOf(nginx, 'proxy_request_buffering').some(({ words }) => words[0] === 'off');
-  const what = `Starman ${starman} drops a request whose body is still being sent when it is told to stop (mended in ${SOUND_STARMAN})`;
-  return unbuffered
-    ? [
-        finding(
-          host,
-          'refuse',
-          `${what}, and nginx hands bodies on as they come (proxy_request_buffering off); set it on`,
-        ),
-      ]
-    : [
-        finding(
-          host,
-          'warn',
-          `${what}; nginx sends it whole bodies, so only what takes longer than app.drainTimeout is at risk`,
-        ),
-      ];
+  if (!unbuffered) return [];
+  return [
+    finding(
+      host,
+      'refuse',
+      `Starman ${starman} drops a request whose body is still being sent when it is told to stop (mended in ${SOUND_STARMAN}), and nginx ` +
+        'hands bodies on as they come (proxy_request_buffering off); set it on',
+    ),
+  ];
 }
 
 /** Compiled modules fit one perl; a release that works on one host may not load on the next. */
