@@ -82241,6 +82241,19 @@ function place_prefixOf(stack, index) {
 
 
 /**
+ * Modules that an artifact brings fit one kind of perl: on another one the application would not load, on one server after the
+ * other.
+ *
+ * @throws UserError naming the first host that has another
+ */
+function requireArchname({ archname }, hosts) {
+    const other = hosts.find(({ perl }) => archname !== null && perl !== '' && perl.split(' ')[1] !== archname);
+    if (other === undefined)
+        return;
+    throw new errors_UserError(`the artifact brings modules that were compiled for ${archname}, and ${other.host} has perl ${other.perl}: build it where the same ` +
+        'perl is installed, or on a host ("app.build: { with: carton }"). Nothing was changed');
+}
+/**
  * What is to be built on a host.
  *
  * @returns null where nothing is
@@ -82299,13 +82312,23 @@ part=$trees/.$key.partial
 install -d -m 755 "$trees"
 exec 9>"$trees/.lock"
 flock 9
-trap 'rm -rf "$part" "$part.tar.zst"' EXIT
-rm -rf "$part" "$part.tar.zst"
+build_unit=perlstack-build-$user.service
+# One that goes on although who started it is gone would build in the same folder.
+systemctl stop "$build_unit" 2>/dev/null || true
+trap 'rm -rf "$part" "$part.local" "$part.tar.zst"' EXIT
+rm -rf "$trees"/.*.partial*
 settle() {
   chown -hR root:root "$1"
   chmod -R u=rwX,go=rX,ug-s "$1"
   sync -f "$1"
   mv -T "$1" "$trees/$key"
+}
+as_builder() {
+  systemctl reset-failed "$build_unit" 2>/dev/null || true
+  systemd-run --quiet --wait --pipe --collect --unit="$build_unit" -p "User=$user" -p "Group=$user" \
+    -p "WorkingDirectory=$part" -p "RuntimeMaxSec=$limit" -p "Environment=HOME=$part/.home" -p Environment=PERL_MM_USE_DEFAULT=1 \
+    -p NoNewPrivileges=yes -p ProtectSystem=strict -p "ReadWritePaths=$part" -p ProtectHome=yes -p PrivateTmp=yes \
+    -p OOMScoreAdjust=900 -p Nice=10 -- "$@" </dev/null >&2
 }
 build() {
   install -d -m 700 "$part"
@@ -82316,11 +82339,12 @@ build() {
   shift
   case $program in */*) program=$part/$program ;; *) program=$(command -v "$program" || echo "$program") ;; esac
   [ -x "$program" ] || { echo "there is no \${program##*/} on this host" >&2; return 1; }
-  systemd-run --quiet --wait --pipe --collect --unit="perlstack-build-$user-$$" -p "User=$user" -p "Group=$user" \
-    -p "WorkingDirectory=$part" -p "RuntimeMaxSec=$limit" -p "Environment=HOME=$part/.home" -p Environment=PERL_MM_USE_DEFAULT=1 \
-    -p NoNewPrivileges=yes -p ProtectSystem=strict -p "ReadWritePaths=$part" -p ProtectHome=yes -p PrivateTmp=yes \
-    -- "$program" "$@" </dev/null >&2 && [ -d "$part/local" ] && return
-  cat "$part"/.home/.cpanm/work/*/build.log "$part"/.home/.perl-cpm/build.log 2>/dev/null | tail -n 30 >&2
+  # What was built is not ours to trust: a link in its place, or in that of a log, would lead root to somebody else's files.
+  if as_builder "$program" "$@"; then
+    [ -e "$part/local" ] || [ -L "$part/local" ] || install -d "$part/local/lib/perl5"
+    [ ! -d "$part/local" ] || [ -L "$part/local" ] || return 0
+  fi
+  as_builder sh -c 'cat .home/.cpanm/work/*/build.log .home/.perl-cpm/build.log 2>/dev/null | tail -n 30' || true
   return 1
 }
 if [ -d "$trees/$key" ]; then how='from cache'
@@ -82804,6 +82828,8 @@ async function checkArtifact(path, expected, limits = DEFAULT_LIMITS) {
 }
 const CPANFILE = 'cpanfile';
 const SNAPSHOT = 'cpanfile.snapshot';
+/** Where a local::lib has what is compiled. */
+const COMPILED = /^local\/lib\/perl5\/([^/]+-linux[^/]*)\//;
 function buildFacts(entries, digests) {
     const paths = new Map(entries.map((entry) => [nameIn(entry.path), entry]));
     const programs = ['bin/cpm', 'cpm'].filter((path) => ((paths.get(path)?.mode ?? 0) & 0o111) !== 0);
@@ -82813,6 +82839,7 @@ function buildFacts(entries, digests) {
         snapshot: digests.get(SNAPSHOT) ?? null,
         vendored: names.some((name) => name.startsWith('vendor/cache/')),
         hasLocal: names.some((name) => name === 'local' || name.startsWith('local/')),
+        archname: names.map((name) => COMPILED.exec(name)?.[1]).find((name) => name !== undefined) ?? null,
         cpm: programs[0] === undefined ? null : `./${programs[0]}`,
     };
 }
@@ -83076,14 +83103,12 @@ function starmanFindings({ host, starman }, nginx) {
     if (starman === '' || Number(starman) >= SOUND_STARMAN)
         return [];
     const unbuffered = allOf(nginx, 'proxy_request_buffering').some(({ words }) => words[0] === 'off');
-    const what = `Starman ${starman} drops a request whose body is still being sent when it is told to stop (mended in ${SOUND_STARMAN})`;
-    return unbuffered
-        ? [
-            finding(host, 'refuse', `${what}, and nginx hands bodies on as they come (proxy_request_buffering off); set it on`),
-        ]
-        : [
-            finding(host, 'warn', `${what}; nginx sends it whole bodies, so only what takes longer than app.drainTimeout is at risk`),
-        ];
+    if (!unbuffered)
+        return [];
+    return [
+        finding(host, 'refuse', `Starman ${starman} drops a request whose body is still being sent when it is told to stop (mended in ${SOUND_STARMAN}), and nginx ` +
+            'hands bodies on as they come (proxy_request_buffering off); set it on'),
+    ];
 }
 /** Compiled modules fit one perl; a release that works on one host may not load on the next. */
 function perlFindings(app) {
@@ -83511,7 +83536,7 @@ function plan(wanted, observed) {
     const open = lanes.filter((lane) => !lane.done);
     for (const { host } of open)
         requireRoom(host, wanted);
-    const left = observed.unreachable.filter(({ tier }) => tier === 'app').map(({ host }) => leaveOut(host));
+    const left = toLeaveOut(wanted, observed).map(leaveOut);
     const stranded = lanes.filter((lane) => lane.done && lane.down).flatMap(backIntoService);
     const course = courseOf(wanted, observed, lanes);
     const roll = wanted.strategy === 'socket' ? rollBySocket(course, open) : rollByDrain(course, open, idsOf(stranded));
@@ -83523,6 +83548,11 @@ function plan(wanted, observed) {
         previous: previousOf(lanes),
         done: lanes.filter((lane) => lane.done).map((lane) => lane.host.host),
     };
+}
+/** Those out of reach, but for whom an earlier deploy left out: nothing that this one undoes may put them back. */
+function toLeaveOut({ addresses }, { unreachable, web }) {
+    const isOut = (host) => web.every(({ down }) => down.includes(addresses[host] ?? ''));
+    return unreachable.filter(({ tier, host }) => tier === 'app' && !isOut(host)).map(({ host }) => host);
 }
 /** A host that is not touched otherwise gives its modules to the others. */
 function seedOf({ modules, release }, open) {
@@ -83803,6 +83833,8 @@ async function prospectOf(site, options, artifact) {
     const seen = await observe(site, options.release, signal);
     const release = options.release ?? releaseBefore(seen);
     const observed = options.release === undefined ? await askAgain(site, seen, release, signal) : seen;
+    if (artifact !== null)
+        requireArchname(artifact.build, observed.facts.app);
     const steps = plan(wantedOf(options, site, release, artifact, observed), observed);
     const warnings = steps.roll.length === 0 ? [] : warningsOf(site, options, observed);
     return { release, observed, plan: steps, warnings };
@@ -83974,7 +84006,7 @@ async function rollOut(options, wholeSite, { plan: steps, observed, release }, l
     };
     const tolerance = {
         maxFailures: options.maxFailures ?? DEFAULT_PACE.maxFailures,
-        never: steps.roll.flatMap((one) => (one.kind === 'bake' ? one.hosts : [])),
+        never: steps.roll.flatMap(indispensable),
         journal,
         onEvent,
     };
@@ -83996,6 +84028,14 @@ async function rollOut(options, wholeSite, { plan: steps, observed, release }, l
         ...end,
     };
 }
+/** A canary that fails has said all there is to say; without a migration, or modules, the others can't go on. */
+function indispensable(step) {
+    if (step.kind === 'bake')
+        return step.hosts;
+    if (step.kind === 'migrate')
+        return [step.host];
+    return step.kind === 'modules' ? [step.source ?? step.host] : [];
+}
 const withoutWebHosts = (site, { unreachable }) => ({
     ...site,
     webHosts: site.webHosts.filter(({ name }) => !unreachable.some(({ host }) => host === name)),
@@ -84005,8 +84045,8 @@ async function deploy_settle(run, release) {
     if (steps.roll.length + steps.finish.length === 0)
         return { outcome: 'nothing-to-do' };
     const signal = cancel ? AbortSignal.any([cancel, lease.lost]) : lease.lost;
-    const act = tolerating(handlers(hands), hands, tolerance);
-    const rolled = await execute(steps.roll, act, {
+    const act = handlers(hands);
+    const rolled = await execute(steps.roll, tolerating(act, hands, tolerance), {
         signal,
         onEvent,
         journal: { ...journal, settle: () => undefined },
@@ -84016,7 +84056,8 @@ async function deploy_settle(run, release) {
     // From here on nobody goes back: what the journal still holds is the lock alone.
     journal.settle();
     journal.append({ step: LOCK, state: 'started' });
-    const finished = await execute(steps.finish, act, { signal, onEvent });
+    const finishing = steps.finish.filter(({ host }) => !hands.left.has(host));
+    const finished = await execute(finishing, act, { signal, onEvent });
     const left = finished.failures.map(({ error }) => `left to the next deploy: ${errors_messageOf(error)}`);
     if (finished.state === 'cancelled')
         left.push('cancelled while cleaning up: old instances are left to the next deploy');
@@ -91950,6 +91991,20 @@ function serverTable({ servers }) {
 function planTable({ roll, finish }) {
     return table_markdownTable(['Server', 'Step'], [...roll, ...finish].map(({ host, title }) => [host ?? 'all', title]));
 }
+/** What the canary and the rest showed beside each other, and how sure the difference is. */
+function canaryTable({ canary, rest, errorP, latencyP }) {
+    const row = (name, { requests, errors, p50, p95, p99 }) => [
+        name,
+        requests,
+        errors,
+        requests === 0 ? '' : `${((100 * errors) / requests).toFixed(2)} %`,
+        ...[p50, p95, p99].map((ms) => (ms === null ? '' : formatDuration(ms))),
+    ];
+    const odds = ['p', '', '', errorP.toPrecision(2), '', latencyP.toPrecision(2), ''];
+    const titles = ['', 'Requests', 'Errors', 'Share', 'p50', 'p95', 'p99'];
+    const rows = [row('Canary', canary), row('Rest', rest), odds];
+    return table_markdownTable(titles, rows, ['l', 'r', 'r', 'r', 'r', 'r', 'r']);
+}
 /** How many releases a summary lists. */
 const MOST_RELEASES = 10;
 /** The releases before: who deployed them when, what came of it, and which of them can be gone back to. */
@@ -92107,6 +92162,9 @@ async function main_rollOut(context, options) {
     output('servers', result.servers.map(({ name, seconds }) => ({ name, seconds })));
     output('result', result);
     reporter.section({ title: 'Servers', body: serverTable(result) });
+    if (result.canary) {
+        reporter.section({ title: `Canary: ${result.canary.reason}`, body: canaryTable(result.canary) });
+    }
     result.left.forEach(({ host, reason }) => log.warning(`${host} was left out, and gets no requests: ${reason}`));
     if (result.history.length > 0)
         reporter.section({ title: 'Releases before', body: releaseTable(result.history) });
