@@ -783,7 +783,7 @@ describe('an input', () => {
     [
       'rolling-deploy-starman',
       deploy({ 'dry-run': 'true' }),
-      'Input "dry-run": there is no such input; allowed: stack-file, inventory, ssh-private-key, mode, artifact, sha256, release, strategy, timeout, summary',
+      'Input "dry-run": there is no such input; allowed: stack-file, inventory, ssh-private-key, mode, artifact, sha256, release, to, strategy, batch, canary, bake, capacity-floor, max-failures, lock-wait, allow-older, timeout, github-token, environment, environment-url, summary',
     ],
   ])('that %s does not know', async (_, attempt, message) => {
     expect(await refusal(attempt)).toBe(message);
@@ -846,7 +846,7 @@ describe('an input', () => {
       healthGate({ urls: 'shop.example.com' }),
       'Input "urls": "shop.example.com" is no URL that begins with http:// or https://',
     ],
-    ['probes', healthGate({ urls: '' }), 'Nothing to probe: set the input "urls", "tcp", or both'],
+    ['probes', healthGate({ urls: '' }), 'Nothing to probe: set the input "urls", "tcp" or "probes"'],
     [
       'an address and a port',
       healthGate({ tcp: '127.0.0.1' }),
