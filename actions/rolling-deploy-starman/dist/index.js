@@ -80430,7 +80430,10 @@ function nameOf(probe) {
         return `certificate of ${probe.servername ?? probe.address} port ${probe.port}${by}`;
     if (probe.kind === 'program')
         return `${probe.argv[0] ?? ''} on ${probe.from}`;
-    const { pathname, search, href } = new URL(probe.url);
+    const url = new URL(probe.url);
+    // A login in a URL is for the server alone.
+    [url.username, url.password] = ['', ''];
+    const { pathname, search, href } = url;
     return `${probe.socket === undefined ? href : `${probe.socket} ${pathname}${search}`}${by}`;
 }
 
@@ -80452,7 +80455,8 @@ function judge(probe, answers) {
         return evidence(false, 'no answer');
     if (probe.kind === 'program') {
         const { ok, seen } = answer.kind === 'program' ? probe.judge(answer.code, answer.output) : NOTHING;
-        return evidence(ok, judge_short(seen));
+        const late = ok && probe.latencyMs !== undefined && answer.ms > probe.latencyMs;
+        return evidence(ok && !late, late ? `${judge_short(seen)}, slower than ${probe.latencyMs} ms` : judge_short(seen));
     }
     const { complaint, seen } = probe.kind === 'tls' ? certificate(probe, answer) : httpOrTcp(probe, answers);
     if (complaint !== undefined)
@@ -80719,7 +80723,7 @@ async function get(request, signal) {
         const url = new URL(target, asked.url);
         if (!/^https?:$/.test(url.protocol))
             return answer;
-        const same = url.host === new URL(asked.url).host;
+        const same = url.origin === new URL(asked.url).origin;
         asked = { ...asked, url: url.href, headers: same ? asked.headers : {} };
     }
 }
@@ -80857,7 +80861,8 @@ function lineOf(request) {
     const lines = [
         `url = ${curlString(request.url)}`,
         'globoff',
-        ...(request.redirects === 0
+        // curl would take headers of ours to any other host.
+        ...(request.redirects === 0 || Object.keys(request.headers).length > 0
             ? []
             : ['location', `max-redirs = ${request.redirects}`, 'proto-redir = "=http,https"']),
         ...(request.socket === undefined ? [] : [`unix-socket = ${curlString(request.socket)}`]),
@@ -81052,12 +81057,16 @@ async function gate(options) {
     const tries = [];
     let stopped;
     let healthySince;
-    const isHeld = () => healthySince !== undefined && elapsed() - healthySince >= holdMs;
+    // Up to the last success: silence after it says nothing of health.
+    let healthyUntil = 0;
+    const isHeld = () => healthySince !== undefined && healthyUntil - healthySince >= holdMs;
     while (stopped === undefined) {
         const burst = await nextTries(options, tries, Math.max(1, Math.ceil(timeoutMs - elapsed())));
         if (!signal?.aborted)
             gate_record(options, tries, burst, elapsed() >= timeoutMs);
-        healthySince = streakOf(tries, need) >= successes ? (healthySince ?? elapsed()) : undefined;
+        if (succeeded(burst.at(-1) ?? [], need))
+            healthyUntil = elapsed();
+        healthySince = streakOf(tries, need) >= successes ? (healthySince ?? healthyUntil) : undefined;
         if (isHeld())
             break;
         stopped = await whyStop(options, burst);

@@ -57,11 +57,14 @@ export async function gate(options: GateOptions): Promise<Verdict> {
   const tries: Try[] = [];
   let stopped: string | undefined;
   let healthySince: number | undefined;
-  const isHeld = (): boolean => healthySince !== undefined && elapsed() - healthySince >= holdMs;
+  // Up to the last success: silence after it says nothing of health.
+  let healthyUntil = 0;
+  const isHeld = (): boolean => healthySince !== undefined && healthyUntil - healthySince >= holdMs;
   while (stopped === undefined) {
     const burst = await nextTries(options, tries, Math.max(1, Math.ceil(timeoutMs - elapsed())));
     if (!signal?.aborted) record(options, tries, burst, elapsed() >= timeoutMs);
-    healthySince = streakOf(tries, need) >= successes ? (healthySince ?? elapsed()) : undefined;
+    if (succeeded(burst.at(-1) ?? [], need)) healthyUntil = elapsed();
+    healthySince = streakOf(tries, need) >= successes ? (healthySince ?? healthyUntil) : undefined;
     if (isHeld()) break;
     stopped = await whyStop(options, burst);
     if (elapsed() + intervalMs >= timeoutMs) break;

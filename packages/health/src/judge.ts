@@ -38,7 +38,8 @@ export function judge(probe: Probe, answers: readonly Answer[]): Evidence {
   if (!answer) return evidence(false, 'no answer');
   if (probe.kind === 'program') {
     const { ok, seen } = answer.kind === 'program' ? probe.judge(answer.code, answer.output) : NOTHING;
-    return evidence(ok, short(seen));
+    const late = ok && probe.latencyMs !== undefined && answer.ms > probe.latencyMs;
+    return evidence(ok && !late, late ? `${short(seen)}, slower than ${probe.latencyMs} ms` : short(seen));
   }
   const { complaint, seen } = probe.kind === 'tls' ? certificate(probe, answer) : httpOrTcp(probe, answers);
   if (complaint !== undefined) return evidence(false, complaint);

@@ -101,7 +101,7 @@ async function get(request: Extract<Request, { kind: 'http' }>, signal: AbortSig
     if (left === 0 || answer.status < 300 || answer.status > 399 || target === undefined) return answer;
     const url = new URL(target, asked.url);
     if (!/^https?:$/.test(url.protocol)) return answer;
-    const same = url.host === new URL(asked.url).host;
+    const same = url.origin === new URL(asked.url).origin;
     asked = { ...asked, url: url.href, headers: same ? asked.headers : {} };
   }
 }

@@ -106,7 +106,8 @@ function lineOf(request: Request): string {
   const lines = [
     `url = ${curlString(request.url)}`,
     'globoff',
-    ...(request.redirects === 0
+    // curl would take headers of ours to any other host.
+    ...(request.redirects === 0 || Object.keys(request.headers).length > 0
       ? []
       : ['location', `max-redirs = ${request.redirects}`, 'proto-redir = "=http,https"']),
     ...(request.socket === undefined ? [] : [`unix-socket = ${curlString(request.socket)}`]),

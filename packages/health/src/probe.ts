@@ -163,6 +163,9 @@ export function nameOf(probe: Probe): string {
   if (probe.kind === 'tls')
     return `certificate of ${probe.servername ?? probe.address} port ${probe.port}${by}`;
   if (probe.kind === 'program') return `${probe.argv[0] ?? ''} on ${probe.from}`;
-  const { pathname, search, href } = new URL(probe.url);
+  const url = new URL(probe.url);
+  // A login in a URL is for the server alone.
+  [url.username, url.password] = ['', ''];
+  const { pathname, search, href } = url;
   return `${probe.socket === undefined ? href : `${probe.socket} ${pathname}${search}`}${by}`;
 }

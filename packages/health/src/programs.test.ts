@@ -60,6 +60,11 @@ describe('PostgreSQL', () => {
     expect(found.seen).toMatch(seen);
   });
 
+  it('that warns before it answers', () => {
+    const { judge } = programOf({ postgres: 'any', on: 'db' }, 'db');
+    expect(judge(0, `WARNING: collation\n${JSON.stringify(primary)}\n`).ok).toBe(true);
+  });
+
   it('that does not answer', () => {
     const { judge } = programOf({ postgres: 'any', on: 'db' }, 'db');
     expect(judge(2, 'psql: could not connect\n')).toEqual({ ok: false, seen: 'psql: could not connect' });

@@ -89,7 +89,10 @@ function postgresProgram({ lag, connections }: ProbeSpec, role: string, host: st
     input: POSTGRES_SQL,
     judge: (code, output) => {
       if (code !== 0) return bad(output.trim() || `psql ended with exit code ${code}`);
-      return judgePostgres(JSON.parse(output) as PostgresFigures, role, share, lag ?? {});
+      // psql may warn before it answers.
+      const row = output.split('\n').find((line) => line.startsWith('{'));
+      if (row === undefined) return bad(output.trim() || 'no answer');
+      return judgePostgres(JSON.parse(row) as PostgresFigures, role, share, lag ?? {});
     },
   };
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { probesOf } from './from-spec.js';
+import { nameOf } from './probe.js';
 import { parseProbes } from './spec.js';
 
 const read = (text: string) => parseProbes(text, 'Input "probes"');
@@ -84,5 +85,12 @@ describe('a list of probes', () => {
     ['http: "http://a"', 'must be a list'],
   ])('%s is refused', (text, message) => {
     expect(() => read(text)).toThrow(message);
+  });
+
+  it('never quotes a header, nor a login in a URL', () => {
+    const broken = '- { http: "http://a", headers: { Authorization: "Bearer hunter2\\n" } }';
+    expect(() => read(broken)).toThrow(/headers\.Authorization: must be one line/);
+    const [probe] = probes('- http: "https://me:hunter2@a.example/x"');
+    expect(probe && nameOf(probe)).toBe('https://a.example/x');
   });
 });

@@ -154,6 +154,9 @@ function read(text: string, source: string): ProbeSpec[] {
   try {
     return parseYaml(z.array(ProbeSchema), text, source).value;
   } catch (error) {
-    throw error instanceof UserError ? new UserError(error.message) : error;
+    // A header may hold a token.
+    const hidden = (message: string): string =>
+      message.replace(/(headers\S*: )found "(?:[^"\\]|\\.)*"; /, '$1');
+    throw error instanceof UserError ? new UserError(hidden(error.message)) : error;
   }
 }
