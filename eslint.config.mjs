@@ -7,7 +7,7 @@ const FLOORS = [
   ['configs', 'health', 'cost', 'scaling'],
   ['engine'],
   ['postgres', 'redis'],
-  ['converge', 'release', 'provision'],
+  ['converge', 'release', 'provision', 'backup'],
   ['action'],
 ];
 const EXTERNAL_SIDE_DOORS = ['local-cloud', 'tooling'];

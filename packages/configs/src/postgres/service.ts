@@ -7,6 +7,7 @@ import { printHba } from '../print/pghba.js';
 import { type PostgresLine, printPostgresql } from '../print/postgresql.js';
 import type { Renderer, World } from '../world.js';
 import { accessRules, replicationPasswords } from './access.js';
+import { archiveDirectories, archiveFiles, ARCHIVE_PACKAGES, archiveSettings } from './archive.js';
 import { takesRestart } from './contexts.js';
 import { durabilityNote, durabilitySettings } from './durability.js';
 import { type PostgresLayout, postgresLayout, SOCKET_FOLDER } from './names.js';
@@ -23,7 +24,11 @@ function settingsOf(world: World, host: Host): PostgresLine[] {
   const members = role('database').map(({ name }) => name);
   const { settings = {}, durability = 'async' } = stack.tiers.database ?? {};
   const lines = overridden(
-    [...computedSettings(platform.postgresql, sizes), ...durabilitySettings(durability, members)],
+    [
+      ...computedSettings(platform.postgresql, sizes),
+      ...durabilitySettings(durability, members),
+      ...(stack.backups ? archiveSettings(platform.postgresql) : []),
+    ],
     settings,
   );
   assertFits(host.name, host.memoryMiB === null ? null : sizes.memoryMiB, lines);
@@ -79,6 +84,7 @@ function files(world: World, host: Host, layout: PostgresLayout): ManagedFile[] 
       ...serverFile(layout.passfile, replicationPasswords(world), 'none'),
       ...{ owner: 'postgres', mode: 0o600, secret: true },
     },
+    ...(world.stack.backups ? archiveFiles() : []),
   ];
 }
 
@@ -104,8 +110,8 @@ function serviceOf(world: World, host: Host): ServiceConfig {
   return {
     name: 'postgresql',
     presets: [PRESET],
-    packages: [`postgresql-${version}`],
-    directories: directories(layout),
+    packages: [`postgresql-${version}`, ...(world.stack.backups ? ARCHIVE_PACKAGES : [])],
+    directories: [...directories(layout), ...(world.stack.backups ? archiveDirectories() : [])],
     files: files(world, host, layout),
     removes: [],
     roots: [layout.config],

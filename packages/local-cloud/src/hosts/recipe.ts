@@ -28,6 +28,7 @@ const INSTALLED = [
 
 /** What a host can `apt-get install` without a network, with everything these depend on or recommend. */
 const AVAILABLE = [
+  'age',
   'carton',
   'cpanminus',
   'cron',

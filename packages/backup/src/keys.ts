@@ -1,0 +1,54 @@
+import { HISTORY_NAME, SEGMENT_NAME } from './wal.js';
+
+/** Everything of a stack lies below its name, so that stacks can share a bucket. */
+export interface Keys {
+  /** `shop/postgresql/`: below it a folder a cluster, by its system identifier. */
+  readonly clusters: string;
+  readonly lease: string;
+  readonly probe: string;
+  /** What drills found, a file each. */
+  readonly drills: string;
+  readonly cluster: (systemId: string) => ClusterKeys;
+}
+
+export interface ClusterKeys {
+  readonly root: string;
+  readonly bases: string;
+  readonly wal: string;
+  readonly data: (id: string, encrypted: boolean) => string;
+  readonly manifest: (id: string) => string;
+  readonly segment: (name: string, encrypted: boolean) => string;
+}
+
+const suffix = (encrypted: boolean): string => (encrypted ? '.zst.age' : '.zst');
+
+export function keysOf(stack: string): Keys {
+  const clusters = `${stack}/postgresql/`;
+  return {
+    clusters,
+    lease: `${stack}/lease.json`,
+    probe: `${stack}/probe/`,
+    drills: `${stack}/drills/`,
+    cluster: (systemId) => {
+      const root = `${clusters}${systemId}/`;
+      return {
+        root,
+        bases: `${root}base/`,
+        wal: `${root}wal/`,
+        data: (id, encrypted) => `${root}base/${id}/data.tar${suffix(encrypted)}`,
+        manifest: (id) => `${root}base/${id}/manifest.json`,
+        segment: (name, encrypted) => `${root}wal/${folderOf(name)}${name}${suffix(encrypted)}`,
+      };
+    },
+  };
+}
+
+/** A listing of one timeline is a listing of one folder. */
+const folderOf = (name: string): string => (HISTORY_NAME.test(name) ? '' : `${name.slice(0, 8)}/`);
+
+/** Name of a segment or history from its key; `null` for anything else. */
+export function walNameOf(key: string): { readonly name: string; readonly encrypted: boolean } | null {
+  const [, name = '', age] = /([^/]+?)\.zst(\.age)?$/.exec(key) ?? [];
+  if (!SEGMENT_NAME.test(name) && !HISTORY_NAME.test(name)) return null;
+  return { name, encrypted: age !== undefined };
+}

@@ -1,0 +1,126 @@
+import { SEGMENT_NAME, segmentNumber, segmentWith, timelineOf } from './wal.js';
+
+/** A base backup as retention looks at it. */
+export interface Kept {
+  readonly id: string;
+  readonly finishedAt: Date;
+  readonly kind: 'full' | 'incremental';
+  readonly parent: string | null;
+  readonly timeline: number;
+  readonly startLsn: string;
+  readonly segmentBytes: number;
+  /** All its objects together. */
+  readonly bytes: number;
+}
+
+export interface RetentionRules {
+  /** For how many days, weeks and months that have any the newest backup is kept. */
+  readonly daily: number;
+  readonly weekly: number;
+  readonly monthly: number;
+  /** How far back recovery to any moment must reach, in milliseconds. */
+  readonly pitrMs: number;
+  /** Newest backups that stay whatever the rules say. */
+  readonly minimum: number;
+}
+
+export type Reason = 'newest' | 'daily' | 'weekly' | 'monthly' | 'point-in-time' | 'parent';
+
+export interface Verdict {
+  readonly id: string;
+  /** Why it stays; nothing: it goes. */
+  readonly reasons: readonly Reason[];
+}
+
+export interface RetentionPlan {
+  /** Oldest first. */
+  readonly verdicts: readonly Verdict[];
+  readonly removed: readonly string[];
+  readonly freedBytes: number;
+  /** The oldest base of the recovery window: the log is kept from its start; `null`: all of it is. */
+  readonly window: Kept | null;
+}
+
+/**
+ * Which backups stay, in the manner of grandfather, father and son: the newest of each day, week and month, the base of
+ * the recovery window, and what any of them builds on. Only whole backups may be given, because a broken one must not
+ * take the place of a good one. With none older than the window, nothing of the log goes.
+ */
+export function planRetention(backups: readonly Kept[], rules: RetentionRules, now: Date): RetentionPlan {
+  const newestFirst = [...backups].sort((one, other) => +other.finishedAt - +one.finishedAt);
+  const reasons = new Map<string, Set<Reason>>(newestFirst.map(({ id }) => [id, new Set()]));
+  const keep = (why: Reason, kept: readonly (Kept | undefined)[]): void =>
+    kept.forEach((one) => one && reasons.get(one.id)?.add(why));
+  keep('newest', newestFirst.slice(0, Math.max(1, rules.minimum)));
+  keep('daily', newestOfEach(newestFirst, dayOf, rules.daily));
+  keep('weekly', newestOfEach(newestFirst, weekOf, rules.weekly));
+  keep('monthly', newestOfEach(newestFirst, monthOf, rules.monthly));
+  const horizon = +now - rules.pitrMs;
+  const window = newestFirst.find(({ finishedAt }) => +finishedAt <= horizon) ?? null;
+  keep('point-in-time', window ? [window] : newestFirst.slice(-1));
+  keepParents(newestFirst, reasons);
+  return report(newestFirst, reasons, window && rootOf(window, newestFirst));
+}
+
+function keepParents(backups: readonly Kept[], reasons: ReadonlyMap<string, Set<Reason>>): void {
+  const byId = new Map(backups.map((backup) => [backup.id, backup]));
+  for (const backup of backups) {
+    if (reasons.get(backup.id)?.size === 0) continue;
+    for (let one = byId.get(backup.parent ?? ''); one; one = byId.get(one.parent ?? '')) {
+      reasons.get(one.id)?.add('parent');
+    }
+  }
+}
+
+/** The full backup at the bottom of a chain: recovery may begin there. */
+function rootOf(backup: Kept, backups: readonly Kept[]): Kept {
+  const parent = backups.find(({ id }) => id === backup.parent);
+  return parent ? rootOf(parent, backups) : backup;
+}
+
+function report(
+  newestFirst: readonly Kept[],
+  reasons: ReadonlyMap<string, ReadonlySet<Reason>>,
+  window: Kept | null,
+): RetentionPlan {
+  const oldestFirst = [...newestFirst].reverse();
+  const verdicts = oldestFirst.map(({ id }) => ({ id, reasons: [...(reasons.get(id) ?? [])] }));
+  const gone = oldestFirst.filter(({ id }) => reasons.get(id)?.size === 0);
+  return {
+    verdicts,
+    removed: gone.map(({ id }) => id),
+    freedBytes: gone.reduce((sum, { bytes }) => sum + bytes, 0),
+    window,
+  };
+}
+
+function newestOfEach(newestFirst: readonly Kept[], period: (date: Date) => string, count: number): Kept[] {
+  const first = new Map<string, Kept>();
+  for (const backup of newestFirst) {
+    const name = period(backup.finishedAt);
+    if (!first.has(name)) first.set(name, backup);
+  }
+  return [...first.values()].slice(0, count);
+}
+
+const DAY_MS = 86_400_000;
+
+const dayOf = (date: Date): string => date.toISOString().slice(0, 10);
+const monthOf = (date: Date): string => date.toISOString().slice(0, 7);
+/** Weeks begin on Monday; 1970 began on a Thursday. */
+const weekOf = (date: Date): string => String(Math.floor((+date / DAY_MS + 3) / 7));
+
+/**
+ * Segments that no recovery needs: those before the base of the window. Histories stay, they are small and tell the way.
+ *
+ * @param names of segments in the bucket
+ */
+export function expiredSegments(names: readonly string[], window: Kept | null): string[] {
+  if (!window) return [];
+  const { timeline, startLsn, segmentBytes } = window;
+  const first = segmentWith(startLsn, segmentBytes);
+  return names.filter(
+    (name) =>
+      SEGMENT_NAME.test(name) && timelineOf(name) <= timeline && segmentNumber(name, segmentBytes) < first,
+  );
+}

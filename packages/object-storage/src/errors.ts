@@ -1,0 +1,67 @@
+import { messageOf, UserError } from '@perlstack/stack';
+
+export type StorageFailure =
+  'missing' | 'exists' | 'denied' | 'no-bucket' | 'bad-digest' | 'refused' | 'unreachable' | 'busy';
+
+/** A request that the storage did not carry out, in one line: what, where, why, what to do. It holds no key and no URL. */
+export class StorageError extends UserError {
+  readonly kind: StorageFailure;
+  /** Of HTTP, where there was an answer. */
+  readonly status: number | undefined;
+
+  constructor(kind: StorageFailure, message: string, status?: number) {
+    super(message);
+    this.kind = kind;
+    this.status = status;
+  }
+}
+
+interface Answered {
+  readonly name?: string;
+  readonly $metadata?: { readonly httpStatusCode?: number };
+}
+
+const ADVICE: Readonly<Record<StorageFailure, string>> = {
+  missing: 'there is no such object',
+  exists: 'somebody else has written it meanwhile',
+  denied: 'check the access key, and that it may read and write this bucket',
+  'no-bucket': 'create the bucket first, or correct its name, region or endpoint',
+  'bad-digest': 'the content was damaged on its way; run it again',
+  refused: 'the endpoint does not do this',
+  unreachable: 'check the endpoint and the network',
+  busy: 'it kept asking for a slower pace, or failing by itself; run it again later',
+};
+
+/**
+ * An SDK's error as one of ours. The SDK's own is left out: it can carry headers and URLs that let others in.
+ *
+ * @param what `PUT shop/lease.json`
+ */
+export function storageError(error: unknown, what: string, place: string): unknown {
+  if (error instanceof StorageError || (error instanceof Error && error.name === 'AbortError')) return error;
+  const { name = '', $metadata } = error as Answered;
+  const status = $metadata?.httpStatusCode;
+  const kind = kindOf(name, status);
+  const code = [status, name && name !== 'Error' ? name : undefined].filter(Boolean).join(' ');
+  const detail = kind === 'unreachable' ? networkReason(error) : code;
+  return new StorageError(kind, `${place}: ${what} failed (${detail}): ${ADVICE[kind]}`, status);
+}
+
+function kindOf(name: string, status: number | undefined): StorageFailure {
+  if (name === 'NoSuchBucket') return 'no-bucket';
+  if (status === undefined) return 'unreachable';
+  if (status === 404) return 'missing';
+  if (status === 412) return 'exists';
+  if (status === 401 || status === 403) return 'denied';
+  if (name === 'BadDigest') return 'bad-digest';
+  if (status >= 500 || status === 429) return 'busy';
+  return 'refused';
+}
+
+/** Node's code where there is one; it names an address, never a query. */
+function networkReason(error: unknown): string {
+  const { code } = error as { code?: unknown };
+  if (typeof code === 'string') return code;
+  const message = messageOf(error);
+  return /timed? ?out/i.test(message) ? 'no answer in time' : 'the connection broke off';
+}
