@@ -7,7 +7,8 @@ import {
   HeadObjectCommand,
   paginateListObjectsV2,
   ListMultipartUploadsCommand,
-  paginateListParts,
+  ListPartsCommand,
+  type ListPartsCommandOutput,
   PutObjectCommand,
   type S3Client,
 } from '@aws-sdk/client-s3';
@@ -118,9 +119,15 @@ export function openStorage(spec: StorageSpec): Storage {
     const parts = (): Promise<Part[]> =>
       asked(`list of parts of ${key}`, async () => {
         const all: Part[] = [];
-        for await (const page of paginateListParts({ client }, of, options)) {
+        // The SDK's paginator goes on for as long as a marker comes, and RADOS Gateway sends one with the last page too.
+        for (let marker: string | undefined = '0'; marker !== undefined;) {
+          const page: ListPartsCommandOutput = await client.send(
+            new ListPartsCommand({ ...of, PartNumberMarker: marker }),
+            options,
+          );
           for (const { PartNumber, Size, ETag } of page.Parts ?? [])
             all.push({ part: PartNumber ?? 0, size: Size ?? 0, md5: bare(ETag) });
+          marker = page.IsTruncated ? page.NextPartNumberMarker : undefined;
         }
         return all;
       });
