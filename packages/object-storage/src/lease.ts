@@ -29,6 +29,9 @@ export interface LeaseOptions {
   readonly ttlMs: number;
 }
 
+/** The storage tells the time in whole seconds. */
+const CLOCK_PRECISION_MS = 2_000;
+
 /**
  * Takes a lease: an object that is written only where it is as it was seen, so that of several one wins. Times are the
  * storage's, because clocks of runners differ.
@@ -41,7 +44,7 @@ export async function acquireLease(storage: Storage, key: string, options: Lease
   const span = (): Pick<Holder, 'until'> => ({ until: new Date(now() + options.ttlMs).toISOString() });
   const seen = await storage.get(key);
   const before = seen && holderIn(seen.content);
-  if (before && Date.parse(before.until) > now()) throw held(before);
+  if (before && Date.parse(before.until) + CLOCK_PRECISION_MS > now()) throw held(before);
   let holder: Holder = {
     nonce: randomUUID(),
     purpose: options.purpose,
@@ -71,7 +74,7 @@ export async function acquireLease(storage: Storage, key: string, options: Lease
       etag = await write({ ...holder, ...span() }, etag);
     },
     release: async () => {
-      etag = await write({ ...holder, until: new Date(now()).toISOString() }, etag);
+      etag = await write({ ...holder, until: new Date(0).toISOString() }, etag);
     },
   };
 }

@@ -3,6 +3,11 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { UserError } from '@perlstack/stack';
 import type { HostDriver } from '../driver.js';
+import {
+  type ObjectStorage,
+  type ObjectStorageOptions,
+  startObjectStorage,
+} from '../object-storage/gateway.js';
 import { isAlive } from './alive.js';
 import { createCgroup, isPopulated, killCgroup, machineCgroups, removeCgroup } from './cgroup.js';
 import { type CommandOptions, type CommandResult, command } from './command.js';
@@ -54,6 +59,8 @@ export interface HostCloud {
   consoleArgv(host: number | string): Promise<string[]>;
   /** Resolves when the host's sshd answers; by then the users of its user data exist. */
   waitForSsh(host: number | string, options?: { timeoutMs?: number }): Promise<void>;
+  /** Starts object storage, once a cloud; it ends with the cloud. */
+  startObjectStorage(options?: ObjectStorageOptions): Promise<ObjectStorage>;
   /** Removes all of it. */
   close(): Promise<void>;
 }
@@ -152,6 +159,7 @@ function cloudOf(context: Context): HostCloud {
     hosts: () => statusOf(context),
     exec: async (host, argv, options) => command(enterArgv(await leader(host), argv), options),
     consoleArgv: async (host) => enterArgv(await leader(host), ['env', '--chdir=/root', 'bash', '--login']),
+    startObjectStorage: (options) => startObjectStorage(context, options),
     waitForSsh: (host, { timeoutMs = 60_000 } = {}) => waitForSsh(context, host, timeoutMs),
     close,
   };

@@ -37,7 +37,11 @@ export async function ensureImage(name: string, cacheDir: string, log: Log): Pro
   if (!isImageName(name)) {
     throw new UserError(`image "${name}": the local cloud has only ${Object.keys(SUITES).join(' and ')}`);
   }
-  const recipe = recipeFor(name);
+  return ensureRoot(recipeFor(name), cacheDir, log);
+}
+
+/** The same of any recipe. */
+export async function ensureRoot(recipe: Recipe, cacheDir: string, log: Log): Promise<string> {
   const root = join(cacheDir, 'images', recipeKey(recipe));
   if (await exists(root)) return root;
   log(`image ${recipe.suite}: not in ${cacheDir} yet`);
@@ -68,7 +72,8 @@ async function bootstrap(recipe: Recipe, work: string, building: string, log: Lo
   const hook = join(work, 'download.sh');
   await writeFile(hook, downloadScript(recipe), { mode: 0o755 });
   const argv = ['mmdebstrap', '--variant=minbase', `--include=${recipe.installed.join(',')}`];
-  const options = [`--customize-hook=${hook}`, '--format=directory', ...(await proxyOptions())];
+  const download = recipe.available.length > 0 ? [`--customize-hook=${hook}`] : [];
+  const options = [...download, '--format=directory', ...(await proxyOptions())];
   const sources = await sourcesFor(recipe.suite);
   await command([...argv, ...options, recipe.suite, building, ...sources], {
     onLine: (line) => {
@@ -120,10 +125,11 @@ async function finish(recipe: Recipe, root: string): Promise<void> {
   await command(['sh', '-c', 'rm -f "$1"/etc/ssh/ssh_host_* "$1"/etc/resolv.conf', 'sh', root]);
   await writeFile(join(root, 'etc/resolv.conf'), '');
   for (const file of recipe.files) await writeImageFile(root, file);
-  await command(['systemctl', '--root', root, 'mask', ...recipe.maskedUnits]);
+  if (recipe.maskedUnits.length > 0)
+    await command(['systemctl', '--root', root, 'mask', ...recipe.maskedUnits]);
   if (recipe.enabledUnits.length > 0)
     await command(['systemctl', '--root', root, 'enable', ...recipe.enabledUnits]);
-  await command(['chroot', root, 'apt-get', 'update']);
+  if (recipe.available.length > 0) await command(['chroot', root, 'apt-get', 'update']);
   // Else every first boot rebuilds the caches of the linker and the journal, as after an update of /usr.
   await command(['sh', '-c', 'touch "$1"/etc/.updated "$1"/var/.updated', 'sh', root]);
 }

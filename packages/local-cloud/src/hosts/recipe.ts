@@ -176,6 +176,19 @@ export function recipeFor(image: ImageName): Recipe {
   };
 }
 
+/**
+ * A RADOS Gateway with what it stands on, as Linode's Object Storage is one. It is no host: nothing
+ * boots in it.
+ */
+export const STORAGE_RECIPE: Recipe = {
+  suite: 'bookworm',
+  installed: ['ceph-mon', 'ceph-osd', 'radosgw'],
+  available: [],
+  maskedUnits: [],
+  enabledUnits: [],
+  files: [],
+};
+
 /** Name of the image's folder in the cache: another recipe has another name. */
 export function recipeKey(recipe: Recipe): string {
   const hash = createHash('sha256')
