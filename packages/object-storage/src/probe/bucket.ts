@@ -7,44 +7,30 @@ import type { Storage } from '../storage.js';
 import type { Bench } from './bench.js';
 import { type ProbeRow, rowOf } from './needs.js';
 
-/** Without the right, or where the endpoint knows no such question, the answer is a row of its own. */
-async function orRefusal(feature: ProbeRow['feature'], work: () => Promise<ProbeRow>): Promise<ProbeRow[]> {
+export async function tryVersioning({ storage }: Bench): Promise<ProbeRow[]> {
+  const { Status } = await storage.ask('reading the versioning', (client, options) =>
+    client.send(new GetBucketVersioningCommand({ Bucket: storage.bucket }), options),
+  );
+  const state = { Enabled: 'on', Suspended: 'suspended' } as const;
+  return [rowOf('versioning', Status ? state[Status] : 'off')];
+}
+
+export async function tryLock({ storage }: Bench): Promise<ProbeRow[]> {
   try {
-    return [await work()];
+    const { ObjectLockConfiguration: lock } = await storage.ask(
+      'reading the Object Lock',
+      (client, options) =>
+        client.send(new GetObjectLockConfigurationCommand({ Bucket: storage.bucket }), options),
+    );
+    const { Mode, Days, Years } = lock?.Rule?.DefaultRetention ?? {};
+    const span = Years ? `${Years} years` : `${Days ?? 0} days`;
+    const on = lock?.ObjectLockEnabled === 'Enabled';
+    return [rowOf('Object Lock', on ? (Mode ? `on, ${Mode} for ${span}` : 'on') : 'off', on)];
   } catch (error) {
-    if (!(error instanceof StorageError)) throw error;
-    if (error.kind === 'denied') return [rowOf(feature, 'not permitted', null)];
-    if (error.kind === 'refused') return [rowOf(feature, `not known here (${error.status ?? 0})`, false)];
+    if (error instanceof StorageError && error.kind === 'missing') return [rowOf('Object Lock', 'off')];
     throw error;
   }
 }
-
-export const tryVersioning = ({ storage }: Bench): Promise<ProbeRow[]> =>
-  orRefusal('versioning', async () => {
-    const { Status } = await storage.ask('reading the versioning', (client, options) =>
-      client.send(new GetBucketVersioningCommand({ Bucket: storage.bucket }), options),
-    );
-    const state = { Enabled: 'on', Suspended: 'suspended' } as const;
-    return rowOf('versioning', Status ? state[Status] : 'off');
-  });
-
-export const tryLock = ({ storage }: Bench): Promise<ProbeRow[]> =>
-  orRefusal('Object Lock', async () => {
-    try {
-      const { ObjectLockConfiguration: lock } = await storage.ask(
-        'reading the Object Lock',
-        (client, options) =>
-          client.send(new GetObjectLockConfigurationCommand({ Bucket: storage.bucket }), options),
-      );
-      const { Mode, Days, Years } = lock?.Rule?.DefaultRetention ?? {};
-      const span = Years ? `${Years} years` : `${Days ?? 0} days`;
-      const on = lock?.ObjectLockEnabled === 'Enabled';
-      return rowOf('Object Lock', on ? (Mode ? `on, ${Mode} for ${span}` : 'on') : 'off', on);
-    } catch (error) {
-      if (error instanceof StorageError && error.kind === 'missing') return rowOf('Object Lock', 'off');
-      throw error;
-    }
-  });
 
 /** A condition that some endpoints drop; what is left of the rule would still touch nothing but this folder. */
 const scratchRule = (folder: string): LifecycleRule => ({
@@ -57,16 +43,19 @@ const scratchRule = (folder: string): LifecycleRule => ({
  *
  * @throws UserError when that could not be put back
  */
-export const tryLifecycle = ({ storage, prefix, folder, shared }: Bench): Promise<ProbeRow[]> =>
-  orRefusal('lifecycle rules', async () => {
-    // Those that another probe left when it was killed are not put back.
-    const before = (await getRules(storage)).filter((rule) => !prefixOf(rule).startsWith(shared));
-    const near = (rule: LifecycleRule): boolean =>
-      prefix.startsWith(prefixOf(rule)) || prefixOf(rule).startsWith(prefix);
-    if (before.some((rule) => rule.Status === 'Enabled' && touchesObjects(rule) && near(rule)))
-      return rowOf('lifecycle rules', 'not tried, because the bucket has rules here', null);
-    return rowOf('lifecycle rules', await madeOf(storage, before, scratchRule(folder)));
-  });
+export async function tryLifecycle({ storage, prefix, folder, shared }: Bench): Promise<ProbeRow[]> {
+  // Those that another probe left when it was killed are not put back.
+  const before = (await getRules(storage)).filter((rule) => !prefixOf(rule).startsWith(shared));
+  const near = (rule: LifecycleRule): boolean =>
+    prefix.startsWith(prefixOf(rule)) || prefixOf(rule).startsWith(prefix);
+  if (before.some((rule) => rule.Status === 'Enabled' && touchesObjects(rule) && near(rule)))
+    return [rowOf('lifecycle rules', 'not tried, because the bucket has rules here', null)];
+  const seen = await madeOf(storage, before, scratchRule(folder));
+  // Rules are written all at once, so that another probe can take this one's away.
+  if (seen === `rule ${folder} is not there`)
+    return [rowOf('lifecycle rules', 'changed by somebody else at the same moment', null)];
+  return [rowOf('lifecycle rules', seen.replace(`rule ${folder}: `, ''))];
+}
 
 async function madeOf(
   storage: Storage,
@@ -90,7 +79,7 @@ async function madeOf(
     throw error;
   }
   await putBack(storage, before, rule);
-  return fault?.replace(`rule ${rule.ID ?? ''}: `, '') ?? 'as written';
+  return fault ?? 'as written';
 }
 
 async function putBack(

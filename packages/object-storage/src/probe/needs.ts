@@ -1,3 +1,5 @@
+import type { StorageError } from '../errors.js';
+
 /** What is tried at an endpoint, and what is seen where it does as it should. */
 export const EXPECTED = {
   'wrong MD5 on PUT': '400',
@@ -40,6 +42,14 @@ export function rowOf(
 ): ProbeRow {
   return { feature, expected: EXPECTED[feature], seen, holds };
 }
+
+/** What there is to say of features whose requests the endpoint refused altogether. */
+export const refusedRows = (features: readonly Feature[], { kind, status }: StorageError): ProbeRow[] =>
+  features.map((feature) =>
+    kind === 'denied'
+      ? rowOf(feature, 'not permitted', null)
+      : rowOf(feature, `refused (${status ?? 0})`, false),
+  );
 
 /** Features of ours, each by what it needs of the endpoint. */
 const NEEDED = {

@@ -3,15 +3,41 @@ import {
   AbortMultipartUploadCommand,
   DeleteObjectCommand,
   ListMultipartUploadsCommand,
+  ListObjectsV2Command,
   ListObjectVersionsCommand,
   type S3Client,
 } from '@aws-sdk/client-s3';
+import { StorageError } from '../errors.js';
 import type { SendOptions, Storage } from '../storage.js';
 import type { Bench } from './bench.js';
 import { tryLifecycle, tryLock, tryVersioning } from './bucket.js';
-import { EXPECTED, type ProbeRow, rowOf } from './needs.js';
+import { EXPECTED, type Feature, type ProbeRow, refusedRows, rowOf } from './needs.js';
 import { tryConditionalCompletion, tryUpload } from './uploads.js';
 import * as writes from './writes.js';
+
+type Try = readonly [features: readonly [Feature, ...Feature[]], work: (bench: Bench) => Promise<ProbeRow[]>];
+
+const TRIES: readonly Try[] = [
+  [
+    ['wrong MD5 on PUT', 'wrong MD5 on a part', 'wrong MD5 on a presigned PUT', 'wrong SHA-256 on PUT'],
+    writes.tryDigests,
+  ],
+  [['PUT of unknown length'], writes.tryUnknownLength],
+  [['If-None-Match on PUT'], writes.tryRace],
+  [['If-Match with a bare ETag', 'If-Match with a quoted ETag'], writes.tryIfMatch],
+  [['If-Match on DELETE'], writes.tryConditionalDelete],
+  [['write-once URL'], writes.tryWriteOnce],
+  [['URL for one length'], writes.tryBoundLength],
+  [['range of a GET'], writes.tryRange],
+  [['list of parts', 'ETag of a multipart upload', 'completion, again'], tryUpload],
+  [['If-None-Match on completion'], tryConditionalCompletion],
+  [['lifecycle rules'], tryLifecycle],
+  [['versioning'], tryVersioning],
+  [['Object Lock'], tryLock],
+];
+
+/** A key that is good for objects may be not good enough to ask for these. */
+const QUESTIONS: ReadonlySet<Feature> = new Set(['lifecycle rules', 'versioning', 'Object Lock']);
 
 const SIGNED_S = 600;
 /** Older ones were left by a probe that was killed. */
@@ -32,16 +58,8 @@ export async function probeStorage(storage: Storage, prefix: string): Promise<Pr
     ...{ storage, prefix, shared, folder, presigner: storage.presigner(SIGNED_S) },
     at: (name) => ({ Bucket: storage.bucket, Key: `${folder}${name}` }),
   };
-  const tries = [
-    ...Object.values(writes),
-    tryUpload,
-    tryConditionalCompletion,
-    tryVersioning,
-    tryLock,
-    tryLifecycle,
-  ];
   // All of them end before anything is removed: one that still ran would write again.
-  const outcomes = await Promise.allSettled(tries.map((one) => one(bench)));
+  const outcomes = await Promise.allSettled(TRIES.map((one) => attempt(one, bench)));
   const removed = await Promise.allSettled([sweep(bench)]);
   const rows = [...outcomes, ...removed].flatMap((outcome) => {
     if (outcome.status === 'rejected') throw outcome.reason;
@@ -49,6 +67,18 @@ export async function probeStorage(storage: Storage, prefix: string): Promise<Pr
   });
   const order = Object.keys(EXPECTED);
   return rows.sort((a, b) => order.indexOf(a.feature) - order.indexOf(b.feature));
+}
+
+/** A request that an endpoint does not know, or that this key may not send, says something about the endpoint too. */
+async function attempt([features, work]: Try, bench: Bench): Promise<ProbeRow[]> {
+  try {
+    return await work(bench);
+  } catch (error) {
+    if (!(error instanceof StorageError)) throw error;
+    const tolerable = error.kind === 'refused' || (error.kind === 'denied' && QUESTIONS.has(features[0]));
+    if (!tolerable) throw error;
+    return refusedRows(features, error);
+  }
 }
 
 /** Not under the signal of the storage: what is cancelled still cleans up. */
@@ -82,10 +112,16 @@ async function leftIn(
   options: SendOptions,
 ): Promise<Left[]> {
   const { Uploads = [] } = await client.send(new ListMultipartUploadsCommand(where), options);
-  const { Versions = [], DeleteMarkers = [] } = await client.send(
-    new ListObjectVersionsCommand(where),
-    options,
-  );
+  // Versions are another right; without it there are the objects themselves.
+  const { Versions = [], DeleteMarkers = [] } = await client
+    .send(new ListObjectVersionsCommand(where), options)
+    .catch(async () => ({
+      Versions: (await client.send(new ListObjectsV2Command(where), options)).Contents?.map((seen) => ({
+        ...seen,
+        VersionId: undefined,
+      })),
+      DeleteMarkers: [],
+    }));
   return [
     ...Uploads.map(({ Key = '', UploadId, Initiated = new Date() }) => ({
       ...{ key: Key, since: Initiated, upload: UploadId },

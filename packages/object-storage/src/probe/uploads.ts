@@ -1,4 +1,5 @@
 import { CompleteMultipartUploadCommand } from '@aws-sdk/client-s3';
+import { placeOf, StorageError } from '../errors.js';
 import { compareParts, compositeEtag, md5Hex } from '../integrity.js';
 import type { Upload } from '../storage.js';
 import { type Bench, CONTENT, OTHER } from './bench.js';
@@ -11,7 +12,11 @@ async function uploadOnePart({ storage, presigner }: Bench, key: string): Promis
   const { url } = await upload.signPart(1, presigner);
   const status = await statusBySigned(storage, url, { method: 'PUT', body: CONTENT });
   if (status !== 200)
-    throw Object.assign(new Error('PUT of a part'), { $metadata: { httpStatusCode: status } });
+    throw new StorageError(
+      'refused',
+      `${placeOf(storage)}: presigned PUT of a part failed (${status})`,
+      status,
+    );
   return upload;
 }
 
@@ -27,7 +32,7 @@ const complete = (
   });
 
 export async function tryUpload(bench: Bench): Promise<ProbeRow[]> {
-  const { key } = { key: bench.at('upload').Key };
+  const key = bench.at('upload').Key;
   const upload = await uploadOnePart(bench, key);
   const sent = [{ part: 1, size: CONTENT.length, md5: md5Hex(Buffer.from(CONTENT)) }];
   const [difference = 'size and MD5'] = compareParts(sent, await upload.parts());
@@ -45,7 +50,7 @@ export async function tryUpload(bench: Bench): Promise<ProbeRow[]> {
 }
 
 export async function tryConditionalCompletion(bench: Bench): Promise<ProbeRow[]> {
-  const { key } = { key: bench.at('completion').Key };
+  const key = bench.at('completion').Key;
   await bench.storage.put(key, OTHER);
   const upload = await uploadOnePart(bench, key);
   return [rowOf('If-None-Match on completion', String(await complete(bench, upload, { IfNoneMatch: '*' })))];
