@@ -109,6 +109,63 @@ backups: { bucket: shop-backups }
       expect(code).toBe(0);
     });
 
+    it('says what it would do, and looks into the bucket, without a change', async () => {
+      const before = await site.bucket.list('');
+      const planned = await site.backup({ mode: 'plan' });
+      expect(planned.output).toContain('Nothing was changed.');
+      const verified = await site.backup({ mode: 'verify' });
+      expect(verified.output).toContain('1 whole backup, and no gap in the log');
+      expect([planned.code, verified.code]).toEqual([0, 0]);
+      const keys = (await site.bucket.list('')).map(({ key }) => key);
+      // The log goes on coming meanwhile.
+      expect(keys.filter((key) => !key.includes('/wal/'))).toEqual(
+        before.map(({ key }) => key).filter((key) => !key.includes('/wal/')),
+      );
+    });
+
+    describe('after a disaster', () => {
+      it('refuses to take the place of a server that runs, and data that nobody named', async () => {
+        const running = await site.restore({ mode: 'primary', target: 'latest' });
+        expect(running.output).toContain('PostgreSQL runs here: stop it first');
+        for (const host of [PRIMARY, REPLICA])
+          await site.hosts.ask(host, 'systemctl stop postgresql@17-main');
+        const unnamed = await site.restore({ mode: 'primary', target: 'latest' });
+        expect(unnamed.output).toContain('name this host in the input replace');
+        expect([running.code, unnamed.code]).toEqual([1, 1]);
+      });
+
+      it('makes a primary of the bucket, with all that was archived, and keeps the old data', async () => {
+        const { code, output } = await site.restore({
+          mode: 'primary',
+          target: beforeDrop,
+          replace: PRIMARY,
+        });
+        expect(output).toContain(`${PRIMARY} is a primary with backup ${backup}`);
+        expect(code).toBe(0);
+        expect(await sql('SELECT count(*) FROM orders WHERE id = -1')).toBe('1');
+        expect(await sql('SELECT count(*) FROM orders WHERE id = -2')).toBe('0');
+        expect(await sql('SELECT timeline_id > 1 FROM pg_control_checkpoint()')).toBe('t');
+        expect(await site.hosts.ask(PRIMARY, 'ls /var/lib/postgresql/17')).toMatch(/main\.replaced-\d+T/);
+        const left = await site.hosts.ask(
+          PRIMARY,
+          'ls /run | grep -c perlstack-restore || :; cat /var/lib/postgresql/17/main/postgresql.auto.conf',
+        );
+        expect(left).toBe('0');
+      });
+
+      it('apply-configs makes replicas of the others, and the next backup goes on from there', async () => {
+        await site.converge({ rebuild: [REPLICA] });
+        const { code, output, outputs } = await site.backup();
+        expect(output).toContain('and the log from');
+        expect(code).toBe(0);
+        expect(outputs['backup']).not.toBe(backup);
+        const proven = await site.restore({
+          assertions: 'shop: SELECT count(*) = 1 FROM orders WHERE id = -1',
+        });
+        expect(proven.output).toContain('is proven');
+      });
+    });
+
     async function eventually(ask: () => Promise<string>, wanted: string): Promise<void> {
       let answer = '';
       for (let tries = 0; tries < 120; tries += 1) {

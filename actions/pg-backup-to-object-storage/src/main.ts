@@ -16,6 +16,7 @@ import {
   type Cluster,
   clusterKeys,
   clusterOf,
+  FEW_HOURS,
   keysOf,
   type Manifest,
   markProof,
@@ -156,17 +157,16 @@ function renew(lease: Lease, log: Context['log']): void {
 
 async function backUp(context: Context, run: BackupRun, rules: RetentionRules): Promise<void> {
   const { log, reporter, output } = context;
-  const before = await reporter.phase('Tickets for the log', async () => {
+  await reporter.phase('Tickets for the log', async () => {
     const catalogue = await readCatalogue(run.storage, clusterKeys(run));
     const cleared = await clearLeftovers(run.storage, clusterKeys(run), catalogue.broken);
     cleared.forEach((what) => log.notice(`Removed ${what}`));
     const book = await renewBook(run, catalogue);
     output('tickets-until', book.expiresAt.toISOString());
     log.info(`${book.tickets} tickets on every member, good until ${book.expiresAt.toISOString()}`);
-    return book;
   });
   const made = await reporter.phase('Base backup', () => makeBackup(context, run));
-  await reporter.phase('Check', () => conclude(context, run, rules, made, before.expiresAt));
+  await reporter.phase('Check', () => conclude(context, run, rules, made));
 }
 
 interface Made {
@@ -194,7 +194,6 @@ async function conclude(
   run: BackupRun,
   rules: RetentionRules,
   { manifest, archived }: Made,
-  ticketsUntil: Date,
 ): Promise<void> {
   const { inputs, log, reporter, output } = context;
   const { catalogue, from, coverage } = await verifyLog(run, rules);
@@ -203,8 +202,7 @@ async function conclude(
   const whole = archived && (coverage?.missing.length ?? 0) === 0;
   if (whole) await retain(run, catalogue, retained);
   output('removed', whole ? retained.plan.removed : []);
-  const members = await readMembers(run.remote, run.cluster, run.signal);
-  output('metrics', metricsOf(catalogue, members, ticketsUntil, new Date()));
+  const members = await measure(context, run, catalogue);
   sections(context, catalogue, retained);
   if (!archived) {
     throw new UserError(
@@ -240,9 +238,8 @@ async function look(context: Context, run: BackupRun, rules: RetentionRules): Pr
     verifyLog(run, rules),
   );
   const retained = retentionOf(catalogue, rules, new Date());
-  const members = await readMembers(run.remote, run.cluster, run.signal);
+  await measure(context, run, catalogue);
   output('removed', retained.plan.removed);
-  output('metrics', metricsOf(catalogue, members, null, new Date()));
   sections(context, catalogue, retained);
   const count = `${catalogue.backups.length} whole ${catalogue.backups.length === 1 ? 'backup' : 'backups'}`;
   if (inputs.mode === 'verify') {
@@ -257,6 +254,24 @@ async function look(context: Context, run: BackupRun, rules: RetentionRules): Pr
   reporter.verdict(
     `${run.source.source.host} would be copied; ${count} there; ${removed.length} and ${retained.segments.length} segments would go, ${freedBytes} bytes. Nothing was changed.`,
   );
+}
+
+/** Sets the figures, and says which of them should worry somebody. @returns what the members say by now */
+async function measure(
+  { log, output }: Context,
+  run: BackupRun,
+  catalogue: Catalogue,
+): Promise<Awaited<ReturnType<typeof readMembers>>> {
+  const members = await readMembers(run.remote, run.cluster, run.signal);
+  const drills = await run.storage.list(keysOf(run.cluster.stack).drills);
+  const metrics = metricsOf(catalogue, members, drills.at(-1)?.modified ?? null, new Date());
+  const hours = metrics['ticketHoursLeft'];
+  if (typeof hours === 'number' && hours < FEW_HOURS)
+    log.warning(
+      `Tickets for the log end in ${hours.toFixed(1)} hours; without new ones ${run.source.primary.host} keeps its log until its disk is full: run mode "backup"`,
+    );
+  output('metrics', metrics);
+  return members;
 }
 
 function sections(

@@ -1,5 +1,12 @@
 import { markdownTable, type Section } from '@perlstack/action';
-import type { Catalogue, MemberSeen, MemberSilent, Retained } from '@perlstack/backup';
+import {
+  type Catalogue,
+  type MemberSeen,
+  type MemberSilent,
+  pace,
+  type Retained,
+  ticketHoursLeft,
+} from '@perlstack/backup';
 import { formatDuration } from '@perlstack/stack';
 
 const MIB = 1024 * 1024;
@@ -80,7 +87,8 @@ export function retentionSection({ backups }: Catalogue, { plan, segments, freed
 export function metricsOf(
   { backups, wal }: Catalogue,
   members: readonly (MemberSeen | MemberSilent)[],
-  ticketsUntil: Date | null,
+  /** When the last drill ended. */
+  lastDrill: Date | null,
   now: Date,
 ): Record<string, number | null> {
   const last = backups.at(-1)?.manifest;
@@ -95,6 +103,7 @@ export function metricsOf(
       [...wal.values()].reduce((sum, { size }) => sum + size, 0),
     archiveLagSeconds: at ? Math.max(0, (+now - Date.parse(at)) / 1_000) : null,
     segmentsWaiting: primary?.waiting ?? null,
-    ticketHoursLeft: ticketsUntil ? (+ticketsUntil - +now) / 3_600_000 : null,
+    lastDrillAgeSeconds: lastDrill ? (+now - +lastDrill) / 1_000 : null,
+    ticketHoursLeft: primary ? ticketHoursLeft(primary, pace(wal, now), now) : null,
   };
 }
