@@ -16,6 +16,15 @@ export class StorageError extends UserError {
   }
 }
 
+/** How messages name a bucket: by host, because an endpoint's URL could hold a password. */
+export const placeOf = ({
+  endpoint,
+  bucket,
+}: {
+  readonly endpoint: string;
+  readonly bucket: string;
+}): string => `Object storage ${new URL(endpoint).host}, bucket ${bucket}`;
+
 interface Answered {
   readonly name?: string;
   readonly $metadata?: { readonly httpStatusCode?: number };
@@ -54,14 +63,15 @@ function kindOf(name: string, status: number | undefined): StorageFailure {
   if (status === 412) return 'exists';
   if (status === 401 || status === 403) return 'denied';
   if (name === 'BadDigest') return 'bad-digest';
-  if (status >= 500 || status === 429) return 'busy';
+  if (status !== 501 && (status >= 500 || status === 429)) return 'busy';
   return 'refused';
 }
 
 /** Node's code where there is one; it names an address, never a query. */
 function networkReason(error: unknown): string {
-  const { code } = error as { code?: unknown };
-  if (typeof code === 'string') return code;
+  const { code, cause } = error as { code?: unknown; cause?: { code?: unknown } };
+  const known = code ?? cause?.code;
+  if (typeof known === 'string') return known;
   const message = messageOf(error);
   return /timed? ?out/i.test(message) ? 'no answer in time' : 'the connection broke off';
 }
