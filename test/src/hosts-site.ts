@@ -18,6 +18,8 @@ export interface HostsSite {
   readonly inventory: Inventory;
   /** Connections to all hosts; to private ones through a public one, as everywhere. */
   readonly remote: Remote;
+  /** The same hosts as the cloud's internet reaches them, for an action that runs in there. */
+  readonly inside: Inventory;
   /** File with the private key that every host lets in. */
   readonly keyFile: string;
   readonly privateKey: string;
@@ -49,8 +51,16 @@ const SIZES: Readonly<Record<string, Size>> = {
   'g6-standard-2': { memoryMiB: 4_096, vcpus: 2, diskMiB: 81_920 },
 };
 
+export interface HostsOptions {
+  /** Whether private hosts reach the internet, each by an address of its own, as provisioning has it. */
+  readonly outbound?: boolean;
+}
+
 /** Boots the hosts of a stack file, without going through the API. */
-export async function openHosts(stackFile: string): Promise<HostsSite> {
+export async function openHosts(
+  stackFile: string,
+  { outbound = false }: HostsOptions = {},
+): Promise<HostsSite> {
   const { stack } = parseStack(stackFile, 'perlstack.yml');
   const folder = await mkdtemp(join(tmpdir(), 'hosts-test-'));
   const closing: (() => Promise<unknown>)[] = [() => rm(folder, { recursive: true, force: true })];
@@ -63,7 +73,7 @@ export async function openHosts(stackFile: string): Promise<HostsSite> {
     const keys = { user: await makeKey(folder, 'user'), host: await makeKey(folder, 'host') };
     const tunnels = await openTunnels(cloud);
     closing.push(() => tunnels.close());
-    const inventory = await boot(stack, cloud, keys, tunnels);
+    const inventory = await boot(stack, cloud, keys, tunnels, outbound);
     const open = (): Remote => connect(inventory, { privateKey: keys.user.privateKey });
     const remote = open();
     closing.push(() => remote.close());
@@ -74,10 +84,14 @@ export async function openHosts(stackFile: string): Promise<HostsSite> {
   }
 }
 
-function siteOf(base: Omit<HostsSite, 'ask' | 'console' | 'keyFile' | 'privateKey'>, key: Key): HostsSite {
+function siteOf(
+  base: Omit<HostsSite, 'ask' | 'console' | 'inside' | 'keyFile' | 'privateKey'>,
+  key: Key,
+): HostsSite {
   const { remote, cloud, stack } = base;
   return {
     ...base,
+    inside: { ...base.inventory, hosts: base.inventory.hosts.map(asInside) },
     keyFile: key.file,
     privateKey: key.privateKey,
     ask: async (host, script) => (await remote.script(host, script, [], { sudo: true })).stdout.trim(),
@@ -90,15 +104,26 @@ function siteOf(base: Omit<HostsSite, 'ask' | 'console' | 'keyFile' | 'privateKe
   };
 }
 
+const asInside = (host: Host): Host =>
+  host.publicAddress === null
+    ? host
+    : { ...host, ssh: { ...host.ssh, address: host.publicAddress, port: 22 } };
+
 interface Keys {
   readonly user: Key;
   readonly host: Key;
 }
 
-async function boot(stack: Stack, cloud: HostCloud, keys: Keys, tunnels: Tunnels): Promise<Inventory> {
+async function boot(
+  stack: Stack,
+  cloud: HostCloud,
+  keys: Keys,
+  tunnels: Tunnels,
+  outbound: boolean,
+): Promise<Inventory> {
   const tiers = layout(stack, () => 0);
   const planned = tiers.flatMap((tier, index) =>
-    tier.hosts.map((host) => ({ tier, spec: specOf(stack, tier, index, host, keys) })),
+    tier.hosts.map((host) => ({ tier, spec: specOf(stack, tier, index, host, keys, outbound) })),
   );
   await Promise.all(planned.map(({ spec }) => start(cloud, spec)));
   const doors = planned
@@ -144,10 +169,11 @@ function specOf(
   index: number,
   host: DesiredTier['hosts'][number],
   keys: Keys,
+  outbound: boolean,
 ): HostSpec {
   const number = 100 * index + host.number;
   const { memoryMiB, vcpus } = sizeOf(tier.type);
-  const inside = privateLink(number, tier, index, host.address);
+  const inside = privateLink(number, tier, index, host.address, outbound);
   return {
     ...{ id: 2_000 + number, label: host.label, image: stack.image, memoryMiB, vcpus },
     ...{ region: stack.region, type: tier.type, authorizedKeys: [] },
@@ -159,11 +185,14 @@ function specOf(
 const macOf = (kind: number, number: number): string =>
   `f2:3c:0${kind}:00:${[number >> 8, number & 255].map((byte) => byte.toString(16).padStart(2, '0')).join(':')}`;
 
+const outsideAddress = (first: number, number: number): string =>
+  `203.0.113.${first + (number % 100) + 20 * Math.floor(number / 100)}`;
+
 function publicLink(number: number): InterfaceSpec {
   return {
     ...{ id: 4_000 + number, kind: 'public', mac: macOf(0, number), defaultRoute: true },
     ...{
-      ipv4: `203.0.113.${20 + (number % 100) + 20 * Math.floor(number / 100)}`,
+      ipv4: outsideAddress(20, number),
       gateway: '203.0.113.1',
       prefix: 24,
     },
@@ -171,11 +200,18 @@ function publicLink(number: number): InterfaceSpec {
   };
 }
 
-function privateLink(number: number, tier: DesiredTier, index: number, address: string): InterfaceSpec {
+function privateLink(
+  number: number,
+  tier: DesiredTier,
+  index: number,
+  address: string,
+  outbound: boolean,
+): InterfaceSpec {
+  const nat11 = outbound && !tier.public ? outsideAddress(120, number) : null;
   return {
     ...{ id: 5_000 + number, kind: 'vpc', mac: macOf(1, number), defaultRoute: !tier.public },
     ...{ ipv4: address, gateway: address.replace(/\d+$/, '1'), prefix: 24 },
-    ...{ vpcId: 7, subnetId: index + 1, nat11: null },
+    ...{ vpcId: 7, subnetId: index + 1, nat11 },
   };
 }
 

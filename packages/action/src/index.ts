@@ -36,4 +36,5 @@ export {
   openSite,
   type Site,
   stackInputs,
+  storageInputs,
 } from './stack-inputs.js';

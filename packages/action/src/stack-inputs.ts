@@ -21,6 +21,17 @@ export const hostInputs = {
   'ssh-private-key': { kind: 'string', required: true, secret: true },
 } as const satisfies Record<string, InputDeclaration>;
 
+/** The inputs of every action that reads or writes the bucket that the stack file names. */
+export const storageInputs = {
+  endpoint: {
+    kind: 'string',
+    pattern: /https?:\/\/[^/\s?#]+\/?/,
+    expected: 'a URL without a path, such as https://us-ord-1.linodeobjects.com',
+  },
+  'access-key-id': { kind: 'string', required: true, secret: true },
+  'secret-access-key': { kind: 'string', required: true, secret: true },
+} as const satisfies Record<string, InputDeclaration>;
+
 /** What the inputs of an action that works on servers speak of. */
 export interface Site {
   readonly file: StackFile;

@@ -203,12 +203,12 @@ sub take_answer {
     my $answer = $one->{answer};
     my ($status, $md5, $etag) = split / /, (<$answer> // "0 - -\n") =~ s/\n//r;
     waitpid $one->{child}, 0;
-    if ($status == 200) { return report({ sent => { part => $number, size => $one->{size}, md5 => $md5, etag => $etag } }) }
+    if ($status == 200) { return report({ sent => { part => 0 + $number, size => $one->{size}, md5 => $md5, etag => $etag } }) }
     fail("part $number: the upload is not there any more (404): it was ended by somebody else") if $status == 404;
     # A ticket that is too old is worth another, a damaged transfer another try.
     if (($status == 403 || $status == 400) && ++$one->{again} < 3) {
         $ready{$number} = $one;
-        return report({ want => $number });
+        return report({ want => 0 + $number });
     }
     fail("part $number: the bucket answers $status " . ($status ? 'and takes nothing' : '(no answer)') . ', after several tries');
 }
@@ -219,7 +219,7 @@ sub send_part {
     seek $one->{handle}, 0, 0;
     my $md5 = Digest::MD5->new->addfile($one->{handle});
     my $hex = $md5->clone->hexdigest;
-    my $config = "url = \"$url\"\nupload-file = \"/dev/fd/3\"\nheader = \"Content-MD5: " . $md5->b64digest . "==\"\n"
+    my $config = "url = \"$url\"\nupload-file = \"/dev/fd/" . fileno($one->{handle}) . "\"\nheader = \"Content-MD5: " . $md5->b64digest . "==\"\n"
         . "header = \"Expect:\"\nheader = \"Content-Type:\"\n";
     my ($status, $etag) = (0, '-');
     for my $try (0 .. $spec->{tries} - 1) {
@@ -238,8 +238,8 @@ sub ask {
     if (!$child) {
         dup2(fileno $in, 0);
         dup2(fileno $out, 1);
-        dup2(fileno $handle, 3);
-        POSIX::close($_) for 4 .. 63;
+        # Perl closes its own handles at exec otherwise.
+        fcntl $handle, 2, 0;
         exec 'curl', '-q', '--silent', '--connect-timeout', '10', '--speed-limit', '1024', '--speed-time', $spec->{silence},
             '--output', '/dev/null', '--write-out', '%{http_code} %header{etag}', '--config', '-'
             or POSIX::_exit(127);

@@ -73,6 +73,7 @@ tiers:
   app: { autoscale: { min: 2, max: 4 } }
   database: { count: 3, durability: quorum, connections: 60, settings: { work_mem: 8MB } }
   cache: { memory: 256MiB, eviction: allkeys-lfu, quorum: 3 }
+backups: { bucket: shop-backups }
 `;
 
 const UBUNTU = `

@@ -4,7 +4,7 @@ export * from './layout.js';
 export { upstreamServers, type UpstreamServer, withDown, withoutDown } from './nginx/down.js';
 export { ARCHIVE, ARCHIVE_PACKAGES } from './postgres/archive.js';
 export { takesRestart } from './postgres/contexts.js';
-export { postgresLayout, SOCKET_FOLDER } from './postgres/names.js';
+export { type PostgresLayout, postgresLayout, SOCKET_FOLDER } from './postgres/names.js';
 export { REDIS, SENTINEL, type ServerLayout } from './redis/layout.js';
 export { render, type RenderOptions } from './render.js';
 export * from './secrets.js';

@@ -1,7 +1,7 @@
 export type { StorageSpec } from './client.js';
 export { StorageError, type StorageFailure } from './errors.js';
 export { compareParts, compositeEtag, type Part } from './integrity.js';
-export { acquireLease, type Holder, type Lease } from './lease.js';
+export { acquireLease, type Holder, type Lease, releaseLease } from './lease.js';
 export { abortAfter, getRules, putRules } from './lifecycle.js';
 export { abortRule, type LifecycleRule, withAbortRule } from './lifecycle-rules.js';
 export { LONGEST_SIGNED_S, type Presigner, type Signed, type SignRequest } from './presign.js';

@@ -97,3 +97,15 @@ function held(holder: Holder | null): StorageError {
     `A ${purpose} is under way since ${since} (${owner}): wait for it to end; if it was killed, its lease ends at ${until}`,
   );
 }
+
+/**
+ * Gives back a lease that another process of the same run took and could not give back; one that somebody else holds by
+ * now stays theirs.
+ */
+export async function releaseLease(storage: Storage, key: string, nonce: string): Promise<void> {
+  const seen = await storage.get(key);
+  const holder = seen && holderIn(seen.content);
+  if (!seen || holder?.nonce !== nonce) return;
+  const released: Holder = { ...holder, until: new Date(0).toISOString() };
+  await storage.put(key, JSON.stringify(released), { ifMatch: seen.etag });
+}

@@ -33,7 +33,10 @@ export function asPostgres(argv: readonly string[]): string[] {
 }
 
 /** An argv for psql on the member's own host, which reads SQL from its standard input and prints bare values. */
-export function psql({ version, port }: PostgresSpec, database = 'postgres'): string[] {
+export function psql(
+  { version, port }: Pick<PostgresSpec, 'version' | 'port'>,
+  database = 'postgres',
+): string[] {
   const { programs } = postgresLayout(version);
   // Terse, because an error would quote the statement, which may hold a verifier.
   const quiet = ['-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', '-v', 'VERBOSITY=terse'];

@@ -16,6 +16,10 @@ export function accessRules({ stack, role }: World): HbaRule[] {
   const method = 'scram-sha-256';
   return [
     { database: { keyword: 'all' }, user: 'postgres', method: 'peer' },
+    // What copies the data for a backup is the administrator, on the host itself.
+    ...(stack.backups
+      ? [{ database: { keyword: 'replication' }, user: 'postgres', method: 'peer' } as const]
+      : []),
     ...role('app').map((host) => ({
       ...({ database: app, user: app, network: single(privateAddressOf(host)), method } as const),
     })),

@@ -1,0 +1,304 @@
+import {
+  type MainContext,
+  openSite,
+  type PostContext,
+  runAction,
+  runUrl,
+  type Site,
+} from '@perlstack/action';
+import {
+  assertArchives,
+  assertRecipient,
+  type BackupRun,
+  type Catalogue,
+  chooseSource,
+  clearLeftovers,
+  type Cluster,
+  clusterKeys,
+  clusterOf,
+  FEW_HOURS,
+  keysOf,
+  type Manifest,
+  markProof,
+  type Proof,
+  readCatalogue,
+  readMembers,
+  renewBook,
+  retain,
+  retentionOf,
+  type RetentionRules,
+  settleSource,
+  takeBase,
+  untilArchived,
+  verifyLog,
+  writeManifest,
+} from '@perlstack/backup';
+import { acquireLease, type Lease, openStorage, releaseLease, type Storage } from '@perlstack/object-storage';
+import { connect, type Remote } from '@perlstack/remote';
+import { messageOf, stackFault, UserError } from '@perlstack/stack';
+import { declaration } from './declaration.js';
+import { backupSections, metricsOf, retentionSection } from './report.js';
+
+type Context = MainContext<typeof declaration>;
+type Inputs = Context['inputs'];
+
+void runAction({
+  name: 'pg-backup-to-object-storage',
+  declaration,
+  main: async (context) => {
+    const { inputs, signal } = context;
+    const site = openSite(inputs);
+    const setup = { cluster: clusterOf(site.file.stack, site.inventory), ...rulesOf(site, inputs) };
+    const recipient = recipientOf(site, inputs);
+    const storage = storageOf(site, inputs, signal);
+    const remote = connect(site.inventory, { privateKey: inputs['ssh-private-key'] });
+    try {
+      const run = await prepare(context, remote, storage, setup.cluster, recipient);
+      if (inputs.mode === 'backup') await underLease(context, run, () => backUp(context, run, setup.rules));
+      else await look(context, run, setup.rules);
+    } finally {
+      storage.close();
+      await remote.close();
+    }
+  },
+  post: cleanUp,
+});
+
+/** @throws UserError where the stack file has no `backups` */
+function rulesOf({ file }: Site, inputs: Inputs): { rules: RetentionRules } {
+  const { backups } = file.stack;
+  if (!backups)
+    throw stackFault(
+      file.locate([]),
+      'backups',
+      'the stack file names no bucket; add "backups: { bucket: NAME }" and run apply-configs',
+    );
+  const { keep, pitr } = backups;
+  return { rules: { ...keep, pitrMs: pitr, minimum: inputs['keep-minimum'] } };
+}
+
+function recipientOf({ file }: Site, inputs: Inputs): string | null {
+  if (file.stack.backups?.encrypt === false) return null;
+  const recipient = inputs['age-recipient'];
+  if (recipient === undefined)
+    throw stackFault(
+      file.locate(['backups', 'encrypt']),
+      'backups.encrypt',
+      'backups are encrypted, and the input "age-recipient" has no public key; make a pair with age-keygen, keep the private one safe, or write encrypt: false',
+    );
+  assertRecipient(recipient);
+  return recipient;
+}
+
+function storageOf({ file: { stack } }: Site, inputs: Inputs, signal?: AbortSignal): Storage {
+  return openStorage({
+    endpoint: inputs.endpoint ?? `https://${stack.region}-1.linodeobjects.com`,
+    bucket: stack.backups?.bucket ?? '',
+    accessKeyId: inputs['access-key-id'],
+    secretAccessKey: inputs['secret-access-key'],
+    ...(signal ? { signal } : {}),
+  });
+}
+
+async function prepare(
+  { inputs, log, output, reporter, signal, saveState }: Context,
+  remote: Remote,
+  storage: Storage,
+  cluster: Cluster,
+  recipient: string | null,
+): Promise<BackupRun> {
+  const source = await reporter.phase('Observe', async () => {
+    const members = await readMembers(remote, cluster, signal);
+    const chosen = chooseSource(members, inputs.source);
+    assertArchives(chosen.primary);
+    for (const member of members) {
+      if ('fault' in member) log.warning(`${member.host} does not answer: ${member.fault}`);
+      else if (member.dropped.length > 0)
+        log.warning(
+          `${member.host}: ${member.dropped.length} segments of the log were let go while the bucket was away, from ${member.dropped[0] ?? ''} on: recovery cannot pass them`,
+        );
+    }
+    log.info(`${chosen.source.host} is copied: ${chosen.why}; ${chosen.primary.host} is primary`);
+    return chosen;
+  });
+  output('source', source.source.host);
+  return {
+    ...{ remote, storage, cluster, source, recipient, signal },
+    rate: inputs['max-rate'] * 1024 * 1024,
+    run: runUrl() ?? null,
+    say: (line) => log.info(line),
+    onUpload: (key, id) => saveState('upload', JSON.stringify({ key, id })),
+  };
+}
+
+const LEASE_MS = 600_000;
+
+/** Nothing else writes to the stack's part of the bucket meanwhile. */
+async function underLease(context: Context, run: BackupRun, work: () => Promise<void>): Promise<void> {
+  const { log, saveState } = context;
+  const lease = await acquireLease(run.storage, keysOf(run.cluster.stack).lease, {
+    ...{ purpose: 'backup', owner: run.run ?? 'a terminal', ttlMs: LEASE_MS },
+  });
+  saveState('lease', lease.holder.nonce);
+  const timer = setInterval(() => renew(lease, log), LEASE_MS / 4);
+  try {
+    await work();
+  } finally {
+    clearInterval(timer);
+    await lease
+      .release()
+      .catch((error: unknown) => log.info(`The lease ends by itself: ${messageOf(error)}`));
+  }
+}
+
+function renew(lease: Lease, log: Context['log']): void {
+  lease.renew().catch((error: unknown) => log.warning(`The lease could not be renewed: ${messageOf(error)}`));
+}
+
+async function backUp(context: Context, run: BackupRun, rules: RetentionRules): Promise<void> {
+  const { log, reporter, output } = context;
+  await reporter.phase('Tickets for the log', async () => {
+    const catalogue = await readCatalogue(run.storage, clusterKeys(run));
+    const cleared = await clearLeftovers(run.storage, clusterKeys(run), catalogue.broken);
+    cleared.forEach((what) => log.notice(`Removed ${what}`));
+    const book = await renewBook(run, catalogue);
+    output('tickets-until', book.expiresAt.toISOString());
+    log.info(`${book.tickets} tickets on every member, good until ${book.expiresAt.toISOString()}`);
+  });
+  const made = await reporter.phase('Base backup', () => makeBackup(context, run));
+  await reporter.phase('Check', () => conclude(context, run, rules, made));
+}
+
+interface Made {
+  readonly manifest: Manifest;
+  readonly archived: boolean;
+}
+
+async function makeBackup({ inputs, log, output }: Context, run: BackupRun): Promise<Made> {
+  await settleSource(run);
+  const base = await takeBase(run);
+  log.info(`${base.object.size} bytes in ${base.object.parts.length} parts; every part is as it was sent`);
+  const proof = await markProof(run, base.id);
+  const archived = await untilArchived(run, proof.proof.segment, inputs['archive-timeout']);
+  const manifest = await writeManifest(run, base, archived ? proof : withoutProof());
+  output('backup', manifest.id);
+  output('bytes', manifest.object.size);
+  return { manifest, archived };
+}
+
+/** A point that the log in the bucket does not reach is none. */
+const withoutProof = (): Proof | null => null;
+
+async function conclude(
+  context: Context,
+  run: BackupRun,
+  rules: RetentionRules,
+  { manifest, archived }: Made,
+): Promise<void> {
+  const { inputs, log, reporter, output } = context;
+  const { catalogue, from, coverage } = await verifyLog(run, rules);
+  const retained = retentionOf(catalogue, rules, new Date());
+  // What is broken, or cannot be proven, takes nothing else with it.
+  const whole = archived && (coverage?.missing.length ?? 0) === 0;
+  if (whole) await retain(run, catalogue, retained);
+  output('removed', whole ? retained.plan.removed : []);
+  const members = await measure(context, run, catalogue);
+  sections(context, catalogue, retained);
+  if (!archived) {
+    throw new UserError(
+      `Backup ${manifest.id} is whole, but the log after it did not reach the bucket within ${inputs['archive-timeout'] / 1_000} s: ${archiveFault(members, run)}. Nothing was removed`,
+    );
+  }
+  if (coverage && coverage.missing.length > 0) throw gap(coverage.missing, from?.manifest.id ?? '');
+  reporter.verdict(
+    `Backup ${manifest.id} of ${run.source.source.host} is whole, and the log from ${from?.manifest.id ?? manifest.id} on has no gap (${coverage?.segments ?? 0} segments).`,
+  );
+  log.info(`${catalogue.backups.length - retained.plan.removed.length} backups are kept`);
+}
+
+function gap(missing: readonly string[], from: string): UserError {
+  const names = missing.slice(0, 5).join(', ') + (missing.length > 5 ? `, … (${missing.length})` : '');
+  return new UserError(
+    `The log in the bucket has a gap after backup ${from}: ${names}; recovery from it ends there. The newest backup is not touched by it; nothing was removed`,
+  );
+}
+
+function archiveFault(members: Awaited<ReturnType<typeof readMembers>>, { source }: BackupRun): string {
+  const primary = members.find((member) => member.host === source.primary.host);
+  if (!primary || 'fault' in primary) return `${source.primary.host} does not answer any more`;
+  const { failed } = primary.archived;
+  const log = 'see the log of PostgreSQL there for "archive-wal"';
+  return `${primary.waiting} segments wait on ${primary.host}${failed ? `, ${failed} failed` : ''}; ${log}`;
+}
+
+/** Modes that change nothing. */
+async function look(context: Context, run: BackupRun, rules: RetentionRules): Promise<void> {
+  const { inputs, reporter, output } = context;
+  const { catalogue, from, coverage } = await reporter.phase('Look into the bucket', () =>
+    verifyLog(run, rules),
+  );
+  const retained = retentionOf(catalogue, rules, new Date());
+  await measure(context, run, catalogue);
+  output('removed', retained.plan.removed);
+  sections(context, catalogue, retained);
+  const count = `${catalogue.backups.length} whole ${catalogue.backups.length === 1 ? 'backup' : 'backups'}`;
+  if (inputs.mode === 'verify') {
+    if (coverage && coverage.missing.length > 0) throw gap(coverage.missing, from?.manifest.id ?? '');
+    const [bad] = catalogue.broken;
+    if (bad) throw new UserError(`Backup ${bad.id} is broken: ${bad.why}`);
+    if (!from) throw new UserError('The bucket has no whole backup of this stack; run mode "backup"');
+    reporter.verdict(`${count}, and no gap in the log from ${from.manifest.id} on.`);
+    return;
+  }
+  const { removed, freedBytes } = { ...retained.plan, freedBytes: retained.freedBytes };
+  reporter.verdict(
+    `${run.source.source.host} would be copied; ${count} there; ${removed.length} and ${retained.segments.length} segments would go, ${freedBytes} bytes. Nothing was changed.`,
+  );
+}
+
+/** Sets the figures, and says which of them should worry somebody. @returns what the members say by now */
+async function measure(
+  { log, output }: Context,
+  run: BackupRun,
+  catalogue: Catalogue,
+): Promise<Awaited<ReturnType<typeof readMembers>>> {
+  const members = await readMembers(run.remote, run.cluster, run.signal);
+  const drills = await run.storage.list(keysOf(run.cluster.stack).drills);
+  const metrics = metricsOf(catalogue, members, drills.at(-1)?.modified ?? null, new Date());
+  const hours = metrics['ticketHoursLeft'];
+  if (typeof hours === 'number' && hours < FEW_HOURS)
+    log.warning(
+      `Tickets for the log end in ${hours.toFixed(1)} hours; without new ones ${run.source.primary.host} keeps its log until its disk is full: run mode "backup"`,
+    );
+  output('metrics', metrics);
+  return members;
+}
+
+function sections(
+  { reporter }: Context,
+  catalogue: Catalogue,
+  retained: ReturnType<typeof retentionOf>,
+): void {
+  backupSections(catalogue).forEach((section) => reporter.section(section));
+  reporter.section(retentionSection(catalogue, retained));
+}
+
+/** What a cancelled or killed run left in the bucket: an upload, and the lease. */
+async function cleanUp({ inputs, state, log }: PostContext<typeof declaration>): Promise<void> {
+  const [upload, nonce] = [state('upload'), state('lease')];
+  if (upload === undefined && nonce === undefined) return;
+  const site = openSite(inputs);
+  const storage = storageOf(site, inputs);
+  try {
+    if (upload !== undefined) {
+      const { key, id } = JSON.parse(upload) as { key: string; id: string };
+      if ((await storage.uploads(key)).some((one) => one.id === id)) {
+        await storage.openUpload(key, id).abort();
+        log.info(`The unfinished upload of ${key} was ended`);
+      }
+    }
+    if (nonce !== undefined) await releaseLease(storage, keysOf(site.file.stack.stack).lease, nonce);
+  } finally {
+    storage.close();
+  }
+}

@@ -1,0 +1,56 @@
+import type { Assertion, Backup, Target } from '@perlstack/backup';
+import { type Inventory, nearest, UserError } from '@perlstack/stack';
+
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)$/;
+
+/**
+ * Where recovery is to end; `null`: at the point that the chosen backup noted.
+ *
+ * @throws UserError for anything else
+ */
+export function targetFrom(text: string): Target | null {
+  if (text === 'proof') return null;
+  if (text === 'latest' || text === 'backup') return { kind: text };
+  if (/^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/i.test(text)) return { kind: 'lsn', lsn: text.toUpperCase() };
+  const at = TIME.test(text) ? new Date(text) : new Date(Number.NaN);
+  if (Number.isNaN(+at))
+    throw new UserError(
+      `Input "target": ${JSON.stringify(text)} is neither proof, latest, backup, a time with its zone such as 2026-11-27T08:30:00Z, nor a position such as 0/5000060`,
+    );
+  return { kind: 'time', at };
+}
+
+/** The point of a backup whose state is known. @throws UserError when the log never reached it */
+export function proofOf({ manifest }: Backup): Target {
+  if (manifest.proof) return { kind: 'lsn', lsn: manifest.proof.lsn };
+  throw new UserError(
+    `Backup ${manifest.id} has no point to prove: the log after it did not reach the bucket; use target: backup for its own end, and see why archiving fails`,
+  );
+}
+
+/** @throws UserError naming the line that is no `database: SELECT …` */
+export function assertionsFrom(lines: readonly string[]): Assertion[] {
+  return lines.map((line) => {
+    const [, database, sql] = /^([A-Za-z_][\w-]*):\s+(\S.*)$/.exec(line) ?? [];
+    if (database === undefined || sql === undefined)
+      throw new UserError(
+        `Input "assertions": ${JSON.stringify(line)} is not "database: SELECT …", such as "shop: SELECT count(*) > 0 FROM orders"`,
+      );
+    return { database, sql: sql.replace(/;\s*$/, '') };
+  });
+}
+
+/** @throws UserError for a host that there is not, or that keeps no data */
+export function hostFrom(
+  wanted: string | undefined,
+  usual: string,
+  { hosts }: Inventory,
+  input = 'host',
+): string {
+  if (wanted === undefined) return usual;
+  const names = hosts.filter(({ tier }) => tier === 'database').map(({ name }) => name);
+  if (names.includes(wanted)) return wanted;
+  const [likely] = nearest(wanted, names);
+  const hint = likely ? `did you mean "${likely}"?` : `there is: ${names.join(', ')}`;
+  throw new UserError(`Input "${input}": there is no database server ${JSON.stringify(wanted)}; ${hint}`);
+}

@@ -1,0 +1,352 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ARCHIVE, SOCKET_FOLDER } from '@perlstack/configs';
+import type { Storage } from '@perlstack/object-storage';
+import { psql } from '@perlstack/postgres';
+import type { Remote } from '@perlstack/remote';
+import { UserError } from '@perlstack/stack';
+import { type Book, namesFor, writeBook } from './book.js';
+import {
+  type Backup,
+  type Catalogue,
+  coverageOf,
+  historiesFrom,
+  keptOf,
+  readCatalogue,
+} from './catalogue.js';
+import type { Cluster } from './cluster.js';
+import { type ClusterKeys, keysOf } from './keys.js';
+import { backupId, type Manifest } from './manifest.js';
+import { type MemberSeen, type Source } from './members.js';
+import { expiredSegments, planRetention, type RetentionPlan, type RetentionRules } from './retention.js';
+import { between, countRows } from './rows.js';
+import { partBytesFor, sendFrom } from './send.js';
+import { type Coverage, parseHistory } from './wal.js';
+
+/** What a backup needs to know. */
+export interface BackupRun {
+  readonly remote: Remote;
+  readonly storage: Storage;
+  readonly cluster: Cluster;
+  readonly source: Source;
+  /** Public key of age; `null`: nothing is encrypted. */
+  readonly recipient: string | null;
+  /** Bytes a second; 0: as fast as it goes. */
+  readonly rate: number;
+  /** The page of the run. */
+  readonly run: string | null;
+  readonly signal: AbortSignal;
+  readonly say: (line: string) => void;
+  /** Told the key and id of an upload before anything is sent. */
+  readonly onUpload?: (key: string, id: string) => void;
+}
+
+export const clusterKeys = ({ cluster, source }: BackupRun): ClusterKeys =>
+  keysOf(cluster.stack).cluster(source.primary.systemId);
+
+/** What an earlier run left that never became a backup: nobody but the holder of the lease may call this. */
+export async function clearLeftovers(
+  storage: Storage,
+  keys: ClusterKeys,
+  broken: Catalogue['broken'],
+): Promise<string[]> {
+  const uploads = await storage.uploads(keys.bases);
+  for (const { key, id } of uploads) await storage.openUpload(key, id).abort();
+  const unfinished = broken.filter(({ why }) => why.startsWith('it has no manifest'));
+  await storage.remove(unfinished.flatMap((one) => one.keys));
+  return [
+    ...uploads.map(
+      ({ key, initiated }) => `an upload of ${key} that was begun ${initiated.toISOString()} and never ended`,
+    ),
+    ...unfinished.map(({ id }) => `backup ${id}, which never came to its end`),
+  ];
+}
+
+/** Segments a day, from when those of the last two days came to the bucket. */
+export function pace(wal: Catalogue['wal'], now: Date): number {
+  const since = +now - 2 * 86_400_000;
+  const times = [...wal.values()].map(({ modified }) => +modified).filter((time) => time >= since);
+  if (times.length === 0) return 0;
+  const span = Math.max(+now - Math.min(...times), 3_600_000);
+  return (times.length * 86_400_000) / span;
+}
+
+/** How much of a disk may be taken by a log that nobody takes. */
+const SHARE_OF_DISK = 0.25;
+
+/** Gives every member the tickets for the log of the coming week: any of them may be the primary by then. */
+export async function renewBook(run: BackupRun, catalogue: Catalogue): Promise<Book> {
+  const { remote, storage, cluster, recipient, signal } = run;
+  const { primary } = run.source;
+  const names = namesFor({
+    ...{ timeline: primary.timeline, lsn: primary.lsn, segmentBytes: primary.segmentBytes },
+    ...{ waiting: primary.waiting, perDay: pace(catalogue.wal, new Date()) },
+  });
+  const limitBytes = primary.diskBytes * SHARE_OF_DISK;
+  const skew = await storage.clockSkewMs();
+  const now = new Date(Date.now() + Math.min(skew, 0));
+  const book = await writeBook(storage, clusterKeys(run), names, { recipient, limitBytes, now });
+  const target = { path: ARCHIVE.book, mode: 0o600, owner: 'postgres', group: 'postgres' };
+  await Promise.all(
+    cluster.members.map((host) =>
+      remote.upload(host, target, Buffer.from(book.text), { sudo: true, signal }),
+    ),
+  );
+  return book;
+}
+
+/** A replica that takes longer than this to come to where its primary is has no place in a backup. */
+const SETTLE_MS = 120_000;
+
+/**
+ * Waits until the source has what the primary had when the tickets were there: what the log lost before them must not be
+ * what the copy needs after its end. The checkpoint also keeps short what a restore has to replay.
+ *
+ * @throws UserError when a replica does not come so far
+ */
+export async function settleSource(run: BackupRun): Promise<void> {
+  const { remote, cluster, source, signal } = run;
+  const ask = async (host: string, sql: string): Promise<string> => {
+    const { stdout } = await remote.run(host, psql(cluster), {
+      sudo: true,
+      input: sql,
+      signal,
+      name: 'psql',
+    });
+    return stdout.trim();
+  };
+  const now = await ask(source.primary.host, 'CHECKPOINT;\nSELECT pg_current_wal_lsn();\n');
+  if (source.source === source.primary) return;
+  const limit = Date.now() + SETTLE_MS;
+  const reached = `SELECT pg_last_wal_replay_lsn() >= '${now}'::pg_lsn;\n`;
+  while ((await ask(source.source.host, reached)) !== 't') {
+    if (Date.now() > limit)
+      throw new UserError(
+        `${source.source.host} did not come to ${now} within ${SETTLE_MS / 1_000} s; see why it lags, or use source: primary`,
+      );
+    await sleep(500, undefined, { signal });
+  }
+}
+
+/** Copies the data of the source into the bucket. @returns what the manifest needs to know */
+export async function takeBase(run: BackupRun): Promise<Omit<Manifest, 'proof' | 'rows' | 'finishedAt'>> {
+  const {
+    cluster,
+    source: { source, primary, lagBytes },
+    recipient,
+  } = run;
+  const started = new Date();
+  const id = backupId(started);
+  const key = clusterKeys(run).data(id, recipient !== null);
+  let start: { lsn: string; timeline: number } | undefined;
+  let stopLsn: string | undefined;
+  let words = '';
+  const sent = await sendFrom(run.remote, run.storage, {
+    ...{ host: source.host, key, rate: run.rate, signal: run.signal },
+    programs: [
+      copyArgv(run, id),
+      ['zstd', '-q', '-3', '-T0', '-c'],
+      ...(recipient ? [['age', '-r', recipient]] : []),
+    ],
+    hold: { argv: psqlWithin(cluster), say: HOLD_SQL },
+    partBytes: partBytesFor(source.databaseBytes),
+    onUpload: (upload) => run.onUpload?.(key, upload),
+    onProgress: (bytes) => run.say(`${source.host}: ${mebibytes(bytes)} sent${words}`),
+    onSays: (program, line) => {
+      if (program !== 'pg_basebackup') return;
+      const at = /start point: ([0-9A-F]+\/[0-9A-F]+) on timeline (\d+)/.exec(line);
+      if (at) start = { lsn: at[1] ?? '', timeline: Number(at[2]) };
+      stopLsn = /end point: ([0-9A-F]+\/[0-9A-F]+)/.exec(line)?.[1] ?? stopLsn;
+      const share = /\((\d+)%\)/.exec(line)?.[1];
+      if (share !== undefined) words = `, ${share} % of the data read`;
+    },
+  });
+  if (!start || stopLsn === undefined)
+    throw new Error(`${source.host}: pg_basebackup did not say where in the log it is`);
+  return {
+    ...{ format: 1, id, stack: cluster.stack, kind: 'full', parent: null },
+    source: { host: source.host, role: source === primary ? 'primary' : 'replica', lagBytes },
+    postgresql: {
+      ...{ systemId: source.systemId, major: cluster.version, version: source.version },
+      databaseBytes: source.databaseBytes,
+    },
+    wal: { timeline: start.timeline, startLsn: start.lsn, stopLsn, segmentBytes: source.segmentBytes },
+    startedAt: started.toISOString(),
+    object: {
+      ...{ key, size: sent.object.size, etag: sent.object.etag, sha256: sent.sha256 },
+      ...{ parts: [...sent.parts], recipient },
+    },
+    run: run.run,
+  };
+}
+
+/** The log that the copy needs must not go away before its end; the slot is gone with its session. */
+const HOLD_SQL = `SELECT lsn FROM pg_create_physical_replication_slot('perlstack_backup_' || pg_backend_pid(), true, true);\n`;
+
+/** The program already runs as PostgreSQL's administrator. */
+function psqlWithin(cluster: Cluster): string[] {
+  const argv = psql(cluster);
+  return argv.slice(argv.indexOf('--') + 1);
+}
+
+function copyArgv({ cluster }: BackupRun, id: string): string[] {
+  return [
+    `${cluster.layout.programs}/pg_basebackup`,
+    ...['-h', SOCKET_FOLDER, '-p', String(cluster.port), '--no-password'],
+    ...['-D', '-', '-F', 'tar', '-X', 'fetch', '--checkpoint=fast', '--verbose', '--progress', '--label', id],
+  ];
+}
+
+const mebibytes = (bytes: number): string => `${(bytes / 1024 / 1024).toFixed(0)} MiB`;
+
+const POINT_SQL = (
+  id: string,
+): string => `SELECT json_build_object('lsn', pg_create_restore_point('perlstack ${id}')::text,
+  'segment', pg_walfile_name(pg_current_wal_insert_lsn()), 'at', to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'));
+SELECT pg_switch_wal() IS NULL;
+`;
+
+export interface Proof {
+  readonly proof: NonNullable<Manifest['proof']>;
+  readonly rows: Manifest['rows'];
+}
+
+/** Notes a moment on the primary whose state is known, for a drill to replay to. */
+export async function markProof(run: BackupRun, id: string): Promise<Proof> {
+  const {
+    remote,
+    cluster,
+    source: { primary },
+    signal,
+  } = run;
+  const before = await countRows(remote, cluster, primary.host, signal);
+  const { stdout } = await remote.run(primary.host, psql(cluster), {
+    sudo: true,
+    input: POINT_SQL(id),
+    signal,
+    name: 'psql',
+  });
+  const after = await countRows(remote, cluster, primary.host, signal);
+  return { proof: JSON.parse(stdout.split('\n')[0] ?? '') as Proof['proof'], rows: between(before, after) };
+}
+
+/**
+ * Waits until a segment is in the bucket itself: PostgreSQL's own view says what the archive command said.
+ *
+ * @returns false when it has not come in time
+ */
+export async function untilArchived(run: BackupRun, segment: string, timeoutMs: number): Promise<boolean> {
+  const key = clusterKeys(run).segment(segment, run.recipient !== null);
+  const limit = Date.now() + timeoutMs;
+  for (;;) {
+    if (await run.storage.head(key)) return true;
+    if (Date.now() > limit) return false;
+    await sleep(500, undefined, { signal: run.signal });
+  }
+}
+
+/** The last thing that is written of a backup: from here on it counts. */
+export async function writeManifest(
+  run: BackupRun,
+  base: Omit<Manifest, 'proof' | 'rows' | 'finishedAt'>,
+  proof: Proof | null,
+): Promise<Manifest> {
+  const manifest: Manifest = {
+    ...base,
+    finishedAt: new Date().toISOString(),
+    proof: proof?.proof ?? null,
+    rows: proof?.rows ?? {},
+  };
+  const key = clusterKeys(run).manifest(base.id);
+  await run.storage.put(key, `${JSON.stringify(manifest, null, 1)}\n`, { ifNoneMatch: '*' });
+  return manifest;
+}
+
+export interface Verified {
+  readonly catalogue: Catalogue;
+  /** The oldest backup from which recovery to any later moment has to be possible. */
+  readonly from: Backup | null;
+  readonly coverage: Coverage | null;
+}
+
+/** Looks into the bucket for all that recovery within the window needs. */
+export async function verifyLog(run: BackupRun, rules: RetentionRules): Promise<Verified> {
+  const {
+    storage,
+    remote,
+    cluster,
+    source: { primary },
+  } = run;
+  const catalogue = await readCatalogue(storage, clusterKeys(run));
+  const { window } = planRetention(catalogue.backups.map(keptOf), rules, new Date());
+  const from =
+    catalogue.backups.find(({ manifest }) => manifest.id === window?.id) ?? catalogue.backups[0] ?? null;
+  if (!from) return { catalogue, from: null, coverage: null };
+  const histories = historiesFrom(await readHistories(remote, cluster, primary, run.signal));
+  return { catalogue, from, coverage: coverageOf(from, catalogue, histories, lastArchived(primary)) };
+}
+
+const lastArchived = ({ archived }: MemberSeen): string | undefined =>
+  /^[0-9A-F]{24}$/.exec(archived.last ?? '')?.[0];
+
+/** From the primary, because those in the bucket may be encrypted. */
+async function readHistories(
+  remote: Remote,
+  cluster: Cluster,
+  { host, timeline }: MemberSeen,
+  signal: AbortSignal,
+): Promise<Map<number, string>> {
+  if (timeline === 1) return new Map();
+  const file = `pg_wal/${timeline.toString(16).toUpperCase().padStart(8, '0')}.history`;
+  const sql = `SELECT coalesce(pg_read_file('${file}', 0, 1048576, true), '');\n`;
+  const { stdout } = await remote.run(host, psql(cluster), { sudo: true, input: sql, signal, name: 'psql' });
+  const text = stdout.trim();
+  // The history of the newest timeline tells those of all before it.
+  const switches = parseHistory(text);
+  return new Map([
+    [timeline, text],
+    ...switches.slice(1).map(({ timeline: one }, at): [number, string] => [
+      one,
+      switches
+        .slice(0, at + 1)
+        .map((each) => `${each.timeline}\t${each.lsn}`)
+        .join('\n'),
+    ]),
+  ]);
+}
+
+export interface Retained {
+  readonly plan: RetentionPlan;
+  readonly segments: readonly string[];
+  readonly freedBytes: number;
+}
+
+/** What the rules let go of a catalogue. */
+export function retentionOf(catalogue: Catalogue, rules: RetentionRules, now: Date): Retained {
+  const plan = planRetention(catalogue.backups.map(keptOf), rules, now);
+  const segments = expiredSegments([...catalogue.wal.keys()], plan.window);
+  const bytes = segments.reduce((sum, name) => sum + (catalogue.wal.get(name)?.size ?? 0), 0);
+  return { plan, segments, freedBytes: plan.freedBytes + bytes };
+}
+
+/** Removes it. A manifest goes before its data: half a removed backup is none. */
+export async function retain(
+  run: BackupRun,
+  catalogue: Catalogue,
+  { plan, segments }: Retained,
+): Promise<void> {
+  const keys = clusterKeys(run);
+  for (const id of plan.removed) {
+    await run.storage.remove([keys.manifest(id)]);
+    const data = catalogue.backups.find(({ manifest }) => manifest.id === id)?.manifest.object.key;
+    if (data !== undefined) await run.storage.remove([data]);
+  }
+  await run.storage.remove(segments.flatMap((name) => catalogue.wal.get(name)?.key ?? []));
+}
+
+/** @throws UserError for what is no public key of age */
+export function assertRecipient(recipient: string): void {
+  if (/^age1[02-9ac-hj-np-z]{58}$/.test(recipient)) return;
+  throw new UserError(
+    'Input "age-recipient": not a public key of age (age1…, 62 characters); make a pair with age-keygen',
+  );
+}

@@ -1,0 +1,111 @@
+import { LONGEST_SIGNED_S, type Presigner, type Storage } from '@perlstack/object-storage';
+import type { ClusterKeys } from './keys.js';
+import type { MemberSeen } from './members.js';
+import { historyName, segmentName, segmentNumber, segmentWith } from './wal.js';
+
+/** What the tickets of a book are for. */
+export interface BookPlan {
+  readonly timeline: number;
+  /** Of the primary now: earlier segments are in the bucket, or wait and are among those just before it. */
+  readonly lsn: string;
+  readonly segmentBytes: number;
+  /** Segments that wait to be archived now. */
+  readonly waiting: number;
+  /** Segments a day, as measured over the last days. */
+  readonly perDay: number;
+}
+
+/** A server that writes a little hands over a segment a minute (`archive_timeout`). */
+const LEAST_PER_DAY = 1_440;
+const DAYS = LONGEST_SIGNED_S / 86_400;
+/** Room for a server that writes three times as much as it used to. */
+const MARGIN = 3;
+/** A book that a host can read through for each segment. */
+const MOST = 60_000;
+
+/** How many segments a book is for: a week at three times the usual pace, within bounds. */
+export const ticketsFor = (perDay: number): number =>
+  Math.min(MOST, Math.max(LEAST_PER_DAY, Math.ceil(perDay) * MARGIN) * DAYS);
+
+/**
+ * Names of what a book lets pass: the segments of this timeline, and of the next one, which begins somewhere among them
+ * when a replica is promoted, and the histories that come with promotions.
+ */
+export function namesFor({ timeline, lsn, segmentBytes, waiting, perDay }: BookPlan): string[] {
+  const now = segmentWith(lsn, segmentBytes);
+  const first = now - BigInt(Math.min(waiting + 8, Number(now)));
+  const count = ticketsFor(perDay);
+  const numbers = Array.from({ length: count }, (_, at) => first + BigInt(at));
+  return [
+    ...[timeline, timeline + 1, timeline + 2].filter((one) => one > 1).map(historyName),
+    ...[timeline, timeline + 1].flatMap((one) =>
+      numbers.map((number) => segmentName(one, number, segmentBytes)),
+    ),
+  ];
+}
+
+export interface Book {
+  readonly text: string;
+  readonly tickets: number;
+  readonly expiresAt: Date;
+}
+
+/**
+ * Writes the tickets for a list of names, in the form that `archive-wal` reads: what all URLs share is there once.
+ *
+ * @param limitBytes how much of the log may wait before it is let go
+ */
+export async function writeBook(
+  storage: Storage,
+  keys: ClusterKeys,
+  names: readonly string[],
+  { recipient, limitBytes, now = new Date() }: { recipient: string | null; limitBytes: number; now?: Date },
+): Promise<Book> {
+  const presigner = storage.presigner(LONGEST_SIGNED_S, now);
+  const lines: string[] = [];
+  let common = { put: '', head: '' };
+  for (const name of names) {
+    const { put, head } = await ticket(presigner, keys.segment(name, recipient !== null));
+    common = { put: put.common, head: head.common };
+    lines.push(`${name} ${put.signature} ${head.signature}`);
+  }
+  const folder = `${storage.endpoint.replace(/\/$/, '')}/${storage.bucket}/${keys.wal}`;
+  const words = [
+    `folder ${folder}`,
+    `suffix ${recipient === null ? '.zst' : '.zst.age'}`,
+    ...(recipient === null ? [] : [`recipient ${recipient}`]),
+    `limit ${Math.round(limitBytes)}`,
+    `until ${presigner.expiresAt.toISOString()}`,
+    `put ${common.put}`,
+    `head ${common.head}`,
+  ];
+  return {
+    text: `${words.join('\n')}\n\n${lines.join('\n')}\n`,
+    tickets: names.length,
+    expiresAt: presigner.expiresAt,
+  };
+}
+
+async function ticket(presigner: Presigner, key: string) {
+  const [put, head] = await Promise.all([
+    presigner.sign({ method: 'PUT', key, headers: { 'if-none-match': '*' } }),
+    presigner.sign({ method: 'HEAD', key }),
+  ]);
+  return { put, head };
+}
+
+/** An alarm this long before tickets end leaves time for a night without a backup, and for somebody to look. */
+export const FEW_HOURS = 48;
+
+/**
+ * For how long a member can go on handing over its log, in hours: until its tickets are too old, or used up.
+ *
+ * @param perDay segments a day
+ */
+export function ticketHoursLeft(member: MemberSeen, perDay: number, now: Date): number | null {
+  const { book, lsn, segmentBytes } = member;
+  if (!book) return null;
+  const left = Number(segmentNumber(book.last, segmentBytes) - segmentWith(lsn, segmentBytes));
+  const byTime = (Date.parse(book.until) - +now) / 3_600_000;
+  return Math.max(0, Math.min(byTime, perDay > 0 ? (left * 24) / perDay : byTime));
+}

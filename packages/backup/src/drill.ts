@@ -1,0 +1,210 @@
+import { asPostgres, psql } from '@perlstack/postgres';
+import type { Backup, Catalogue } from './catalogue.js';
+import {
+  confLine,
+  layLog,
+  type Place,
+  recoverySettings,
+  removePlace,
+  restoreFiles,
+  type RestoreRun,
+  type Target,
+} from './restore.js';
+import { COUNT_SQL, compareRows, DATABASES_SQL } from './rows.js';
+
+/** A statement that must give exactly `t`. */
+export interface Assertion {
+  readonly database: string;
+  readonly sql: string;
+}
+
+export interface DrillOptions {
+  readonly host: string;
+  readonly target: Target;
+  readonly assertions: readonly Assertion[];
+  /** Whether the rows are to be those that the manifest notes: only where recovery ends at its point. */
+  readonly compareRows: boolean;
+  /** How long recovery may take. */
+  readonly timeoutMs: number;
+}
+
+/** What a drill found. */
+export interface DrillReport {
+  readonly backup: string;
+  readonly host: string;
+  readonly target: string;
+  readonly startedAt: string;
+  /** In milliseconds: what it takes to have the data back, and to be sure of them. */
+  readonly timings: { readonly restore: number; readonly recovery: number; readonly checks: number };
+  readonly tables: number;
+  readonly assertions: number;
+  /** Where recovery came to. */
+  readonly lastCommit: string | null;
+  readonly faults: readonly string[];
+}
+
+const PORT = 5_499;
+
+export const drillPlace = (host: string, version: number): Place => ({
+  host,
+  data: `/var/lib/postgresql/${version}/perlstack-drill`,
+  scratch: '/run/perlstack-drill',
+});
+
+/**
+ * Proves a backup: restores it beside the running server, replays the log, has PostgreSQL check every index and table,
+ * counts the rows and asks the user's own questions; then removes all of it, whatever happened.
+ */
+export async function drill(
+  run: RestoreRun,
+  backup: Backup,
+  catalogue: Catalogue,
+  options: DrillOptions,
+): Promise<DrillReport> {
+  const place = drillPlace(options.host, run.cluster.version);
+  const startedAt = new Date();
+  await removePlace(run, place);
+  try {
+    await restoreFiles(run, place, backup);
+    const restored = Date.now();
+    await recover(run, place, catalogue, options);
+    const recovered = Date.now();
+    run.say(`${place.host}: recovered, being checked`);
+    const checked = await check(run, place, backup, options);
+    return {
+      ...{ backup: backup.manifest.id, host: place.host, target: describeTarget(options.target) },
+      startedAt: startedAt.toISOString(),
+      timings: {
+        restore: restored - +startedAt,
+        recovery: recovered - restored,
+        checks: Date.now() - recovered,
+      },
+      ...checked,
+    };
+  } finally {
+    await removePlace(run, place);
+  }
+}
+
+export function describeTarget(target: Target): string {
+  switch (target.kind) {
+    case 'latest':
+      return 'the end of the log';
+    case 'backup':
+      return 'the end of the backup';
+    case 'time':
+      return target.at.toISOString();
+    case 'lsn':
+      return target.lsn;
+  }
+}
+
+/** Arguments: programs, data directory, scratch folder, port, seconds. Input: lines of a configuration. */
+const RECOVER_SCRIPT = `
+set -eu
+programs=$1 data=$2 scratch=$3 port=$4 seconds=$5
+as() { env --chdir=/ runuser -u postgres -- "$@"; }
+umask 077
+cat > "$scratch/postgresql.conf"
+# A standby starts with nothing less than its primary had.
+as env LC_ALL=C "$programs/pg_controldata" -D "$data" | sed -n \\
+  -e 's/^max_connections setting: */max_connections = /p' \\
+  -e 's/^max_worker_processes setting: */max_worker_processes = /p' \\
+  -e 's/^max_wal_senders setting: */max_wal_senders = /p' \\
+  -e 's/^max_prepared_xacts setting: */max_prepared_transactions = /p' \\
+  -e 's/^max_locks_per_xact setting: */max_locks_per_transaction = /p' >> "$scratch/postgresql.conf"
+echo 'local all postgres peer' > "$scratch/pg_hba.conf"
+: > "$scratch/pg_ident.conf"
+rm -f -- "$data/postgresql.auto.conf" "$data/standby.signal"
+: > "$data/postgresql.auto.conf"
+: > "$data/recovery.signal"
+chown postgres: "$scratch"/* "$data/postgresql.auto.conf" "$data/recovery.signal"
+if ! as "$programs/pg_ctl" start -w -s -t "$seconds" -D "$data" -l "$scratch/log" -o "-c config_file=$scratch/postgresql.conf"; then
+  grep -E 'FATAL|PANIC|restore-wal|ERROR' "$scratch/log" | tail -n 3 >&2
+  exit 1
+fi
+until [ "$(as "$programs/psql" -XAtq -h "$scratch" -p "$port" -d postgres -c 'SELECT pg_is_in_recovery()' 2> /dev/null)" = f ]; do
+  if [ ! -e "$data/postmaster.pid" ]; then
+    grep -E 'FATAL|PANIC|restore-wal|ERROR' "$scratch/log" | tail -n 3 >&2
+    exit 1
+  fi
+  [ $((seconds -= 1)) -gt 0 ] || { echo "recovery did not come to its end in time" >&2; exit 1; }
+  sleep 1
+done
+grep -Eo 'last completed transaction was at log time .*' "$scratch/log" | tail -n 1 || :
+`;
+
+async function recover(
+  run: RestoreRun,
+  place: Place,
+  catalogue: Catalogue,
+  options: DrillOptions,
+): Promise<void> {
+  const command = await layLog(run, place, catalogue);
+  const settings: [string, string][] = [
+    ...recoverySettings(command, options.target),
+    ['data_directory', place.data],
+    ['hba_file', `${place.scratch}/pg_hba.conf`],
+    ['ident_file', `${place.scratch}/pg_ident.conf`],
+    // Nobody but this host's administrator can reach it, it archives nothing, and it may not crowd out the real one.
+    ['listen_addresses', ''],
+    ['unix_socket_directories', place.scratch],
+    ['port', String(PORT)],
+    ['archive_mode', 'off'],
+    ['shared_buffers', '64MB'],
+    ['huge_pages', 'off'],
+    ['fsync', 'off'],
+    ['max_wal_size', '4GB'],
+    ['logging_collector', 'off'],
+    ['log_destination', 'stderr'],
+    ['log_min_messages', 'warning'],
+    ['cluster_name', 'perlstack-drill'],
+  ];
+  const seconds = String(Math.ceil(options.timeoutMs / 1_000));
+  const args = [run.cluster.layout.programs, place.data, place.scratch, String(PORT), seconds];
+  await run.remote.script(place.host, RECOVER_SCRIPT, args, {
+    ...{ sudo: true, signal: run.signal, name: 'recovery', timeoutMs: options.timeoutMs + 60_000 },
+    input: `${settings.map(confLine).join('\n')}\n`,
+  });
+}
+
+async function check(
+  run: RestoreRun,
+  place: Place,
+  backup: Backup,
+  options: DrillOptions,
+): Promise<Pick<DrillReport, 'tables' | 'assertions' | 'lastCommit' | 'faults'>> {
+  const { remote, cluster, signal } = run;
+  const faults: string[] = [];
+  const ask = async (sql: string, database = 'postgres'): Promise<string> => {
+    const argv = psql(cluster, database).map((word, at, all) =>
+      all[at - 1] === '-h' ? place.scratch : all[at - 1] === '-p' ? String(PORT) : word,
+    );
+    const { stdout } = await remote.run(place.host, argv, { sudo: true, input: sql, signal, name: 'psql' });
+    return stdout.trim();
+  };
+  const amcheck = [
+    `${cluster.layout.programs}/pg_amcheck`,
+    ...['-h', place.scratch, '-p', String(PORT), '--all', '--install-missing', '--heapallindexed'],
+  ];
+  const checked = await remote.run(place.host, asPostgres(amcheck), {
+    ...{ sudo: true, signal, okCodes: [0, 1, 2], name: 'pg_amcheck' },
+  });
+  if (checked.code !== 0)
+    faults.push(`pg_amcheck: ${(checked.stdout || checked.stderr).trim().split('\n').slice(0, 2).join(' ')}`);
+  const counts: Record<string, Record<string, number>> = {};
+  for (const database of JSON.parse(await ask(DATABASES_SQL)) as string[])
+    counts[database] = JSON.parse(await ask(COUNT_SQL, database)) as Record<string, number>;
+  if (options.compareRows) faults.push(...compareRows(backup.manifest.rows, counts));
+  for (const { database, sql } of options.assertions) {
+    const answer = await ask(`${sql}\n;\n`, database).catch((error: unknown) => String(error));
+    if (answer !== 't')
+      faults.push(`${database}: ${sql}: the answer is ${answer.slice(0, 200) || 'nothing'}, not t`);
+  }
+  return {
+    tables: Object.values(counts).reduce((sum, tables) => sum + Object.keys(tables).length, 0),
+    assertions: options.assertions.length,
+    lastCommit: (await ask('SELECT max(pg_last_xact_replay_timestamp())::text;\n')) || null,
+    faults,
+  };
+}

@@ -1,0 +1,13 @@
+export * from './backup.js';
+export * from './book.js';
+export * from './catalogue.js';
+export * from './cluster.js';
+export * from './drill.js';
+export * from './keys.js';
+export { backupId, type Manifest, timeOfId } from './manifest.js';
+export * from './members.js';
+export * from './primary.js';
+export * from './restore.js';
+export * from './retention.js';
+export * from './rows.js';
+export * from './wal.js';

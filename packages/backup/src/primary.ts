@@ -1,0 +1,106 @@
+import type { Storage } from '@perlstack/object-storage';
+import { UserError } from '@perlstack/stack';
+import type { Backup, Catalogue } from './catalogue.js';
+import { keysOf } from './keys.js';
+import {
+  confLine,
+  layLog,
+  type Place,
+  recoverySettings,
+  restoreFiles,
+  type RestoreRun,
+  type Target,
+} from './restore.js';
+
+/**
+ * The cluster whose backup is the newest: after a restore into a new cluster, the bucket has two.
+ *
+ * @throws UserError when there is none
+ */
+export async function newestCluster(storage: Storage, stack: string): Promise<string> {
+  const { clusters } = keysOf(stack);
+  const manifests = (await storage.list(clusters)).filter(({ key }) => key.endsWith('/manifest.json'));
+  const [newest] = manifests.sort((one, other) => +other.modified - +one.modified);
+  const systemId = newest?.key.slice(clusters.length).split('/')[0];
+  if (systemId === undefined)
+    throw new UserError(`The bucket ${storage.bucket} has no whole backup of ${stack}`);
+  return systemId;
+}
+
+export interface PrimaryOptions {
+  readonly host: string;
+  readonly target: Target;
+  /** The host whose old data may be moved aside. */
+  readonly replace: string | null;
+  readonly timeoutMs: number;
+}
+
+/**
+ * Makes sure that nothing is lost: a server that runs is refused, and old data are moved aside, never removed, and that
+ * only where their host is named. Arguments: data directory, unit, whether it may be moved.
+ */
+const CLEAR_SCRIPT = `
+set -eu
+data=$1 unit=$2 may=$3
+if systemctl is-active --quiet "$unit"; then echo "PostgreSQL runs here: stop it first, if it is really to be replaced" >&2; exit 66; fi
+if [ -e "$data" ] && [ -n "$(ls -A -- "$data")" ]; then
+  [ "$may" = yes ] || { echo "$data is not empty: name this host in the input replace, and it is moved aside" >&2; exit 66; }
+  mv -T -- "$data" "$data.replaced-$(date -u +%Y%m%dT%H%M%SZ)"
+fi
+rm -rf -- "$data"
+`;
+
+/**
+ * Starts the restored server as the unit does, with recovery's settings in `postgresql.auto.conf` until it is over.
+ * Arguments: data directory, unit, programs, port, seconds, scratch folder. Input: lines of settings.
+ */
+const START_SCRIPT = `
+set -eu
+data=$1 unit=$2 programs=$3 port=$4 seconds=$5 scratch=$6
+as() { env --chdir=/ runuser -u postgres -- "$@"; }
+umask 077
+cat > "$data/postgresql.auto.conf"
+rm -f -- "$data/standby.signal"
+: > "$data/recovery.signal"
+chown postgres: "$data/postgresql.auto.conf" "$data/recovery.signal"
+systemctl start "$unit"
+until [ "$(as "$programs/psql" -XAtq -p "$port" -d postgres -c 'SELECT pg_is_in_recovery()' 2> /dev/null)" = f ]; do
+  systemctl is-active --quiet "$unit" || { echo "PostgreSQL ended during recovery; see its log" >&2; exit 1; }
+  [ $((seconds -= 1)) -gt 0 ] || { echo "recovery did not come to its end in time" >&2; exit 1; }
+  sleep 1
+done
+: > "$data/postgresql.auto.conf"
+systemctl reload "$unit"
+rm -rf -- "$scratch"
+`;
+
+/** Disaster recovery: a backup and its log become the data of a server that does not run, which then is a primary. */
+export async function restorePrimary(
+  run: RestoreRun,
+  backup: Backup,
+  catalogue: Catalogue,
+  { host, target, replace, timeoutMs }: PrimaryOptions,
+): Promise<void> {
+  const { remote, cluster, signal } = run;
+  const { data, unit, programs } = cluster.layout;
+  const place: Place = { host, data, scratch: '/run/perlstack-restore' };
+  const options = { sudo: true, signal };
+  await remote.script(host, CLEAR_SCRIPT, [data, unit, replace === host ? 'yes' : 'no'], {
+    ...options,
+    name: 'making room',
+  });
+  await restoreFiles(run, place, backup);
+  const command = await layLog(run, place, catalogue);
+  const args = [
+    data,
+    unit,
+    programs,
+    String(cluster.port),
+    String(Math.ceil(timeoutMs / 1_000)),
+    place.scratch,
+  ];
+  await remote.script(host, START_SCRIPT, args, {
+    ...{ ...options, name: 'recovery', timeoutMs: timeoutMs + 60_000 },
+    input: `${recoverySettings(command, target).map(confLine).join('\n')}\n`,
+  });
+}

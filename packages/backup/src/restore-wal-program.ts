@@ -1,0 +1,56 @@
+/**
+ * PostgreSQL's `restore_command` during a restore, called as `restore-wal FOLDER NAME DESTINATION`. The folder holds
+ * `urls`, a line `NAME URL` for each file of the log that the bucket has, and `identity`, where they are encrypted.
+ *
+ * A file that the bucket does not have is the end of the log (code 1). One that it has and does not give ends the whole
+ * recovery (a code above 125): it must not end too early and look well.
+ */
+export const RESTORE_WAL_PROGRAM = String.raw`#!/usr/bin/perl
+use strict;
+use warnings;
+use POSIX qw(dup2);
+
+my ($folder, $name, $destination) = @ARGV;
+sub give_up { print STDERR "restore-wal: $_[0]\n"; exit 200 }
+open my $urls, '<', "$folder/urls" or give_up("$folder/urls: $!");
+my $url;
+while (my $line = <$urls>) {
+    chomp $line;
+    my ($one, $rest) = split / /, $line, 2;
+    $url = $rest if $one eq $name;
+}
+exit 1 if !defined $url;
+
+my $identity = "$folder/identity";
+my @programs = (['curl', '-q', '--silent', '--fail', '--connect-timeout', '10', '--speed-limit', '1024', '--speed-time', '30',
+    '--retry', '5', '--retry-all-errors', '--config', '-']);
+push @programs, ['age', '-d', '-i', $identity] if -e $identity;
+push @programs, ['zstd', '-q', '-d', '-c'];
+
+open my $out, '>', "$destination.new" or give_up("$destination: $!");
+pipe my $input, my $to_curl or give_up("pipe: $!");
+syswrite $to_curl, "url = \"$url\"\n";
+close $to_curl;
+my @children;
+while (my $program = shift @programs) {
+    my ($reader, $writer);
+    if (@programs) { pipe $reader, $writer or give_up("pipe: $!") }
+    my $child = fork // give_up("fork: $!");
+    if (!$child) {
+        dup2(fileno $input, 0);
+        dup2(fileno($writer // $out), 1);
+        exec { $program->[0] } @$program or POSIX::_exit(127);
+    }
+    push @children, [$child, $program->[0]];
+    close $input;
+    close $writer if $writer;
+    $input = $reader;
+}
+my @failed;
+for my $child (@children) {
+    waitpid $child->[0], 0;
+    push @failed, $child->[1] if $?;
+}
+give_up("$name: the bucket has it, and @failed failed: it cannot be restored") if @failed;
+rename "$destination.new", $destination or give_up("$destination: $!");
+`;

@@ -1,0 +1,189 @@
+import type { Storage } from '@perlstack/object-storage';
+import { asPostgres } from '@perlstack/postgres';
+import { commandLine, type Remote, RemoteError } from '@perlstack/remote';
+import { messageOf, UserError } from '@perlstack/stack';
+import type { Backup, Catalogue } from './catalogue.js';
+import type { Cluster } from './cluster.js';
+import { fetchTo, SECRET_FILE } from './fetch.js';
+import { RESTORE_WAL_PROGRAM } from './restore-wal-program.js';
+
+/** Where recovery is to end. */
+export type Target =
+  | { readonly kind: 'latest' }
+  | { readonly kind: 'time'; readonly at: Date }
+  | { readonly kind: 'lsn'; readonly lsn: string }
+  /** As soon as the copy is consistent. */
+  | { readonly kind: 'backup' };
+
+/** A server that is restored: its folder, and how it is started. */
+export interface Place {
+  readonly host: string;
+  /** Data directory to be; its parent is there. */
+  readonly data: string;
+  /** For what lives only as long as the restore does, in memory. */
+  readonly scratch: string;
+}
+
+export interface RestoreRun {
+  readonly remote: Remote;
+  readonly storage: Storage;
+  readonly cluster: Cluster;
+  /** Private key of age, where backups are encrypted. */
+  readonly identity: string | null;
+  readonly signal: AbortSignal;
+  readonly say: (line: string) => void;
+}
+
+/**
+ * The backup from which a target can be reached.
+ *
+ * @param id of a certain one; `null`: the newest that ends before the target
+ * @throws UserError when there is none
+ */
+export function chooseBackup(backups: readonly Backup[], id: string | null, target: Target): Backup {
+  const known = backups.map(({ manifest }) => manifest.id).join(', ') || 'none';
+  const wanted = id === null ? backups : backups.filter(({ manifest }) => manifest.id === id);
+  if (wanted.length === 0)
+    throw new UserError(
+      id === null
+        ? 'The bucket has no whole backup of this stack'
+        : `Input "backup": there is no whole backup ${id}; there is: ${known}`,
+    );
+  const before = wanted.filter((backup) => isBefore(backup, target));
+  const chosen = before.at(-1);
+  if (chosen) return chosen;
+  const first = wanted[0]?.manifest.finishedAt ?? '';
+  throw new UserError(
+    `Input "target": no backup ends before it; the oldest that would do ends at ${first}; there is: ${known}`,
+  );
+}
+
+function isBefore({ manifest }: Backup, target: Target): boolean {
+  if (target.kind === 'time')
+    return Date.parse(manifest.finishedAt) <= +target.at || proofBefore(manifest.proof, +target.at);
+  if (target.kind === 'lsn') return compareLsn(manifest.wal.stopLsn, target.lsn) <= 0;
+  return true;
+}
+
+const proofBefore = (proof: Backup['manifest']['proof'], at: number): boolean =>
+  proof !== null && Date.parse(proof.at) <= at;
+
+function compareLsn(one: string, other: string): number {
+  const [a, b] = [one, other].map((lsn) =>
+    lsn
+      .split('/')
+      .map((word) => word.padStart(8, '0'))
+      .join('/'),
+  );
+  return (a ?? '').localeCompare(b ?? '');
+}
+
+/** Arguments: data directory, scratch folder, bytes that are needed. Exits with 66 when there is something, 67 without room. */
+const PREPARE_SCRIPT = `
+set -eu
+data=$1 scratch=$2 needed=$3
+[ ! -e "$data" ] || [ -z "$(ls -A -- "$data")" ] || { echo "$data is not empty" >&2; exit 66; }
+free=$(df -B1 --output=avail -- "$(dirname -- "$data")" | tail -n 1 | tr -d ' ')
+[ "$free" -ge "$needed" ] || { echo "$free of the $needed bytes that are needed are free" >&2; exit 67; }
+install -d -m 0700 -o postgres -g postgres -- "$data" "$scratch"
+`;
+
+/** Makes room and takes the backup's files out of the bucket, checked by its own manifest. */
+export async function restoreFiles(run: RestoreRun, place: Place, backup: Backup): Promise<void> {
+  const { remote, storage, cluster, identity, signal } = run;
+  const { object, postgresql } = backup.manifest;
+  if (object.recipient !== null && identity === null)
+    throw new UserError(
+      `Input "age-identity": backup ${backup.manifest.id} is encrypted for ${object.recipient}; give the private key of that pair`,
+    );
+  const needed = Math.ceil(postgresql.databaseBytes * 1.1) + 256 * 1024 * 1024;
+  await remote.script(place.host, PREPARE_SCRIPT, [place.data, place.scratch, String(needed)], {
+    ...{ sudo: true, signal, name: 'making room' },
+  });
+  const { url } = await storage.presigner(12 * 3_600).sign({ method: 'GET', key: object.key });
+  await fetchTo(remote, {
+    ...{ host: place.host, url, size: object.size, sha256: object.sha256, signal },
+    programs: [
+      ...(object.recipient === null ? [] : [['age', '-d', '-i', SECRET_FILE]]),
+      ['zstd', '-q', '-d', '-c'],
+      ['tar', '-x', '-f', '-', '-C', place.data],
+    ],
+    ...(object.recipient === null ? {} : { secret: `${identity ?? ''}\n` }),
+    onProgress: (bytes) =>
+      run.say(`${place.host}: ${Math.floor((100 * bytes) / object.size)} % of ${object.key} read`),
+  });
+  const check = [`${cluster.layout.programs}/pg_verifybackup`, '--quiet', '--exit-on-error', place.data];
+  await remote.run(place.host, asPostgres(check), { sudo: true, signal, name: 'pg_verifybackup' });
+}
+
+/** Puts what `restore_command` needs into the scratch folder. @returns the command */
+export async function layLog(run: RestoreRun, place: Place, catalogue: Catalogue): Promise<string> {
+  const { remote, storage, identity, signal } = run;
+  const presigner = storage.presigner(12 * 3_600);
+  const lines = [];
+  for (const [name, { key }] of catalogue.wal)
+    lines.push(`${name} ${(await presigner.sign({ method: 'GET', key })).url}`);
+  const put = (name: string, content: string): Promise<void> =>
+    remote.upload(
+      place.host,
+      { path: `${place.scratch}/${name}`, mode: 0o600, owner: 'postgres', group: 'postgres' },
+      Buffer.from(content),
+      { sudo: true, signal },
+    );
+  await put('urls', `${lines.join('\n')}\n`);
+  await put('restore-wal', RESTORE_WAL_PROGRAM);
+  const encrypted = [...catalogue.wal.values()].some(({ key }) => key.endsWith('.age'));
+  if (encrypted && identity !== null) await put('identity', `${identity}\n`);
+  return `${commandLine(['perl', `${place.scratch}/restore-wal`, place.scratch])} "%f" "%p"`;
+}
+
+/** Settings of recovery. */
+export function recoverySettings(restoreCommand: string, target: Target): [string, string][] {
+  return [
+    ['restore_command', restoreCommand],
+    ['recovery_target_timeline', 'latest'],
+    ['recovery_target_action', 'promote'],
+    ...targetSettings(target),
+  ];
+}
+
+function targetSettings(target: Target): [string, string][] {
+  switch (target.kind) {
+    case 'latest':
+      return [];
+    case 'backup':
+      return [['recovery_target', 'immediate']];
+    case 'time':
+      return [['recovery_target_time', target.at.toISOString().replace('Z', '+00')]];
+    case 'lsn':
+      return [['recovery_target_lsn', target.lsn]];
+  }
+}
+
+/** A setting's value as postgresql.conf has it. */
+export const confLine = ([name, value]: readonly [string, string]): string =>
+  `${name} = '${value.replaceAll("'", "''")}'`;
+
+/** Ends and removes what a restore made. Arguments: data directory, scratch folder, programs. */
+const REMOVE_SCRIPT = `
+data=$1 scratch=$2 programs=$3
+[ ! -e "$data/postmaster.pid" ] || env --chdir=/ runuser -u postgres -- "$programs/pg_ctl" stop -D "$data" -m immediate -w -s || :
+rm -rf -- "$data" "$scratch"
+`;
+
+/** Removes a scratch server with everything of it; harmless when there is none. */
+export async function removePlace(run: Pick<RestoreRun, 'remote' | 'cluster'>, place: Place): Promise<void> {
+  await run.remote.script(
+    place.host,
+    REMOVE_SCRIPT,
+    [place.data, place.scratch, run.cluster.layout.programs],
+    {
+      ...{ sudo: true, timeoutMs: 120_000, name: 'removal of the scratch server' },
+    },
+  );
+}
+
+/** A failure of a command on a host as a sentence for the user: what it said is the reason. */
+export function asUserError(error: unknown, what: string): unknown {
+  return error instanceof RemoteError ? new UserError(`${what}: ${messageOf(error)}`) : error;
+}

@@ -1,0 +1,70 @@
+import { psql } from '@perlstack/postgres';
+import type { Remote } from '@perlstack/remote';
+import type { Cluster } from './cluster.js';
+import type { Manifest } from './manifest.js';
+
+export type Rows = Manifest['rows'];
+type Counts = Readonly<Record<string, Readonly<Record<string, number>>>>;
+
+/** Rows of tables above this size are not counted: that would read all of it. */
+const LARGEST_BYTES = 1024 ** 3;
+
+/** All tables of users of a database, counted in one snapshot, as JSON. `query_to_xml` is how SQL runs SQL. */
+export const COUNT_SQL = `SELECT coalesce(json_object_agg(format('%s.%s', nspname, relname),
+  (xpath('/row/c/text()', query_to_xml(format('SELECT count(*) AS c FROM ONLY %I.%I', nspname, relname), false, true, '')))[1]::text::bigint), '{}')
+  FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace
+  WHERE relkind = 'r' AND relpersistence = 'p' AND nspname NOT IN ('pg_catalog', 'information_schema')
+    AND pg_table_size(pg_class.oid) <= ${LARGEST_BYTES};
+`.replaceAll(/\n\s*/g, ' ');
+
+export const DATABASES_SQL = `SELECT coalesce(json_agg(datname ORDER BY datname), '[]') FROM pg_database WHERE datallowconn AND NOT datistemplate;\n`;
+
+/** Counts the rows of every table on a host, database by database. */
+export async function countRows(
+  remote: Remote,
+  cluster: Cluster,
+  host: string,
+  signal: AbortSignal,
+): Promise<Counts> {
+  const ask = async (sql: string, database?: string): Promise<unknown> => {
+    const options = { sudo: true, input: sql, signal, name: 'psql' };
+    return JSON.parse((await remote.run(host, psql(cluster, database), options)).stdout);
+  };
+  const counts: Record<string, Record<string, number>> = {};
+  for (const database of (await ask(DATABASES_SQL)) as string[])
+    counts[database] = (await ask(COUNT_SQL, database)) as Record<string, number>;
+  return counts;
+}
+
+/** What a table may have at a moment between two counts; one that came or went meanwhile is left out. */
+export function between(before: Counts, after: Counts): Rows {
+  const rows: Record<string, Record<string, { least: number; most: number }>> = {};
+  for (const [database, tables] of Object.entries(before)) {
+    const common = Object.entries(tables).flatMap(([table, first]) => {
+      const second = after[database]?.[table];
+      if (second === undefined) return [];
+      return [[table, { least: Math.min(first, second), most: Math.max(first, second) }] as const];
+    });
+    rows[database] = Object.fromEntries(common);
+  }
+  return rows;
+}
+
+/** Rows may have come and gone between two counts, in a table that changed at all: one in a hundred is let pass. */
+const SLACK = 0.01;
+
+/** @returns what a restored server has otherwise than was noted, a sentence each */
+export function compareRows(noted: Rows, found: Counts): string[] {
+  return Object.entries(noted).flatMap(([database, tables]) => {
+    const there = found[database];
+    if (!there) return [`database ${database} is not there`];
+    return Object.entries(tables).flatMap(([table, { least, most }]) => {
+      const count = there[table];
+      if (count === undefined) return [`${database}: table ${table} is not there`];
+      const slack = least === most ? 0 : Math.ceil(most * SLACK) + 1;
+      if (count >= least - slack && count <= most + slack) return [];
+      const wanted = least === most ? String(least) : `${least} to ${most}`;
+      return [`${database}: table ${table} has ${count} rows instead of ${wanted}`];
+    });
+  });
+}

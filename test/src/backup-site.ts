@@ -1,0 +1,146 @@
+import { randomUUID } from 'node:crypto';
+import { CreateBucketCommand } from '@aws-sdk/client-s3';
+import { type ConfigBundle, render } from '@perlstack/configs';
+import { assertAllowed, type Consent, handlers, NO_CONSENT, observe, plan } from '@perlstack/converge';
+import type { ObjectStorage, ObjectStorageOptions } from '@perlstack/local-cloud';
+import { openStorage, type Storage } from '@perlstack/object-storage';
+import { execute } from '@perlstack/procedure';
+import { parseStack } from '@perlstack/stack';
+import { ActionStep, type Ended } from './action-step.js';
+import { type HostsSite, openHosts } from './hosts-site.js';
+
+const SECRETS = { DATABASE_PASSWORD: 'of-the-database', REPLICATION_PASSWORD: 'of-the-replicas' };
+
+/** What an action left, and how it ended. */
+export interface ActionResult extends Ended {
+  readonly outputs: Readonly<Record<string, string>>;
+  readonly summary: string;
+  readonly written: Readonly<Record<string, string>>;
+}
+
+/** PostgreSQL on hosts of its own, beside a real object storage. */
+export class BackupSite {
+  readonly hosts: HostsSite;
+  readonly storage: ObjectStorage;
+  /** The bucket, for its owner. */
+  readonly bucket: Storage;
+  readonly stackFile: string;
+  /** A pair of age. */
+  readonly age: { readonly recipient: string; readonly identity: string };
+
+  private constructor(
+    hosts: HostsSite,
+    storage: ObjectStorage,
+    bucket: Storage,
+    stackFile: string,
+    age: BackupSite['age'],
+  ) {
+    this.hosts = hosts;
+    this.storage = storage;
+    this.bucket = bucket;
+    this.stackFile = stackFile;
+    this.age = age;
+  }
+
+  /** Boots hosts and storage, makes the bucket, and converges PostgreSQL. */
+  static async open(stackFile: string, options: ObjectStorageOptions = {}): Promise<BackupSite> {
+    const hosts = await openHosts(stackFile, { outbound: true });
+    try {
+      const storage = await hosts.cloud.startObjectStorage(options);
+      const bucket = await makeBucket(hosts, storage, 'shop-backups');
+      const site = new BackupSite(hosts, storage, bucket, stackFile, { recipient: '', identity: '' });
+      await site.converge();
+      return new BackupSite(hosts, storage, bucket, stackFile, await site.#makePair());
+    } catch (error) {
+      await hosts.close();
+      throw error;
+    }
+  }
+
+  bundle(): ConfigBundle {
+    const { stack } = parseStack(this.stackFile, 'perlstack.yml');
+    const bundle = render(stack, this.hosts.inventory, { secrets: SECRETS });
+    const hosts = bundle.hosts.map((host) => ({
+      ...{ ...host, users: [] },
+      services: host.services.filter(({ name }) => name === 'postgresql'),
+    }));
+    return { ...bundle, hosts: hosts.filter(({ services }) => services.length > 0) };
+  }
+
+  async converge(consent: Partial<Consent> = {}): Promise<void> {
+    const bundle = this.bundle();
+    const planned = plan(bundle, await observe(this.hosts.remote, bundle), { ...NO_CONSENT, ...consent });
+    assertAllowed(planned);
+    const outcome = await execute(planned.steps, handlers(this.hosts.remote, bundle), { onFailure: 'undo' });
+    const [failure] = outcome.failures;
+    if (failure) throw new Error(`${failure.step.id}: ${String(failure.error)}`);
+  }
+
+  sql(host: string, query: string, database = 'postgres'): Promise<string> {
+    return this.hosts.ask(
+      host,
+      `cd / && runuser -u postgres -- psql -XAtq -d ${database} <<'SQL'\n${query}\nSQL`,
+    );
+  }
+
+  /** An action's step, ready to be run inside the cloud's internet. */
+  step(action: string, inputs: Readonly<Record<string, string>> = {}): ActionStep {
+    const given = {
+      inventory: JSON.stringify(this.hosts.inside),
+      'ssh-private-key': this.hosts.privateKey,
+      endpoint: this.storage.endpoint,
+      'access-key-id': this.storage.accessKeyId,
+      'secret-access-key': this.storage.secretAccessKey,
+      ...inputs,
+    };
+    const step = new ActionStep(action, given, { prefix: this.hosts.cloud.inInternet([]) });
+    step.write('perlstack.yml', this.stackFile);
+    return step;
+  }
+
+  async run(action: string, inputs: Readonly<Record<string, string>> = {}): Promise<ActionResult> {
+    const step = this.step(action, inputs);
+    try {
+      const ended = await step.run();
+      const outputs = step.entries('OUTPUT');
+      return { ...ended, outputs, summary: step.runnerFile('STEP_SUMMARY'), written: step.written() };
+    } finally {
+      step.remove();
+    }
+  }
+
+  backup(inputs: Readonly<Record<string, string>> = {}): Promise<ActionResult> {
+    return this.run('pg-backup-to-object-storage', { 'age-recipient': this.age.recipient, ...inputs });
+  }
+
+  restore(inputs: Readonly<Record<string, string>> = {}): Promise<ActionResult> {
+    return this.run('pg-restore', { 'age-identity': this.age.identity, timeout: '10m', ...inputs });
+  }
+
+  async close(): Promise<void> {
+    this.bucket.close();
+    await this.hosts.close();
+  }
+
+  async #makePair(): Promise<BackupSite['age']> {
+    const database = this.hosts.inventory.hosts.find(({ tier }) => tier === 'database')?.name ?? '';
+    const file = `/run/${randomUUID()}`;
+    const text = await this.hosts.ask(
+      database,
+      `age-keygen -o ${file} 2> /dev/null; cat ${file}; rm -f ${file}`,
+    );
+    const recipient = /age1\S+/.exec(text)?.[0] ?? '';
+    const identity = /AGE-SECRET-KEY-1\S+/.exec(text)?.[0] ?? '';
+    return { recipient, identity };
+  }
+}
+
+/** Through a tunnel: a test's own process is not in the cloud's internet. */
+async function makeBucket(hosts: HostsSite, storage: ObjectStorage, name: string): Promise<Storage> {
+  const { hostname, port } = new URL(storage.endpoint);
+  const { accessKeyId, secretAccessKey, region } = storage;
+  const endpoint = `http://127.0.0.1:${await hosts.tunnels.to(hostname, Number(port))}`;
+  const bucket = openStorage({ ...{ endpoint, region, bucket: name }, accessKeyId, secretAccessKey });
+  await bucket.ask('making it', (client) => client.send(new CreateBucketCommand({ Bucket: name })));
+  return bucket;
+}

@@ -1,0 +1,179 @@
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { whyNoHosts } from '@perlstack/local-cloud';
+import { BackupSite } from './backup-site.js';
+
+// The first run builds the images.
+jest.setTimeout(900_000);
+
+const obstacle = await whyNoHosts();
+const PRIMARY = 'database-1';
+const REPLICA = 'database-2';
+const STACK = `
+stack: shop
+region: us-ord
+app: {}
+tiers:
+  web: { type: g6-nanode-1, count: 1 }
+  app: { type: g6-nanode-1, count: 1 }
+  database: { type: g6-standard-1, count: 2 }
+backups: { bucket: shop-backups }
+`;
+
+(obstacle === null ? describe : describe.skip)(
+  `backups${obstacle === null ? '' : ` (skipped: ${obstacle})`}`,
+  () => {
+    let site: BackupSite;
+    let backup: string;
+    let beforeDrop: string;
+
+    beforeAll(async () => {
+      site = await BackupSite.open(STACK);
+    });
+    afterAll(() => site?.close());
+
+    const sql = (query: string, database = 'shop'): Promise<string> => site.sql(PRIMARY, query, database);
+
+    it('asks for a public key before anything is done', async () => {
+      const { code, output } = await site.backup({ 'age-recipient': '' });
+      expect(output).toContain('the input "age-recipient" has no public key');
+      expect(code).toBe(1);
+    });
+
+    it('keeps no log before the first backup, and does not let it pile up', async () => {
+      await sql(
+        'CREATE TABLE orders AS SELECT n AS id, md5(n::text) AS token FROM generate_series(1, 50000) AS n',
+      );
+      await sql('SELECT pg_switch_wal()');
+      await eventually(
+        () => sql('SELECT archived_count > 0 AND failed_count = 0 FROM pg_stat_archiver'),
+        't',
+      );
+    });
+
+    it('copies a replica into the bucket while the primary is written to, and the log behind it', async () => {
+      const writing = site.hosts.console(
+        PRIMARY,
+        `cd / && for i in $(seq 60); do runuser -u postgres -- psql -Xqd shop -c "INSERT INTO orders SELECT n, 'x' FROM generate_series(1, 500) n"; sleep 0.1; done`,
+      );
+      const { code, output, outputs, summary } = await site.backup();
+      await writing;
+      expect(output).toContain('and the log from');
+      expect(code).toBe(0);
+      expect(outputs['source']).toBe(REPLICA);
+      backup = outputs['backup'] ?? '';
+      expect(backup).toMatch(/^\d{8}T\d{6}Z$/);
+      expect(summary).toContain(backup);
+      const metrics = JSON.parse(outputs['metrics'] ?? '') as Record<string, number>;
+      expect(metrics['backups']).toBe(1);
+      expect(metrics['ticketHoursLeft']).toBeGreaterThan(160);
+    });
+
+    it('is proven by a drill, which leaves nothing', async () => {
+      const { code, output, outputs } = await site.restore({
+        assertions: 'shop: SELECT count(*) >= 50000 FROM orders\nshop: SELECT true',
+      });
+      expect(output).toContain(`Backup ${backup} is proven`);
+      expect(code).toBe(0);
+      expect(JSON.parse(outputs['faults'] ?? '')).toEqual([]);
+      const left = await site.hosts.ask(REPLICA, 'ls /var/lib/postgresql/17 /run | grep -c perlstack- || :');
+      expect(left).toBe('0');
+    });
+
+    it('a drill fails when an assertion does, and says which', async () => {
+      const { code, output } = await site.restore({ assertions: 'shop: SELECT count(*) = 1 FROM orders' });
+      expect(code).toBe(1);
+      expect(output).toContain('shop: SELECT count(*) = 1 FROM orders: the answer is f, not t');
+    });
+
+    it('brings back a dropped table, as it was just before', async () => {
+      await sql("INSERT INTO orders VALUES (-1, 'before')");
+      beforeDrop = await sql(
+        'SELECT pg_sleep(0.05); SELECT to_char(clock_timestamp() AT TIME ZONE \'UTC\', \'YYYY-MM-DD"T"HH24:MI:SS.US"Z"\')',
+      );
+      beforeDrop = beforeDrop.split('\n').at(-1) ?? '';
+      await sql("INSERT INTO orders VALUES (-2, 'after')");
+      await sql('DROP TABLE orders');
+      await sql('SELECT pg_switch_wal()');
+      await eventually(
+        () =>
+          sql(
+            'SELECT last_archived_wal >= pg_walfile_name(pg_current_wal_lsn() - 16777216) FROM pg_stat_archiver',
+          ),
+        't',
+      );
+      const { code, output } = await site.restore({
+        target: beforeDrop,
+        assertions: `shop: SELECT count(*) = 1 FROM orders WHERE id = -1\nshop: SELECT count(*) = 0 FROM orders WHERE id = -2`,
+      });
+      expect(output).toContain('is proven');
+      expect(code).toBe(0);
+    });
+
+    it('says what it would do, and looks into the bucket, without a change', async () => {
+      const before = await site.bucket.list('');
+      const planned = await site.backup({ mode: 'plan' });
+      expect(planned.output).toContain('Nothing was changed.');
+      const verified = await site.backup({ mode: 'verify' });
+      expect(verified.output).toContain('1 whole backup, and no gap in the log');
+      expect([planned.code, verified.code]).toEqual([0, 0]);
+      const keys = (await site.bucket.list('')).map(({ key }) => key);
+      // The log goes on coming meanwhile.
+      expect(keys.filter((key) => !key.includes('/wal/'))).toEqual(
+        before.map(({ key }) => key).filter((key) => !key.includes('/wal/')),
+      );
+    });
+
+    describe('after a disaster', () => {
+      it('refuses to take the place of a server that runs, and data that nobody named', async () => {
+        const running = await site.restore({ mode: 'primary', target: 'latest' });
+        expect(running.output).toContain('PostgreSQL runs here: stop it first');
+        for (const host of [PRIMARY, REPLICA])
+          await site.hosts.ask(host, 'systemctl stop postgresql@17-main');
+        const unnamed = await site.restore({ mode: 'primary', target: 'latest' });
+        expect(unnamed.output).toContain('name this host in the input replace');
+        expect([running.code, unnamed.code]).toEqual([1, 1]);
+      });
+
+      it('makes a primary of the bucket, with all that was archived, and keeps the old data', async () => {
+        const { code, output } = await site.restore({
+          mode: 'primary',
+          target: beforeDrop,
+          replace: PRIMARY,
+        });
+        expect(output).toContain(`${PRIMARY} is a primary with backup ${backup}`);
+        expect(code).toBe(0);
+        expect(await sql('SELECT count(*) FROM orders WHERE id = -1')).toBe('1');
+        expect(await sql('SELECT count(*) FROM orders WHERE id = -2')).toBe('0');
+        expect(await sql('SELECT timeline_id > 1 FROM pg_control_checkpoint()')).toBe('t');
+        expect(await site.hosts.ask(PRIMARY, 'ls /var/lib/postgresql/17')).toMatch(/main\.replaced-\d+T/);
+        const left = await site.hosts.ask(
+          PRIMARY,
+          'ls /run | grep -c perlstack-restore || :; cat /var/lib/postgresql/17/main/postgresql.auto.conf',
+        );
+        expect(left).toBe('0');
+      });
+
+      it('apply-configs makes replicas of the others, and the next backup goes on from there', async () => {
+        await site.converge({ rebuild: [REPLICA] });
+        const { code, output, outputs } = await site.backup();
+        expect(output).toContain('and the log from');
+        expect(code).toBe(0);
+        expect(outputs['backup']).not.toBe(backup);
+        const proven = await site.restore({
+          assertions: 'shop: SELECT count(*) = 1 FROM orders WHERE id = -1',
+        });
+        expect(proven.output).toContain('is proven');
+      });
+    });
+
+    async function eventually(ask: () => Promise<string>, wanted: string): Promise<void> {
+      let answer = '';
+      for (let tries = 0; tries < 120; tries += 1) {
+        answer = await ask();
+        if (answer === wanted) return;
+        await new Promise((resolve) => setTimeout(resolve, 500));
+      }
+      expect(answer).toBe(wanted);
+    }
+  },
+);
