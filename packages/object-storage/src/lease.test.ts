@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { StorageError } from './errors.js';
 import { md5Hex } from './integrity.js';
-import { acquireLease, type Holder, type LeaseOptions } from './lease.js';
+import { acquireLease, type Holder, type LeaseOptions, releaseLease } from './lease.js';
 import type { PutOptions, Storage } from './storage.js';
 
 const KEY = 'shop/lease.json';
@@ -13,7 +13,10 @@ class OneObject {
   content: string | null = null;
   skewMs = 0;
   /** What happens to the next write: refused before, or its answer lost after, it took place. */
-  next: 'unreachable' | 'answer lost' | 'answer lost, tried again' | null = null;
+  next: 'unreachable' | 'taken over' | 'answer lost' | 'answer lost, tried again' | null = null;
+
+  /** Whether the next read fails. */
+  unreadable = false;
 
   get etag(): string {
     return md5Hex(Buffer.from(this.content ?? ''));
@@ -26,12 +29,18 @@ class OneObject {
   storage(): Storage {
     const storage: Pick<Storage, 'put' | 'get' | 'clockSkewMs'> = {
       clockSkewMs: async () => this.skewMs,
-      get: async () =>
-        this.content === null ? null : { content: Buffer.from(this.content), etag: this.etag },
+      get: async () => {
+        if (this.unreadable) {
+          this.unreadable = false;
+          throw new StorageError('unreachable', 'away');
+        }
+        return this.content === null ? null : { content: Buffer.from(this.content), etag: this.etag };
+      },
       put: async (_key, content, { ifMatch, ifNoneMatch }: PutOptions = {}) => {
         const { next } = this;
         this.next = null;
         if (next === 'unreachable') throw new StorageError('unreachable', 'away');
+        if (next === 'taken over') throw new StorageError('exists', 'taken', 412);
         const fits = ifNoneMatch ? this.content === null : ifMatch === this.etag;
         if (!fits) throw new StorageError('exists', 'taken', 412);
         this.content = String(content);
@@ -158,6 +167,18 @@ describe('a lease', () => {
     expect(there.holder.owner).toBe('run 2');
   });
 
+  it('is renewed after a renewal of which nobody knows what came of it', async () => {
+    const lease = await take();
+    now += 1_000;
+    there.next = 'answer lost';
+    there.unreadable = true;
+    await expect(lease.renew()).rejects.toMatchObject({ kind: 'unreachable' });
+    now += 1_000;
+    await lease.renew();
+    expect(there.holder.until).toBe('2026-01-01T12:01:02.000Z');
+    await lease.release();
+  });
+
   it('is renewed and given back also when an answer is lost', async () => {
     const lease = await take();
     now += 1_000;
@@ -166,5 +187,33 @@ describe('a lease', () => {
     there.next = 'answer lost';
     await lease.release();
     expect(Date.parse(there.holder.until)).toBe(0);
+  });
+});
+
+describe('releaseLease', () => {
+  it('frees what another process of the run took', async () => {
+    const { holder } = await take();
+    await releaseLease(there.storage(), KEY, holder.nonce);
+    await take({ owner: 'run 2' });
+    expect(there.holder.owner).toBe('run 2');
+  });
+
+  it('leaves what somebody else holds, and what is not there', async () => {
+    await releaseLease(there.storage(), KEY, 'a nonce');
+    expect(there.content).toBeNull();
+    const { holder } = await take();
+    await releaseLease(there.storage(), KEY, 'a nonce');
+    expect(there.holder).toEqual(holder);
+  });
+
+  it('leaves it also when it is taken over at the same moment', async () => {
+    const { holder } = await take();
+    there.next = 'taken over';
+    await releaseLease(there.storage(), KEY, holder.nonce);
+    expect(there.holder).toEqual(holder);
+    there.next = 'unreachable';
+    await expect(releaseLease(there.storage(), KEY, holder.nonce)).rejects.toMatchObject({
+      kind: 'unreachable',
+    });
   });
 });
