@@ -67,6 +67,8 @@ describe('storageError', () => {
   it.each([
     [{ code: 'ECONNREFUSED' }, 'ECONNREFUSED'],
     [{ cause: Object.assign(new Error(URL_OF), { code: 'ENOTFOUND' }) }, 'ENOTFOUND'],
+    [{ message: `AWS SDK error wrapper for Error: connect ECONNREFUSED 127.0.0.1:9` }, 'ECONNREFUSED'],
+    [{ code: 'ETIMEDOUT' }, 'no answer in time'],
     [{ name: 'TimeoutError', message: `Timed out: ${URL_OF}` }, 'no answer in time'],
     [{ message: `socket hang up: ${URL_OF}` }, 'the connection broke off'],
   ])('without an answer, names the reason: %#', (more, reason) => {

@@ -85,11 +85,13 @@ function kindOf(name: string, status: number | undefined): StorageFailure {
   return 'refused';
 }
 
-/** Node's code where there is one; it names an address, never a query. */
+/** Node's code where there is one, in a field or in what was wrapped around it. */
 function networkReason(error: unknown): string {
   const { code, cause } = error as { code?: unknown; cause?: { code?: unknown } };
-  const known = code ?? cause?.code;
-  if (typeof known === 'string') return known;
   const message = messageOf(error);
-  return /timed? ?out/i.test(message) ? 'no answer in time' : 'the connection broke off';
+  const known = [code, cause?.code, /\bE[A-Z]{4,}\b/.exec(message)?.[0]].find(
+    (one): one is string => typeof one === 'string',
+  );
+  if (known === 'ETIMEDOUT' || /timed? ?out/i.test(message)) return 'no answer in time';
+  return known ?? 'the connection broke off';
 }
