@@ -39,6 +39,16 @@ backups: { bucket: shop-backups }
       expect(code).toBe(1);
     });
 
+    it('tries out what the storage enforces, and leaves nothing there', async () => {
+      const { code, output, outputs, summary } = await site.backup({ mode: 'probe' });
+      expect(output).toContain('The storage enforces what backups need.');
+      expect(code).toBe(0);
+      const rows = JSON.parse(outputs['probe'] ?? '') as { feature: string; holds: boolean | null }[];
+      expect(rows.find(({ feature }) => feature === 'write-once URL')?.holds).toBe(true);
+      expect(summary).toContain('write-once URL');
+      expect(await site.bucket.list('')).toEqual([]);
+    });
+
     it('keeps no log before the first backup, and does not let it pile up', async () => {
       await sql(
         'CREATE TABLE orders AS SELECT n AS id, md5(n::text) AS token FROM generate_series(1, 50000) AS n',

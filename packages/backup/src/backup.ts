@@ -150,7 +150,8 @@ export async function takeBase(run: BackupRun): Promise<Omit<Manifest, 'proof' |
     hold: { argv: psqlWithin(cluster), say: HOLD_SQL },
     partBytes: partBytesFor(source.databaseBytes),
     onUpload: (upload) => run.onUpload?.(key, upload),
-    onProgress: (bytes) => run.say(`${source.host}: ${mebibytes(bytes)} sent${words}`),
+    onProgress: (bytes, rate) =>
+      run.say(`${source.host}: ${mebibytes(bytes)} sent, ${mebibytes(rate)}/s${words}`),
     onSays: (program, line) => {
       if (program !== 'pg_basebackup') return;
       const at = /start point: ([0-9A-F]+\/[0-9A-F]+) on timeline (\d+)/.exec(line);
