@@ -1,9 +1,29 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { whyNoHosts } from '@perlstack/local-cloud';
+import type { Storage } from '@perlstack/object-storage';
 import { BackupSite } from './backup-site.js';
 
 // The first run builds the images.
 jest.setTimeout(900_000);
+
+/** A backup for each night of a year, as their manifests say; all of them small. @returns their ids */
+async function seedYear(bucket: Storage, folder: string, like: string): Promise<string[]> {
+  const stored = await bucket.get(`${folder}${like}/manifest.json`);
+  const pattern = JSON.parse(stored?.content.toString() ?? '') as { object: object };
+  const ids = Array.from({ length: 365 }, (_, age) => {
+    const at = new Date(Date.now() - (age + 1) * 86_400_000);
+    return `${at.toISOString().slice(0, 10).replaceAll('-', '')}T020000Z`;
+  });
+  const seed = async (id: string): Promise<void> => {
+    const key = `${folder}${id}/data.tar.zst.age`;
+    const { etag } = await bucket.put(key, id);
+    const finishedAt = `${id.slice(0, 4)}-${id.slice(4, 6)}-${id.slice(6, 8)}T02:10:00.000Z`;
+    const object = { ...pattern.object, key, size: id.length, etag };
+    await bucket.put(`${folder}${id}/manifest.json`, JSON.stringify({ ...pattern, id, finishedAt, object }));
+  };
+  for (let from = 0; from < ids.length; from += 20) await Promise.all(ids.slice(from, from + 20).map(seed));
+  return ids;
+}
 
 const obstacle = await whyNoHosts();
 const PRIMARY = 'database-1';
@@ -37,6 +57,16 @@ backups: { bucket: shop-backups }
       const { code, output } = await site.backup({ 'age-recipient': '' });
       expect(output).toContain('the input "age-recipient" has no public key');
       expect(code).toBe(1);
+    });
+
+    it('tries out what the storage enforces, and leaves nothing there', async () => {
+      const { code, output, outputs, summary } = await site.backup({ mode: 'probe' });
+      expect(output).toContain('The storage enforces what backups need.');
+      expect(code).toBe(0);
+      const rows = JSON.parse(outputs['probe'] ?? '') as { feature: string; holds: boolean | null }[];
+      expect(rows.find(({ feature }) => feature === 'write-once URL')?.holds).toBe(true);
+      expect(summary).toContain('write-once URL');
+      expect(await site.bucket.list('')).toEqual([]);
     });
 
     it('keeps no log before the first backup, and does not let it pile up', async () => {
@@ -120,6 +150,27 @@ backups: { bucket: shop-backups }
       // The log goes on coming meanwhile.
       expect(keys.filter((key) => !key.includes('/wal/'))).toEqual(
         before.map(({ key }) => key).filter((key) => !key.includes('/wal/')),
+      );
+    });
+
+    it('lets go of a year of nights what the rules no longer keep, and shows it before', async () => {
+      const systemId = await sql('SELECT system_identifier FROM pg_control_system()');
+      const folder = `shop/postgresql/${systemId}/base/`;
+      const seeded = await seedYear(site.bucket, folder, backup);
+      const planned = await site.backup({ mode: 'plan' });
+      const going = JSON.parse(planned.outputs['removed'] ?? '') as string[];
+      expect(going.length).toBeGreaterThan(330);
+      expect(planned.output).toContain(`${going.length} and `);
+      const { code, output, outputs, summary } = await site.backup();
+      expect(output).toContain('is whole');
+      expect(code).toBe(0);
+      expect(JSON.parse(outputs['removed'] ?? '')).toEqual(going);
+      expect(summary).toContain('stays: monthly');
+      const left = (await site.bucket.list(folder)).map(
+        ({ key }) => key.slice(folder.length).split('/')[0] ?? '',
+      );
+      expect(new Set(left)).toEqual(
+        new Set([...seeded.filter((id) => !going.includes(id)), backup, outputs['backup'] ?? '']),
       );
     });
 

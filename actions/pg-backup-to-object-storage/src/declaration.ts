@@ -4,7 +4,7 @@ export const declaration = declare({
   inputs: {
     ...stackInputs,
     ...hostInputs,
-    mode: { kind: 'choice', options: ['plan', 'backup', 'verify'], default: 'backup' },
+    mode: { kind: 'choice', options: ['plan', 'backup', 'verify', 'probe'], default: 'backup' },
     ...storageInputs,
     'age-recipient': { kind: 'string' },
     source: { kind: 'string', default: 'auto' },
@@ -16,9 +16,10 @@ export const declaration = declare({
   outputs: {
     backup: { optional: true },
     bytes: { optional: true },
-    source: {},
+    source: { optional: true },
     'tickets-until': { optional: true },
-    metrics: {},
-    removed: {},
+    metrics: { optional: true },
+    removed: { optional: true },
+    probe: { optional: true },
   },
 });

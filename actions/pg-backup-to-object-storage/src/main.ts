@@ -33,11 +33,20 @@ import {
   verifyLog,
   writeManifest,
 } from '@perlstack/backup';
-import { acquireLease, type Lease, openStorage, releaseLease, type Storage } from '@perlstack/object-storage';
+import {
+  abortAfter,
+  acquireLease,
+  type Lease,
+  missingFor,
+  openStorage,
+  probeStorage,
+  releaseLease,
+  type Storage,
+} from '@perlstack/object-storage';
 import { connect, type Remote } from '@perlstack/remote';
 import { messageOf, stackFault, UserError } from '@perlstack/stack';
 import { declaration } from './declaration.js';
-import { backupSections, metricsOf, retentionSection } from './report.js';
+import { backupSections, metricsOf, probeTable, retentionSection } from './report.js';
 
 type Context = MainContext<typeof declaration>;
 type Inputs = Context['inputs'];
@@ -53,6 +62,10 @@ void runAction({
     const storage = storageOf(site, inputs, signal);
     const remote = connect(site.inventory, { privateKey: inputs['ssh-private-key'] });
     try {
+      if (inputs.mode === 'probe' || (inputs.mode === 'backup' && (await isFirst(storage, setup.cluster)))) {
+        await probe(context, storage, setup.cluster);
+        if (inputs.mode === 'probe') return;
+      }
       const run = await prepare(context, remote, storage, setup.cluster, recipient);
       if (inputs.mode === 'backup') await underLease(context, run, () => backUp(context, run, setup.rules));
       else await look(context, run, setup.rules);
@@ -63,6 +76,48 @@ void runAction({
   },
   post: cleanUp,
 });
+
+async function isFirst(storage: Storage, { stack }: Cluster): Promise<boolean> {
+  return (await storage.list(keysOf(stack).clusters)).length === 0;
+}
+
+/** What a backup takes for granted of the storage. */
+const NEEDS = ['md5', 'multipart', 'write-once', 'lease'] as const;
+
+/**
+ * Tries out the endpoint before anything is built on it.
+ *
+ * @throws UserError naming what does not hold
+ */
+async function probe(
+  { inputs, log, output, reporter }: Context,
+  storage: Storage,
+  cluster: Cluster,
+): Promise<void> {
+  const prefix = `${cluster.stack}/`;
+  const rows = await reporter.phase('Try out the storage', () => probeStorage(storage, prefix));
+  output('probe', rows);
+  reporter.section({
+    title: 'What the storage enforces',
+    body: probeTable(rows),
+    folded: inputs.mode !== 'probe',
+  });
+  const missing = missingFor(rows, NEEDS);
+  if (missing.length > 0) {
+    const because = missing.map(({ need, because: why }) => `${need} (${why.join('; ')})`).join(', ');
+    throw new UserError(
+      `The storage does not enforce what backups need: ${because}; use a bucket without versioning, and see mode "probe"`,
+    );
+  }
+  if (missingFor(rows, ['lifecycle']).length === 0 && inputs.mode === 'backup') {
+    await abortAfter(storage, keysOf(cluster.stack).clusters, ABORT_DAYS);
+    log.info(`The storage itself forgets uploads that nobody ended for ${ABORT_DAYS} days`);
+  }
+  if (inputs.mode === 'probe') reporter.verdict('The storage enforces what backups need.');
+}
+
+/** A safety net below that of every next run. */
+const ABORT_DAYS = 3;
 
 /** @throws UserError where the stack file has no `backups` */
 function rulesOf({ file }: Site, inputs: Inputs): { rules: RetentionRules } {

@@ -7,6 +7,7 @@ import {
   type Retained,
   ticketHoursLeft,
 } from '@perlstack/backup';
+import type { ProbeRow } from '@perlstack/object-storage';
 import { formatDuration } from '@perlstack/stack';
 
 const MIB = 1024 * 1024;
@@ -106,4 +107,15 @@ export function metricsOf(
     lastDrillAgeSeconds: lastDrill ? (+now - +lastDrill) / 1_000 : null,
     ticketHoursLeft: primary ? ticketHoursLeft(primary, pace(wal, now), now) : null,
   };
+}
+
+/** What was tried at the endpoint, and what came of it. */
+export function probeTable(rows: readonly ProbeRow[]): string {
+  const words = (holds: boolean | null): string =>
+    holds === null ? 'not known' : holds ? 'holds' : 'does not hold';
+  return markdownTable(
+    ['Tried', 'As it should be', 'Seen', 'Verdict'],
+    rows.map(({ feature, expected, seen, holds }) => [feature, expected, seen, words(holds)]),
+    ['l', 'l', 'l', 'l'],
+  );
 }

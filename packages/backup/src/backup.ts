@@ -150,7 +150,8 @@ export async function takeBase(run: BackupRun): Promise<Omit<Manifest, 'proof' |
     hold: { argv: psqlWithin(cluster), say: HOLD_SQL },
     partBytes: partBytesFor(source.databaseBytes),
     onUpload: (upload) => run.onUpload?.(key, upload),
-    onProgress: (bytes) => run.say(`${source.host}: ${mebibytes(bytes)} sent${words}`),
+    onProgress: (bytes, rate) =>
+      run.say(`${source.host}: ${mebibytes(bytes)} sent, ${mebibytes(rate)}/s${words}`),
     onSays: (program, line) => {
       if (program !== 'pg_basebackup') return;
       const at = /start point: ([0-9A-F]+\/[0-9A-F]+) on timeline (\d+)/.exec(line);
@@ -328,18 +329,17 @@ export function retentionOf(catalogue: Catalogue, rules: RetentionRules, now: Da
   return { plan, segments, freedBytes: plan.freedBytes + bytes };
 }
 
-/** Removes it. A manifest goes before its data: half a removed backup is none. */
+/** Removes it. Manifests go before their data: half a removed backup is none. */
 export async function retain(
   run: BackupRun,
   catalogue: Catalogue,
   { plan, segments }: Retained,
 ): Promise<void> {
   const keys = clusterKeys(run);
-  for (const id of plan.removed) {
-    await run.storage.remove([keys.manifest(id)]);
-    const data = catalogue.backups.find(({ manifest }) => manifest.id === id)?.manifest.object.key;
-    if (data !== undefined) await run.storage.remove([data]);
-  }
+  const going = new Set(plan.removed);
+  const data = catalogue.backups.filter(({ manifest }) => going.has(manifest.id));
+  await run.storage.remove(plan.removed.map((id) => keys.manifest(id)));
+  await run.storage.remove(data.map(({ manifest }) => manifest.object.key));
   await run.storage.remove(segments.flatMap((name) => catalogue.wal.get(name)?.key ?? []));
 }
 

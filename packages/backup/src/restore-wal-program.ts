@@ -21,16 +21,19 @@ while (my $line = <$urls>) {
 }
 exit 1 if !defined $url;
 
-my $identity = "$folder/identity";
-my @programs = (['curl', '-q', '--silent', '--fail', '--connect-timeout', '10', '--speed-limit', '1024', '--speed-time', '30',
-    '--retry', '5', '--retry-all-errors', '--config', '-']);
-push @programs, ['age', '-d', '-i', $identity] if -e $identity;
-push @programs, ['zstd', '-q', '-d', '-c'];
+# Into a file: a transfer that breaks off is begun anew, and must not be taken for the rest of what came before.
+my $packed = "$destination.packed";
+open my $curl, '|-', 'curl', '-q', '--silent', '--fail', '--connect-timeout', '10', '--speed-limit', '1024', '--speed-time', '30',
+    '--retry', '5', '--retry-all-errors', '--output', $packed, '--config', '-'
+    or give_up("curl: $!");
+print $curl "url = \"$url\"\n";
+close $curl or give_up("$name: the bucket has it, and does not give it (curl " . ($? >> 8) . ')');
 
+my $identity = "$folder/identity";
+my @programs = (['zstd', '-q', '-d', '-c']);
+unshift @programs, ['age', '-d', '-i', $identity] if -e $identity;
+open my $input, '<', $packed or give_up("$packed: $!");
 open my $out, '>', "$destination.new" or give_up("$destination: $!");
-pipe my $input, my $to_curl or give_up("pipe: $!");
-syswrite $to_curl, "url = \"$url\"\n";
-close $to_curl;
 my @children;
 while (my $program = shift @programs) {
     my ($reader, $writer);
@@ -51,6 +54,7 @@ for my $child (@children) {
     waitpid $child->[0], 0;
     push @failed, $child->[1] if $?;
 }
+unlink $packed;
 give_up("$name: the bucket has it, and @failed failed: it cannot be restored") if @failed;
 rename "$destination.new", $destination or give_up("$destination: $!");
 `;
