@@ -78,6 +78,8 @@ export interface Storage {
   uploads(prefix: string): Promise<UploadSeen[]>;
   /** The storage's own clock minus ours, in milliseconds. */
   clockSkewMs(): Promise<number>;
+  /** The same without its signal, for changes that must not be cut in half; closed with this one. */
+  uncancelled(): Storage;
   close(): void;
   /**
    * For requests that have no method here; what they throw becomes a `StorageError`.
@@ -90,8 +92,9 @@ export interface Storage {
 const BATCH = 1_000;
 const bare = (etag: string | undefined): string => (etag ?? '').replaceAll('"', '');
 
-export function openStorage(spec: StorageSpec): Storage {
-  const client = clientOf(spec);
+export const openStorage = (spec: StorageSpec): Storage => storageWith(spec, clientOf(spec));
+
+function storageWith(spec: StorageSpec, client: S3Client): Storage {
   const { bucket, signal } = spec;
   const place = placeOf(spec);
   const at = { Bucket: bucket };
@@ -259,6 +262,10 @@ export function openStorage(spec: StorageSpec): Storage {
         }
       }),
     clockSkewMs: async () => skewOf(spec.endpoint, signal, place),
+    uncancelled: () => {
+      const { signal: _left, ...rest } = spec;
+      return storageWith(rest, client);
+    },
     close: () => client.destroy(),
   };
 }

@@ -1,11 +1,11 @@
 import { GetBucketVersioningCommand, GetObjectLockConfigurationCommand } from '@aws-sdk/client-s3';
 import { messageOf, UserError } from '@perlstack/stack';
 import { placeOf, StorageError } from '../errors.js';
-import { getRules, uncancelled, writeRules } from '../lifecycle.js';
+import { getRules, writeRules } from '../lifecycle.js';
 import { compareRules, type LifecycleRule, prefixOf, touchesObjects } from '../lifecycle-rules.js';
 import type { Storage } from '../storage.js';
 import type { Bench } from './bench.js';
-import { type ProbeRow, rowOf } from './needs.js';
+import { type Feature, type ProbeRow, rowOf } from './needs.js';
 
 export async function tryVersioning({ storage }: Bench): Promise<ProbeRow[]> {
   const { Status } = await storage.ask('reading the versioning', (client, options) =>
@@ -32,14 +32,22 @@ export async function tryLock({ storage }: Bench): Promise<ProbeRow[]> {
   }
 }
 
-/** A condition that some endpoints drop; what is left of the rule would still touch nothing but this folder. */
-const scratchRule = (folder: string): LifecycleRule => ({
-  ...{ ID: folder, Status: 'Enabled', Expiration: { Days: 3_650 } },
-  Filter: { And: { Prefix: folder, ObjectSizeGreaterThan: 1_000_000 } },
-});
+/** Both touch nothing but this folder, also when an endpoint drops the condition of the second, as some do. */
+const scratchRules = (folder: string): LifecycleRule[] => [
+  {
+    ...{ ID: `${folder}uploads`, Status: 'Enabled', Filter: { Prefix: folder } },
+    AbortIncompleteMultipartUpload: { DaysAfterInitiation: 3_650 },
+  },
+  {
+    ...{ ID: `${folder}large`, Status: 'Enabled', Expiration: { Days: 3_650 } },
+    Filter: { And: { Prefix: folder, ObjectSizeGreaterThan: 1_000_000 } },
+  },
+];
+
+const FEATURES = ['lifecycle rules', 'lifecycle rules by size'] as const;
 
 /**
- * Writes one more rule, looks what became of it, and puts back what was there.
+ * Writes two more rules, looks what became of them, and puts back what was there.
  *
  * @throws UserError when that could not be put back
  */
@@ -49,54 +57,56 @@ export async function tryLifecycle({ storage, prefix, folder, shared }: Bench): 
   const near = (rule: LifecycleRule): boolean =>
     prefix.startsWith(prefixOf(rule)) || prefixOf(rule).startsWith(prefix);
   if (before.some((rule) => rule.Status === 'Enabled' && touchesObjects(rule) && near(rule)))
-    return [rowOf('lifecycle rules', 'not tried, because the bucket has rules here', null)];
-  const seen = await madeOf(storage, before, scratchRule(folder));
-  // Rules are written all at once, so that another probe can take this one's away.
-  if (seen === `rule ${folder} is not there`)
-    return [rowOf('lifecycle rules', 'changed by somebody else at the same moment', null)];
-  return [rowOf('lifecycle rules', seen.replace(`rule ${folder}: `, ''))];
+    return FEATURES.map((feature) => rowOf(feature, 'not tried, because the bucket has rules here', null));
+  const rules = scratchRules(folder);
+  const kept = await madeOf(storage, before, rules);
+  return FEATURES.map((feature, at) => rowOfRule(feature, rules[at], kept));
 }
 
+function rowOfRule(
+  feature: Feature,
+  rule: LifecycleRule | undefined,
+  kept: readonly LifecycleRule[],
+): ProbeRow {
+  const there = kept.filter(({ ID }) => ID === rule?.ID);
+  // Rules are written all at once, so that another probe can take this one's away.
+  if (!rule || there.length === 0) return rowOf(feature, 'changed by somebody else at the same moment', null);
+  const [fault = 'as written'] = compareRules([rule], there);
+  return rowOf(feature, fault.replace(`rule ${rule.ID ?? ''}: `, ''));
+}
+
+/** @returns the rules as the endpoint shows them between the two writes */
 async function madeOf(
   storage: Storage,
   before: readonly LifecycleRule[],
-  rule: LifecycleRule,
-): Promise<string> {
-  let fault: string | undefined;
+  rules: readonly LifecycleRule[],
+): Promise<LifecycleRule[]> {
+  let kept: LifecycleRule[];
   try {
-    const options = uncancelled();
-    await writeRules(storage, [...before, rule], options);
-    const kept = await getRules(storage, options);
-    // Another probe may be at work beside this one.
-    const known = new Set([...before, rule].map(({ ID }) => ID));
-    [fault] = compareRules(
-      [...before, rule],
-      kept.filter(({ ID }) => known.has(ID)),
-    );
+    await writeRules(storage, [...before, ...rules]);
+    kept = await getRules(storage);
   } catch (error) {
     if (error instanceof StorageError && ['denied', 'refused'].includes(error.kind)) throw error;
     // A write whose answer was lost may have taken place.
-    await putBack(storage, before, rule);
+    await putBack(storage, before, rules);
     throw error;
   }
-  await putBack(storage, before, rule);
-  return fault ?? 'as written';
+  await putBack(storage, before, rules);
+  return kept;
 }
 
 async function putBack(
   storage: Storage,
   before: readonly LifecycleRule[],
-  rule: LifecycleRule,
+  ours: readonly LifecycleRule[],
 ): Promise<void> {
   let lost: string | undefined;
   try {
-    const options = uncancelled();
-    await writeRules(storage, before, options);
-    const known = new Set([...before, rule].map(({ ID }) => ID));
-    [lost] = compareRules(
-      before,
-      (await getRules(storage, options)).filter(({ ID }) => known.has(ID)),
-    );
+    await writeRules(storage, before);
+    // Another probe may be at work beside this one.
+    const known = new Set([...before, ...ours].map(({ ID }) => ID));
+    const now = (await getRules(storage)).filter(({ ID }) => known.has(ID));
+    [lost] = compareRules(before, now);
   } catch (error) {
     lost = messageOf(error);
   }

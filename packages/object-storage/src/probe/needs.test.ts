@@ -41,7 +41,8 @@ describe('missingFor', () => {
     ['wrong MD5 on a part', '200', ['md5', 'multipart']],
     ['wrong MD5 on a presigned PUT', '200', ['md5', 'write-once']],
     ['ETag of a multipart upload', 'another', ['multipart']],
-    ['lifecycle rules', 'Filter.ObjectSizeGreaterThan was dropped', ['lifecycle']],
+    ['lifecycle rules', 'Filter.Prefix was dropped', ['lifecycle']],
+    ['lifecycle rules by size', 'Filter.ObjectSizeGreaterThan was dropped', []],
   ] as const)('%s: without it, there is no %s', (feature, seen, needs) => {
     expect(missingFor(but(rowOf(feature, seen)), ALL).map(({ need }) => need)).toEqual(needs);
   });

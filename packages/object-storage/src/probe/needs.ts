@@ -19,6 +19,7 @@ export const EXPECTED = {
   'ETag of a multipart upload': 'MD5 of its MD5s',
   'completion, again': '200',
   'lifecycle rules': 'as written',
+  'lifecycle rules by size': 'as written',
   versioning: 'off',
   'Object Lock': 'on',
   removal: 'nothing left',
@@ -61,7 +62,7 @@ const NEEDED = {
   'write-once': ['write-once URL', 'wrong MD5 on a presigned PUT', 'If-None-Match on PUT'],
   /** A lease by conditional writes. */
   lease: ['If-None-Match on PUT', 'If-Match with a bare ETag'],
-  /** Rules by which the storage itself removes what is old. */
+  /** Rules by which the storage itself forgets unfinished uploads below a prefix. */
   lifecycle: ['lifecycle rules'],
 } as const satisfies Readonly<Record<string, readonly Feature[]>>;
 

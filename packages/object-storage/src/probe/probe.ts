@@ -31,7 +31,7 @@ const TRIES: readonly Try[] = [
   [['range of a GET'], writes.tryRange],
   [['list of parts', 'ETag of a multipart upload', 'completion, again'], tryUpload],
   [['If-None-Match on completion'], tryConditionalCompletion],
-  [['lifecycle rules'], tryLifecycle],
+  [['lifecycle rules', 'lifecycle rules by size'], tryLifecycle],
   [['versioning'], tryVersioning],
   [['Object Lock'], tryLock],
 ];
@@ -42,7 +42,6 @@ const QUESTIONS: ReadonlySet<Feature> = new Set(['lifecycle rules', 'versioning'
 const SIGNED_S = 600;
 /** Older ones were left by a probe that was killed. */
 const LONGEST_PROBE_MS = 3_600_000;
-const CLEANUP_MS = 20_000;
 
 /**
  * Tries out what an endpoint enforces and what it only accepts, in a folder `probe/` below the prefix. All that it wrote
@@ -52,15 +51,18 @@ const CLEANUP_MS = 20_000;
  * @throws StorageError when the bucket can't be read and written to at all
  */
 export async function probeStorage(storage: Storage, prefix: string): Promise<ProbeRow[]> {
+  await assertGoingOn(storage);
   const shared = `${prefix}probe/`;
   const folder = `${shared}${randomUUID()}/`;
   const bench: Bench = {
-    ...{ storage, prefix, shared, folder, presigner: storage.presigner(SIGNED_S) },
+    // A request that is cut off may still take place, after all was removed; so a cancelled probe goes on to its end.
+    ...{ storage: storage.uncancelled(), prefix, shared, folder, presigner: storage.presigner(SIGNED_S) },
     at: (name) => ({ Bucket: storage.bucket, Key: `${folder}${name}` }),
   };
   // All of them end before anything is removed: one that still ran would write again.
   const outcomes = await Promise.allSettled(TRIES.map((one) => attempt(one, bench)));
   const removed = await Promise.allSettled([sweep(bench)]);
+  await assertGoingOn(storage);
   const rows = [...outcomes, ...removed].flatMap((outcome) => {
     if (outcome.status === 'rejected') throw outcome.reason;
     return outcome.value;
@@ -68,6 +70,9 @@ export async function probeStorage(storage: Storage, prefix: string): Promise<Pr
   const order = Object.keys(EXPECTED);
   return rows.sort((a, b) => order.indexOf(a.feature) - order.indexOf(b.feature));
 }
+
+const assertGoingOn = (storage: Storage): Promise<void> =>
+  storage.ask('probe', async (_client, { abortSignal }) => abortSignal?.throwIfAborted());
 
 /** A request that an endpoint does not know, or that this key may not send, says something about the endpoint too. */
 async function attempt([features, work]: Try, bench: Bench): Promise<ProbeRow[]> {
@@ -81,10 +86,8 @@ async function attempt([features, work]: Try, bench: Bench): Promise<ProbeRow[]>
   }
 }
 
-/** Not under the signal of the storage: what is cancelled still cleans up. */
 const sweep = ({ storage, shared, folder }: Bench): Promise<ProbeRow> =>
-  storage.ask('removing what the probe wrote', async (client) => {
-    const options = { abortSignal: AbortSignal.timeout(CLEANUP_MS) };
+  storage.ask('removing what the probe wrote', async (client, options) => {
     const at = { Bucket: storage.bucket };
     const isOurs = ({ key, since }: Left): boolean =>
       key.startsWith(folder) || +since < Date.now() - LONGEST_PROBE_MS;
