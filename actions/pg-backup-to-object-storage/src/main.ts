@@ -11,6 +11,7 @@ import {
   assertRecipient,
   type BackupRun,
   type Catalogue,
+  chooseParent,
   chooseSource,
   clearLeftovers,
   type Cluster,
@@ -19,6 +20,7 @@ import {
   FEW_HOURS,
   keysOf,
   type Manifest,
+  manifestsOn,
   markProof,
   type Proof,
   readCatalogue,
@@ -231,7 +233,16 @@ interface Made {
 
 async function makeBackup({ inputs, log, output }: Context, run: BackupRun): Promise<Made> {
   await settleSource(run);
-  const base = await takeBase(run);
+  const { source } = run.source;
+  const parent = chooseParent(
+    await readCatalogue(run.storage, clusterKeys(run)),
+    source,
+    run.cluster.version,
+    await manifestsOn(run.remote, source.host, run.signal),
+    inputs['full-every'],
+  );
+  log.info(parent ? `Incremental, on ${parent.id}` : 'A full backup');
+  const base = await takeBase(run, parent);
   log.info(`${base.object.size} bytes in ${base.object.parts.length} parts; every part is as it was sent`);
   const proof = await markProof(run, base.id);
   const archived = await untilArchived(run, proof.proof.segment, inputs['archive-timeout']);

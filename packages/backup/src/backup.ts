@@ -14,6 +14,7 @@ import {
   readCatalogue,
 } from './catalogue.js';
 import type { Cluster } from './cluster.js';
+import { keepManifestArgv, manifestFile } from './incremental.js';
 import { type ClusterKeys, keysOf } from './keys.js';
 import { backupId, type Manifest } from './manifest.js';
 import { type MemberSeen, type Source } from './members.js';
@@ -127,8 +128,16 @@ export async function settleSource(run: BackupRun): Promise<void> {
   }
 }
 
-/** Copies the data of the source into the bucket. @returns what the manifest needs to know */
-export async function takeBase(run: BackupRun): Promise<Omit<Manifest, 'proof' | 'rows' | 'finishedAt'>> {
+/**
+ * Copies the data of the source into the bucket.
+ *
+ * @param parent what an incremental backup builds on; `null`: all of it is copied
+ * @returns what the manifest needs to know
+ */
+export async function takeBase(
+  run: BackupRun,
+  parent: Manifest | null,
+): Promise<Omit<Manifest, 'proof' | 'rows' | 'finishedAt'>> {
   const {
     cluster,
     source: { source, primary, lagBytes },
@@ -143,7 +152,8 @@ export async function takeBase(run: BackupRun): Promise<Omit<Manifest, 'proof' |
   const sent = await sendFrom(run.remote, run.storage, {
     ...{ host: source.host, key, rate: run.rate, signal: run.signal },
     programs: [
-      copyArgv(run, id),
+      copyArgv(run, id, parent),
+      keepManifestArgv(id),
       ['zstd', '-q', '-3', '-T0', '-c'],
       ...(recipient ? [['age', '-r', recipient]] : []),
     ],
@@ -164,7 +174,8 @@ export async function takeBase(run: BackupRun): Promise<Omit<Manifest, 'proof' |
   if (!start || stopLsn === undefined)
     throw new Error(`${source.host}: pg_basebackup did not say where in the log it is`);
   return {
-    ...{ format: 1, id, stack: cluster.stack, kind: 'full', parent: null },
+    ...{ format: 1, id, stack: cluster.stack, kind: parent ? 'incremental' : 'full' },
+    parent: parent?.id ?? null,
     source: { host: source.host, role: source === primary ? 'primary' : 'replica', lagBytes },
     postgresql: {
       ...{ systemId: source.systemId, major: cluster.version, version: source.version },
@@ -189,11 +200,12 @@ function psqlWithin(cluster: Cluster): string[] {
   return argv.slice(argv.indexOf('--') + 1);
 }
 
-function copyArgv({ cluster }: BackupRun, id: string): string[] {
+function copyArgv({ cluster }: BackupRun, id: string, parent: Manifest | null): string[] {
   return [
     `${cluster.layout.programs}/pg_basebackup`,
     ...['-h', SOCKET_FOLDER, '-p', String(cluster.port), '--no-password'],
     ...['-D', '-', '-F', 'tar', '-X', 'fetch', '--checkpoint=fast', '--verbose', '--progress', '--label', id],
+    ...(parent ? [`--incremental=${manifestFile(parent.id)}`] : []),
   ];
 }
 

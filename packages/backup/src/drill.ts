@@ -65,7 +65,7 @@ export async function drill(
   const startedAt = new Date();
   await removePlace(run, place);
   try {
-    await restoreFiles(run, place, backup);
+    await restoreFiles(run, place, backup, catalogue);
     const restored = Date.now();
     await recover(run, place, catalogue, options);
     const recovered = Date.now();

@@ -89,7 +89,7 @@ export async function restorePrimary(
     ...options,
     name: 'making room',
   });
-  await restoreFiles(run, place, backup);
+  await restoreFiles(run, place, backup, catalogue);
   const command = await layLog(run, place, catalogue);
   const args = [
     data,
