@@ -73,7 +73,7 @@ describe('compareRules', () => {
 });
 
 describe('writable', () => {
-  it('puts a prefix and a tag that stand beside other conditions among them', () => {
+  it('puts conditions that stand beside each other together', () => {
     const [a, b] = [
       { Key: 'a', Value: '1' },
       { Key: 'b', Value: '2' },
@@ -82,6 +82,7 @@ describe('writable', () => {
     const written = expire({ Filter: { And: { Prefix: 'x/', Tags: [b] } } });
     expect(writable(shown)).toEqual(written);
     expect(compareRules([written], [shown])).toEqual([]);
+    expect(writable(expire({ Filter: { Prefix: 'x/', Tag: b } }))).toEqual(written);
     expect(writable(expire({ Filter: { Tag: a, And: { Prefix: 'x/', Tags: [b] } } }))).toEqual(
       expire({ Filter: { And: { Prefix: 'x/', Tags: [a, b] } } }),
     );

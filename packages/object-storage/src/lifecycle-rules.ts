@@ -56,13 +56,14 @@ const sameRule = (one: LifecycleRule, other: LifecycleRule): boolean =>
   differencesOf(one, other).length === 0;
 
 /**
- * A rule in the form in which it can be written: RADOS Gateway shows a prefix beside the other conditions (`And`), and
- * would drop it if it came back that way; a rule for a folder would then be one for the whole bucket.
+ * A rule in the form in which it can be written: RADOS Gateway shows conditions beside each other that belong into `And`,
+ * and would drop one of them if they came back that way; a rule for a folder would then be one for the whole bucket.
  */
 export function writable(rule: LifecycleRule): LifecycleRule {
   const { And, Tag, ...beside } = rule.Filter ?? {};
-  if (!And || (!Tag && Object.keys(beside).length === 0)) return rule;
-  const tags = [...(Tag ? [Tag] : []), ...(And.Tags ?? [])];
+  const alone = Object.keys(beside).length + (Tag ? 1 : 0);
+  if (alone + (And ? 1 : 0) < 2) return rule;
+  const tags = [...(Tag ? [Tag] : []), ...(And?.Tags ?? [])];
   return { ...rule, Filter: { And: { ...beside, ...And, ...(tags.length > 0 ? { Tags: tags } : {}) } } };
 }
 

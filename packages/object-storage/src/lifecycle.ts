@@ -6,14 +6,19 @@ import {
 } from '@aws-sdk/client-s3';
 import { placeOf, StorageError } from './errors.js';
 import { compareRules, withAbortRule, writable } from './lifecycle-rules.js';
-import type { Storage } from './storage.js';
+import type { SendOptions, Storage } from './storage.js';
+
+const LONGEST_CHANGE_MS = 30_000;
+
+/** From a change until it is seen to be what was meant, or taken back, nothing may come between. */
+export const uncancelled = (): SendOptions => ({ abortSignal: AbortSignal.timeout(LONGEST_CHANGE_MS) });
 
 /** The bucket's lifecycle rules, in a form that can be written again; an empty list when it has none. */
-export async function getRules(storage: Storage): Promise<LifecycleRule[]> {
+export async function getRules(storage: Storage, own?: SendOptions): Promise<LifecycleRule[]> {
   try {
     return await storage.ask('reading the lifecycle rules', async (client, options) => {
       const command = new GetBucketLifecycleConfigurationCommand({ Bucket: storage.bucket });
-      return ((await client.send(command, options)).Rules ?? []).map(writable);
+      return ((await client.send(command, own ?? options)).Rules ?? []).map(writable);
     });
   } catch (error) {
     if (error instanceof StorageError && error.kind === 'missing') return [];
@@ -30,10 +35,11 @@ export async function getRules(storage: Storage): Promise<LifecycleRule[]> {
  */
 export async function putRules(storage: Storage, rules: readonly LifecycleRule[]): Promise<void> {
   const before = await getRules(storage);
-  await writeRules(storage, rules);
-  const [fault] = compareRules(rules, await getRules(storage));
+  const options = uncancelled();
+  await writeRules(storage, rules, options);
+  const [fault] = compareRules(rules, await getRules(storage, options));
   if (fault === undefined) return;
-  await writeRules(storage, before);
+  await writeRules(storage, before, options);
   throw new StorageError(
     'refused',
     `${placeOf(storage)}: lifecycle rules are not kept as they are written (${fault}): leave that out; those from before were put back`,
@@ -54,15 +60,20 @@ export async function abortAfter(storage: Storage, prefix: string, days: number)
   return true;
 }
 
-/** The same without a look at what becomes of them. */
-export async function writeRules(storage: Storage, rules: readonly LifecycleRule[]): Promise<void> {
+/** Without a look at what becomes of them. */
+export async function writeRules(
+  storage: Storage,
+  rules: readonly LifecycleRule[],
+  own?: SendOptions,
+): Promise<void> {
   const bucket = { Bucket: storage.bucket };
   await storage.ask('writing the lifecycle rules', async (client, options) => {
-    if (rules.length === 0) return client.send(new DeleteBucketLifecycleCommand(bucket), options);
+    const sent = own ?? options;
+    if (rules.length === 0) return client.send(new DeleteBucketLifecycleCommand(bucket), sent);
     const LifecycleConfiguration = { Rules: [...rules] };
     return client.send(
       new PutBucketLifecycleConfigurationCommand({ ...bucket, LifecycleConfiguration }),
-      options,
+      sent,
     );
   });
 }

@@ -197,7 +197,7 @@ export function openStorage(spec: StorageSpec): Storage {
         }),
       ),
     list: (prefix) =>
-      asked(`list of ${prefix}`, async () => {
+      asked(`list of ${prefix || 'all objects'}`, async () => {
         const all: ObjectSeen[] = [];
         for await (const page of paginateListObjectsV2({ client }, { ...at, Prefix: prefix }, options)) {
           for (const { Key, Size, ETag, LastModified } of page.Contents ?? [])
@@ -236,7 +236,7 @@ export function openStorage(spec: StorageSpec): Storage {
         return openUpload(key, UploadId);
       }),
     uploads: (prefix) =>
-      asked(`list of uploads in ${prefix}`, async () => {
+      asked(`list of uploads in ${prefix || 'all of it'}`, async () => {
         const all: UploadSeen[] = [];
         let marker: { KeyMarker?: string; UploadIdMarker?: string } | null = {};
         while (marker) {

@@ -1,7 +1,7 @@
 import { GetBucketVersioningCommand, GetObjectLockConfigurationCommand } from '@aws-sdk/client-s3';
 import { messageOf, UserError } from '@perlstack/stack';
 import { placeOf, StorageError } from '../errors.js';
-import { getRules, writeRules } from '../lifecycle.js';
+import { getRules, uncancelled, writeRules } from '../lifecycle.js';
 import { compareRules, type LifecycleRule, prefixOf, touchesObjects } from '../lifecycle-rules.js';
 import type { Storage } from '../storage.js';
 import type { Bench } from './bench.js';
@@ -64,8 +64,9 @@ async function madeOf(
 ): Promise<string> {
   let fault: string | undefined;
   try {
-    await writeRules(storage, [...before, rule]);
-    const kept = await getRules(storage);
+    const options = uncancelled();
+    await writeRules(storage, [...before, rule], options);
+    const kept = await getRules(storage, options);
     // Another probe may be at work beside this one.
     const known = new Set([...before, rule].map(({ ID }) => ID));
     [fault] = compareRules(
@@ -89,11 +90,12 @@ async function putBack(
 ): Promise<void> {
   let lost: string | undefined;
   try {
-    await writeRules(storage, before);
+    const options = uncancelled();
+    await writeRules(storage, before, options);
     const known = new Set([...before, rule].map(({ ID }) => ID));
     [lost] = compareRules(
       before,
-      (await getRules(storage)).filter(({ ID }) => known.has(ID)),
+      (await getRules(storage, options)).filter(({ ID }) => known.has(ID)),
     );
   } catch (error) {
     lost = messageOf(error);
