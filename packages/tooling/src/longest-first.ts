@@ -13,6 +13,7 @@ export const LONGEST: readonly string[] = [
   'redis',
   'release',
   'postgres',
+  'backup-faults',
   'roll',
   'entry',
   'converge',
