@@ -140,7 +140,7 @@ async function recover(
   catalogue: Catalogue,
   options: DrillOptions,
 ): Promise<void> {
-  const command = await layLog(run, place, catalogue);
+  const command = await layLog(run, place, catalogue, options.target);
   const settings: [string, string][] = [
     ...recoverySettings(command, options.target),
     ['data_directory', place.data],

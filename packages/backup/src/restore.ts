@@ -139,7 +139,12 @@ async function fetchFiles(
 }
 
 /** Puts what `restore_command` needs into the scratch folder. @returns the command */
-export async function layLog(run: RestoreRun, place: Place, catalogue: Catalogue): Promise<string> {
+export async function layLog(
+  run: RestoreRun,
+  place: Place,
+  catalogue: Catalogue,
+  target: Target,
+): Promise<string> {
   const { remote, storage, identity, signal } = run;
   const presigner = storage.presigner(12 * 3_600);
   const lines = [];
@@ -154,6 +159,7 @@ export async function layLog(run: RestoreRun, place: Place, catalogue: Catalogue
     );
   await put('urls', `${lines.join('\n')}\n`);
   await put('restore-wal', RESTORE_WAL_PROGRAM);
+  if (target.kind === 'latest') await put('to-the-end', '');
   const encrypted = [...catalogue.wal.values()].some(({ key }) => key.endsWith('.age'));
   if (encrypted && identity !== null) await put('identity', `${identity}\n`);
   return `${commandLine(['perl', `${place.scratch}/restore-wal`, place.scratch])} "%f" "%p"`;
