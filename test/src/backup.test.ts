@@ -215,6 +215,23 @@ backups: { bucket: shop-backups }
         });
         expect(proven.output).toContain('is proven');
       });
+
+      it('an incremental backup holds what changed, and is restored with what it builds on', async () => {
+        await sql("INSERT INTO orders VALUES (-3, 'incremental')");
+        const { code, output, outputs } = await site.backup({ 'full-every': '3' });
+        expect(output).toContain('Incremental, on ');
+        expect(code).toBe(0);
+        const sizes = (await site.bucket.list('shop/postgresql/'))
+          .filter(({ key }) => /data\.tar/.test(key))
+          .map(({ key, size }) => ({ size, isNew: key.includes(outputs['backup'] ?? '-') }));
+        const added = sizes.find(({ isNew }) => isNew)?.size ?? Number.NaN;
+        expect(added).toBeLessThan(Math.max(...sizes.map(({ size }) => size)) / 2);
+        const proven = await site.restore({
+          assertions: 'shop: SELECT count(*) = 1 FROM orders WHERE id = -3',
+        });
+        expect(proven.output).toContain(`Backup ${outputs['backup']} is proven`);
+        expect(proven.code).toBe(0);
+      });
     });
 
     async function eventually(ask: () => Promise<string>, wanted: string): Promise<void> {

@@ -8,6 +8,7 @@ export const declaration = declare({
     ...storageInputs,
     'age-recipient': { kind: 'string' },
     source: { kind: 'string', default: 'auto' },
+    'full-every': { kind: 'integer', min: 1, max: 100, default: '1' },
     'max-rate': { kind: 'integer', min: 0, max: 100_000, default: '0' },
     'keep-minimum': { kind: 'integer', min: 1, max: 1_000, default: '2' },
     'archive-timeout': { kind: 'duration', default: '3m' },

@@ -31,14 +31,11 @@ export function backupSections({ backups, broken }: Catalogue): Section[] {
       manifest.object.recipient === null ? 'no' : 'yes',
       manifest.proof === null ? 'no' : 'yes',
     ]);
-  const table = markdownTable(['Backup', 'From', 'Size', 'Took', 'Encrypted', 'Log reaches it'], rows, [
-    'l',
-    'l',
-    'r',
-    'r',
-    'l',
-    'l',
-  ]);
+  const table = markdownTable(
+    ['Backup', 'Kind', 'From', 'Size', 'Took', 'Encrypted', 'Log reaches it'],
+    rows,
+    ['l', 'l', 'r', 'r', 'l', 'l'],
+  );
   return [
     { title: 'Backups', body: rows.length > 0 ? table : 'None yet.' },
     ...(shown.length > 1 ? [courseOf(shown)] : []),

@@ -14,6 +14,7 @@ export const LONGEST: readonly string[] = [
   'backup',
   'release',
   'postgres',
+  'backup-faults',
   'roll',
   'entry',
   'converge',
