@@ -194,7 +194,7 @@ const LEASE_MS = 600_000;
 /** Nothing else writes to the stack's part of the bucket meanwhile. */
 async function underLease(context: Context, run: BackupRun, work: () => Promise<void>): Promise<void> {
   const { log, saveState } = context;
-  const lease = await acquireLease(run.storage, keysOf(run.cluster.stack).lease, {
+  const lease = await acquireLease(run.storage.uncancelled(), keysOf(run.cluster.stack).lease, {
     ...{ purpose: 'backup', owner: run.run ?? 'a terminal', ttlMs: LEASE_MS },
   });
   saveState('lease', lease.holder.nonce);

@@ -64,7 +64,12 @@ export async function sendFrom(remote: Remote, storage: Storage, sending: Sendin
     const object = await upload.complete(parts);
     return { object, sha256, parts };
   } catch (error) {
-    await upload.abort().catch(() => undefined);
+    // A cancel must not cancel this too.
+    await storage
+      .uncancelled()
+      .openUpload(sending.key, upload.id)
+      .abort()
+      .catch(() => undefined);
     throw error;
   }
 }
