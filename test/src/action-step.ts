@@ -1,7 +1,9 @@
 import { spawn } from 'node:child_process';
+import { EventEmitter, once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { PROJECT } from './user-repository.js';
 
@@ -11,6 +13,14 @@ export interface Ended {
   /** Both streams, without the lines that tell the runner what to mask: those it swallows. */
   readonly output: string;
   readonly masks: readonly string[];
+}
+
+/** The process of a step while it runs. */
+export interface Running {
+  readonly ended: Promise<Ended>;
+  /** Waits until it has said something. @throws when it ended without */
+  until(pattern: RegExp): Promise<void>;
+  kill(signal: NodeJS.Signals): void;
 }
 
 /** An `::error` line: what is shown at the file, and in the list of a run's annotations. */
@@ -76,7 +86,11 @@ export class ActionStep {
     writeFileSync(path.join(this.workspace, name), content);
   }
 
-  async run(phase: 'main' | 'post' = 'main'): Promise<Ended> {
+  run(phase: 'main' | 'post' = 'main'): Promise<Ended> {
+    return this.start(phase).ended;
+  }
+
+  start(phase: 'main' | 'post' = 'main'): Running {
     const bundle = path.join(PROJECT, 'actions', this.#action, 'dist/index.js');
     const [command = '', ...args] = [...this.#prefix, process.execPath, bundle];
     const env = phase === 'main' ? this.#env : { ...this.#env, ...this.#state() };
@@ -84,13 +98,11 @@ export class ActionStep {
     const ended = new Promise<number | null>((resolve, reject) =>
       child.on('error', reject).on('close', resolve),
     );
-    const [stdout, stderr, code] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
-    const lines = `${stdout}${stderr}`.split('\n');
-    const isMask = (line: string): boolean => line.startsWith('::add-mask::');
+    const said = collect(child.stdout);
     return {
-      code,
-      output: lines.filter((line) => !isMask(line)).join('\n'),
-      masks: lines.filter(isMask).map((line) => unescape(line.slice('::add-mask::'.length))),
+      ended: endOf(ended, said.all, text(child.stderr)),
+      until: (pattern) => said.until(pattern),
+      kill: (signal) => void child.kill(signal),
     };
   }
 
@@ -120,6 +132,36 @@ export class ActionStep {
   remove(): void {
     rmSync(this.#folder, { recursive: true });
   }
+}
+
+function collect(stream: Readable) {
+  let all = '';
+  const heard = new EventEmitter();
+  const ended = new Promise<string>((resolve, reject) => {
+    stream.setEncoding('utf8').on('data', (chunk: string) => {
+      all += chunk;
+      heard.emit('more');
+    });
+    stream.on('error', reject).on('end', () => resolve(all));
+  });
+  const until = async (pattern: RegExp): Promise<void> => {
+    while (!pattern.test(all)) {
+      const more = await Promise.race([once(heard, 'more'), ended.then(() => null)]);
+      if (more === null && !pattern.test(all)) throw new Error(`it never said ${pattern.source}:\n${all}`);
+    }
+  };
+  return { all: ended, until };
+}
+
+async function endOf(ended: Promise<number | null>, ...streams: readonly Promise<string>[]): Promise<Ended> {
+  const [code, ...texts] = await Promise.all([ended, ...streams]);
+  const lines = texts.join('').split('\n');
+  const isMask = (line: string): boolean => line.startsWith('::add-mask::');
+  return {
+    code,
+    output: lines.filter((line) => !isMask(line)).join('\n'),
+    masks: lines.filter(isMask).map((line) => unescape(line.slice('::add-mask::'.length))),
+  };
 }
 
 /** The `::error` lines of an output. */

@@ -141,6 +141,6 @@ async function makeBucket(hosts: HostsSite, storage: ObjectStorage, name: string
   const { accessKeyId, secretAccessKey, region } = storage;
   const endpoint = `http://127.0.0.1:${await hosts.tunnels.to(hostname, Number(port))}`;
   const bucket = openStorage({ ...{ endpoint, region, bucket: name }, accessKeyId, secretAccessKey });
-  await bucket.client.send(new CreateBucketCommand({ Bucket: name }));
+  await bucket.ask('making it', (client) => client.send(new CreateBucketCommand({ Bucket: name })));
   return bucket;
 }

@@ -1,9 +1,29 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { whyNoHosts } from '@perlstack/local-cloud';
+import type { Storage } from '@perlstack/object-storage';
 import { BackupSite } from './backup-site.js';
 
 // The first run builds the images.
 jest.setTimeout(900_000);
+
+/** A backup for each night of a year, as their manifests say; all of them small. @returns their ids */
+async function seedYear(bucket: Storage, folder: string, like: string): Promise<string[]> {
+  const stored = await bucket.get(`${folder}${like}/manifest.json`);
+  const pattern = JSON.parse(stored?.content.toString() ?? '') as { object: object };
+  const ids = Array.from({ length: 365 }, (_, age) => {
+    const at = new Date(Date.now() - (age + 1) * 86_400_000);
+    return `${at.toISOString().slice(0, 10).replaceAll('-', '')}T020000Z`;
+  });
+  const seed = async (id: string): Promise<void> => {
+    const key = `${folder}${id}/data.tar.zst.age`;
+    const { etag } = await bucket.put(key, id);
+    const finishedAt = `${id.slice(0, 4)}-${id.slice(4, 6)}-${id.slice(6, 8)}T02:10:00.000Z`;
+    const object = { ...pattern.object, key, size: id.length, etag };
+    await bucket.put(`${folder}${id}/manifest.json`, JSON.stringify({ ...pattern, id, finishedAt, object }));
+  };
+  for (let from = 0; from < ids.length; from += 20) await Promise.all(ids.slice(from, from + 20).map(seed));
+  return ids;
+}
 
 const obstacle = await whyNoHosts();
 const PRIMARY = 'database-1';
@@ -37,6 +57,16 @@ backups: { bucket: shop-backups }
       const { code, output } = await site.backup({ 'age-recipient': '' });
       expect(output).toContain('the input "age-recipient" has no public key');
       expect(code).toBe(1);
+    });
+
+    it('tries out what the storage enforces, and leaves nothing there', async () => {
+      const { code, output, outputs, summary } = await site.backup({ mode: 'probe' });
+      expect(output).toContain('The storage enforces what backups need.');
+      expect(code).toBe(0);
+      const rows = JSON.parse(outputs['probe'] ?? '') as { feature: string; holds: boolean | null }[];
+      expect(rows.find(({ feature }) => feature === 'write-once URL')?.holds).toBe(true);
+      expect(summary).toContain('write-once URL');
+      expect(await site.bucket.list('')).toEqual([]);
     });
 
     it('keeps no log before the first backup, and does not let it pile up', async () => {
@@ -107,6 +137,101 @@ backups: { bucket: shop-backups }
       });
       expect(output).toContain('is proven');
       expect(code).toBe(0);
+    });
+
+    it('says what it would do, and looks into the bucket, without a change', async () => {
+      const before = await site.bucket.list('');
+      const planned = await site.backup({ mode: 'plan' });
+      expect(planned.output).toContain('Nothing was changed.');
+      const verified = await site.backup({ mode: 'verify' });
+      expect(verified.output).toContain('1 whole backup, and no gap in the log');
+      expect([planned.code, verified.code]).toEqual([0, 0]);
+      const keys = (await site.bucket.list('')).map(({ key }) => key);
+      // The log goes on coming meanwhile.
+      expect(keys.filter((key) => !key.includes('/wal/'))).toEqual(
+        before.map(({ key }) => key).filter((key) => !key.includes('/wal/')),
+      );
+    });
+
+    it('lets go of a year of nights what the rules no longer keep, and shows it before', async () => {
+      const systemId = await sql('SELECT system_identifier FROM pg_control_system()');
+      const folder = `shop/postgresql/${systemId}/base/`;
+      const seeded = await seedYear(site.bucket, folder, backup);
+      const planned = await site.backup({ mode: 'plan' });
+      const going = JSON.parse(planned.outputs['removed'] ?? '') as string[];
+      expect(going.length).toBeGreaterThan(330);
+      expect(planned.output).toContain(`${going.length} and `);
+      const { code, output, outputs, summary } = await site.backup();
+      expect(output).toContain('is whole');
+      expect(code).toBe(0);
+      expect(JSON.parse(outputs['removed'] ?? '')).toEqual(going);
+      expect(summary).toContain('stays: monthly');
+      const left = (await site.bucket.list(folder)).map(
+        ({ key }) => key.slice(folder.length).split('/')[0] ?? '',
+      );
+      expect(new Set(left)).toEqual(
+        new Set([...seeded.filter((id) => !going.includes(id)), backup, outputs['backup'] ?? '']),
+      );
+    });
+
+    describe('after a disaster', () => {
+      it('refuses to take the place of a server that runs, and data that nobody named', async () => {
+        const running = await site.restore({ mode: 'primary', target: 'latest' });
+        expect(running.output).toContain('PostgreSQL runs here: stop it first');
+        for (const host of [PRIMARY, REPLICA])
+          await site.hosts.ask(host, 'systemctl stop postgresql@17-main');
+        const unnamed = await site.restore({ mode: 'primary', target: 'latest' });
+        expect(unnamed.output).toContain('name this host in the input replace');
+        expect([running.code, unnamed.code]).toEqual([1, 1]);
+      });
+
+      it('makes a primary of the bucket, with all that was archived, and keeps the old data', async () => {
+        const { code, output } = await site.restore({
+          mode: 'primary',
+          target: beforeDrop,
+          replace: PRIMARY,
+        });
+        expect(output).toContain(`${PRIMARY} is a primary with backup ${backup}`);
+        expect(code).toBe(0);
+        expect(await sql('SELECT count(*) FROM orders WHERE id = -1')).toBe('1');
+        expect(await sql('SELECT count(*) FROM orders WHERE id = -2')).toBe('0');
+        expect(await sql('SELECT timeline_id > 1 FROM pg_control_checkpoint()')).toBe('t');
+        expect(await site.hosts.ask(PRIMARY, 'ls /var/lib/postgresql/17')).toMatch(/main\.replaced-\d+T/);
+        const left = await site.hosts.ask(
+          PRIMARY,
+          'ls /run | grep -c perlstack-restore || :; cat /var/lib/postgresql/17/main/postgresql.auto.conf',
+        );
+        expect(left).toBe('0');
+      });
+
+      it('apply-configs makes replicas of the others, and the next backup goes on from there', async () => {
+        await site.converge({ rebuild: [REPLICA] });
+        const { code, output, outputs } = await site.backup();
+        expect(output).toContain('and the log from');
+        expect(code).toBe(0);
+        expect(outputs['backup']).not.toBe(backup);
+        const proven = await site.restore({
+          assertions: 'shop: SELECT count(*) = 1 FROM orders WHERE id = -1',
+        });
+        expect(proven.output).toContain('is proven');
+      });
+
+      it('an incremental backup holds what changed, and is restored with what it builds on', async () => {
+        await sql("INSERT INTO orders VALUES (-3, 'incremental')");
+        const { code, output, outputs } = await site.backup({ 'full-every': '3' });
+        expect(output).toContain('Incremental, on ');
+        expect(code).toBe(0);
+        const sizes = (await site.bucket.list('shop/postgresql/'))
+          .filter(({ key }) => /data\.tar/.test(key))
+          .map(({ key, size }) => ({ size, isNew: key.includes(outputs['backup'] ?? '-') }));
+        const added = sizes.find(({ isNew }) => isNew)?.size ?? Number.NaN;
+        expect(added).toBeLessThan(Math.max(...sizes.map(({ size }) => size)) / 2);
+        const proven = await site.restore({
+          assertions: 'shop: SELECT count(*) = 1 FROM orders WHERE id = -3',
+        });
+        expect(proven.output).toContain(`Backup ${outputs['backup']} is proven`);
+        expect(proven.code).toBe(0);
+      });
     });
 
     async function eventually(ask: () => Promise<string>, wanted: string): Promise<void> {

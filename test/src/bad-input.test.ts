@@ -126,6 +126,19 @@ const healthGate = (inputs: Record<string, string> = {}): Attempt => ({
   inputs: { urls: 'http://127.0.0.1:1/healthz', ...inputs },
 });
 
+const BUCKET = {
+  ...{ inventory: JSON.stringify(INVENTORY), 'ssh-private-key': KEY, endpoint: 'http://127.0.0.1:1' },
+  ...{ 'access-key-id': 'key-of-the-bucket', 'secret-access-key': 'secret-of-the-bucket' },
+};
+const backUp = (inputs: Record<string, string> = {}): Attempt => ({
+  action: 'pg-backup-to-object-storage',
+  inputs: { ...BUCKET, ...inputs },
+});
+const restore = (inputs: Record<string, string> = {}): Attempt => ({
+  action: 'pg-restore',
+  inputs: { ...BUCKET, ...inputs },
+});
+
 /**
  * Runs main and post of an action that has to refuse.
  *
@@ -178,7 +191,10 @@ function filesIn(folder: string): Record<string, string> {
 
 /** Neither a secret nor any line of one. */
 function expectNoSecret({ inputs }: Attempt, texts: Readonly<Record<string, string>>): void {
-  const secrets = ['linode-token', 'ssh-private-key', 'tls-private-key', 'secrets', 'app-secrets', 'headers']
+  const secrets = [
+    ...['linode-token', 'ssh-private-key', 'tls-private-key', 'secrets', 'app-secrets', 'headers'],
+    ...['access-key-id', 'secret-access-key', 'age-identity'],
+  ]
     .flatMap((name) => (inputs[name] ?? '').split('\n'))
     .map((line) => line.replace(/^[A-Z_]+(=|<<)/, ''))
     .filter((line) => line.length >= 6 && !/^-----/.test(line));
@@ -198,6 +214,8 @@ describe('a stack file', () => {
     ['render-configs', renderConfigs()],
     ['apply-configs', applyConfigs()],
     ['rolling-deploy-starman', deploy()],
+    ['pg-backup-to-object-storage', backUp()],
+    ['pg-restore', restore()],
   ];
 
   it.each(actions)('that is no YAML: %s', async (_, attempt) => {
@@ -673,6 +691,8 @@ describe('an inventory', () => {
     ['render-configs', (inventory) => renderConfigs({ inventory })],
     ['apply-configs', (inventory) => applyConfigs({ inventory })],
     ['rolling-deploy-starman', (inventory) => deploy({ inventory })],
+    ['pg-backup-to-object-storage', (inventory) => backUp({ inventory })],
+    ['pg-restore', (inventory) => restore({ inventory })],
   ];
 
   it.each(users)('that is no JSON: %s', async (_, attempt) => {
@@ -870,6 +890,68 @@ describe('an input', () => {
   ])('that is not %s', async (_, attempt, message) => {
     expect(await refusal(attempt)).toBe(message);
   });
+});
+
+describe('a backup', () => {
+  const DATABASE = replaced('tiers:', 'backups: { bucket: shop-backups }\ntiers:\n  database: {}');
+  const inventory = JSON.stringify({
+    ...INVENTORY,
+    hosts: [...INVENTORY.hosts, { ...INVENTORY.hosts[0], name: 'database-1', tier: 'database' }],
+  });
+  const identity = `AGE-SECRET-KEY-1${'Q'.repeat(57)}`;
+
+  it.each<[string, Attempt, string]>([
+    [
+      'of a stack without a database',
+      backUp(),
+      'tiers.database: the stack has none, so there is nothing to back up',
+    ],
+    [
+      'restored without a database',
+      restore(),
+      'tiers.database: the stack has none, so there is nothing to back up',
+    ],
+    [
+      'without a public key',
+      { ...backUp({ inventory }), stack: DATABASE },
+      'perlstack.yml:4:10 backups.encrypt: backups are encrypted, and the input "age-recipient" has no public key; make a pair with age-keygen, keep the private one safe, or write encrypt: false. Nothing was changed.',
+    ],
+    [
+      'for a private key',
+      { ...backUp({ inventory, 'age-recipient': identity }), stack: DATABASE },
+      'Input "age-recipient": not a public key of age (age1…, 62 characters); make a pair with age-keygen',
+    ],
+    [
+      'at an endpoint with a path',
+      backUp({ endpoint: 'https://us-ord-1.linodeobjects.com/shop-backups' }),
+      'Input "endpoint": "https://us-ord-1.linodeobjects.com/shop-backups" is not allowed here; it must be a URL without a path, such as https://us-ord-1.linodeobjects.com',
+    ],
+    [
+      'with a key that is cut off',
+      restore({ 'age-identity': identity }),
+      'Input "age-identity": the value is not allowed here; it must be a private key of age (AGE-SECRET-KEY-1…, one line)',
+    ],
+    [
+      'restored to a time without a zone',
+      { ...restore({ inventory, target: '2026-11-27T08:30:00' }), stack: DATABASE },
+      'Input "target": "2026-11-27T08:30:00" is neither proof, latest, backup, a time with its zone such as 2026-11-27T08:30:00Z, nor a position such as 0/5000060',
+    ],
+    [
+      'restored on a host that keeps no data',
+      { ...restore({ inventory, host: 'database-2' }), stack: DATABASE },
+      'Input "host": there is no database server "database-2"; did you mean "database-1"?',
+    ],
+    [
+      'whose bucket does not answer',
+      { ...restore({ inventory }), stack: DATABASE },
+      'Object storage 127.0.0.1:1, bucket shop-backups: list of shop/postgresql/ failed (ECONNREFUSED): check the endpoint and the network',
+    ],
+    [
+      'with a question that is none',
+      { ...restore({ inventory, assertions: 'SELECT 1' }), stack: DATABASE },
+      'Input "assertions": "SELECT 1" is not "database: SELECT …", such as "shop: SELECT count(*) > 0 FROM orders"',
+    ],
+  ])('%s', async (_, attempt, message) => expect(await refusal(attempt)).toBe(message));
 });
 
 describe('an SSH key', () => {

@@ -61,7 +61,7 @@ const EXAMPLES = readdirSync(path.join(PROJECT, 'workflows-examples'));
 /** The examples, each run as a new user's repository runs it, one after the other against one cloud. */
 describeHosts(`the example workflows${obstacle === null ? '' : ` (${obstacle})`}`, () => {
   const { privateKey } = generateKeyPair('workflow');
-  const secrets = {
+  const secrets: Record<string, string> = {
     LINODE_TOKEN: FULL_TOKEN.token,
     LINODE_READ_TOKEN: FULL_TOKEN.token,
     SSH_PRIVATE_KEY: privateKey,
@@ -69,6 +69,7 @@ describeHosts(`the example workflows${obstacle === null ? '' : ` (${obstacle})`}
   // The lines that every key begins with are no secret.
   const common = generateKeyPair().privateKey.split('\n');
   const secretLines = [FULL_TOKEN.token, ...privateKey.split('\n').filter((line) => !common.includes(line))];
+  const vars: Record<string, string> = {};
   const runs: WorkflowRun[] = [];
   const executed = new Set<string>();
 
@@ -110,7 +111,7 @@ describeHosts(`the example workflows${obstacle === null ? '' : ` (${obstacle})`}
     executed.add(file);
     const around = {
       apiUrl: cloud.apiUrl,
-      secrets,
+      ...{ secrets, vars },
       processPrefix: cloud.hosts.inInternet([]),
       github: {
         apiUrl: `http://127.0.0.1:${GITHUB_PORT}`,
@@ -368,6 +369,85 @@ describeHosts(`the example workflows${obstacle === null ? '' : ` (${obstacle})`}
     ]);
     expect(writes()).toEqual([]);
     await expectServing(serving);
+  });
+
+  describe('backup.yml and restore.yml, when the stack has got a database', () => {
+    const DATABASE = 'shop-database-1';
+    const WITH_DATABASE = `${STACK.replace('[libmojolicious-perl]', '[libmojolicious-perl, libdbd-pg-perl]')}  database: { type: g6-standard-1, count: 2 }
+backups: { bucket: shop-backups }
+`;
+    let backup = '';
+
+    /** At the console, as a person would who lost something. */
+    async function sql(query: string): Promise<string> {
+      const argv = ['runuser', '-u', 'postgres', '--', 'psql', '-XAtqd', 'shop', '-c', query];
+      return (await cloud.hosts.exec(DATABASE, argv)).stdout.trim();
+    }
+
+    beforeAll(async () => {
+      const { endpoint, accessKeyId, secretAccessKey, region } = await cloud.hosts.startObjectStorage();
+      Object.assign(secrets, {
+        ...{ DATABASE_PASSWORD: 'of-the-database', REPLICATION_PASSWORD: 'of-the-replicas' },
+        ...{ OBJECT_STORAGE_ACCESS_KEY: accessKeyId, OBJECT_STORAGE_SECRET_KEY: secretAccessKey },
+      });
+      vars['OBJECT_STORAGE_ENDPOINT'] = endpoint;
+      const [program = '', ...args] = cloud.hosts.inInternet([
+        ...['curl', '--silent', '--fail', '--request', 'PUT', '--user', `${accessKeyId}:${secretAccessKey}`],
+        ...['--aws-sigv4', `aws:amz:${region}:s3`, '--header', 'x-amz-content-sha256: UNSIGNED-PAYLOAD'],
+        `${endpoint}/shop-backups`,
+      ]);
+      await promisify(execFile)(program, args);
+      secretLines.push(secretAccessKey);
+    }, 300_000);
+
+    it('deploy.yml adds it', async () => {
+      serving = await repository.commit({ release: 'with-a-database' }, WITH_DATABASE);
+      expectSuccess(await runExample('deploy.yml'));
+      await expectServing(serving);
+      const pair = (await cloud.hosts.exec(DATABASE, ['age-keygen'])).stdout;
+      vars['AGE_RECIPIENT'] = /age1\w+/.exec(pair)?.[0] ?? '';
+      secrets['AGE_IDENTITY'] = /AGE-SECRET-KEY-1\w+/.exec(pair)?.[0] ?? '';
+      secretLines.push(secrets['AGE_IDENTITY']);
+    });
+
+    it('backup.yml copies it at night, under write load, and proves the copy', async () => {
+      await sql('CREATE TABLE invoices AS SELECT n AS id FROM generate_series(1, 20000) AS n');
+      vars['BACKUP_ASSERTIONS'] = 'shop: SELECT count(*) >= 20000 FROM invoices';
+      const writing = cloud.hosts.exec(DATABASE, [
+        ...['runuser', '-u', 'postgres', '--', 'sh', '-c'],
+        'for n in $(seq 40); do psql -Xqd shop -c "INSERT INTO invoices SELECT generate_series(1, 100)"; sleep 0.1; done',
+      ]);
+      const run = await runExample('backup.yml', {}, { trigger: { event: 'schedule' } });
+      await writing;
+      expectSuccess(run);
+      expect(writes()).toEqual([]);
+      const made = outputsOf(run, 'backup');
+      backup = made['backup'] ?? '';
+      expect(made).toMatchObject({ source: 'database-2', removed: '[]' });
+      expect(outputsOf(run, 'drill')).toMatchObject({ backup, faults: '[]' });
+    });
+
+    it('restore.yml says what it would do, and answers what was before a mistake', async () => {
+      const before = await sql(
+        'SELECT to_char(clock_timestamp() AT TIME ZONE \'UTC\', \'YYYY-MM-DD"T"HH24:MI:SS.US"Z"\')',
+      );
+      await sql('DROP TABLE invoices');
+      await sql('SELECT pg_switch_wal()');
+      const planned = await runExample('restore.yml', { mode: 'plan', target: before });
+      expectSuccess(planned);
+      expect(outputsOf(planned, 'restore')).toMatchObject({ backup });
+      await untilArchived();
+      const assertions = 'shop: SELECT count(*) = 24000 FROM invoices';
+      const run = await runExample('restore.yml', { mode: 'drill', target: before, assertions });
+      expectSuccess(run);
+      expect(outputsOf(run, 'restore')).toMatchObject({ backup, faults: '[]' });
+    });
+
+    async function untilArchived(): Promise<void> {
+      const waiting = "SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'";
+      const limit = performance.now() + 60_000;
+      while ((await sql(waiting)) !== '0' && performance.now() < limit) await sleep(200);
+    }
   });
 
   it('leaves no secret in logs, outputs, summaries and on the runner', async () => {

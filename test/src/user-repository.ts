@@ -32,6 +32,8 @@ export interface GitHubAround {
 export interface Surroundings {
   readonly apiUrl: string;
   readonly secrets: Readonly<Record<string, string>>;
+  /** Variables of the repository. */
+  readonly vars?: Readonly<Record<string, string>>;
   /** Words before the argv of every process, to start it inside the internet of a cloud. */
   readonly processPrefix?: readonly string[];
   readonly onOutput?: (line: OutputLine) => void;
@@ -101,13 +103,24 @@ export class UserRepository {
 
   /** Runs one of the repository's workflows with the bundled actions of this project. */
   run(workflow: string, around: Surroundings, inputs: Record<string, string> = {}): Promise<WorkflowRun> {
-    const { apiUrl, secrets, processPrefix, onOutput, signal, cancelGrace, trigger, github } = around;
+    const {
+      apiUrl,
+      secrets,
+      vars = {},
+      processPrefix,
+      onOutput,
+      signal,
+      cancelGrace,
+      trigger,
+      github,
+    } = around;
     return runWorkflow({
       file: path.join(this.folder, '.github/workflows', workflow),
       repository: this.folder,
       ...(trigger ?? { event: 'workflow_dispatch' }),
       inputs,
       secrets,
+      vars,
       github: { repository: REPOSITORY },
       env: { LINODE_API_URL: apiUrl, ...(github ? { GITHUB_API_URL: github.apiUrl } : {}) },
       ...(github ? { jobToken: github.jobToken } : {}),

@@ -78761,6 +78761,16 @@ const hostInputs = {
     inventory: { kind: 'string', required: true },
     'ssh-private-key': { kind: 'string', required: true, secret: true },
 };
+/** The inputs of every action that reads or writes the bucket that the stack file names. */
+const storageInputs = {
+    endpoint: {
+        kind: 'string',
+        pattern: /https?:\/\/[^/\s?#]+\/?/,
+        expected: 'a URL without a path, such as https://us-ord-1.linodeobjects.com',
+    },
+    'access-key-id': { kind: 'string', required: true, secret: true },
+    'secret-access-key': { kind: 'string', required: true, secret: true },
+};
 /**
  * Reads the stack file and the inventory of its servers.
  *
@@ -80939,6 +80949,10 @@ function accessRules({ stack, role }) {
     const method = 'scram-sha-256';
     return [
         { database: { keyword: 'all' }, user: 'postgres', method: 'peer' },
+        // What copies the data for a backup is the administrator, on the host itself.
+        ...(stack.backups
+            ? [{ database: { keyword: 'replication' }, user: 'postgres', method: 'peer' }]
+            : []),
         ...role('app').map((host) => ({
             ...{ database: app, user: app, network: single(privateAddressOf(host)), method },
         })),
@@ -80954,6 +80968,221 @@ function replicationPasswords({ role, secrets }) {
     return role('database')
         .map((host) => printPassword(password, privateAddressOf(host), POSTGRESQL_PORT, REPLICATION_ROLE))
         .join('');
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/postgres/archive-program.js
+/**
+ * Hands one segment of the write-ahead log to the bucket, by a ticket: a URL that takes this one object once and lets
+ * nobody read, change or delete it. Called by PostgreSQL as `archive-wal PATH NAME`, until it succeeds.
+ *
+ * The book of tickets is text: `word value` lines until an empty one, then a line a segment, `NAME PUT HEAD`, where the
+ * two are what makes the common URL one of its own. A segment that was taken already is one that succeeds when the
+ * bucket holds the same, and fails when it holds something else. What was sent is kept until it is known to be taken,
+ * because age never encrypts a text twice in the same way.
+ *
+ * Before the first backup there is no book, and no backup that needs the log: nothing is kept. When the bucket is away
+ * so long that what waits is larger than the book's `limit`, the log is let go and noted in `dropped`: a server that
+ * stands still because its disk is full is worse than a gap, which the next base backup closes.
+ */
+const ARCHIVE_PROGRAM = String.raw `#!/usr/bin/perl
+use strict;
+use warnings;
+use Digest::MD5;
+use IO::Handle;
+
+my $folder = $ENV{PERLSTACK_WAL} // '/var/lib/perlstack-wal';
+my ($path, $name) = @ARGV;
+die "usage: archive-wal PATH NAME\n" unless defined $name;
+umask 0077;
+my ($book, $ticket);
+# Code 1 makes PostgreSQL try again; a signal or a code above 125 would make its archiver give up.
+$SIG{__DIE__} = sub {
+    print STDERR "archive-wal: $_[0]";
+    let_go() if $book && waiting() > $book->{limit};
+    exit 1;
+};
+
+# What a base backup's manifest says already, and the unfinished segment of a timeline that was left.
+exit 0 if $name =~ /\.(?:backup|partial)\z/;
+die "$name: not the name of a segment\n" unless $name =~ /\A[0-9A-F]{8}(?:[0-9A-F]{16}|\.history)\z/;
+
+if (!-e "$folder/tickets") {
+    print STDERR "archive-wal: $name is not kept: no backup was made yet\n";
+    exit 0;
+}
+$ticket = ticket($name);
+my $packed = pack_segment();
+my ($md5_base64, $md5_hex) = digests($packed);
+for my $try (1 .. 3) {
+    my ($status, $etag) = ask('PUT', $ticket->[0], $packed, $md5_base64);
+    if ($status == 412) {
+        my ($seen, $there) = ask('HEAD', $ticket->[1]);
+        done() if $seen == 200 && $there eq $md5_hex;
+        die "$name: the bucket holds another content under this name; nothing was changed there\n" if $seen == 200;
+        $status = $seen;
+    }
+    done() if $status == 200;
+    die "$name: the bucket refused the ticket (403): it is too old, or its key is gone; run the backup, which writes new ones\n"
+        if $status == 403;
+    die "$name: the bucket found the content damaged on its way (400); it is sent again\n" if $status == 400;
+    die "$name: the bucket does not answer as it should ($status); tried again by PostgreSQL\n" if $try == 3;
+    select undef, undef, undef, 0.5 * $try;
+}
+
+sub done {
+    unlink $packed;
+    exit 0;
+}
+
+# Bytes of the log that wait to be taken; the working directory is the data directory.
+sub waiting {
+    my @ready = glob 'pg_wal/archive_status/*.ready';
+    return @ready * ((-s $path) // 0);
+}
+
+sub let_go {
+    open my $out, '>>', "$folder/dropped" or return;
+    print $out "$name\n";
+    close $out or return;
+    unlink glob "$folder/spool/$name.*";
+    print STDERR "archive-wal: $name is LOST to recovery: more than $book->{limit} bytes of the log wait\n";
+    exit 0;
+}
+
+sub ticket {
+    my ($wanted) = @_;
+    my $file = "$folder/tickets";
+    open my $in, '<', $file or die "$file: $!; run the backup, which writes it\n";
+    my %head;
+    while (defined(my $line = <$in>)) {
+        chomp $line;
+        last if $line eq '';
+        my ($word, $value) = split / /, $line, 2;
+        $head{$word} = $value;
+    }
+    $book = \%head;
+    my $length = length $wanted;
+    while (defined(my $line = <$in>)) {
+        next unless substr($line, 0, $length) eq $wanted && substr($line, $length, 1) eq ' ';
+        chomp $line;
+        my (undef, $put, $head) = split / /, $line;
+        my $key = $head{folder} . ($wanted =~ /history/ ? '' : substr($wanted, 0, 8) . '/') . $wanted . $head{suffix};
+        return ["$key?$head{put}$put", "$key?$head{head}$head"];
+    }
+    die "$wanted: no ticket in $file, which was made for $head{until}; run the backup, which writes new ones\n";
+}
+
+# Packed once and kept: named after the time of the segment, because names of segments come again after a restore.
+sub pack_segment {
+    my $time = (stat $path)[9] // die "$path: $!\n";
+    my $file = "$folder/spool/$name.$time";
+    return $file if -e $file;
+    unlink glob "$folder/spool/$name.*";
+    my @programs = (['zstd', '-q', '-3', '-c', '--', $path]);
+    push @programs, ['age', '-r', $book->{recipient}] if $book->{recipient};
+    open my $out, '>', "$file.new" or die "$file.new: $!\n";
+    run_all($out, @programs);
+    $out->sync or die "$file.new: $!\n";
+    close $out or die "$file.new: $!\n";
+    rename "$file.new", $file or die "$file: $!\n";
+    return $file;
+}
+
+# Runs programs as a pipe into a file, without a shell.
+sub run_all {
+    my ($out, @programs) = @_;
+    my ($input, @children);
+    while (my $program = shift @programs) {
+        my ($reader, $writer);
+        if (@programs) { pipe $reader, $writer or die "pipe: $!\n" }
+        my $child = fork // die "fork: $!\n";
+        if (!$child) {
+            open STDIN, '<&', $input or exit 127 if $input;
+            open STDOUT, '>&', $writer // $out or exit 127;
+            exec { $program->[0] } @$program or exit 127;
+        }
+        push @children, [$child, $program->[0]];
+        close $writer if $writer;
+        $input = $reader;
+    }
+    for my $child (@children) {
+        waitpid $child->[0], 0;
+        die "$name: $child->[1] failed; is the disk full?\n" if $?;
+    }
+}
+
+sub digests {
+    my ($file) = @_;
+    open my $in, '<:raw', $file or die "$file: $!\n";
+    my $md5 = Digest::MD5->new->addfile($in);
+    my $copy = $md5->clone;
+    return ($md5->b64digest . '==', $copy->hexdigest);
+}
+
+# One request by curl, whose URL is in no argument list. Gives status and ETag; status 0 when there was no answer.
+sub ask {
+    my ($method, $url, $file, $md5) = @_;
+    my $config = "url = \"$url\"\n";
+    $config .= $method eq 'HEAD' ? "head\n" : "upload-file = \"$file\"\nheader = \"Content-MD5: $md5\"\nheader = \"If-None-Match: *\"\n";
+    $config .= "header = \"Expect:\"\nheader = \"Content-Type:\"\n";
+    my @curl = ('curl', '-q', '--silent', '--connect-timeout', '5', '--max-time', '60', '--speed-limit', '1024',
+        '--speed-time', '15', '--output', '/dev/null', '--write-out', '%{http_code} %header{etag}', '--config', '-');
+    pipe my $from_us, my $to_curl or die "pipe: $!\n";
+    my $child = open my $answer, '-|';
+    die "fork: $!\n" unless defined $child;
+    if (!$child) {
+        close $to_curl;
+        open STDIN, '<&', $from_us or exit 127;
+        exec { $curl[0] } @curl or exit 127;
+    }
+    close $from_us;
+    print $to_curl $config;
+    close $to_curl;
+    my $line = <$answer> // '';
+    close $answer;
+    my ($status, $etag) = $line =~ /\A(\d+) "?([0-9a-f]*)"?/ or return (0, '');
+    return (0 + $status, $etag);
+}
+`;
+
+;// CONCATENATED MODULE: ./packages/configs/lib/postgres/archive.js
+
+
+/** Where the archiving of the write-ahead log has its parts on every member. */
+const ARCHIVE = {
+    /** What `archive_command` calls. */
+    program: '/usr/local/lib/perlstack/archive-wal',
+    folder: '/var/lib/perlstack-wal',
+    /** URLs that each take one segment once; written by the backup, never by converge. */
+    book: '/var/lib/perlstack-wal/tickets',
+    /** Segments that are packed and not yet taken. */
+    spool: '/var/lib/perlstack-wal/spool',
+};
+/** Packs, encrypts and sends; the tools that a restore needs are the same. */
+const ARCHIVE_PACKAGES = ['age', 'curl', 'zstd'];
+/**
+ * A segment is handed over when it is full, or after a minute, which is what a lost primary may cost at most. Without
+ * summaries PostgreSQL 17 can make no incremental backup.
+ */
+function archiveSettings(version) {
+    return [
+        ['Backup', null],
+        ['archive_mode', 'on'],
+        ['archive_command', `${ARCHIVE.program} "%p" "%f"`],
+        ['archive_timeout', '60s'],
+        ...(version >= 17 ? [['summarize_wal', true]] : []),
+    ];
+}
+function archiveDirectories() {
+    const own = { owner: 'postgres', group: 'postgres', mode: 0o700 };
+    return [
+        { path: '/usr/local/lib/perlstack', owner: 'root', group: 'root', mode: 0o755 },
+        { path: ARCHIVE.folder, ...own },
+        { path: ARCHIVE.spool, ...own },
+    ];
+}
+function archiveFiles() {
+    return [{ ...textFile(ARCHIVE.program, ARCHIVE_PROGRAM), mode: 0o755, effect: 'none' }];
 }
 
 ;// CONCATENATED MODULE: ./packages/configs/lib/postgres/contexts.js
@@ -81522,13 +81751,18 @@ function probeCommand({ programs }, port) {
 
 
 
+
 /** The cluster's settings of one host, as the stack file and the host's size have them. */
 function service_settingsOf(world, host) {
     const { stack, platform, role } = world;
     const sizes = sizesOf(world, host);
     const members = role('database').map(({ name }) => name);
     const { settings = {}, durability = 'async' } = stack.tiers.database ?? {};
-    const lines = overridden([...computedSettings(platform.postgresql, sizes), ...durabilitySettings(durability, members)], settings);
+    const lines = overridden([
+        ...computedSettings(platform.postgresql, sizes),
+        ...durabilitySettings(durability, members),
+        ...(stack.backups ? archiveSettings(platform.postgresql) : []),
+    ], settings);
     assertFits(host.name, host.memoryMiB === null ? null : sizes.memoryMiB, lines);
     return lines;
 }
@@ -81571,6 +81805,7 @@ function service_files(world, host, layout) {
             ...serverFile(layout.passfile, replicationPasswords(world), 'none'),
             ...{ owner: 'postgres', mode: 0o600, secret: true },
         },
+        ...(world.stack.backups ? archiveFiles() : []),
     ];
 }
 function directories({ config, versionFolder }) {
@@ -81590,8 +81825,8 @@ function serviceOf(world, host) {
     return {
         name: 'postgresql',
         presets: [PRESET],
-        packages: [`postgresql-${version}`],
-        directories: directories(layout),
+        packages: [`postgresql-${version}`, ...(world.stack.backups ? ARCHIVE_PACKAGES : [])],
+        directories: [...directories(layout), ...(world.stack.backups ? archiveDirectories() : [])],
         files: service_files(world, host, layout),
         removes: [],
         roots: [layout.config],
@@ -85164,6 +85399,7 @@ const postgresEngine = {
     plan: plan,
     handlers: handlers,
 };
+
 
 
 

@@ -4,10 +4,11 @@ export const declaration = declare({
   inputs: {
     ...stackInputs,
     ...hostInputs,
-    mode: { kind: 'choice', options: ['plan', 'backup', 'verify'], default: 'backup' },
+    mode: { kind: 'choice', options: ['plan', 'backup', 'verify', 'probe'], default: 'backup' },
     ...storageInputs,
     'age-recipient': { kind: 'string' },
     source: { kind: 'string', default: 'auto' },
+    'full-every': { kind: 'integer', min: 1, max: 100, default: '1' },
     'max-rate': { kind: 'integer', min: 0, max: 100_000, default: '0' },
     'keep-minimum': { kind: 'integer', min: 1, max: 1_000, default: '2' },
     'archive-timeout': { kind: 'duration', default: '3m' },
@@ -16,9 +17,10 @@ export const declaration = declare({
   outputs: {
     backup: { optional: true },
     bytes: { optional: true },
-    source: {},
+    source: { optional: true },
     'tickets-until': { optional: true },
-    metrics: {},
-    removed: {},
+    metrics: { optional: true },
+    removed: { optional: true },
+    probe: { optional: true },
   },
 });

@@ -11,13 +11,17 @@ import {
   assertRecipient,
   type BackupRun,
   type Catalogue,
+  chooseParent,
   chooseSource,
   clearLeftovers,
   type Cluster,
   clusterKeys,
   clusterOf,
+  FEW_HOURS,
+  forgetDropped,
   keysOf,
   type Manifest,
+  manifestsOn,
   markProof,
   type Proof,
   readCatalogue,
@@ -32,11 +36,20 @@ import {
   verifyLog,
   writeManifest,
 } from '@perlstack/backup';
-import { acquireLease, type Lease, openStorage, releaseLease, type Storage } from '@perlstack/object-storage';
+import {
+  abortAfter,
+  acquireLease,
+  type Lease,
+  missingFor,
+  openStorage,
+  probeStorage,
+  releaseLease,
+  type Storage,
+} from '@perlstack/object-storage';
 import { connect, type Remote } from '@perlstack/remote';
 import { messageOf, stackFault, UserError } from '@perlstack/stack';
 import { declaration } from './declaration.js';
-import { backupSections, metricsOf, retentionSection } from './report.js';
+import { backupSections, metricsOf, probeTable, retentionSection } from './report.js';
 
 type Context = MainContext<typeof declaration>;
 type Inputs = Context['inputs'];
@@ -52,6 +65,10 @@ void runAction({
     const storage = storageOf(site, inputs, signal);
     const remote = connect(site.inventory, { privateKey: inputs['ssh-private-key'] });
     try {
+      if (inputs.mode === 'probe' || (inputs.mode === 'backup' && (await isFirst(storage, setup.cluster)))) {
+        await probe(context, storage, setup.cluster);
+        if (inputs.mode === 'probe') return;
+      }
       const run = await prepare(context, remote, storage, setup.cluster, recipient);
       if (inputs.mode === 'backup') await underLease(context, run, () => backUp(context, run, setup.rules));
       else await look(context, run, setup.rules);
@@ -62,6 +79,48 @@ void runAction({
   },
   post: cleanUp,
 });
+
+async function isFirst(storage: Storage, { stack }: Cluster): Promise<boolean> {
+  return (await storage.list(keysOf(stack).clusters)).length === 0;
+}
+
+/** What a backup takes for granted of the storage. */
+const NEEDS = ['md5', 'multipart', 'write-once', 'lease'] as const;
+
+/**
+ * Tries out the endpoint before anything is built on it.
+ *
+ * @throws UserError naming what does not hold
+ */
+async function probe(
+  { inputs, log, output, reporter }: Context,
+  storage: Storage,
+  cluster: Cluster,
+): Promise<void> {
+  const prefix = `${cluster.stack}/`;
+  const rows = await reporter.phase('Try out the storage', () => probeStorage(storage, prefix));
+  output('probe', rows);
+  reporter.section({
+    title: 'What the storage enforces',
+    body: probeTable(rows),
+    folded: inputs.mode !== 'probe',
+  });
+  const missing = missingFor(rows, NEEDS);
+  if (missing.length > 0) {
+    const because = missing.map(({ need, because: why }) => `${need} (${why.join('; ')})`).join(', ');
+    throw new UserError(
+      `The storage does not enforce what backups need: ${because}; use a bucket without versioning, and see mode "probe"`,
+    );
+  }
+  if (missingFor(rows, ['lifecycle']).length === 0 && inputs.mode === 'backup') {
+    await abortAfter(storage, keysOf(cluster.stack).clusters, ABORT_DAYS);
+    log.info(`The storage itself forgets uploads that nobody ended for ${ABORT_DAYS} days`);
+  }
+  if (inputs.mode === 'probe') reporter.verdict('The storage enforces what backups need.');
+}
+
+/** A safety net below that of every next run. */
+const ABORT_DAYS = 3;
 
 /** @throws UserError where the stack file has no `backups` */
 function rulesOf({ file }: Site, inputs: Inputs): { rules: RetentionRules } {
@@ -156,17 +215,16 @@ function renew(lease: Lease, log: Context['log']): void {
 
 async function backUp(context: Context, run: BackupRun, rules: RetentionRules): Promise<void> {
   const { log, reporter, output } = context;
-  const before = await reporter.phase('Tickets for the log', async () => {
+  await reporter.phase('Tickets for the log', async () => {
     const catalogue = await readCatalogue(run.storage, clusterKeys(run));
     const cleared = await clearLeftovers(run.storage, clusterKeys(run), catalogue.broken);
     cleared.forEach((what) => log.notice(`Removed ${what}`));
     const book = await renewBook(run, catalogue);
     output('tickets-until', book.expiresAt.toISOString());
     log.info(`${book.tickets} tickets on every member, good until ${book.expiresAt.toISOString()}`);
-    return book;
   });
   const made = await reporter.phase('Base backup', () => makeBackup(context, run));
-  await reporter.phase('Check', () => conclude(context, run, rules, made, before.expiresAt));
+  await reporter.phase('Check', () => conclude(context, run, rules, made));
 }
 
 interface Made {
@@ -176,7 +234,16 @@ interface Made {
 
 async function makeBackup({ inputs, log, output }: Context, run: BackupRun): Promise<Made> {
   await settleSource(run);
-  const base = await takeBase(run);
+  const { source } = run.source;
+  const parent = chooseParent(
+    await readCatalogue(run.storage, clusterKeys(run)),
+    source,
+    run.cluster.version,
+    await manifestsOn(run.remote, source.host, run.signal),
+    inputs['full-every'],
+  );
+  log.info(parent ? `Incremental, on ${parent.id}` : 'A full backup');
+  const base = await takeBase(run, parent);
   log.info(`${base.object.size} bytes in ${base.object.parts.length} parts; every part is as it was sent`);
   const proof = await markProof(run, base.id);
   const archived = await untilArchived(run, proof.proof.segment, inputs['archive-timeout']);
@@ -194,24 +261,32 @@ async function conclude(
   run: BackupRun,
   rules: RetentionRules,
   { manifest, archived }: Made,
-  ticketsUntil: Date,
 ): Promise<void> {
   const { inputs, log, reporter, output } = context;
-  const { catalogue, from, coverage } = await verifyLog(run, rules);
+  const { catalogue, from, coverage, newest } = await verifyLog(run, rules);
   const retained = retentionOf(catalogue, rules, new Date());
   // What is broken, or cannot be proven, takes nothing else with it.
-  const whole = archived && (coverage?.missing.length ?? 0) === 0;
+  const missing = coverage?.missing ?? [];
+  const whole = archived && missing.length === 0;
   if (whole) await retain(run, catalogue, retained);
   output('removed', whole ? retained.plan.removed : []);
-  const members = await readMembers(run.remote, run.cluster, run.signal);
-  output('metrics', metricsOf(catalogue, members, ticketsUntil, new Date()));
+  const members = await measure(context, run, catalogue);
   sections(context, catalogue, retained);
   if (!archived) {
     throw new UserError(
       `Backup ${manifest.id} is whole, but the log after it did not reach the bucket within ${inputs['archive-timeout'] / 1_000} s: ${archiveFault(members, run)}. Nothing was removed`,
     );
   }
-  if (coverage && coverage.missing.length > 0) throw gap(coverage.missing, from?.manifest.id ?? '');
+  if (newest && newest.missing.length > 0) throw gap(newest.missing, manifest.id);
+  for (const member of members) if (!('fault' in member)) await forgetDropped(run, member);
+  if (missing.length > 0) {
+    // The new base closes it; to fail every night until the window has moved on would hide what else goes wrong.
+    log.warning(gap(missing, from?.manifest.id ?? '').message);
+    reporter.verdict(
+      `Backup ${manifest.id} of ${run.source.source.host} is whole. The log before it has a gap of ${missing.length} segments; from ${manifest.id} on it has none.`,
+    );
+    return;
+  }
   reporter.verdict(
     `Backup ${manifest.id} of ${run.source.source.host} is whole, and the log from ${from?.manifest.id ?? manifest.id} on has no gap (${coverage?.segments ?? 0} segments).`,
   );
@@ -221,7 +296,7 @@ async function conclude(
 function gap(missing: readonly string[], from: string): UserError {
   const names = missing.slice(0, 5).join(', ') + (missing.length > 5 ? `, … (${missing.length})` : '');
   return new UserError(
-    `The log in the bucket has a gap after backup ${from}: ${names}; recovery from it ends there. The newest backup is not touched by it; nothing was removed`,
+    `The log in the bucket has a gap after backup ${from}: ${names}; recovery from it ends there; nothing was removed`,
   );
 }
 
@@ -240,9 +315,8 @@ async function look(context: Context, run: BackupRun, rules: RetentionRules): Pr
     verifyLog(run, rules),
   );
   const retained = retentionOf(catalogue, rules, new Date());
-  const members = await readMembers(run.remote, run.cluster, run.signal);
+  await measure(context, run, catalogue);
   output('removed', retained.plan.removed);
-  output('metrics', metricsOf(catalogue, members, null, new Date()));
   sections(context, catalogue, retained);
   const count = `${catalogue.backups.length} whole ${catalogue.backups.length === 1 ? 'backup' : 'backups'}`;
   if (inputs.mode === 'verify') {
@@ -257,6 +331,24 @@ async function look(context: Context, run: BackupRun, rules: RetentionRules): Pr
   reporter.verdict(
     `${run.source.source.host} would be copied; ${count} there; ${removed.length} and ${retained.segments.length} segments would go, ${freedBytes} bytes. Nothing was changed.`,
   );
+}
+
+/** Sets the figures, and says which of them should worry somebody. @returns what the members say by now */
+async function measure(
+  { log, output }: Context,
+  run: BackupRun,
+  catalogue: Catalogue,
+): Promise<Awaited<ReturnType<typeof readMembers>>> {
+  const members = await readMembers(run.remote, run.cluster, run.signal);
+  const drills = await run.storage.list(keysOf(run.cluster.stack).drills);
+  const metrics = metricsOf(catalogue, members, drills.at(-1)?.modified ?? null, new Date());
+  const hours = metrics['ticketHoursLeft'];
+  if (typeof hours === 'number' && hours < FEW_HOURS)
+    log.warning(
+      `Tickets for the log end in ${hours.toFixed(1)} hours; without new ones ${run.source.primary.host} keeps its log until its disk is full: run mode "backup"`,
+    );
+  output('metrics', metrics);
+  return members;
 }
 
 function sections(

@@ -1,5 +1,13 @@
 import { markdownTable, type Section } from '@perlstack/action';
-import type { Catalogue, MemberSeen, MemberSilent, Retained } from '@perlstack/backup';
+import {
+  type Catalogue,
+  type MemberSeen,
+  type MemberSilent,
+  pace,
+  type Retained,
+  ticketHoursLeft,
+} from '@perlstack/backup';
+import type { ProbeRow } from '@perlstack/object-storage';
 import { formatDuration } from '@perlstack/stack';
 
 const MIB = 1024 * 1024;
@@ -23,14 +31,11 @@ export function backupSections({ backups, broken }: Catalogue): Section[] {
       manifest.object.recipient === null ? 'no' : 'yes',
       manifest.proof === null ? 'no' : 'yes',
     ]);
-  const table = markdownTable(['Backup', 'From', 'Size', 'Took', 'Encrypted', 'Log reaches it'], rows, [
-    'l',
-    'l',
-    'r',
-    'r',
-    'l',
-    'l',
-  ]);
+  const table = markdownTable(
+    ['Backup', 'Kind', 'From', 'Size', 'Took', 'Encrypted', 'Log reaches it'],
+    rows,
+    ['l', 'l', 'r', 'r', 'l', 'l'],
+  );
   return [
     { title: 'Backups', body: rows.length > 0 ? table : 'None yet.' },
     ...(shown.length > 1 ? [courseOf(shown)] : []),
@@ -80,7 +85,8 @@ export function retentionSection({ backups }: Catalogue, { plan, segments, freed
 export function metricsOf(
   { backups, wal }: Catalogue,
   members: readonly (MemberSeen | MemberSilent)[],
-  ticketsUntil: Date | null,
+  /** When the last drill ended. */
+  lastDrill: Date | null,
   now: Date,
 ): Record<string, number | null> {
   const last = backups.at(-1)?.manifest;
@@ -95,6 +101,18 @@ export function metricsOf(
       [...wal.values()].reduce((sum, { size }) => sum + size, 0),
     archiveLagSeconds: at ? Math.max(0, (+now - Date.parse(at)) / 1_000) : null,
     segmentsWaiting: primary?.waiting ?? null,
-    ticketHoursLeft: ticketsUntil ? (+ticketsUntil - +now) / 3_600_000 : null,
+    lastDrillAgeSeconds: lastDrill ? (+now - +lastDrill) / 1_000 : null,
+    ticketHoursLeft: primary ? ticketHoursLeft(primary, pace(wal, now), now) : null,
   };
+}
+
+/** What was tried at the endpoint, and what came of it. */
+export function probeTable(rows: readonly ProbeRow[]): string {
+  const words = (holds: boolean | null): string =>
+    holds === null ? 'not known' : holds ? 'holds' : 'does not hold';
+  return markdownTable(
+    ['Tried', 'As it should be', 'Seen', 'Verdict'],
+    rows.map(({ feature, expected, seen, holds }) => [feature, expected, seen, words(holds)]),
+    ['l', 'l', 'l', 'l'],
+  );
 }

@@ -79662,6 +79662,16 @@ const hostInputs = {
     inventory: { kind: 'string', required: true },
     'ssh-private-key': { kind: 'string', required: true, secret: true },
 };
+/** The inputs of every action that reads or writes the bucket that the stack file names. */
+const storageInputs = {
+    endpoint: {
+        kind: 'string',
+        pattern: /https?:\/\/[^/\s?#]+\/?/,
+        expected: 'a URL without a path, such as https://us-ord-1.linodeobjects.com',
+    },
+    'access-key-id': { kind: 'string', required: true, secret: true },
+    'secret-access-key': { kind: 'string', required: true, secret: true },
+};
 /**
  * Reads the stack file and the inventory of its servers.
  *

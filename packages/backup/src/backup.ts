@@ -3,7 +3,7 @@ import { ARCHIVE, SOCKET_FOLDER } from '@perlstack/configs';
 import type { Storage } from '@perlstack/object-storage';
 import { psql } from '@perlstack/postgres';
 import type { Remote } from '@perlstack/remote';
-import { UserError } from '@perlstack/stack';
+import { messageOf, UserError } from '@perlstack/stack';
 import { type Book, namesFor, writeBook } from './book.js';
 import {
   type Backup,
@@ -14,6 +14,7 @@ import {
   readCatalogue,
 } from './catalogue.js';
 import type { Cluster } from './cluster.js';
+import { keepManifestArgv, manifestFile } from './incremental.js';
 import { type ClusterKeys, keysOf } from './keys.js';
 import { backupId, type Manifest } from './manifest.js';
 import { type MemberSeen, type Source } from './members.js';
@@ -73,7 +74,10 @@ export function pace(wal: Catalogue['wal'], now: Date): number {
 /** How much of a disk may be taken by a log that nobody takes. */
 const SHARE_OF_DISK = 0.25;
 
-/** Gives every member the tickets for the log of the coming week: any of them may be the primary by then. */
+/**
+ * Gives every member the tickets for the log of the coming week: any of them may be the primary by then. One that is
+ * off must not keep the others from being backed up.
+ */
 export async function renewBook(run: BackupRun, catalogue: Catalogue): Promise<Book> {
   const { remote, storage, cluster, recipient, signal } = run;
   const { primary } = run.source;
@@ -86,12 +90,37 @@ export async function renewBook(run: BackupRun, catalogue: Catalogue): Promise<B
   const now = new Date(Date.now() + Math.min(skew, 0));
   const book = await writeBook(storage, clusterKeys(run), names, { recipient, limitBytes, now });
   const target = { path: ARCHIVE.book, mode: 0o600, owner: 'postgres', group: 'postgres' };
+  const content = Buffer.from(book.text);
   await Promise.all(
     cluster.members.map((host) =>
-      remote.upload(host, target, Buffer.from(book.text), { sudo: true, signal }),
+      remote.upload(host, target, content, { sudo: true, signal }).catch((error: unknown) => {
+        if (host === primary.host || signal.aborted) throw error;
+        run.say(`${host} has no new tickets until the next backup: ${messageOf(error)}`);
+      }),
     ),
   );
   return book;
+}
+
+/** Arguments: file. Input: lines that go from it. What is let go at this very moment is found in the bucket, as a gap. */
+const FORGET_SCRIPT = `
+set -eu
+[ -e "$1" ] || exit 0
+grep -vxFf /dev/stdin -- "$1" > "$1.new" || [ $? = 1 ]
+chown postgres: "$1.new"
+mv -T -- "$1.new" "$1"
+`;
+
+/** A base that was taken after segments were let go needs none of them: nobody has to hear of them again. */
+export async function forgetDropped(
+  { remote, signal }: BackupRun,
+  { host, dropped }: MemberSeen,
+): Promise<void> {
+  if (dropped.length === 0) return;
+  const input = `${dropped.join('\n')}\n`;
+  await remote.script(host, FORGET_SCRIPT, [`${ARCHIVE.folder}/dropped`], {
+    ...{ sudo: true, input, signal, name: 'forgetting what was let go' },
+  });
 }
 
 /** A replica that takes longer than this to come to where its primary is has no place in a backup. */
@@ -127,8 +156,16 @@ export async function settleSource(run: BackupRun): Promise<void> {
   }
 }
 
-/** Copies the data of the source into the bucket. @returns what the manifest needs to know */
-export async function takeBase(run: BackupRun): Promise<Omit<Manifest, 'proof' | 'rows' | 'finishedAt'>> {
+/**
+ * Copies the data of the source into the bucket.
+ *
+ * @param parent what an incremental backup builds on; `null`: all of it is copied
+ * @returns what the manifest needs to know
+ */
+export async function takeBase(
+  run: BackupRun,
+  parent: Manifest | null,
+): Promise<Omit<Manifest, 'proof' | 'rows' | 'finishedAt'>> {
   const {
     cluster,
     source: { source, primary, lagBytes },
@@ -143,14 +180,16 @@ export async function takeBase(run: BackupRun): Promise<Omit<Manifest, 'proof' |
   const sent = await sendFrom(run.remote, run.storage, {
     ...{ host: source.host, key, rate: run.rate, signal: run.signal },
     programs: [
-      copyArgv(run, id),
+      copyArgv(run, id, parent),
+      keepManifestArgv(id),
       ['zstd', '-q', '-3', '-T0', '-c'],
       ...(recipient ? [['age', '-r', recipient]] : []),
     ],
     hold: { argv: psqlWithin(cluster), say: HOLD_SQL },
     partBytes: partBytesFor(source.databaseBytes),
     onUpload: (upload) => run.onUpload?.(key, upload),
-    onProgress: (bytes) => run.say(`${source.host}: ${mebibytes(bytes)} sent${words}`),
+    onProgress: (bytes, rate) =>
+      run.say(`${source.host}: ${mebibytes(bytes)} sent, ${mebibytes(rate)}/s${words}`),
     onSays: (program, line) => {
       if (program !== 'pg_basebackup') return;
       const at = /start point: ([0-9A-F]+\/[0-9A-F]+) on timeline (\d+)/.exec(line);
@@ -163,7 +202,8 @@ export async function takeBase(run: BackupRun): Promise<Omit<Manifest, 'proof' |
   if (!start || stopLsn === undefined)
     throw new Error(`${source.host}: pg_basebackup did not say where in the log it is`);
   return {
-    ...{ format: 1, id, stack: cluster.stack, kind: 'full', parent: null },
+    ...{ format: 1, id, stack: cluster.stack, kind: parent ? 'incremental' : 'full' },
+    parent: parent?.id ?? null,
     source: { host: source.host, role: source === primary ? 'primary' : 'replica', lagBytes },
     postgresql: {
       ...{ systemId: source.systemId, major: cluster.version, version: source.version },
@@ -188,11 +228,12 @@ function psqlWithin(cluster: Cluster): string[] {
   return argv.slice(argv.indexOf('--') + 1);
 }
 
-function copyArgv({ cluster }: BackupRun, id: string): string[] {
+function copyArgv({ cluster }: BackupRun, id: string, parent: Manifest | null): string[] {
   return [
     `${cluster.layout.programs}/pg_basebackup`,
     ...['-h', SOCKET_FOLDER, '-p', String(cluster.port), '--no-password'],
     ...['-D', '-', '-F', 'tar', '-X', 'fetch', '--checkpoint=fast', '--verbose', '--progress', '--label', id],
+    ...(parent ? [`--incremental=${manifestFile(parent.id)}`] : []),
   ];
 }
 
@@ -266,6 +307,8 @@ export interface Verified {
   /** The oldest backup from which recovery to any later moment has to be possible. */
   readonly from: Backup | null;
   readonly coverage: Coverage | null;
+  /** Of the newest backup alone. */
+  readonly newest: Coverage | null;
 }
 
 /** Looks into the bucket for all that recovery within the window needs. */
@@ -280,9 +323,13 @@ export async function verifyLog(run: BackupRun, rules: RetentionRules): Promise<
   const { window } = planRetention(catalogue.backups.map(keptOf), rules, new Date());
   const from =
     catalogue.backups.find(({ manifest }) => manifest.id === window?.id) ?? catalogue.backups[0] ?? null;
-  if (!from) return { catalogue, from: null, coverage: null };
+  const last = catalogue.backups.at(-1);
+  if (!from || !last) return { catalogue, from: null, coverage: null, newest: null };
   const histories = historiesFrom(await readHistories(remote, cluster, primary, run.signal));
-  return { catalogue, from, coverage: coverageOf(from, catalogue, histories, lastArchived(primary)) };
+  const [coverage, newest] = [from, last].map((one) =>
+    coverageOf(one, catalogue, histories, lastArchived(primary)),
+  );
+  return { catalogue, from, coverage: coverage ?? null, newest: newest ?? null };
 }
 
 const lastArchived = ({ archived }: MemberSeen): string | undefined =>
@@ -328,18 +375,17 @@ export function retentionOf(catalogue: Catalogue, rules: RetentionRules, now: Da
   return { plan, segments, freedBytes: plan.freedBytes + bytes };
 }
 
-/** Removes it. A manifest goes before its data: half a removed backup is none. */
+/** Removes it. Manifests go before their data: half a removed backup is none. */
 export async function retain(
   run: BackupRun,
   catalogue: Catalogue,
   { plan, segments }: Retained,
 ): Promise<void> {
   const keys = clusterKeys(run);
-  for (const id of plan.removed) {
-    await run.storage.remove([keys.manifest(id)]);
-    const data = catalogue.backups.find(({ manifest }) => manifest.id === id)?.manifest.object.key;
-    if (data !== undefined) await run.storage.remove([data]);
-  }
+  const going = new Set(plan.removed);
+  const data = catalogue.backups.filter(({ manifest }) => going.has(manifest.id));
+  await run.storage.remove(plan.removed.map((id) => keys.manifest(id)));
+  await run.storage.remove(data.map(({ manifest }) => manifest.object.key));
   await run.storage.remove(segments.flatMap((name) => catalogue.wal.get(name)?.key ?? []));
 }
 

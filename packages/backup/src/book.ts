@@ -1,6 +1,7 @@
 import { LONGEST_SIGNED_S, type Presigner, type Storage } from '@perlstack/object-storage';
 import type { ClusterKeys } from './keys.js';
-import { historyName, segmentName, segmentWith } from './wal.js';
+import type { MemberSeen } from './members.js';
+import { historyName, segmentName, segmentNumber, segmentWith } from './wal.js';
 
 /** What the tickets of a book are for. */
 export interface BookPlan {
@@ -91,4 +92,20 @@ async function ticket(presigner: Presigner, key: string) {
     presigner.sign({ method: 'HEAD', key }),
   ]);
   return { put, head };
+}
+
+/** An alarm this long before tickets end leaves time for a night without a backup, and for somebody to look. */
+export const FEW_HOURS = 48;
+
+/**
+ * For how long a member can go on handing over its log, in hours: until its tickets are too old, or used up.
+ *
+ * @param perDay segments a day
+ */
+export function ticketHoursLeft(member: MemberSeen, perDay: number, now: Date): number | null {
+  const { book, lsn, segmentBytes } = member;
+  if (!book) return null;
+  const left = Number(segmentNumber(book.last, segmentBytes) - segmentWith(lsn, segmentBytes));
+  const byTime = (Date.parse(book.until) - +now) / 3_600_000;
+  return Math.max(0, Math.min(byTime, perDay > 0 ? (left * 24) / perDay : byTime));
 }

@@ -65,7 +65,7 @@ export async function drill(
   const startedAt = new Date();
   await removePlace(run, place);
   try {
-    await restoreFiles(run, place, backup);
+    await restoreFiles(run, place, backup, catalogue);
     const restored = Date.now();
     await recover(run, place, catalogue, options);
     const recovered = Date.now();
@@ -140,7 +140,7 @@ async function recover(
   catalogue: Catalogue,
   options: DrillOptions,
 ): Promise<void> {
-  const command = await layLog(run, place, catalogue);
+  const command = await layLog(run, place, catalogue, options.target);
   const settings: [string, string][] = [
     ...recoverySettings(command, options.target),
     ['data_directory', place.data],

@@ -1,6 +1,7 @@
 import { asPostgres } from '@perlstack/postgres';
 import type { Remote } from '@perlstack/remote';
 import { FETCH_PROGRAM } from './fetch-program.js';
+import { PROGRESS_MS, YIELDING } from './send.js';
 
 export interface Fetching {
   readonly host: string;
@@ -34,11 +35,14 @@ export async function fetchTo(remote: Remote, fetching: Fetching): Promise<void>
     silence: '30',
     ...(secret === undefined ? {} : { secret }),
   };
-  await remote.run(host, asPostgres(['perl', '-e', FETCH_PROGRAM]), {
+  let told = Date.now();
+  await remote.run(host, asPostgres([...YIELDING, 'perl', '-e', FETCH_PROGRAM]), {
     ...{ sudo: true, signal, name: 'the restore', input: `${JSON.stringify(spec)}\n` },
     onLine: (line, stream) => {
       const word = stream === 'stdout' ? (JSON.parse(line) as { at?: number }) : {};
-      if (word.at !== undefined) onProgress?.(word.at);
+      if (word.at === undefined || Date.now() - told < PROGRESS_MS) return;
+      told = Date.now();
+      onProgress?.(word.at);
     },
   });
 }

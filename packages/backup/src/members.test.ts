@@ -1,21 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
-import { assertArchives, chooseSource, type MemberSeen } from './members.js';
+import { assertArchives, chooseSource } from './members.js';
+import { exampleMember } from './testing.js';
 
-const member = (host: string, more: Partial<MemberSeen> = {}): MemberSeen => ({
-  ...{
-    host,
-    inRecovery: true,
-    systemId: '7',
-    version: '17.6',
-    timeline: 1,
-    lsn: '0/5000000',
-    streaming: true,
-  },
-  ...{ segmentBytes: 16_777_216, databaseBytes: 1, archiveMode: 'on', waiting: 0, dropped: [] },
-  ...{ archiveCommand: '/usr/local/lib/perlstack/archive-wal "%p" "%f"', diskBytes: 1, freeBytes: 1 },
-  archived: { last: null, at: null, failed: null, failedAt: null },
-  ...more,
-});
+const member = exampleMember;
 const primary = member('database-1', { inRecovery: false, streaming: false, lsn: '0/6000000' });
 
 describe('chooseSource', () => {

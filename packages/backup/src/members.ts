@@ -29,6 +29,8 @@ export interface MemberSeen {
   readonly waiting: number;
   /** Segments that were let go because too many waited. */
   readonly dropped: readonly string[];
+  /** Its book of tickets: until when they are good, and the last segment that one is for. */
+  readonly book: { readonly until: string; readonly last: string } | null;
   /** Of the file system with the data. */
   readonly diskBytes: number;
   readonly freeBytes: number;
@@ -57,13 +59,18 @@ const SQL = `SELECT json_build_object(
   'waiting', (SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'));
 `.replaceAll(/\n\s*/g, ' ');
 
-/** Arguments: data directory, file of what was let go, argv of psql. Input: the SQL. */
+/** Arguments: data directory, file of what was let go, book, argv of psql. Input: the SQL. */
 const LOOK_SCRIPT = `
 set -eu
-data=$1 dropped=$2
-shift 2
+data=$1 dropped=$2 book=$3
+shift 3
 "$@"
 df -B1 --output=size,avail -- "$data" | tail -n 1
+if [ -e "$book" ]; then
+  echo "$(sed -n -e 's/^until //p' -e '/^$/q' "$book") $(tail -n 1 -- "$book" | cut -c 1-24)"
+else
+  echo none
+fi
 [ ! -e "$dropped" ] || cat -- "$dropped"
 `;
 
@@ -82,16 +89,21 @@ async function readMember(
   host: string,
   signal?: AbortSignal,
 ): Promise<MemberSeen | MemberSilent> {
-  const args = [cluster.layout.data, `${ARCHIVE.folder}/dropped`, ...psql(cluster)];
+  const args = [cluster.layout.data, `${ARCHIVE.folder}/dropped`, ARCHIVE.book, ...psql(cluster)];
   try {
     const { stdout } = await remote.script(host, LOOK_SCRIPT, args, {
       ...{ sudo: true, input: SQL, timeoutMs: 60_000, name: 'psql' },
       ...(signal ? { signal } : {}),
     });
-    const [json = '', disk = '', ...dropped] = stdout.trim().split('\n');
+    const [json = '', disk = '', tickets = '', ...dropped] = stdout.trim().split('\n');
+    const [until = '', last = ''] = tickets.split(' ');
     const [size = '0', free = '0'] = disk.trim().split(/\s+/);
-    const seen = JSON.parse(json) as Omit<MemberSeen, 'host' | 'diskBytes' | 'freeBytes' | 'dropped'>;
-    return { ...seen, host, dropped, diskBytes: Number(size), freeBytes: Number(free) };
+    const seen = JSON.parse(json) as Omit<
+      MemberSeen,
+      'host' | 'diskBytes' | 'freeBytes' | 'dropped' | 'book'
+    >;
+    const book = last === '' ? null : { until, last };
+    return { ...seen, host, dropped, book, diskBytes: Number(size), freeBytes: Number(free) };
   } catch (error) {
     if (!(error instanceof RemoteError || error instanceof ConnectError)) throw error;
     return { host, fault: messageOf(error) };

@@ -89,8 +89,8 @@ export async function restorePrimary(
     ...options,
     name: 'making room',
   });
-  await restoreFiles(run, place, backup);
-  const command = await layLog(run, place, catalogue);
+  await restoreFiles(run, place, backup, catalogue);
+  const command = await layLog(run, place, catalogue, target);
   const args = [
     data,
     unit,

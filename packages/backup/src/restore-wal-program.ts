@@ -3,7 +3,9 @@
  * `urls`, a line `NAME URL` for each file of the log that the bucket has, and `identity`, where they are encrypted.
  *
  * A file that the bucket does not have is the end of the log (code 1). One that it has and does not give ends the whole
- * recovery (a code above 125): it must not end too early and look well.
+ * recovery (a code above 125): it must not end too early and look well. So does, where the folder holds `to-the-end`, one
+ * that it lacks while it has later ones. With a target PostgreSQL itself sees that it ended before it, and one just before
+ * a gap can be reached.
  */
 export const RESTORE_WAL_PROGRAM = String.raw`#!/usr/bin/perl
 use strict;
@@ -13,24 +15,40 @@ use POSIX qw(dup2);
 my ($folder, $name, $destination) = @ARGV;
 sub give_up { print STDERR "restore-wal: $_[0]\n"; exit 200 }
 open my $urls, '<', "$folder/urls" or give_up("$folder/urls: $!");
-my $url;
+my %url;
 while (my $line = <$urls>) {
     chomp $line;
     my ($one, $rest) = split / /, $line, 2;
-    $url = $rest if $one eq $name;
+    $url{$one} = $rest;
 }
-exit 1 if !defined $url;
+my $url = $url{$name};
+end_of_log() if !defined $url;
+
+sub end_of_log {
+    # The base brings the segments that were written while it was taken.
+    exit 1 if !-e "$folder/to-the-end" || length $name != 24 || -e "pg_wal/$name";
+    my ($timeline, $number) = (substr($name, 0, 8), substr($name, 8));
+    my @segments = sort grep { length == 24 } keys %url;
+    # From where a newer timeline begins, PostgreSQL asks for the older ones in vain.
+    exit 1 if grep { substr($_, 0, 8) gt $timeline && substr($_, 8) le $number } @segments;
+    my ($later) = grep { substr($_, 0, 8) eq $timeline && $_ gt $name } @segments;
+    exit 1 if !defined $later;
+    give_up("$name is not in the bucket, and $later is: the log has a gap; choose a target before it");
+}
+
+# Into a file: a transfer that breaks off is begun anew, and must not be taken for the rest of what came before.
+my $packed = "$destination.packed";
+open my $curl, '|-', 'curl', '-q', '--silent', '--fail', '--connect-timeout', '10', '--speed-limit', '1024', '--speed-time', '30',
+    '--retry', '5', '--retry-all-errors', '--output', $packed, '--config', '-'
+    or give_up("curl: $!");
+print $curl "url = \"$url\"\n";
+close $curl or give_up("$name: the bucket has it, and does not give it (curl " . ($? >> 8) . ')');
 
 my $identity = "$folder/identity";
-my @programs = (['curl', '-q', '--silent', '--fail', '--connect-timeout', '10', '--speed-limit', '1024', '--speed-time', '30',
-    '--retry', '5', '--retry-all-errors', '--config', '-']);
-push @programs, ['age', '-d', '-i', $identity] if -e $identity;
-push @programs, ['zstd', '-q', '-d', '-c'];
-
+my @programs = (['zstd', '-q', '-d', '-c']);
+unshift @programs, ['age', '-d', '-i', $identity] if -e $identity;
+open my $input, '<', $packed or give_up("$packed: $!");
 open my $out, '>', "$destination.new" or give_up("$destination: $!");
-pipe my $input, my $to_curl or give_up("pipe: $!");
-syswrite $to_curl, "url = \"$url\"\n";
-close $to_curl;
 my @children;
 while (my $program = shift @programs) {
     my ($reader, $writer);
@@ -51,6 +69,7 @@ for my $child (@children) {
     waitpid $child->[0], 0;
     push @failed, $child->[1] if $?;
 }
+unlink $packed;
 give_up("$name: the bucket has it, and @failed failed: it cannot be restored") if @failed;
 rename "$destination.new", $destination or give_up("$destination: $!");
 `;

@@ -5,6 +5,8 @@ import { messageOf, UserError } from '@perlstack/stack';
 import type { Backup, Catalogue } from './catalogue.js';
 import type { Cluster } from './cluster.js';
 import { fetchTo, SECRET_FILE } from './fetch.js';
+import { chainOf, combine } from './incremental.js';
+import type { Manifest } from './manifest.js';
 import { RESTORE_WAL_PROGRAM } from './restore-wal-program.js';
 
 /** Where recovery is to end. */
@@ -88,36 +90,61 @@ free=$(df -B1 --output=avail -- "$(dirname -- "$data")" | tail -n 1 | tr -d ' ')
 install -d -m 0700 -o postgres -g postgres -- "$data" "$scratch"
 `;
 
-/** Makes room and takes the backup's files out of the bucket, checked by its own manifest. */
-export async function restoreFiles(run: RestoreRun, place: Place, backup: Backup): Promise<void> {
-  const { remote, storage, cluster, identity, signal } = run;
-  const { object, postgresql } = backup.manifest;
-  if (object.recipient !== null && identity === null)
-    throw new UserError(
-      `Input "age-identity": backup ${backup.manifest.id} is encrypted for ${object.recipient}; give the private key of that pair`,
-    );
-  const needed = Math.ceil(postgresql.databaseBytes * 1.1) + 256 * 1024 * 1024;
-  await remote.script(place.host, PREPARE_SCRIPT, [place.data, place.scratch, String(needed)], {
-    ...{ sudo: true, signal, name: 'making room' },
-  });
-  const { url } = await storage.presigner(12 * 3_600).sign({ method: 'GET', key: object.key });
-  await fetchTo(remote, {
-    ...{ host: place.host, url, size: object.size, sha256: object.sha256, signal },
-    programs: [
-      ...(object.recipient === null ? [] : [['age', '-d', '-i', SECRET_FILE]]),
-      ['zstd', '-q', '-d', '-c'],
-      ['tar', '-x', '-f', '-', '-C', place.data],
-    ],
-    ...(object.recipient === null ? {} : { secret: `${identity ?? ''}\n` }),
-    onProgress: (bytes) =>
-      run.say(`${place.host}: ${Math.floor((100 * bytes) / object.size)} % of ${object.key} read`),
-  });
+/** Makes room and takes the backup's files out of the bucket, and those it builds on; PostgreSQL's own manifest judges them. */
+export async function restoreFiles(
+  run: RestoreRun,
+  place: Place,
+  backup: Backup,
+  { backups }: Pick<Catalogue, 'backups'>,
+): Promise<void> {
+  const { remote, cluster, signal } = run;
+  const chain = chainOf(backups, backup.manifest);
+  const parts = chain.length === 1 ? [place.data] : chain.map(({ id }) => `${place.data}.${id}`);
+  const each = Math.ceil(backup.manifest.postgresql.databaseBytes * 1.1) + 256 * 1024 * 1024;
+  const sum = chain.reduce((bytes, { object }) => bytes + object.size, 0);
+  // Packed, the parts of a chain take about what they take in the bucket; unpacked, four times that is seldom too little.
+  const needed = chain.length === 1 ? each : each + 4 * sum;
+  for (const path of [...new Set([place.data, ...parts])]) {
+    await remote.script(place.host, PREPARE_SCRIPT, [path, place.scratch, String(needed)], {
+      ...{ sudo: true, signal, name: 'making room' },
+    });
+  }
+  for (const [at, manifest] of chain.entries()) await fetchFiles(run, place.host, parts[at] ?? '', manifest);
+  if (chain.length > 1) await combine(remote, place.host, cluster.layout, parts, place.data, signal);
   const check = [`${cluster.layout.programs}/pg_verifybackup`, '--quiet', '--exit-on-error', place.data];
   await remote.run(place.host, asPostgres(check), { sudo: true, signal, name: 'pg_verifybackup' });
 }
 
+async function fetchFiles(
+  { remote, storage, identity, signal, say }: RestoreRun,
+  host: string,
+  folder: string,
+  { id, object }: Manifest,
+): Promise<void> {
+  if (object.recipient !== null && identity === null)
+    throw new UserError(
+      `Input "age-identity": backup ${id} is encrypted for ${object.recipient}; give the private key of that pair`,
+    );
+  const { url } = await storage.presigner(12 * 3_600).sign({ method: 'GET', key: object.key });
+  await fetchTo(remote, {
+    ...{ host, url, size: object.size, sha256: object.sha256, signal },
+    programs: [
+      ...(object.recipient === null ? [] : [['age', '-d', '-i', SECRET_FILE]]),
+      ['zstd', '-q', '-d', '-c'],
+      ['tar', '-x', '-f', '-', '-C', folder],
+    ],
+    ...(object.recipient === null ? {} : { secret: `${identity ?? ''}\n` }),
+    onProgress: (bytes) => say(`${host}: ${Math.floor((100 * bytes) / object.size)} % of ${object.key} read`),
+  });
+}
+
 /** Puts what `restore_command` needs into the scratch folder. @returns the command */
-export async function layLog(run: RestoreRun, place: Place, catalogue: Catalogue): Promise<string> {
+export async function layLog(
+  run: RestoreRun,
+  place: Place,
+  catalogue: Catalogue,
+  target: Target,
+): Promise<string> {
   const { remote, storage, identity, signal } = run;
   const presigner = storage.presigner(12 * 3_600);
   const lines = [];
@@ -132,6 +159,7 @@ export async function layLog(run: RestoreRun, place: Place, catalogue: Catalogue
     );
   await put('urls', `${lines.join('\n')}\n`);
   await put('restore-wal', RESTORE_WAL_PROGRAM);
+  if (target.kind === 'latest') await put('to-the-end', '');
   const encrypted = [...catalogue.wal.values()].some(({ key }) => key.endsWith('.age'));
   if (encrypted && identity !== null) await put('identity', `${identity}\n`);
   return `${commandLine(['perl', `${place.scratch}/restore-wal`, place.scratch])} "%f" "%p"`;
@@ -168,7 +196,7 @@ export const confLine = ([name, value]: readonly [string, string]): string =>
 const REMOVE_SCRIPT = `
 data=$1 scratch=$2 programs=$3
 [ ! -e "$data/postmaster.pid" ] || env --chdir=/ runuser -u postgres -- "$programs/pg_ctl" stop -D "$data" -m immediate -w -s || :
-rm -rf -- "$data" "$scratch"
+rm -rf -- "$data" "$data".2*Z "$scratch"
 `;
 
 /** Removes a scratch server with everything of it; harmless when there is none. */

@@ -18,7 +18,8 @@ export interface Sending {
   readonly signal: AbortSignal;
   /** Told the id of the upload before anything is sent, for whoever has to end it if this process is killed. */
   readonly onUpload?: (id: string) => void;
-  readonly onProgress?: (bytes: number) => void;
+  /** Told now and then how much was sent, and how much a second. */
+  readonly onProgress?: (bytes: number, rate: number) => void;
   /** What the programs say on their standard errors. */
   readonly onSays?: (program: string, line: string) => void;
 }
@@ -29,8 +30,14 @@ export interface Sent {
   readonly parts: readonly Part[];
 }
 
+/** Users of the database come first. */
+export const YIELDING = ['nice', '-n', '10'];
+
 /** Uploads at once; a part waits in a file meanwhile, and one more is being filled. */
 const PARALLEL = 3;
+/** A line of the log this often. */
+export const PROGRESS_MS = 10_000;
+
 /** How long a URL of a part is good for: less than a host that was taken over could make use of. */
 const PART_EXPIRES_S = 3_600;
 
@@ -74,6 +81,8 @@ class Conversation {
   readonly #ticket: (part: number) => Promise<string>;
   readonly #input = new PassThrough();
   readonly #parts: Part[] = [];
+  readonly #started = Date.now();
+  #told = Date.now();
   #done: { size: number; parts: number; sha256: string } | undefined;
 
   constructor(sending: Sending, ticket: (part: number) => Promise<string>) {
@@ -88,7 +97,7 @@ class Conversation {
       ...(hold ? { hold } : {}),
     };
     this.#say(spec);
-    await remote.run(host, asPostgres(['perl', '-e', SEND_PROGRAM]), {
+    await remote.run(host, asPostgres([...YIELDING, 'perl', '-e', SEND_PROGRAM]), {
       ...{ sudo: true, input: this.#input, signal, name: 'the upload' },
       onLine: (line, stream) => stream === 'stdout' && this.#hear(line),
     });
@@ -100,6 +109,13 @@ class Conversation {
         `${host}: sent ${size} bytes in ${parts.length} parts, and says ${JSON.stringify(done)}`,
       );
     return { parts, sha256: done.sha256 };
+  }
+
+  #progress(bytes: number): void {
+    const now = Date.now();
+    if (now - this.#told < PROGRESS_MS) return;
+    this.#told = now;
+    this.#sending.onProgress?.(bytes, bytes / ((now - this.#started) / 1_000));
   }
 
   #say(word: object): void {
@@ -118,7 +134,7 @@ class Conversation {
       if (etag !== md5)
         this.#input.destroy(new Error(`part ${part}: the bucket has ${etag} instead of ${md5}`));
       this.#parts.push({ part, size, md5 });
-    } else if ('at' in word) this.#sending.onProgress?.(word.at);
+    } else if ('at' in word) this.#progress(word.at);
     else if ('says' in word) this.#sending.onSays?.(...word.says);
     else {
       this.#done = word.done;

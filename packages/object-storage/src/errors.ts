@@ -16,6 +16,15 @@ export class StorageError extends UserError {
   }
 }
 
+/** How messages name a bucket: by host, because an endpoint's URL could hold a password. */
+export const placeOf = ({
+  endpoint,
+  bucket,
+}: {
+  readonly endpoint: string;
+  readonly bucket: string;
+}): string => `Object storage ${new URL(endpoint).host}, bucket ${bucket}`;
+
 interface Answered {
   readonly name?: string;
   readonly $metadata?: { readonly httpStatusCode?: number };
@@ -32,6 +41,14 @@ const ADVICE: Readonly<Record<StorageFailure, string>> = {
   busy: 'it kept asking for a slower pace, or failing by itself; run it again later',
 };
 
+/** Where the code says more than its kind. */
+const ADVICE_BY_CODE: Readonly<Record<string, string>> = {
+  InvalidAccessKeyId: 'the storage knows no such access key',
+  SignatureDoesNotMatch: 'check the secret key, and the region',
+  RequestTimeTooSkewed: 'the clock of this machine is wrong; set it',
+  QuotaExceeded: 'the quota of the bucket or of its owner is used up; remove something, or raise it',
+};
+
 /**
  * An SDK's error as one of ours. The SDK's own is left out: it can carry headers and URLs that let others in.
  *
@@ -39,29 +56,42 @@ const ADVICE: Readonly<Record<StorageFailure, string>> = {
  */
 export function storageError(error: unknown, what: string, place: string): unknown {
   if (error instanceof StorageError || (error instanceof Error && error.name === 'AbortError')) return error;
-  const { name = '', $metadata } = error as Answered;
+  const { name: said = '', $metadata } = error as Answered;
+  // It is what the endpoint answered, whoever that was.
+  const name = /^\w{1,60}$/.test(said) ? said : '';
   const status = $metadata?.httpStatusCode;
   const kind = kindOf(name, status);
   const code = [status, name && name !== 'Error' ? name : undefined].filter(Boolean).join(' ');
   const detail = kind === 'unreachable' ? networkReason(error) : code;
-  return new StorageError(kind, `${place}: ${what} failed (${detail}): ${ADVICE[kind]}`, status);
+  return new StorageError(
+    kind,
+    `${place}: ${what} failed (${detail}): ${ADVICE_BY_CODE[name] ?? ADVICE[kind]}`,
+    status,
+  );
 }
+
+/** Instead of 412, when two writers with a condition met. */
+const LOST_RACES: ReadonlySet<string> = new Set(['ConditionalRequestConflict', 'ConcurrentModification']);
 
 function kindOf(name: string, status: number | undefined): StorageFailure {
   if (name === 'NoSuchBucket') return 'no-bucket';
   if (status === undefined) return 'unreachable';
   if (status === 404) return 'missing';
-  if (status === 412) return 'exists';
+  if (status === 412 || LOST_RACES.has(name)) return 'exists';
   if (status === 401 || status === 403) return 'denied';
   if (name === 'BadDigest') return 'bad-digest';
-  if (status >= 500 || status === 429) return 'busy';
+  if (name === 'OperationAborted') return 'busy';
+  if (status !== 501 && (status >= 500 || status === 429)) return 'busy';
   return 'refused';
 }
 
-/** Node's code where there is one; it names an address, never a query. */
+/** Node's code where there is one, in a field or in what was wrapped around it. */
 function networkReason(error: unknown): string {
-  const { code } = error as { code?: unknown };
-  if (typeof code === 'string') return code;
+  const { code, cause } = error as { code?: unknown; cause?: { code?: unknown } };
   const message = messageOf(error);
-  return /timed? ?out/i.test(message) ? 'no answer in time' : 'the connection broke off';
+  const known = [code, cause?.code, /\bE[A-Z]{4,}\b/.exec(message)?.[0]].find(
+    (one): one is string => typeof one === 'string',
+  );
+  if (known === 'ETIMEDOUT' || /timed? ?out/i.test(message)) return 'no answer in time';
+  return known ?? 'the connection broke off';
 }

@@ -2,11 +2,16 @@ export type { StorageSpec } from './client.js';
 export { StorageError, type StorageFailure } from './errors.js';
 export { compareParts, compositeEtag, type Part } from './integrity.js';
 export { acquireLease, type Holder, type Lease, releaseLease } from './lease.js';
+export { abortAfter, getRules, putRules } from './lifecycle.js';
+export { abortRule, type LifecycleRule, withAbortRule } from './lifecycle-rules.js';
 export { LONGEST_SIGNED_S, type Presigner, type Signed, type SignRequest } from './presign.js';
+export { type Feature, type Missing, missingFor, type Need, type ProbeRow } from './probe/needs.js';
+export { probeStorage } from './probe/probe.js';
 export {
   openStorage,
   type ObjectSeen,
   type PutOptions,
+  type SendOptions,
   type Storage,
   type Upload,
   type UploadSeen,

@@ -33,3 +33,4 @@ export function compareParts(sent: readonly Part[], stored: readonly Part[]): st
 }
 
 export const md5Base64 = (content: Buffer): string => createHash('md5').update(content).digest('base64');
+export const md5Hex = (content: Buffer): string => createHash('md5').update(content).digest('hex');

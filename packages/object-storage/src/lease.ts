@@ -52,13 +52,15 @@ export async function acquireLease(storage: Storage, key: string, options: Lease
     since: new Date(now()).toISOString(),
     ...span(),
   };
+  const put = (next: Holder, etag: string | null): Promise<{ readonly etag: string }> =>
+    storage.put(key, JSON.stringify(next), etag === null ? { ifNoneMatch: '*' } : { ifMatch: etag });
   const write = async (next: Holder, etag: string | null): Promise<string> => {
-    const condition = etag === null ? ({ ifNoneMatch: '*' } as const) : { ifMatch: etag };
-    const written = await storage.put(key, JSON.stringify(next), condition).catch(async (error: unknown) => {
-      // A try whose answer was lost may have won, and then finds its own text there.
+    const written = await put(next, etag).catch(async (error: unknown) => {
       const there = await storage.get(key);
       const owner = there && holderIn(there.content);
-      if (there && owner?.nonce === next.nonce && owner.until === next.until) return there;
+      // A try whose answer was lost may have won: this one, or a renewal before, of which nothing was known then.
+      if (there && owner?.nonce === next.nonce)
+        return owner.until === next.until ? there : put(next, there.etag);
       if (error instanceof StorageError && error.kind === 'exists') throw held(owner);
       throw error;
     });
@@ -107,5 +109,7 @@ export async function releaseLease(storage: Storage, key: string, nonce: string)
   const holder = seen && holderIn(seen.content);
   if (!seen || holder?.nonce !== nonce) return;
   const released: Holder = { ...holder, until: new Date(0).toISOString() };
-  await storage.put(key, JSON.stringify(released), { ifMatch: seen.etag });
+  await storage.put(key, JSON.stringify(released), { ifMatch: seen.etag }).catch((error: unknown) => {
+    if (!(error instanceof StorageError && error.kind === 'exists')) throw error;
+  });
 }

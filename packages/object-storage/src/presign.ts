@@ -29,8 +29,14 @@ export interface Presigner {
 /** Storages refuse URLs that are good for more than a week. */
 export const LONGEST_SIGNED_S = 7 * 86_400;
 
-/** Signs requests of the S3 protocol in their query (AWS Signature Version 4). */
+/**
+ * Signs requests of the S3 protocol in their query (AWS Signature Version 4).
+ *
+ * @param expiresInS from now on, up to LONGEST_SIGNED_S
+ */
 export function presignerOf(spec: StorageSpec, expiresInS: number, now = new Date()): Presigner {
+  if (!(expiresInS > 0 && expiresInS <= LONGEST_SIGNED_S))
+    throw new RangeError(`A URL can be good for 1 to ${LONGEST_SIGNED_S} seconds, not ${expiresInS}`);
   const signer = new SignatureV4({
     service: 's3',
     region: regionOf(spec),

@@ -13,7 +13,7 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3';
 import { clientOf, type StorageSpec } from './client.js';
-import { StorageError, storageError } from './errors.js';
+import { placeOf, StorageError, storageError } from './errors.js';
 import { compareParts, compositeEtag, md5Base64, type Part } from './integrity.js';
 import { type Presigner, presignerOf, type Signed } from './presign.js';
 
@@ -36,6 +36,11 @@ export interface UploadSeen {
   readonly key: string;
   readonly id: string;
   readonly initiated: Date;
+}
+
+/** To be handed to whatever waits for an answer. */
+export interface SendOptions {
+  readonly abortSignal?: AbortSignal;
 }
 
 /** A multipart upload: its parts become an object all at once, or never. */
@@ -74,8 +79,12 @@ export interface Storage {
   /** The storage's own clock minus ours, in milliseconds. */
   clockSkewMs(): Promise<number>;
   close(): void;
-  /** For what only the storage probe does. */
-  readonly client: S3Client;
+  /**
+   * For requests that have no method here; what they throw becomes a `StorageError`.
+   *
+   * @param what `reading the lifecycle rules`
+   */
+  ask<T>(what: string, work: (client: S3Client, options: SendOptions) => Promise<T>): Promise<T>;
 }
 
 const BATCH = 1_000;
@@ -84,9 +93,9 @@ const bare = (etag: string | undefined): string => (etag ?? '').replaceAll('"', 
 export function openStorage(spec: StorageSpec): Storage {
   const client = clientOf(spec);
   const { bucket, signal } = spec;
-  const place = `Object storage ${new URL(spec.endpoint).host}, bucket ${bucket}`;
+  const place = placeOf(spec);
   const at = { Bucket: bucket };
-  const options = signal ? { abortSignal: signal } : {};
+  const options: SendOptions = signal ? { abortSignal: signal } : {};
   const asked = async <T>(what: string, work: () => Promise<T>): Promise<T> => {
     try {
       return await work();
@@ -167,7 +176,7 @@ export function openStorage(spec: StorageSpec): Storage {
   return {
     bucket,
     endpoint: spec.endpoint,
-    client,
+    ask: (what, work) => asked(what, () => work(client, options)),
     head,
     openUpload,
     put: (key, content, { ifNoneMatch, ifMatch } = {}) =>
@@ -188,7 +197,7 @@ export function openStorage(spec: StorageSpec): Storage {
         }),
       ),
     list: (prefix) =>
-      asked(`list of ${prefix}`, async () => {
+      asked(`list of ${prefix || 'all objects'}`, async () => {
         const all: ObjectSeen[] = [];
         for await (const page of paginateListObjectsV2({ client }, { ...at, Prefix: prefix }, options)) {
           for (const { Key, Size, ETag, LastModified } of page.Contents ?? [])
@@ -227,7 +236,7 @@ export function openStorage(spec: StorageSpec): Storage {
         return openUpload(key, UploadId);
       }),
     uploads: (prefix) =>
-      asked(`list of uploads in ${prefix}`, async () => {
+      asked(`list of uploads in ${prefix || 'all of it'}`, async () => {
         const all: UploadSeen[] = [];
         let marker: { KeyMarker?: string; UploadIdMarker?: string } | null = {};
         while (marker) {

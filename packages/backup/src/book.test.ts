@@ -1,0 +1,76 @@
+import { describe, expect, it } from '@jest/globals';
+import { openStorage } from '@perlstack/object-storage';
+import { namesFor, ticketHoursLeft, ticketsFor, writeBook } from './book.js';
+import { keysOf } from './keys.js';
+import { exampleMember } from './testing.js';
+
+const PLAN = { timeline: 1, lsn: '0/20000000', segmentBytes: 16_777_216, waiting: 3, perDay: 10 };
+
+describe('namesFor', () => {
+  it('begins before what waits, and goes on for a week of a segment a minute, on this timeline and the next', () => {
+    const names = namesFor(PLAN);
+    expect(names.slice(0, 3)).toEqual(['00000002.history', '00000003.history', '000000010000000000000015']);
+    expect(names).toContain('00000002000000000000001F');
+    expect(names).toHaveLength(2 + 2 * ticketsFor(10));
+    expect(new Set(names).size).toBe(names.length);
+  });
+  it('does not begin before the first segment', () =>
+    expect(namesFor({ ...PLAN, lsn: '0/1000000', waiting: 50 })[2]).toBe('000000010000000000000000'));
+});
+
+describe('ticketsFor', () => {
+  it.each([
+    [0, 10_080],
+    [1_000, 21_000],
+    [1_000_000, 60_000],
+  ])('%i segments a day are %i tickets', (perDay, tickets) => expect(ticketsFor(perDay)).toBe(tickets));
+});
+
+describe('writeBook', () => {
+  const storage = openStorage({
+    ...{ endpoint: 'http://127.0.0.1:1', bucket: 'shop-backups' },
+    ...{ accessKeyId: 'the-key', secretAccessKey: 'the-secret' },
+  });
+  const now = new Date('2026-11-27T02:00:00Z');
+
+  it('says once what all URLs share, so that a URL is put together from a line', async () => {
+    const names = ['00000002.history', '000000010000000000000005'];
+    const options = { recipient: 'age1x', limitBytes: 1_000.4, now };
+    const { text, tickets, expiresAt } = await writeBook(
+      storage,
+      keysOf('shop').cluster('7'),
+      names,
+      options,
+    );
+    const [head = '', lines = ''] = text.split('\n\n');
+    const words: Record<string, string> = Object.fromEntries(
+      head.split('\n').map((line) => [line.split(' ')[0] ?? '', line.replace(/^\S+ /, '')]),
+    );
+    expect(words).toMatchObject({
+      folder: 'http://127.0.0.1:1/shop-backups/shop/postgresql/7/wal/',
+      ...{ suffix: '.zst.age', recipient: 'age1x', limit: '1000', until: '2026-12-04T02:00:00.000Z' },
+    });
+    const [, put, seen] = lines.split('\n')[1]?.split(' ') ?? [];
+    const key = 'shop/postgresql/7/wal/00000001/000000010000000000000005.zst.age';
+    const presigner = storage.presigner(7 * 86_400, now);
+    const url = (await presigner.sign({ method: 'PUT', key, headers: { 'if-none-match': '*' } })).url;
+    expect(`${words['folder']}00000001/000000010000000000000005.zst.age?${words['put']}${put}`).toBe(url);
+    const look = (await presigner.sign({ method: 'HEAD', key })).url;
+    expect(`${words['folder']}00000001/000000010000000000000005.zst.age?${words['head']}${seen}`).toBe(look);
+    expect(text).not.toContain('the-secret');
+    expect([tickets, +expiresAt]).toEqual([2, +now + 7 * 86_400_000]);
+  });
+});
+
+describe('ticketHoursLeft', () => {
+  const now = new Date('2026-11-27T02:00:00Z');
+  const member = (until: string, last: string) => exampleMember('database-1', { book: { until, last } });
+  it('is nothing without a book', () =>
+    expect(ticketHoursLeft(exampleMember('database-1'), 1, now)).toBeNull());
+  it('ends with the time, or with the tickets', () => {
+    const far = member('2026-11-29T02:00:00Z', '0000000100000000000000FF');
+    expect(ticketHoursLeft(far, 1, now)).toBe(48);
+    expect(ticketHoursLeft(far, 2_400, now)).toBeCloseTo(2.5);
+    expect(ticketHoursLeft(member('2026-11-26T02:00:00Z', '0000000100000000000000FF'), 1, now)).toBe(0);
+  });
+});

@@ -1,0 +1,75 @@
+import { ARCHIVE } from '@perlstack/configs';
+import { asPostgres } from '@perlstack/postgres';
+import type { Remote } from '@perlstack/remote';
+import type { Catalogue } from './catalogue.js';
+import type { Cluster } from './cluster.js';
+import type { Manifest } from './manifest.js';
+import type { MemberSeen } from './members.js';
+
+/** PostgreSQL's own manifests of backups that were made from a host: what the next one is compared with. */
+const FOLDER = `${ARCHIVE.folder}/manifests`;
+
+export const manifestFile = (id: string): string => `${FOLDER}/${id}`;
+
+/** The first version that can. */
+const FIRST_VERSION = 17;
+
+/**
+ * What a new backup may build on: the newest one, when it was made from the same host, whose manifest is still there.
+ *
+ * @param present ids of the manifests on the host
+ * @param fullEvery a full backup is made after so many; 1: every time
+ */
+export function chooseParent(
+  { backups }: Pick<Catalogue, 'backups'>,
+  source: Pick<MemberSeen, 'systemId' | 'timeline'>,
+  version: Cluster['version'],
+  present: readonly string[],
+  fullEvery: number,
+): Manifest | null {
+  const newest = backups.at(-1)?.manifest;
+  if (version < FIRST_VERSION || fullEvery <= 1 || !newest || !present.includes(newest.id)) return null;
+  if (newest.postgresql.systemId !== source.systemId || newest.wal.timeline !== source.timeline) return null;
+  return chainOf(backups, newest).length < fullEvery ? newest : null;
+}
+
+/** A backup with all that it builds on, the full one first. @throws Error when one of them is not there */
+export function chainOf(backups: Catalogue['backups'], manifest: Manifest): Manifest[] {
+  if (manifest.parent === null) return [manifest];
+  const parent = backups.find((one) => one.manifest.id === manifest.parent)?.manifest;
+  if (!parent)
+    throw new Error(`backup ${manifest.id} builds on ${manifest.parent}, which is not whole any more`);
+  return [...chainOf(backups, parent), manifest];
+}
+
+/** The manifests on a host; those of long ago go. */
+export async function manifestsOn(remote: Remote, host: string, signal: AbortSignal): Promise<string[]> {
+  const script = 'find "$1" -type f -mtime +60 -delete 2> /dev/null; ls -- "$1" 2> /dev/null || :';
+  const { stdout } = await remote.script(host, script, [FOLDER], { sudo: true, signal, name: 'ls' });
+  return stdout.split('\n').filter(Boolean);
+}
+
+/**
+ * A program that lets a copy through and keeps the manifest in it, for the next one. Bash, because it can wait for what
+ * reads along.
+ */
+export const keepManifestArgv = (id: string): string[] => [
+  'bash',
+  '-c',
+  'mkdir -p -- "${0%/*}" && tee >(tar -x -O -f - backup_manifest > "$0") && wait $!',
+  manifestFile(id),
+];
+
+/** Puts copies that build on each other together; what they were made of goes. */
+export async function combine(
+  remote: Remote,
+  host: string,
+  { programs }: Cluster['layout'],
+  parts: readonly string[],
+  into: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const argv = [`${programs}/pg_combinebackup`, ...parts, '-o', into];
+  await remote.run(host, asPostgres(argv), { sudo: true, signal, name: 'pg_combinebackup' });
+  await remote.run(host, ['rm', '-rf', '--', ...parts], { sudo: true, signal });
+}
