@@ -30,6 +30,13 @@ export interface ErrorLine {
   readonly properties: string;
 }
 
+export interface StepOptions {
+  /** Beside what a runner sets. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Words before the argv of the process. */
+  readonly prefix?: readonly string[];
+}
+
 const FILES = ['OUTPUT', 'STATE', 'STEP_SUMMARY', 'ENV', 'PATH'] as const;
 
 /** A step that uses a bundled action, with a workspace and the runner's files around it. */
@@ -43,11 +50,10 @@ export class ActionStep {
   readonly #temp = this.#make('temp');
   readonly #runner = this.#make('runner');
 
-  /** @param prefix words before the argv of the process */
   constructor(
     action: string,
     inputs: Readonly<Record<string, string>>,
-    { env = {}, prefix = [] }: { env?: Readonly<Record<string, string>>; prefix?: readonly string[] } = {},
+    { env = {}, prefix = [] }: StepOptions = {},
   ) {
     this.#action = action;
     this.#prefix = prefix;

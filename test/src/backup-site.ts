@@ -6,7 +6,7 @@ import type { ObjectStorage, ObjectStorageOptions } from '@perlstack/local-cloud
 import { openStorage, type Storage } from '@perlstack/object-storage';
 import { execute } from '@perlstack/procedure';
 import { parseStack } from '@perlstack/stack';
-import { ActionStep, type Ended } from './action-step.js';
+import { ActionStep, type Ended, type StepOptions } from './action-step.js';
 import { type HostsSite, openHosts } from './hosts-site.js';
 
 const SECRETS = { DATABASE_PASSWORD: 'of-the-database', REPLICATION_PASSWORD: 'of-the-replicas' };
@@ -83,8 +83,8 @@ export class BackupSite {
     );
   }
 
-  /** An action's step, ready to be run inside the cloud's internet. */
-  step(action: string, inputs: Readonly<Record<string, string>> = {}): ActionStep {
+  /** An action's step, ready to be run inside the cloud's internet, or wherever the options say. */
+  step(action: string, inputs: Readonly<Record<string, string>> = {}, options: StepOptions = {}): ActionStep {
     const given = {
       inventory: JSON.stringify(this.hosts.inside),
       'ssh-private-key': this.hosts.privateKey,
@@ -93,7 +93,7 @@ export class BackupSite {
       'secret-access-key': this.storage.secretAccessKey,
       ...inputs,
     };
-    const step = new ActionStep(action, given, { prefix: this.hosts.cloud.inInternet([]) });
+    const step = new ActionStep(action, given, { prefix: this.hosts.cloud.inInternet([]), ...options });
     step.write('perlstack.yml', this.stackFile);
     return step;
   }

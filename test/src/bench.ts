@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { messageOf } from '@perlstack/stack';
 import { benchActions } from './bench/actions.js';
+import { benchBackup } from './bench/backup.js';
 import { benchConverge } from './bench/converge.js';
 import { benchDeploy, type DeployBenchOptions } from './bench/deploy.js';
 import { benchMethods } from './bench/methods.js';
@@ -15,6 +16,7 @@ const BENCHMARKS: Readonly<
   Record<string, (options: DeployBenchOptions) => BenchmarkReport | Promise<BenchmarkReport>>
 > = {
   actions: benchActions,
+  backup: benchBackup,
   converge: benchConverge,
   deploy: benchDeploy,
   methods: benchMethods,

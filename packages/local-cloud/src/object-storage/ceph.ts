@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 /** Where the cluster has everything of its own, inside the image's root. */
 export const CEPH_FOLDER = '/var/lib/ceph';
 export const CEPH_CONF = `${CEPH_FOLDER}/ceph.conf`;
+export const CEPH_PEM = `${CEPH_FOLDER}/gateway.pem`;
 
 export interface CephOptions {
   readonly address: string;
@@ -12,6 +13,8 @@ export interface CephOptions {
   readonly sizeMiB: number;
   /** How long a day of a lifecycle rule takes, in seconds; `null`: a day. */
   readonly lifecycleDayS: number | null;
+  /** Where it speaks TLS too, with the key and certificate in `CEPH_PEM`; `null`: nowhere. */
+  readonly tlsPort: number | null;
 }
 
 /** Below the ports from which connections go out: one of those was once taken when the monitor wanted it. */
@@ -23,7 +26,8 @@ const MONITOR_PORT = 3_300;
  * -13). Every pool has one copy, since there is nowhere to put a second one.
  */
 export function cephConf(fsid: string, options: CephOptions): string {
-  const { address, port, store, sizeMiB, lifecycleDayS } = options;
+  const { address, port, tlsPort, store, sizeMiB, lifecycleDayS } = options;
+  const tls = tlsPort === null ? '' : ` ssl_endpoint=${address}:${tlsPort} ssl_certificate=${CEPH_PEM}`;
   const bytes = sizeMiB * 1024 * 1024;
   const lines = [
     '[global]',
@@ -50,7 +54,7 @@ export function cephConf(fsid: string, options: CephOptions): string {
     ...(store === 'memory'
       ? [`memstore device bytes = ${bytes}`]
       : ['bluestore block create = true', `bluestore block size = ${bytes}`]),
-    `rgw frontends = beast endpoint=${address}:${port}`,
+    `rgw frontends = beast endpoint=${address}:${port}${tls}`,
     ...(lifecycleDayS === null ? [] : [`rgw lc debug interval = ${lifecycleDayS}`]),
   ];
   return `${lines.join('\n')}\n`;

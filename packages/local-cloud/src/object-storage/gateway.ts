@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   cgroupOf,
@@ -18,7 +18,7 @@ import { prefixOf } from '../hosts/names.js';
 import { inNamespace } from '../hosts/network.js';
 import { STORAGE_RECIPE } from '../hosts/recipe.js';
 import { startDetached } from '../hosts/service.js';
-import { CEPH_CONF, CEPH_SCRIPT, type CephOptions, ENTER_SCRIPT, newCluster } from './ceph.js';
+import { CEPH_CONF, CEPH_PEM, CEPH_SCRIPT, type CephOptions, ENTER_SCRIPT, newCluster } from './ceph.js';
 
 export interface StorageKeys {
   readonly accessKeyId: string;
@@ -29,6 +29,8 @@ export interface StorageKeys {
 export interface ObjectStorage extends StorageKeys {
   /** `http://198.51.100.10:7480`, from every host and from the cloud's internet. */
   readonly endpoint: string;
+  /** The same with TLS, where it was given a certificate. */
+  readonly tlsEndpoint: string | null;
   readonly region: string;
   /** Whether it stands still: requests get no answer, as from a machine that hangs. */
   setFrozen(frozen: boolean): Promise<void>;
@@ -43,15 +45,18 @@ export interface ObjectStorageOptions {
   readonly store?: CephOptions['store'];
   /** Default 2,048. */
   readonly sizeMiB?: number;
+  /** Key and certificate (PEM) of `OBJECT_STORAGE_ADDRESS`, for TLS beside plain HTTP. */
+  readonly pem?: string;
 }
 
 /** An address on the internet that no host gets (RFC 5737). */
-const ADDRESS = '198.51.100.10';
+export const OBJECT_STORAGE_ADDRESS = '198.51.100.10';
 const PORT = 7_480;
+const TLS_PORT = 7_443;
 
 export async function startObjectStorage(
   context: Context,
-  { lifecycleDayS, store = 'memory', sizeMiB = 2_048 }: ObjectStorageOptions = {},
+  { lifecycleDayS, store = 'memory', sizeMiB = 2_048, pem }: ObjectStorageOptions = {},
 ): Promise<ObjectStorage> {
   const root = await ensureRoot(STORAGE_RECIPE, context.cacheDir, context.log);
   const state = join(context.paths.dir, 'object-storage');
@@ -59,14 +64,16 @@ export async function startObjectStorage(
   const group = cgroupOf(context.layout, prefixOf(context.id), 'object-storage');
   const { internet } = context.names;
   const options: CephOptions = {
-    ...{ address: ADDRESS, port: PORT, store, sizeMiB },
+    ...{ address: OBJECT_STORAGE_ADDRESS, port: PORT, store, sizeMiB },
     lifecycleDayS: lifecycleDayS ?? null,
+    tlsPort: pem === undefined ? null : TLS_PORT,
   };
   const { conf, args } = newCluster(options);
   await mkdir(state, { recursive: true, mode: 0o700 });
   await writeFile(join(state, 'ceph.conf'), conf);
+  if (pem !== undefined) await writeFile(join(state, basename(CEPH_PEM)), pem, { mode: 0o600 });
   await createCgroup(group);
-  await command(['ip', '-n', internet, 'address', 'replace', `${ADDRESS}/32`, 'dev', 'lo']);
+  await command(['ip', '-n', internet, 'address', 'replace', `${OBJECT_STORAGE_ADDRESS}/32`, 'dev', 'lo']);
   const enter = (argv: readonly string[]): string[] =>
     inNamespace(internet, [
       ...['unshare', '--mount', '--propagation', 'private', 'sh', '-c', ENTER_SCRIPT, 'sh', state, root],
@@ -81,7 +88,8 @@ export async function startObjectStorage(
   await makeUser(enter, keys);
   return {
     ...keys,
-    endpoint: `http://${ADDRESS}:${PORT}`,
+    endpoint: `http://${OBJECT_STORAGE_ADDRESS}:${PORT}`,
+    tlsEndpoint: pem === undefined ? null : `https://${OBJECT_STORAGE_ADDRESS}:${TLS_PORT}`,
     region: 'us-east-1',
     setFrozen: (frozen) => setFrozen(group, frozen),
     cpuSeconds: () => cpuSecondsOf(group),
@@ -99,7 +107,7 @@ async function untilAnswering(internet: string, hasEnded: () => boolean, log: st
     '--max-time',
     '5',
     '--fail',
-    `http://${ADDRESS}:${PORT}/`,
+    `http://${OBJECT_STORAGE_ADDRESS}:${PORT}/`,
   ]);
   const limit = Date.now() + LONGEST_START_MS;
   const anything = Array.from({ length: 128 }, (_, code) => code);

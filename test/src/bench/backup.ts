@@ -1,0 +1,98 @@
+import { backUp, measureBackups } from './backup/backups.js';
+import { fill, startAgain } from './backup/database.js';
+import { type Ground, openGround, type Usage } from './backup/ground.js';
+import { installPeer } from './backup/pgbackrest.js';
+import { measureRestores } from './backup/restores.js';
+import { measureSegments, measureThroughput } from './backup/wal.js';
+import { atLeast, atMost, type BenchmarkReport, median, type Row } from './report.js';
+
+const RUNS = 3;
+
+/**
+ * A database of more than 2 GB on one host, to and from one gateway over TLS, by us and by Debian's pgBackRest set up by
+ * hand: zstd level 3, two processors, nothing encrypted. Ours is the whole action as a workflow starts it, with its
+ * connections, the tickets for a week of the log, the lease and the look at what is in the bucket; pgBackRest's is its
+ * one command on the host. The runner is a machine of its own, whose only interface is counted: what is more than for an
+ * empty database came with the data.
+ *
+ * A restore is of the files: ours reads them again to check them, pgBackRest checks them as they come and has them
+ * written to disk. The log goes through the same three hands, the third being a copy in a local folder. All of it, the
+ * gateway too, shares this machine's processors.
+ */
+export async function benchBackup(): Promise<BenchmarkReport> {
+  const ground = await openGround();
+  try {
+    return await measureAll(ground);
+  } finally {
+    await ground.close();
+  }
+}
+
+async function measureAll(ground: Ground): Promise<BenchmarkReport> {
+  const empty = await backUp(ground);
+  await startAgain(ground);
+  const bytes = await fill(ground);
+  const peer = await installPeer(ground);
+  say(`peer: pgBackRest ${peer.version}; a database of ${(bytes / 1e9).toFixed(2)} GB`);
+  const backups = await measureBackups(ground, peer, RUNS);
+  say('backups measured');
+  const restores = await measureRestores(ground, peer, RUNS);
+  say('restores measured');
+  const segments = await measureSegments(ground, peer);
+  const { share, ...throughput } = await measureThroughput(ground, peer);
+  const { ours } = backups;
+  const of = (figure: keyof (typeof ours)[number]): number => median(ours.map((each) => each[figure]));
+  const peakMB = Math.max(...ours.map((each) => each.peakMB));
+  return {
+    rows: [
+      ...rowsOf('backup', backups),
+      { name: 'backup: the object', unit: 'MB', ours: of('size') / 1e6 },
+      { name: 'backup: through the runner', unit: 'MB', ours: of('through') / 1e6 },
+      { name: 'the same of an empty database', unit: 'MB', ours: empty.through / 1e6 },
+      { name: 'backup: peak memory of the runner', unit: 'MB', ours: peakMB },
+      ...rowsOf('restore of the files', restores),
+      { name: 'archiving of a segment', unit: 's', ...segments },
+      { name: 'pgbench while the log is archived', unit: 'transactions/s', ...throughput },
+    ],
+    goals: [
+      atMost("backup, of pgBackRest's time", 0.75, shareOf(backups)),
+      atMost("restore of the files, of pgBackRest's time", 1, shareOf(restores)),
+      atMost('archiving of a segment, s', 0.1, segments.ours),
+      atLeast('pgbench, of that with a local copy of the log', 0.97, share),
+      atMost('peak memory of the runner, MB', 150, peakMB),
+      atMost(
+        'bytes through the runner for each byte of data',
+        0.001,
+        (of('through') - empty.through) / of('size'),
+      ),
+    ],
+  };
+}
+
+interface Measured {
+  readonly ours: readonly Usage[];
+  readonly peer: readonly Usage[];
+  readonly floor: readonly Usage[];
+}
+
+function rowsOf(name: string, { ours, peer, floor }: Measured): Row[] {
+  const row = (what: string, figure: keyof Usage): Row => {
+    const [our = Number.NaN, others = Number.NaN, least = Number.NaN] = [ours, peer, floor].map((runs) =>
+      median(runs.map((run) => run[figure])),
+    );
+    return { name: what, unit: 's', ours: our, peer: others, ...(least > 0 ? { floor: least } : {}) };
+  };
+  return [
+    row(name, 'seconds'),
+    row(`${name}: processors of the host`, 'hostCpu'),
+    row(`${name}: processors of the gateway`, 'gatewayCpu'),
+  ];
+}
+
+/** Of ours to the peer's time in the same run: the median. */
+const shareOf = ({ ours, peer }: Measured): number =>
+  median(ours.map(({ seconds }, run) => seconds / (peer[run]?.seconds ?? Number.NaN)));
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}

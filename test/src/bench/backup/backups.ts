@@ -1,0 +1,57 @@
+import { type Ground, LAYOUT, type Usage } from './ground.js';
+import type { Peer } from './pgbackrest.js';
+
+/** What a backup of ours took. */
+export interface BackupTook extends Usage {
+  /** Through the runner, in both directions. */
+  readonly through: number;
+  readonly peakMB: number;
+  /** Of the object in the bucket, in bytes. */
+  readonly size: number;
+}
+
+export interface Backups {
+  readonly ours: readonly BackupTook[];
+  readonly peer: readonly Usage[];
+  readonly floor: readonly Usage[];
+}
+
+/** The action as a user's workflow starts it. */
+export async function backUp(ground: Ground): Promise<BackupTook> {
+  const { site, runner, endpoint } = ground;
+  const step = site.step(
+    'pg-backup-to-object-storage',
+    { endpoint },
+    { prefix: runner.on([]), env: runner.env },
+  );
+  try {
+    const before = await runner.bytes();
+    const { result, ...usage } = await ground.measure(() => step.run());
+    if (result.code !== 0) throw new Error(`the backup failed: ${result.output.slice(-2_000)}`);
+    return {
+      ...usage,
+      through: (await runner.bytes()) - before,
+      peakMB: await runner.peakMB(),
+      size: Number(step.entries('OUTPUT')['bytes']),
+    };
+  } finally {
+    step.remove();
+  }
+}
+
+/** The same copy and compression, and nothing sent. */
+const FLOOR = `cd / && runuser -u postgres -- ${LAYOUT.programs}/pg_basebackup -D - -F tar -X fetch --checkpoint=fast |
+  zstd -q -3 -T0 -c > /dev/null`;
+
+/** One after the other in each run, so that what else the machine does falls on all. */
+export async function measureBackups(ground: Ground, peer: Peer, runs: number): Promise<Backups> {
+  const ours: BackupTook[] = [];
+  const others: Usage[] = [];
+  const floor: Usage[] = [];
+  for (let run = 0; run < runs; run += 1) {
+    ours.push(await backUp(ground));
+    others.push(await ground.measure(() => peer.backup()));
+    floor.push(await ground.measure(() => ground.host(FLOOR)));
+  }
+  return { ours, peer: others, floor };
+}

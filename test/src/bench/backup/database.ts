@@ -1,0 +1,33 @@
+import { ARCHIVE } from '@perlstack/configs';
+import { DATABASE, type Ground, LAYOUT } from './ground.js';
+
+/** 100,000 accounts each, which is 15 MB. */
+const SCALE = 100;
+/** That compress as an application's rows do: those of pgbench are mostly spaces. */
+const ROWS = 5_000_000;
+
+const FILL = `
+cd /
+runuser -u postgres -- ${LAYOUT.programs}/pgbench --initialize --quiet --scale=${SCALE} ${DATABASE}
+runuser -u postgres -- psql -XAtq -v ON_ERROR_STOP=1 -d ${DATABASE} <<'SQL'
+CREATE TABLE orders AS SELECT n AS id, md5(n::text) AS token, (random() * 1000000)::int AS cents,
+  now() - n * interval '1 second' AS made FROM generate_series(1, ${ROWS}) AS n;
+ALTER TABLE orders ADD PRIMARY KEY (id);
+VACUUM ANALYZE;
+CHECKPOINT;
+SQL
+`;
+
+/** @returns bytes of all databases */
+export async function fill(ground: Ground): Promise<number> {
+  await ground.host(FILL, 600);
+  const sizes = 'SELECT sum(pg_database_size(oid)) FROM pg_database';
+  return Number(await ground.host(`cd / && runuser -u postgres -- psql -XAtq -c "${sizes}"`));
+}
+
+/** As before the first backup: nothing in the bucket, and no tickets, so that the log of the filling is not kept. */
+export async function startAgain({ site, host }: Ground): Promise<void> {
+  await host(`rm -f ${ARCHIVE.book}`);
+  const objects = await site.bucket.list('');
+  await site.bucket.remove(objects.map(({ key }) => key));
+}
