@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -81,13 +80,8 @@ export async function startObjectStorage(
     ]);
   const started = await startDetached(group, enter(['sh', '-c', CEPH_SCRIPT, 'sh', ...args]), log);
   await untilAnswering(internet, started, log);
-  const keys = {
-    accessKeyId: randomBytes(10).toString('hex'),
-    secretAccessKey: randomBytes(20).toString('hex'),
-  };
-  await makeUser(enter, keys);
   return {
-    ...keys,
+    ...(await makeUser(enter)),
     endpoint: `http://${OBJECT_STORAGE_ADDRESS}:${PORT}`,
     tlsEndpoint: pem === undefined ? null : `https://${OBJECT_STORAGE_ADDRESS}:${TLS_PORT}`,
     region: 'us-east-1',
@@ -120,26 +114,14 @@ async function untilAnswering(internet: string, hasEnded: () => boolean, log: st
   }
 }
 
-async function makeUser(
-  enter: (argv: readonly string[]) => string[],
-  { accessKeyId, secretAccessKey }: StorageKeys,
-): Promise<void> {
-  await command(
-    enter([
-      ...[
-        'radosgw-admin',
-        '-c',
-        CEPH_CONF,
-        'user',
-        'create',
-        '--uid',
-        'perlstack',
-        '--display-name',
-        'perlstack',
-      ],
-      ...['--access-key', accessKeyId, '--secret-key', secretAccessKey],
-    ]),
-  );
+/** The keys are made by the program itself: as arguments they would be in the machine's list of processes. */
+async function makeUser(enter: (argv: readonly string[]) => string[]): Promise<StorageKeys> {
+  const argv = ['radosgw-admin', '-c', CEPH_CONF, 'user', 'create', '--uid', 'perlstack'];
+  const { stdout } = await command(enter([...argv, '--display-name', 'perlstack']));
+  const { keys } = JSON.parse(stdout) as { keys: { access_key: string; secret_key: string }[] };
+  const [made] = keys;
+  if (made === undefined) throw new Error('The object storage made a user without keys');
+  return { accessKeyId: made.access_key, secretAccessKey: made.secret_key };
 }
 
 /** From the processes themselves: a control group knows it only where it has the controller. */
