@@ -14,6 +14,7 @@ export const LONGEST: readonly string[] = [
   'release',
   'postgres',
   'backup-faults',
+  'backup-log-faults',
   'roll',
   'entry',
   'converge',
