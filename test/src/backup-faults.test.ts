@@ -1,28 +1,21 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { keysOf, type Manifest } from '@perlstack/backup';
+import { ARCHIVE } from '@perlstack/configs';
 import { whyNoHosts } from '@perlstack/local-cloud';
-import { type ActionStep, errorsIn } from './action-step.js';
-import { type ActionResult, BackupSite } from './backup-site.js';
-import { openStorageRelay, type StorageRelay } from './storage-relay-handle.js';
+import {
+  BackupTrials,
+  eventually,
+  fails,
+  folderOf,
+  LEASE,
+  PRIMARY,
+  REPLICA,
+  STACK,
+} from './backup-trials.js';
 
 // The first run builds the images.
 jest.setTimeout(900_000);
 
 const obstacle = await whyNoHosts();
-const PRIMARY = 'database-1';
-const REPLICA = 'database-2';
-const STACK = `
-stack: shop
-region: us-ord
-app: {}
-tiers:
-  web: { type: g6-nanode-1, count: 1 }
-  app: { type: g6-nanode-1, count: 1 }
-  database: { type: g6-standard-1, count: 2 }
-backups: { bucket: shop-backups }
-`;
-const LEASE = keysOf('shop').lease;
 
 /**
  * What can go wrong with a backup, and what the next one makes of it. Nothing may look like a backup that is none, nothing
@@ -31,196 +24,248 @@ const LEASE = keysOf('shop').lease;
 (obstacle === null ? describe : describe.skip)(
   `backups through faults${obstacle === null ? '' : ` (skipped: ${obstacle})`}`,
   () => {
-    let site: BackupSite;
-    let relay: StorageRelay;
-    /** The newest good backup. */
-    let last: Manifest;
-
-    const sql = (query: string, host = PRIMARY, database = 'shop'): Promise<string> =>
-      site.sql(host, query, database);
-    const backup = (inputs: Readonly<Record<string, string>> = {}): Promise<ActionResult> =>
-      site.backup({ endpoint: relay.endpoint, 'archive-timeout': '60s', ...inputs });
-    const restore = (inputs: Readonly<Record<string, string>> = {}): Promise<ActionResult> =>
-      site.restore({ endpoint: relay.endpoint, ...inputs });
-    const manifests = async (): Promise<Manifest[]> => {
-      const objects = (await site.bucket.list('shop/postgresql/')).filter(({ key }) =>
-        key.endsWith('manifest.json'),
-      );
-      return Promise.all(
-        objects.map(async ({ key }) => JSON.parse(String((await site.bucket.get(key))?.content)) as Manifest),
-      );
-    };
-    const uploads = async (): Promise<string[]> => (await site.bucket.uploads('')).map(({ key }) => key);
-    const folderOf = ({ object }: Manifest): string => object.key.slice(0, object.key.lastIndexOf('/') + 1);
-    const keyOfSegment = ({ postgresql }: Manifest, name: string): string =>
-      keysOf('shop').cluster(postgresql.systemId).segment(name, true);
-
-    /** A backup as it should be. */
-    async function succeeds(inputs: Readonly<Record<string, string>> = {}): Promise<ActionResult> {
-      const result = await backup(inputs);
-      expect(result.output).toContain('has no gap');
-      expect(result.code).toBe(0);
-      expect(await uploads()).toEqual([]);
-      last = (await manifests()).find(({ id }) => id === result.outputs['backup']) as Manifest;
-      expect(last.proof).not.toBeNull();
-      return result;
-    }
-
-    /** Fails in one line, and leaves nothing that looks like a backup. */
-    async function fails(result: Pick<ActionResult, 'code' | 'output'>, message: RegExp): Promise<void> {
-      const errors = errorsIn(result.output).map((error) => error.message);
-      expect(errors.join('\n')).toMatch(message);
-      expect(errors).toHaveLength(1);
-      expect(errors[0]).not.toContain('\n');
-      expect(result.code).toBe(1);
-    }
-
-    async function eventually(ask: () => Promise<string>, wanted: RegExp): Promise<string> {
-      let answer = '';
-      for (let tries = 0; tries < 240; tries += 1) {
-        answer = await ask();
-        if (wanted.test(answer)) return answer;
-        await sleep(500);
-      }
-      expect(answer).toMatch(wanted);
-      return answer;
-    }
-
-    /** A backup that takes so long that something can be done to it, in its middle. */
-    async function inTheMiddle(
-      act: (step: ActionStep, running: ReturnType<ActionStep['start']>) => Promise<void>,
-    ): Promise<void> {
-      const step = site.step('pg-backup-to-object-storage', {
-        'age-recipient': site.age.recipient,
-        endpoint: relay.endpoint,
-        'max-rate': '1',
-      });
-      const running = step.start();
-      try {
-        await running.until(/[1-9]\d* MiB sent/);
-        await act(step, running);
-      } finally {
-        running.kill('SIGKILL');
-        await running.ended;
-        step.remove();
-      }
-    }
-
-    /** Nothing of a backup runs on its source any more. */
-    const quiet = async (host = REPLICA): Promise<void> => {
-      await eventually(
-        async () =>
-          (await site.hosts.console(host, 'ps -C pg_basebackup,zstd,age,perl -o args= || :')).output,
-        /^$/,
-      );
-      await eventually(
-        () => sql("SELECT count(*) FROM pg_replication_slots WHERE slot_name ~ 'backup'", host),
-        /^0$/,
-      );
-      expect((await site.hosts.console(host, 'ls /var/tmp')).output).not.toContain('perlstack');
-    };
+    let trials: BackupTrials;
 
     beforeAll(async () => {
-      site = await BackupSite.open(STACK);
-      relay = await openStorageRelay(site.hosts.cloud, site.storage.endpoint);
-      await sql(`CREATE EXTENSION pgcrypto;
-        CREATE TABLE ballast AS SELECT n, gen_random_bytes(1000) AS noise FROM generate_series(1, 12000) AS n;
-        CREATE TABLE orders AS SELECT n AS id, md5(n::text) AS token FROM generate_series(1, 1000) AS n`);
-      await succeeds();
+      trials = await BackupTrials.open();
     });
-    afterAll(async () => {
-      relay?.close();
-      await site?.close();
-    });
+    afterAll(() => trials?.close());
 
     it('a runner is killed in the middle: its host ends by itself, the next one is told who holds the lease, post gives it back', async () => {
-      const before = (await manifests()).length;
-      await inTheMiddle(async (step, running) => {
+      const before = (await trials.manifests()).length;
+      await trials.inTheMiddle(async (step, running) => {
         running.kill('SIGKILL');
         await running.ended;
-        await quiet();
-        expect(await uploads()).toHaveLength(1);
+        await trials.quiet();
+        expect(await trials.uploads()).toHaveLength(1);
         await fails(
-          await backup(),
+          await trials.backup(),
           /A backup is under way since \S+ \(.*acme\/shop\/actions\/runs\/1.*if it was killed, its lease ends at \S+/,
         );
         const post = await step.run('post');
         expect(post).toMatchObject({ code: 0 });
         expect(post.output).toContain('was ended');
-        expect(await uploads()).toEqual([]);
+        expect(await trials.uploads()).toEqual([]);
       });
-      expect(await manifests()).toHaveLength(before);
-      await succeeds();
-      expect(await manifests()).toHaveLength(before + 1);
+      expect(await trials.manifests()).toHaveLength(before);
+      await trials.succeeds();
+      expect(await trials.manifests()).toHaveLength(before + 1);
     });
 
     it('a runner is lost without post: once its lease is over, the next one ends what it left', async () => {
-      await inTheMiddle(async (_, running) => {
+      await trials.inTheMiddle(async (_, running) => {
         running.kill('SIGKILL');
         await running.ended;
       });
-      const held = JSON.parse(String((await site.bucket.get(LEASE))?.content)) as object;
+      const held = JSON.parse(String((await trials.site.bucket.get(LEASE))?.content)) as object;
       const over = { ...held, until: new Date(Date.now() - 60_000).toISOString() };
-      await site.bucket.put(LEASE, JSON.stringify(over));
-      const { output } = await succeeds();
+      await trials.site.bucket.put(LEASE, JSON.stringify(over));
+      const { output } = await trials.succeeds();
       expect(output).toMatch(/Removed an upload of \S+ that was begun \S+ and never ended/);
     });
 
     it('a runner is cancelled in the middle: main and post leave neither upload nor lease', async () => {
-      await inTheMiddle(async (step, running) => {
+      await trials.inTheMiddle(async (step, running) => {
         running.kill('SIGINT');
         expect(await running.ended).toMatchObject({ code: 130 });
-        await quiet();
+        await trials.quiet();
         expect(await step.run('post')).toMatchObject({ code: 0 });
-        expect(await uploads()).toEqual([]);
+        expect(await trials.uploads()).toEqual([]);
       });
-      await succeeds();
+      await trials.succeeds();
     });
 
     it('one byte of the base is another: verify and restore say so, also where the ETag was made to fit', async () => {
-      const { key } = last.object;
-      const content = (await site.bucket.get(key))?.content ?? Buffer.alloc(0);
-      const manifestKey = `${folderOf(last)}manifest.json`;
+      const { key } = trials.last.object;
+      const content = (await trials.site.bucket.get(key))?.content ?? Buffer.alloc(0);
+      const manifestKey = `${folderOf(trials.last)}manifest.json`;
       const flip = async (at: number): Promise<string> => {
         const damaged = Buffer.from(content);
         damaged.writeUInt8(damaged.readUInt8(at) ^ 1, at);
-        return (await site.bucket.put(key, damaged)).etag;
+        return (await trials.site.bucket.put(key, damaged)).etag;
       };
       const claim = (etag: string): Promise<unknown> =>
-        site.bucket.put(manifestKey, JSON.stringify({ ...last, object: { ...last.object, etag } }));
+        trials.site.bucket.put(
+          manifestKey,
+          JSON.stringify({ ...trials.last, object: { ...trials.last.object, etag } }),
+        );
       const etag = await flip(content.length - 1);
-      await fails(await backup({ mode: 'verify' }), new RegExp(`Backup ${last.id} is broken: .*${etag}`));
-      const left = await restore({ backup: last.id });
-      expect(left.output).toContain(`Backup ${last.id} is left out: its data are not what was stored`);
-      await fails(left, new RegExp(`there is no whole backup ${last.id}`));
+      await fails(
+        await trials.backup({ mode: 'verify' }),
+        new RegExp(`Backup ${trials.last.id} is broken: .*${etag}`),
+      );
+      const left = await trials.restore({ backup: trials.last.id });
+      expect(left.output).toContain(`Backup ${trials.last.id} is left out: its data are not what was stored`);
+      await fails(left, new RegExp(`there is no whole backup ${trials.last.id}`));
       await claim(etag);
       await fails(
-        await restore({ backup: last.id }),
-        new RegExp(`${last.id} could not be restored: .*the object is not what was stored: SHA-256`),
+        await trials.restore({ backup: trials.last.id }),
+        new RegExp(`${trials.last.id} could not be restored: .*the object is not what was stored: SHA-256`),
       );
       await claim(await flip(Math.floor(content.length / 2)));
       await fails(
-        await restore({ backup: last.id }),
+        await trials.restore({ backup: trials.last.id }),
         /could not be restored: .*(age failed|not what was stored)/,
       );
-      await claim((await site.bucket.put(key, content)).etag);
-      expect((await restore({ backup: last.id })).output).toContain('is proven');
+      await claim((await trials.site.bucket.put(key, content)).etag);
+      expect((await trials.restore({ backup: trials.last.id })).output).toContain('is proven');
     });
 
-    it('one byte of a segment is another: recovery stops there and says which, instead of ending early', async () => {
-      const segment = last.proof?.segment ?? '';
-      const key = keyOfSegment(last, segment);
-      const content = (await site.bucket.get(key))?.content ?? Buffer.alloc(0);
-      const damaged = Buffer.from(content);
-      damaged.writeUInt8(damaged.readUInt8(content.length >> 1) ^ 1, content.length >> 1);
-      await site.bucket.put(key, damaged);
-      for (const target of ['proof', 'latest'])
-        await fails(
-          await restore({ backup: last.id, target }),
-          new RegExp(`could not be restored: .*${segment}: the bucket has it, and .*age.* failed`),
+    it('keys, bucket or pair are wrong: one line each says which', async () => {
+      await fails(
+        await trials.backup({ 'access-key-id': 'nobody' }),
+        /failed \(403 \w+\): check the access key/,
+      );
+      await fails(
+        await trials.backup({ 'secret-access-key': 'wrong' }),
+        /failed \(403 \w+\): check the access key/,
+      );
+      const step = trials.site.step('pg-backup-to-object-storage', {
+        'age-recipient': trials.site.age.recipient,
+      });
+      step.write('perlstack.yml', STACK.replace('shop-backups', 'no-such-bucket'));
+      await fails(
+        await step.run(),
+        /bucket no-such-bucket: .* failed \(404 NoSuchBucket\): create the bucket first/,
+      );
+      step.remove();
+      await fails(
+        await trials.restore({ 'age-identity': '' }),
+        /Input "age-identity": backup \S+ is encrypted for age1/,
+      );
+      const other = await trials.site.hosts.ask(REPLICA, 'age-keygen 2> /dev/null');
+      const identity = /AGE-SECRET-KEY-1\S+/.exec(other)?.[0] ?? '';
+      const result = await trials.restore({ 'age-identity': identity });
+      await fails(result, /could not be restored: .*age failed with code 1: .*no identity matched/);
+      expect(result.output).not.toContain(identity);
+      expect(await trials.uploads()).toEqual([]);
+    });
+
+    it('a disk is full, of the source or where it is to be restored: one line says so, and nothing is left', async () => {
+      const { faults } = trials.site.hosts.cloud;
+      await faults.shrinkDisk('shop-database-2', '/var/tmp', 4);
+      const before = (await trials.manifests()).length;
+      await fails(await trials.backup(), /database-2.*\/var\/tmp: No space left on device/);
+      await faults.restoreDisk('shop-database-2', '/var/tmp');
+      await trials.quiet();
+      expect(await trials.uploads()).toEqual([]);
+      expect(await trials.manifests()).toHaveLength(before);
+      await faults.shrinkDisk('shop-database-2', '/var/lib/postgresql', 50);
+      await fails(
+        await trials.restore(),
+        /could not be restored: .*\d+ of the \d+ bytes that are needed are free/,
+      );
+      const left = await trials.site.hosts.console(
+        REPLICA,
+        'ls /var/lib/postgresql/17 /run | grep perlstack-',
+      );
+      expect(left.output).toBe('');
+      await faults.restoreDisk('shop-database-2', '/var/lib/postgresql');
+    });
+
+    it('the storage refuses, breaks off or lets a URL expire now and then: tried again; for good: one line, and nothing is left', async () => {
+      await trials.relay.harm(
+        { match: '^PUT .*partNumber=', status: 503, times: 1 },
+        { match: '^PUT .*partNumber=', status: 403, times: 1 },
+        { match: '^POST .*uploads', status: 500, times: 1 },
+        { match: '^PUT .*/wal/', status: 500, times: 1 },
+      );
+      await trials.succeeds();
+      expect(await trials.relay.harm({ match: '^GET .*/base/.*data', cutAfter: 1_000_000, times: 2 })).toBe(
+        4,
+      );
+      expect((await trials.restore()).output).toContain('is proven');
+      expect(await trials.relay.harm({ match: '^PUT .*partNumber=', status: 500 })).toBe(2);
+      const before = (await trials.manifests()).length;
+      await fails(
+        await trials.backup(),
+        /part 1: the bucket answers 500 and takes nothing, after several tries/,
+      );
+      await trials.relay.harm();
+      await trials.quiet();
+      expect(await trials.uploads()).toEqual([]);
+      expect(await trials.manifests()).toHaveLength(before);
+    });
+
+    it('a runner is killed while the storage does not take a part: the same', async () => {
+      await trials.relay.harm({ match: '^PUT .*partNumber=', hang: true });
+      const step = trials.site.step('pg-backup-to-object-storage', {
+        'age-recipient': trials.site.age.recipient,
+        endpoint: trials.relay.endpoint,
+      });
+      const running = step.start();
+      await eventually(
+        async () => (await trials.site.hosts.console(REPLICA, 'ps -C curl -o args= || :')).output,
+        /^curl/,
+      );
+      running.kill('SIGKILL');
+      await running.ended;
+      await eventually(
+        async () => (await trials.site.hosts.console(REPLICA, 'ps -C curl -o args= || :')).output,
+        /^$/,
+      );
+      await trials.quiet();
+      await trials.relay.harm();
+      expect(await step.run('post')).toMatchObject({ code: 0 });
+      step.remove();
+      expect(await trials.uploads()).toEqual([]);
+      await trials.succeeds();
+    });
+
+    it('keys, identity and URLs are in no process list, file, log or output but the book', async () => {
+      const hosts = ['web-1', 'app-1', PRIMARY, REPLICA];
+      const { accessKeyId, secretAccessKey } = trials.site.storage;
+      const { identity } = trials.site.age;
+      const watch = `rm -f /run/watched; i=0; while [ ! -e /run/watched ] && [ $i -lt 1200 ]; do ps axwwe -o args=; i=$((i + 1)); sleep 0.1; done | sort -u`;
+      const watching = hosts.map((host) => trials.site.hosts.console(host, watch));
+      const results = [await trials.succeeds({ 'max-rate': '5' }), await trials.restore()];
+      await Promise.all(hosts.map((host) => trials.site.hosts.console(host, 'touch /run/watched')));
+      const seen = (await Promise.all(watching)).map(({ output }) => output).join('\n');
+      expect(seen).toMatch(/pg_basebackup/);
+      expect(seen).toMatch(/^age -r age1/m);
+      expect(seen).toMatch(/^age -d -i /m);
+      const said = results
+        .map(({ output, summary, written }) => output + summary + JSON.stringify(written))
+        .join('\n');
+      const secrets = [accessKeyId, secretAccessKey, identity, 'AGE-SECRET-KEY-1', 'X-Amz-Signature'];
+      for (const secret of secrets) {
+        expect(seen).not.toContain(secret);
+        expect(said).not.toContain(secret);
+      }
+      const folders = '/tmp /var/tmp /run /var/log /root /home /etc /srv /var/lib';
+      // At the console, because sudo writes into the journal what it runs.
+      const holding = async (host: string, words: readonly string[]): Promise<string> => {
+        const input = `<<'WORDS'\n${words.join('\n')}\nWORDS`;
+        return (await trials.site.hosts.console(host, `grep -rlaF -D skip -f - ${folders} ${input}`)).output;
+      };
+      for (const host of hosts) {
+        expect(await holding(host, [secretAccessKey, 'AGE-SECRET-KEY-1'])).toBe('');
+        expect(await holding(host, ['X-Amz-Signature', accessKeyId])).toBe(
+          host.startsWith('database') ? ARCHIVE.book : '',
         );
-      await site.bucket.put(key, content);
-      expect((await restore({ backup: last.id })).code).toBe(0);
+        const journal = await trials.site.hosts.console(host, 'journalctl --quiet --no-pager');
+        for (const secret of secrets) expect(journal.output).not.toContain(secret);
+      }
+      for (const host of [PRIMARY, REPLICA])
+        expect(await trials.site.hosts.ask(host, `stat -c '%a %U' ${ARCHIVE.book}`)).toBe('600 postgres');
+    });
+
+    it('the source dies in the middle: the run fails and gives the lease back, the next one takes the other', async () => {
+      await trials.inTheMiddle(async (_, running) => {
+        await trials.site.hosts.cloud.faults.kill('shop-database-2');
+        await fails(await running.ended, /database-2/);
+      });
+      expect(await trials.uploads()).toEqual([]);
+      const { output, outputs } = await trials.succeeds();
+      expect(output).toMatch(/::warning.*database-2 does not answer/);
+      expect(outputs['source']).toBe(PRIMARY);
+      const host = trials.site.hosts.inventory.hosts.find(({ name }) => name === REPLICA);
+      await trials.site.hosts.cloud.driver.boot(host?.linodeId ?? 0);
+      await trials.site.hosts.cloud.waitForSsh('shop-database-2');
+      await eventually(
+        () => trials.sql("SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'"),
+        /^1$/,
+      );
     });
   },
 );

@@ -67,7 +67,7 @@ export async function drill(
   try {
     await restoreFiles(run, place, backup, catalogue);
     const restored = Date.now();
-    await recover(run, place, catalogue, options);
+    await recover(run, place, catalogue, backup, options);
     const recovered = Date.now();
     run.say(`${place.host}: recovered, being checked`);
     const checked = await check(run, place, backup, options);
@@ -138,9 +138,10 @@ async function recover(
   run: RestoreRun,
   place: Place,
   catalogue: Catalogue,
+  backup: Backup,
   options: DrillOptions,
 ): Promise<void> {
-  const command = await layLog(run, place, catalogue, options.target);
+  const command = await layLog(run, place, catalogue, backup, options.target);
   const settings: [string, string][] = [
     ...recoverySettings(command, options.target),
     ['data_directory', place.data],

@@ -90,7 +90,8 @@ for my $pid (sort { $program{$a}{order} <=> $program{$b}{order} } keys %program)
     while (my $line = <$err>) {
         chomp $line;
         report({ says => [$program{$pid}{name}, $line] });
-        $last = $line if $line =~ /\S/;
+        # age ends with an address where to complain, after the reason.
+        $last = $line if $line =~ /\S/ && $line !~ m{age/report};
     }
     waitpid $pid, 0;
     my $code = $? >> 8 || $? & 127;

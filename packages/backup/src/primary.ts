@@ -90,7 +90,7 @@ export async function restorePrimary(
     name: 'making room',
   });
   await restoreFiles(run, place, backup, catalogue);
-  const command = await layLog(run, place, catalogue, target);
+  const command = await layLog(run, place, catalogue, backup, target);
   const args = [
     data,
     unit,

@@ -3,8 +3,8 @@
  * `urls`, a line `NAME URL` for each file of the log that the bucket has, and `identity`, where they are encrypted.
  *
  * A file that the bucket does not have is the end of the log (code 1). One that it has and does not give ends the whole
- * recovery (a code above 125): it must not end too early and look well. So does, where the folder holds `to-the-end`, one
- * that it lacks while it has later ones. With a target PostgreSQL itself sees that it ended before it, and one just before
+ * recovery (a code above 125): it must not end too early and look well. So does, where the folder holds `to-the-end`,
+ * which says from what number on, one that it lacks while it has later ones. With a target PostgreSQL itself sees that it ended before it, and one just before
  * a gap can be reached.
  */
 export const RESTORE_WAL_PROGRAM = String.raw`#!/usr/bin/perl
@@ -25,9 +25,11 @@ my $url = $url{$name};
 end_of_log() if !defined $url;
 
 sub end_of_log {
-    # The base brings the segments that were written while it was taken.
-    exit 1 if !-e "$folder/to-the-end" || length $name != 24 || -e "pg_wal/$name";
+    open my $file, '<', "$folder/to-the-end" or exit 1;
+    chomp(my $first = <$file> // '');
     my ($timeline, $number) = (substr($name, 0, 8), substr($name, 8));
+    # Those before the base's end are in the base; the one with its end is there only as far as it was written then.
+    exit 1 if length $name != 24 || $number lt $first;
     my @segments = sort grep { length == 24 } keys %url;
     # From where a newer timeline begins, PostgreSQL asks for the older ones in vain.
     exit 1 if grep { substr($_, 0, 8) gt $timeline && substr($_, 8) le $number } @segments;

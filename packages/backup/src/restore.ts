@@ -8,6 +8,7 @@ import { fetchTo, SECRET_FILE } from './fetch.js';
 import { chainOf, combine } from './incremental.js';
 import type { Manifest } from './manifest.js';
 import { RESTORE_WAL_PROGRAM } from './restore-wal-program.js';
+import { segmentName, segmentWith } from './wal.js';
 
 /** Where recovery is to end. */
 export type Target =
@@ -143,6 +144,7 @@ export async function layLog(
   run: RestoreRun,
   place: Place,
   catalogue: Catalogue,
+  { manifest }: Backup,
   target: Target,
 ): Promise<string> {
   const { remote, storage, identity, signal } = run;
@@ -159,7 +161,9 @@ export async function layLog(
     );
   await put('urls', `${lines.join('\n')}\n`);
   await put('restore-wal', RESTORE_WAL_PROGRAM);
-  if (target.kind === 'latest') await put('to-the-end', '');
+  const { timeline, stopLsn, segmentBytes } = manifest.wal;
+  const end = segmentName(timeline, segmentWith(stopLsn, segmentBytes), segmentBytes);
+  if (target.kind === 'latest') await put('to-the-end', `${end.slice(8)}\n`);
   const encrypted = [...catalogue.wal.values()].some(({ key }) => key.endsWith('.age'));
   if (encrypted && identity !== null) await put('identity', `${identity}\n`);
   return `${commandLine(['perl', `${place.scratch}/restore-wal`, place.scratch])} "%f" "%p"`;

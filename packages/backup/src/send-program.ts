@@ -135,7 +135,8 @@ exit 0;
 
 sub says {
     my ($pid, $line) = @_;
-    $program{$pid}{last} = $line if $line =~ /\S/;
+    # age ends with an address where to complain, after the reason.
+    $program{$pid}{last} = $line if $line =~ /\S/ && $line !~ m{age/report};
     report({ says => [$program{$pid}{name}, $line] });
 }
 
@@ -244,6 +245,8 @@ sub ask {
             '--output', '/dev/null', '--write-out', '%{http_code} %header{etag}', '--config', '-'
             or POSIX::_exit(127);
     }
+    # Whoever ends this process means its request too.
+    local $SIG{TERM} = sub { kill 'TERM', $child; POSIX::_exit(143) };
     close $in;
     close $out;
     syswrite $to_curl, $config;
