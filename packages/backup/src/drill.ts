@@ -1,6 +1,7 @@
 import { asPostgres, psql } from '@perlstack/postgres';
 import type { Backup, Catalogue } from './catalogue.js';
 import {
+  assertReadable,
   confLine,
   layLog,
   type Place,
@@ -61,6 +62,7 @@ export async function drill(
   catalogue: Catalogue,
   options: DrillOptions,
 ): Promise<DrillReport> {
+  assertReadable(run, backup);
   const place = drillPlace(options.host, run.cluster.version);
   const startedAt = new Date();
   await removePlace(run, place);

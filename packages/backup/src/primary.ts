@@ -3,6 +3,7 @@ import { UserError } from '@perlstack/stack';
 import type { Backup, Catalogue } from './catalogue.js';
 import { keysOf } from './keys.js';
 import {
+  assertReadable,
   confLine,
   layLog,
   type Place,
@@ -81,6 +82,7 @@ export async function restorePrimary(
   catalogue: Catalogue,
   { host, target, replace, timeoutMs }: PrimaryOptions,
 ): Promise<void> {
+  assertReadable(run, backup);
   const { remote, cluster, signal } = run;
   const { data, unit, programs } = cluster.layout;
   const place: Place = { host, data, scratch: '/run/perlstack-restore' };

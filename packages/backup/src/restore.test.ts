@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { readManifest } from './manifest.js';
-import { chooseBackup, confLine, recoverySettings } from './restore.js';
+import { assertReadable, chooseBackup, confLine, recoverySettings } from './restore.js';
 import { exampleManifest } from './testing.js';
 
 const backups = ['20261125T020000Z', '20261126T020000Z'].map((id, at) => ({
@@ -46,6 +46,19 @@ describe('chooseBackup', () => {
   ])('says why there is none', (all, id, target, message) =>
     expect(() => chooseBackup(all, id, target)).toThrow(message),
   );
+});
+
+describe('assertReadable', () => {
+  const [{ manifest }] = backups as [(typeof backups)[number]];
+  const encrypted = {
+    bytes: 1,
+    manifest: { ...manifest, object: { ...manifest.object, recipient: 'age1x' } },
+  };
+  it('wants a key for what is encrypted, and none for what is not', () => {
+    expect(() => assertReadable({ identity: null }, encrypted)).toThrow('is encrypted for age1x');
+    expect(() => assertReadable({ identity: 'AGE' }, encrypted)).not.toThrow();
+    expect(() => assertReadable({ identity: null }, { bytes: 1, manifest })).not.toThrow();
+  });
 });
 
 describe('recoverySettings', () => {

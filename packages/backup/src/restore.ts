@@ -91,6 +91,15 @@ free=$(df -B1 --output=avail -- "$(dirname -- "$data")" | tail -n 1 | tr -d ' ')
 install -d -m 0700 -o postgres -g postgres -- "$data" "$scratch"
 `;
 
+/** @throws UserError when a backup is encrypted and nobody gave the key; asked before anything is touched */
+export function assertReadable({ identity }: Pick<RestoreRun, 'identity'>, { manifest }: Backup): void {
+  const { id, object } = manifest;
+  if (object.recipient === null || identity !== null) return;
+  throw new UserError(
+    `Input "age-identity": backup ${id} is encrypted for ${object.recipient}; give the private key of that pair`,
+  );
+}
+
 /** Makes room and takes the backup's files out of the bucket, and those it builds on; PostgreSQL's own manifest judges them. */
 export async function restoreFiles(
   run: RestoreRun,
@@ -120,12 +129,8 @@ async function fetchFiles(
   { remote, storage, identity, signal, say }: RestoreRun,
   host: string,
   folder: string,
-  { id, object }: Manifest,
+  { object }: Manifest,
 ): Promise<void> {
-  if (object.recipient !== null && identity === null)
-    throw new UserError(
-      `Input "age-identity": backup ${id} is encrypted for ${object.recipient}; give the private key of that pair`,
-    );
   const { url } = await storage.presigner(12 * 3_600).sign({ method: 'GET', key: object.key });
   await fetchTo(remote, {
     ...{ host, url, size: object.size, sha256: object.sha256, signal },
