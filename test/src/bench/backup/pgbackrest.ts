@@ -55,7 +55,9 @@ function configuration({ site, endpoint }: Ground): string {
 const PGBACKREST = 'pgbackrest --stanza=shop';
 
 export async function installPeer(ground: Ground): Promise<Peer> {
-  await ground.site.bucket.client.send(new CreateBucketCommand({ Bucket: BUCKET }));
+  await ground.site.bucket.ask('making another', (client) =>
+    client.send(new CreateBucketCommand({ Bucket: BUCKET })),
+  );
   const version = await ground.host(`
 DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet --no-install-recommends pgbackrest > /dev/null
 install -m 0600 -o postgres -g postgres /dev/stdin /etc/pgbackrest.conf <<'END'
