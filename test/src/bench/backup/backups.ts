@@ -1,3 +1,4 @@
+import { keysOf, newestCluster, readCatalogue } from '@perlstack/backup';
 import { type Ground, LAYOUT, type Usage } from './ground.js';
 import type { Peer } from './pgbackrest.js';
 
@@ -8,6 +9,8 @@ export interface BackupTook extends Usage {
   readonly peakMB: number;
   /** Of the object in the bucket, in bytes. */
   readonly size: number;
+  /** From before the copy began until its object was whole, in seconds: what pgBackRest's command does, and no more. */
+  readonly copySeconds: number;
 }
 
 export interface Backups {
@@ -32,11 +35,21 @@ export async function backUp(ground: Ground): Promise<BackupTook> {
       ...usage,
       through: (await runner.bytes()) - before,
       peakMB: await runner.peakMB(),
-      size: Number(step.entries('OUTPUT')['bytes']),
+      ...(await copyOf(ground, step.entries('OUTPUT')['backup'] ?? '')),
     };
   } finally {
     step.remove();
   }
+}
+
+async function copyOf({ site }: Ground, id: string): Promise<{ size: number; copySeconds: number }> {
+  const systemId = await newestCluster(site.bucket, site.hosts.stack.stack);
+  const keys = keysOf(site.hosts.stack.stack).cluster(systemId);
+  const { backups } = await readCatalogue(site.bucket, keys);
+  const manifest = backups.find((backup) => backup.manifest.id === id)?.manifest;
+  const seen = manifest && (await site.bucket.head(manifest.object.key));
+  if (!seen) throw new Error(`backup ${id} is not in the bucket`);
+  return { size: seen.size, copySeconds: (+seen.modified - Date.parse(manifest.startedAt)) / 1_000 };
 }
 
 /** The same copy and compression, and nothing sent. */

@@ -55,7 +55,7 @@ function configuration({ site, endpoint }: Ground): string {
 const PGBACKREST = 'pgbackrest --stanza=shop';
 
 export async function installPeer(ground: Ground): Promise<Peer> {
-  await ground.site.bucket.ask('making another one', (client) =>
+  await ground.site.bucket.ask('making another', (client) =>
     client.send(new CreateBucketCommand({ Bucket: BUCKET })),
   );
   const version = await ground.host(`

@@ -29,12 +29,12 @@ async function main(): Promise<void> {
   try {
     const systemId = await newestCluster(storage, stack.stack);
     const catalogue = await readCatalogue(storage, keysOf(stack.stack).cluster(systemId));
+    const backup = chooseBackup(catalogue.backups, null, { kind: 'latest' });
     const run = {
       ...{ remote, storage, cluster: clusterOf(stack, order.inventory), identity: null },
       ...{ signal: new AbortController().signal, say: () => undefined },
     };
     const place = { host: order.host, data: order.data, scratch: '/run/perlstack-bench' };
-    const backup = chooseBackup(catalogue.backups, null, { kind: 'latest' });
     await restoreFiles(run, place, backup, catalogue);
   } finally {
     storage.close();

@@ -17,6 +17,8 @@ export interface Runner {
 /** On the internet, and no host's (RFC 5737). */
 const ADDRESS = '198.51.100.20';
 const DEVICE = 'runner';
+/** How long anything there may take: ten times what it does. */
+const LONGEST = '10m';
 
 const WATCHER = `import { readFileSync, writeFileSync } from 'node:fs';
 process.on('exit', () => writeFileSync(process.env.PERLSTACK_TOOK, readFileSync('/proc/self/status')));
@@ -45,7 +47,7 @@ export async function makeRunner(cloud: HostCloud, folder: string, certificate: 
   const [watcher, took] = [path.join(folder, 'watcher.mjs'), path.join(folder, 'took')];
   await writeFile(watcher, WATCHER);
   return {
-    on: (argv) => ['ip', 'netns', 'exec', own, ...argv],
+    on: (argv) => ['timeout', LONGEST, 'ip', 'netns', 'exec', own, ...argv],
     env: {
       ...{ NODE_OPTIONS: `--import=${watcher}`, PERLSTACK_TOOK: took },
       NODE_EXTRA_CA_CERTS: certificate,
