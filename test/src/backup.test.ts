@@ -206,7 +206,8 @@ backups: { bucket: shop-backups }
 
       it('apply-configs makes replicas of the others, and the next backup goes on from there', async () => {
         await site.converge({ rebuild: [REPLICA] });
-        const { code, output, outputs } = await site.backup();
+        const { code, output, outputs } = await site.backup({ 'full-every': '3' });
+        expect(output).toContain('A full backup');
         expect(output).toContain('and the log from');
         expect(code).toBe(0);
         expect(outputs['backup']).not.toBe(backup);

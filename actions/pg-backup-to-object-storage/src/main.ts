@@ -10,6 +10,7 @@ import {
   assertArchives,
   assertRecipient,
   type BackupRun,
+  canBuildOn,
   type Catalogue,
   chooseParent,
   chooseSource,
@@ -215,15 +216,16 @@ function renew(lease: Lease, log: Context['log']): void {
 
 async function backUp(context: Context, run: BackupRun, rules: RetentionRules): Promise<void> {
   const { log, reporter, output } = context;
-  await reporter.phase('Tickets for the log', async () => {
+  const catalogue = await reporter.phase('Tickets for the log', async () => {
     const catalogue = await readCatalogue(run.storage, clusterKeys(run));
     const cleared = await clearLeftovers(run.storage, clusterKeys(run), catalogue.broken);
     cleared.forEach((what) => log.notice(`Removed ${what}`));
     const book = await renewBook(run, catalogue);
     output('tickets-until', book.expiresAt.toISOString());
     log.info(`${book.tickets} tickets on every member, good until ${book.expiresAt.toISOString()}`);
+    return catalogue;
   });
-  const made = await reporter.phase('Base backup', () => makeBackup(context, run));
+  const made = await reporter.phase('Base backup', () => makeBackup(context, run, catalogue));
   await reporter.phase('Check', () => conclude(context, run, rules, made));
 }
 
@@ -232,18 +234,20 @@ interface Made {
   readonly archived: boolean;
 }
 
-async function makeBackup({ inputs, log, output }: Context, run: BackupRun): Promise<Made> {
+async function makeBackup(
+  { inputs, log, output }: Context,
+  run: BackupRun,
+  catalogue: Catalogue,
+): Promise<Made> {
   await settleSource(run);
   const { source } = run.source;
-  const parent = chooseParent(
-    await readCatalogue(run.storage, clusterKeys(run)),
-    source,
-    run.cluster.version,
-    await manifestsOn(run.remote, source.host, run.signal),
-    inputs['full-every'],
-  );
+  const { version } = run.cluster;
+  const fullEvery = inputs['full-every'];
+  const builds = canBuildOn(version, fullEvery);
+  const present = builds ? await manifestsOn(run.remote, source.host, run.signal) : [];
+  const parent = chooseParent(catalogue, source, version, present, fullEvery);
   log.info(parent ? `Incremental, on ${parent.id}` : 'A full backup');
-  const base = await takeBase(run, parent);
+  const base = await takeBase(run, parent, builds);
   log.info(`${base.object.size} bytes in ${base.object.parts.length} parts; every part is as it was sent`);
   const proof = await markProof(run, base.id);
   const archived = await untilArchived(run, proof.proof.segment, inputs['archive-timeout']);

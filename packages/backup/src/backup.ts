@@ -160,11 +160,13 @@ export async function settleSource(run: BackupRun): Promise<void> {
  * Copies the data of the source into the bucket.
  *
  * @param parent what an incremental backup builds on; `null`: all of it is copied
+ * @param keepsManifest whether the next one is to build on it, which takes reading the whole copy once more
  * @returns what the manifest needs to know
  */
 export async function takeBase(
   run: BackupRun,
   parent: Manifest | null,
+  keepsManifest: boolean,
 ): Promise<Omit<Manifest, 'proof' | 'rows' | 'finishedAt'>> {
   const {
     cluster,
@@ -181,7 +183,7 @@ export async function takeBase(
     ...{ host: source.host, key, rate: run.rate, signal: run.signal },
     programs: [
       copyArgv(run, id, parent),
-      keepManifestArgv(id),
+      ...(keepsManifest ? [keepManifestArgv(id)] : []),
       ['zstd', '-q', '-3', '-T0', '-c'],
       ...(recipient ? [['age', '-r', recipient]] : []),
     ],

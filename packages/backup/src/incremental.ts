@@ -11,8 +11,9 @@ const FOLDER = `${ARCHIVE.folder}/manifests`;
 
 export const manifestFile = (id: string): string => `${FOLDER}/${id}`;
 
-/** The first version that can. */
-const FIRST_VERSION = 17;
+/** Incremental backups came with PostgreSQL 17. */
+export const canBuildOn = (version: Cluster['version'], fullEvery: number): boolean =>
+  version >= 17 && fullEvery > 1;
 
 /**
  * What a new backup may build on: the newest one, when it was made from the same host, whose manifest is still there.
@@ -28,7 +29,7 @@ export function chooseParent(
   fullEvery: number,
 ): Manifest | null {
   const newest = backups.at(-1)?.manifest;
-  if (version < FIRST_VERSION || fullEvery <= 1 || !newest || !present.includes(newest.id)) return null;
+  if (!canBuildOn(version, fullEvery) || !newest || !present.includes(newest.id)) return null;
   if (newest.postgresql.systemId !== source.systemId || newest.wal.timeline !== source.timeline) return null;
   return chainOf(backups, newest).length < fullEvery ? newest : null;
 }

@@ -3,7 +3,7 @@ export * from './book.js';
 export * from './catalogue.js';
 export * from './cluster.js';
 export * from './drill.js';
-export { chainOf, chooseParent, manifestsOn } from './incremental.js';
+export { canBuildOn, chainOf, chooseParent, manifestsOn } from './incremental.js';
 export * from './keys.js';
 export { backupId, type Manifest, timeOfId } from './manifest.js';
 export * from './members.js';
