@@ -78,6 +78,8 @@ function upTo(most: number, end: () => void): Transform {
   });
 }
 
+// Nobody is left who could want it.
+process.stdin.on('end', () => process.exit());
 createInterface({ input: process.stdin }).on('line', (line) => {
   const met = faults.reduce((sum, fault) => sum + fault.met, 0);
   faults = (JSON.parse(line) as RelayFault[]).map((fault) => ({ ...fault, met: 0 }));
