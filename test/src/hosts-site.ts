@@ -49,8 +49,13 @@ const SIZES: Readonly<Record<string, Size>> = {
   'g6-standard-2': { memoryMiB: 4_096, vcpus: 2, diskMiB: 81_920 },
 };
 
+export interface HostsOptions {
+  /** Debian packages that the hosts can install besides those that a stack needs. */
+  readonly packages?: readonly string[];
+}
+
 /** Boots the hosts of a stack file, without going through the API. */
-export async function openHosts(stackFile: string): Promise<HostsSite> {
+export async function openHosts(stackFile: string, { packages = [] }: HostsOptions = {}): Promise<HostsSite> {
   const { stack } = parseStack(stackFile, 'perlstack.yml');
   const folder = await mkdtemp(join(tmpdir(), 'hosts-test-'));
   const closing: (() => Promise<unknown>)[] = [() => rm(folder, { recursive: true, force: true })];
@@ -58,7 +63,7 @@ export async function openHosts(stackFile: string): Promise<HostsSite> {
     for (const one of closing.splice(0).reverse()) await one();
   };
   try {
-    const cloud = await createHostCloud();
+    const cloud = await createHostCloud({ packages });
     closing.push(() => cloud.close());
     const keys = { user: await makeKey(folder, 'user'), host: await makeKey(folder, 'host') };
     const tunnels = await openTunnels(cloud);

@@ -14,6 +14,7 @@ export const LONGEST: readonly string[] = [
   'release',
   'postgres',
   'roll',
+  'real-app',
   'entry',
   'converge',
   'health-gate',
