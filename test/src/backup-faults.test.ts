@@ -114,11 +114,11 @@ const obstacle = await whyNoHosts();
     it('keys, bucket or pair are wrong: one line each says which', async () => {
       await fails(
         await trials.backup({ 'access-key-id': 'nobody' }),
-        /failed \(403 \w+\): check the access key/,
+        /failed \(403 InvalidAccessKeyId\): the storage knows no such access key/,
       );
       await fails(
         await trials.backup({ 'secret-access-key': 'wrong' }),
-        /failed \(403 \w+\): check the access key/,
+        /failed \(403 SignatureDoesNotMatch\): check the secret key, and the region/,
       );
       const step = trials.site.step('pg-backup-to-object-storage', {
         'age-recipient': trials.site.age.recipient,

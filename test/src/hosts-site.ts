@@ -54,12 +54,14 @@ const SIZES: Readonly<Record<string, Size>> = {
 export interface HostsOptions {
   /** Whether private hosts reach the internet, each by an address of its own, as provisioning has it. */
   readonly outbound?: boolean;
+  /** Debian packages that the hosts can install besides those that a stack needs. */
+  readonly packages?: readonly string[];
 }
 
 /** Boots the hosts of a stack file, without going through the API. */
 export async function openHosts(
   stackFile: string,
-  { outbound = false }: HostsOptions = {},
+  { outbound = false, packages = [] }: HostsOptions = {},
 ): Promise<HostsSite> {
   const { stack } = parseStack(stackFile, 'perlstack.yml');
   const folder = await mkdtemp(join(tmpdir(), 'hosts-test-'));
@@ -68,7 +70,7 @@ export async function openHosts(
     for (const one of closing.splice(0).reverse()) await one();
   };
   try {
-    const cloud = await createHostCloud();
+    const cloud = await createHostCloud({ packages });
     closing.push(() => cloud.close());
     const keys = { user: await makeKey(folder, 'user'), host: await makeKey(folder, 'host') };
     const tunnels = await openTunnels(cloud);

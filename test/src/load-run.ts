@@ -21,6 +21,10 @@ export interface LoadConfig {
   readonly maxSeconds: number;
   /** Path of the fast GETs. */
   readonly path: string;
+  /** Sent with the fast GETs: whose pages they are. */
+  readonly cookie?: string;
+  /** What their answers must contain. */
+  readonly contains?: string;
   /**
    * Ask again on a new connection when one that was kept was closed without an answer, as browsers do: a reload of nginx
    * closes those that are idle, and may meet a request on its way.
@@ -126,9 +130,9 @@ export class Load {
   }
 
   #outgoing(kind: Kind, client: number, turn: number, visitor: Visitor): Outgoing {
-    const { path, slowMs, prefix } = this.#config;
+    const { slowMs, prefix } = this.#config;
     if (kind === 'visit') return visitor.outgoing();
-    if (kind === 'get') return { method: 'GET', path, expected: 200 };
+    if (kind === 'get') return pageOf(this.#config);
     if (kind === 'slow-get') return { method: 'GET', path: `/slow?ms=${slowMs}`, expected: 200 };
     const id = `${prefix}-${client}-${turn}`;
     const body = JSON.stringify({ id });
@@ -161,6 +165,12 @@ export class Load {
           };
     this.#ledger.ended(kind, ms, failure, outgoing.id);
   }
+}
+
+function pageOf({ path, cookie, contains }: LoadConfig): Outgoing {
+  const judge = (text: string): string | undefined =>
+    contains === undefined || text.includes(contains) ? undefined : `a page without "${contains}"`;
+  return { method: 'GET', path, ...(cookie === undefined ? {} : { cookie }), expected: 200, judge };
 }
 
 const CLOSED = 'the connection was closed before it was used again';

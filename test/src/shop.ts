@@ -48,7 +48,7 @@ export async function packShop(options: ShopOptions): Promise<string> {
   const stage = await mkdtemp(path.join(tmpdir(), 'shop-stage-'));
   try {
     await stageRelease(stage, options);
-    await pack(stage, archive);
+    await packFolder(stage, archive);
   } finally {
     await rm(stage, { recursive: true, force: true });
   }
@@ -72,7 +72,8 @@ export async function stageRelease(stage: string, options: ShopOptions): Promise
   await writeFile(path.join(stage, 'public', 'assets', `${release}.css`), `/* ${release} */\n`);
 }
 
-async function pack(stage: string, archive: string): Promise<void> {
+/** Packs what is in a folder; the same files give the same bytes. */
+export async function packFolder(stage: string, archive: string): Promise<void> {
   const reproducible = ['--sort=name', '--mtime=@0', '--owner=0', '--group=0', '--numeric-owner'];
   const entries = (await readdir(stage)).sort();
   await promisify(execFile)('tar', [

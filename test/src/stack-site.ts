@@ -15,8 +15,9 @@ import {
 import { execute, type Outcome } from '@perlstack/procedure';
 import { deploy, type DeployResult } from '@perlstack/release';
 import { messageOf, parseStack } from '@perlstack/stack';
-import { type HostsSite, openHosts } from './hosts-site.js';
+import { type HostsOptions, type HostsSite, openHosts } from './hosts-site.js';
 import { type LoadHandle, startLoad } from './load-handle.js';
+import type { LoadConfig } from './load-run.js';
 import { packShop } from './shop.js';
 
 const run = promisify(execFile);
@@ -27,6 +28,14 @@ const SECRETS = {
   REPLICATION_PASSWORD: 'of-the-replicas',
   REDIS_PASSWORD: 'of-the-cache',
 };
+
+const OWNER = { id: 'run-1', url: 'https://ci.example/run-1' };
+
+/** What a site may have otherwise. */
+export interface StackSiteOptions extends HostsOptions {
+  /** Secrets of the application, by name. */
+  readonly secrets?: Readonly<Record<string, string>>;
+}
 
 interface Certificate {
   readonly certificate: string;
@@ -39,21 +48,29 @@ interface Certificate {
 export class StackSite {
   readonly hosts: HostsSite;
   readonly #stackFile: string;
+  readonly #secrets: Readonly<Record<string, string>>;
   readonly #tls: Certificate;
   #load: LoadHandle | undefined;
   #loads = 0;
   #release: string | undefined;
 
-  private constructor(hosts: HostsSite, stackFile: string, tls: Certificate) {
+  private constructor(
+    hosts: HostsSite,
+    stackFile: string,
+    tls: Certificate,
+    secrets: Readonly<Record<string, string>>,
+  ) {
     this.hosts = hosts;
     this.#stackFile = stackFile;
+    this.#secrets = { ...SECRETS, ...secrets };
     this.#tls = tls;
   }
 
   /** Boots the hosts of a stack file; nothing is on them. */
-  static async open(stackFile: string): Promise<StackSite> {
-    const hosts = await openHosts(stackFile);
-    return new StackSite(hosts, stackFile, await certify(hosts.folder));
+  static async open(stackFile: string, options: StackSiteOptions = {}): Promise<StackSite> {
+    const { secrets = {}, ...more } = options;
+    const hosts = await openHosts(stackFile, more);
+    return new StackSite(hosts, stackFile, await certify(hosts.folder), secrets);
   }
 
   /** @param edits replacements in the stack file, old and new text */
@@ -63,7 +80,7 @@ export class StackSite {
       return file.replace(old, now);
     }, this.#stackFile);
     const { stack } = parseStack(text, 'perlstack.yml');
-    return render(stack, this.hosts.inventory, { secrets: SECRETS, tls: this.#tls });
+    return render(stack, this.hosts.inventory, { secrets: this.#secrets, tls: this.#tls });
   }
 
   async look(bundle: ConfigBundle, consent: Partial<Consent> = {}): Promise<ConvergePlan> {
@@ -86,12 +103,20 @@ export class StackSite {
     return outcome;
   }
 
-  async deploy(release: string): Promise<DeployResult> {
+  /** @param archive path of the release; by default one of the sample shop is packed */
+  async deploy(release: string, archive?: string): Promise<DeployResult> {
     const { stack, inventory, remote, folder } = this.hosts;
-    const artifact = { path: await packShop({ release, directory: folder }) };
-    const owner = { id: 'run-1', url: 'https://ci.example/run-1' };
-    const result = await deploy({ stack, inventory, remote, release, artifact, owner });
+    const artifact = { path: archive ?? (await packShop({ release, directory: folder })) };
+    const result = await deploy({ stack, inventory, remote, release, artifact, owner: OWNER });
     this.#release = release;
+    return result;
+  }
+
+  /** Back to the release before. */
+  async rollback(): Promise<DeployResult> {
+    const { stack, inventory, remote } = this.hosts;
+    const result = await deploy({ stack, inventory, remote, owner: OWNER });
+    this.#release = result.release;
     return result;
   }
 
@@ -100,8 +125,13 @@ export class StackSite {
     return this.#release;
   }
 
+  /** File with the certificate of who vouches for the site. */
+  get caFile(): string {
+    return join(this.hosts.folder, 'ca.crt');
+  }
+
   /** Visitors of all web hosts, by name and over TLS. */
-  startLoad(): LoadHandle {
+  startLoad(more: Partial<LoadConfig> = {}): LoadHandle {
     const webs = this.hosts.inventory.hosts.filter(({ tier }) => tier === 'web');
     const config = {
       urls: webs.map(({ publicAddress }) => `https://${publicAddress}`),
@@ -110,6 +140,7 @@ export class StackSite {
       ...{ slowMs: 1_000, thinkMs: [40, 60] as const, repeats: true, host: DOMAIN, ca: this.#tls.ca },
       // Orders of an earlier load are others.
       prefix: `load-${(this.#loads += 1)}`,
+      ...more,
     };
     this.#load = startLoad(config, (argv) => this.hosts.cloud.inInternet(argv));
     return this.#load;
@@ -120,8 +151,19 @@ export class StackSite {
     const found = this.hosts.inventory.hosts.find(({ name }) => name === host);
     const { hostname, port, protocol } = new URL(url);
     const way = `${hostname}:${port || (protocol === 'https:' ? 443 : 80)}:${found?.publicAddress}`;
-    const ca = join(this.hosts.folder, 'ca.crt');
-    const curl = ['curl', '-sS', '-m', '10', '--cacert', ca, '--resolve', way, '-w', '\\n%{http_code}', url];
+    const curl = [
+      'curl',
+      '-sS',
+      '-m',
+      '10',
+      '--cacert',
+      this.caFile,
+      '--resolve',
+      way,
+      '-w',
+      '\\n%{http_code}',
+      url,
+    ];
     const [command = '', ...args] = this.hosts.cloud.inInternet(curl);
     return (await run(command, args)).stdout.trim();
   }

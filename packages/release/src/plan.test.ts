@@ -533,6 +533,14 @@ describe('loading on the first host', () => {
     ]);
   });
 
+  it('waits for the first migration of all, which makes the tables that loading may need', () => {
+    const hosts = [bare('app-1'), bare('app-2')];
+    for (const strategy of ['socket', 'drain'] as const) {
+      const { roll } = plan({ ...wanted, strategy, migrate: ['m'] }, world(hosts));
+      expect(find(roll, 'app-1/compile')).toMatchObject({ load: false });
+    }
+  });
+
   it('is what the boot beside the old instance does anyhow', () => {
     expect(find(plan(wanted, world([on('app-1', 'r1')])).roll, 'app-1/compile')).toMatchObject({
       load: false,

@@ -126,14 +126,23 @@ function courseOf(wanted: Wanted, observed: Observed, lanes: readonly Lane[]): C
     const out = Math.max(...batchesOf(lanes, batch, total, Math.max(1, spare)).map(({ length }) => length));
     requireCapacity(loadOf(observed.app, observed.facts.app, wanted.units, out), out);
   }
+  const active = lanes.some(({ done }) => done) ? release : previousOf(lanes);
   return {
-    ...{ release, sha256, batch, canary, total },
-    active: lanes.some(({ done }) => done) ? release : previousOf(lanes),
+    ...{ release, sha256, batch, canary, total, active },
     modules: wanted.modules && { ...wanted.modules, source: sourceOf(wanted.modules.key, release, lanes) },
-    loadOn: strategy === 'drain' || wanted.migrate !== null ? firstOf(lanes, release) : null,
+    loadOn: loadsFirst(wanted, active) ? firstOf(lanes, release) : null,
     most: strategy === 'drain' ? Math.max(1, spare) : Infinity,
     migrate: migrationOf(wanted, observed, lanes),
   };
+}
+
+/**
+ * Where a release that does not load would cost something before any instance of it has started: a server out of service,
+ * or a database that was changed for it. A database that no release has used yet is empty, and many an application does
+ * not load without its tables.
+ */
+function loadsFirst({ migrate, strategy }: Wanted, active: string | null): boolean {
+  return migrate === null ? strategy === 'drain' : active !== null;
 }
 
 /** The first by name that is to get the release. */

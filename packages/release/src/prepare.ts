@@ -11,6 +11,7 @@ import {
   ReleaseFault,
   SHORT_MS,
 } from './hands.js';
+import { faultIn } from './load-fault.js';
 import * as scripts from './scripts.js';
 import { socketProbes } from './site.js';
 import type { BootStep, CompileStep, ProveStep, UploadStep } from './steps.js';
@@ -49,7 +50,7 @@ export function compiling(hands: Hands): Handler<CompileStep> {
         const loads = error.code !== DOES_NOT_LOAD;
         const lines = linesOf(error.stderr).filter((line) => loads || !line.endsWith(' syntax OK'));
         const limitMs = loads ? timings.compileMs : app.health.timeout;
-        const first = lines[0] ?? `no word within ${limitMs / 1_000} s`;
+        const first = faultIn(lines) ?? `no word within ${limitMs / 1_000} s`;
         throw new ReleaseFault(
           `${host}: ${app.psgi} of ${release} does not ${loads ? 'compile' : 'load'}: ${first}`,
           lines.slice(-EVIDENCE_LINES),

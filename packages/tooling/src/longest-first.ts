@@ -17,6 +17,7 @@ export const LONGEST: readonly string[] = [
   'backup-faults',
   'backup-log-faults',
   'roll',
+  'real-app',
   'entry',
   'converge',
   'health-gate',

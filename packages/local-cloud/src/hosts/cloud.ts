@@ -70,6 +70,8 @@ export interface HostCloudOptions {
   readonly id?: string;
   /** Where images are kept. */
   readonly cacheDir?: string;
+  /** Debian packages that hosts can install besides those that a stack needs; an image of its own has them. */
+  readonly packages?: readonly string[];
   readonly log?: Log;
 }
 
@@ -126,6 +128,7 @@ async function contextOf(id: string, options: HostCloudOptions): Promise<Context
     layout,
     network: createNetwork(names, paths, servicesGroup(layout, id)),
     cacheDir: options.cacheDir ?? defaultCacheDir(),
+    packages: options.packages ?? [],
     log: options.log ?? (() => undefined),
     records,
     balancers,

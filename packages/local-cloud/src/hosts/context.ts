@@ -16,6 +16,8 @@ export interface Context {
   readonly layout: CgroupLayout;
   readonly network: Network;
   readonly cacheDir: string;
+  /** What hosts can install besides what a stack needs. */
+  readonly packages: readonly string[];
   readonly log: Log;
   /** By Linode id. */
   readonly records: Map<number, HostRecord>;

@@ -30,7 +30,7 @@ export function createHostDriver(context: Context, close: () => Promise<void>): 
 
 async function create(context: Context, spec: HostSpec): Promise<void> {
   refuseDoubles(context, spec);
-  const imageRoot = await ensureImage(spec.image, context.cacheDir, context.log);
+  const imageRoot = await ensureImage(spec.image, context.cacheDir, context.log, context.packages);
   const record: HostRecord = { spec, imageRoot, firewalls: {}, cuts: [], frozen: false, lossPercent: 0 };
   await saveRecord(context, record);
   await makeDisk(spec, imageRoot, hostPathsOf(context.paths, spec.id));

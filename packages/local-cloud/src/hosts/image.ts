@@ -32,12 +32,19 @@ export function isImageName(name: string): name is ImageName {
 /**
  * The root folder of an image, built first if the cache does not have it (about a minute). Two processes that want
  * the same image build it once. The folder must not be written to: hosts are overlays above it.
+ *
+ * @param more further Debian packages that hosts can install; an image of its own has them
  */
-export async function ensureImage(name: string, cacheDir: string, log: Log): Promise<string> {
+export async function ensureImage(
+  name: string,
+  cacheDir: string,
+  log: Log,
+  more: readonly string[] = [],
+): Promise<string> {
   if (!isImageName(name)) {
     throw new UserError(`image "${name}": the local cloud has only ${Object.keys(SUITES).join(' and ')}`);
   }
-  return ensureRoot(recipeFor(name), cacheDir, log);
+  return ensureRoot(recipeFor(name, more), cacheDir, log);
 }
 
 /** The same of any recipe. */

@@ -159,13 +159,17 @@ const DEBIAN_12_FILES = [
   file('/etc/systemd/system/fetch-user-data.service', SEED_UNIT),
 ];
 
-/** Everything that decides what is in an image, as data. */
-export function recipeFor(image: ImageName): Recipe {
+/**
+ * Everything that decides what is in an image, as data.
+ *
+ * @param more further Debian packages that hosts can install
+ */
+export function recipeFor(image: ImageName, more: readonly string[] = []): Recipe {
   const old = image === 'linode/debian12';
   return {
     suite: SUITES[image],
     installed: INSTALLED,
-    available: AVAILABLE,
+    available: [...AVAILABLE, ...[...more].sort()],
     maskedUnits: MASKED_UNITS,
     enabledUnits: old ? ['fetch-user-data.service'] : [],
     files: [
