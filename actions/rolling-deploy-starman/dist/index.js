@@ -82422,7 +82422,25 @@ function providing(hands) {
 }
 const BUILD_FAILED = 75;
 
+;// CONCATENATED MODULE: ./packages/release/lib/load-fault.js
+/**
+ * Why an application does not compile or load, of what perl said, in one line: what Plack ended with, or else what was
+ * said first. Warnings may come before an end, and a message that ends in a colon has its cause in the next line.
+ *
+ * @param lines without empty ones
+ * @returns undefined where nothing was said
+ */
+function faultIn(lines) {
+    const end = lines.findIndex((line) => PLACK.test(line));
+    const [first, ...rest] = end < 0 ? lines : lines.slice(end);
+    const fault = first?.replace(PLACK, '');
+    return fault?.endsWith(':') && rest[0] !== undefined ? `${fault} ${rest[0]}` : fault;
+}
+/** How Plack begins the error of a PSGI file. */
+const PLACK = /^Error while loading \S+: /;
+
 ;// CONCATENATED MODULE: ./packages/release/lib/prepare.js
+
 
 
 
@@ -82465,7 +82483,7 @@ function compiling(hands) {
                 const loads = error.code !== DOES_NOT_LOAD;
                 const lines = linesOf(error.stderr).filter((line) => loads || !line.endsWith(' syntax OK'));
                 const limitMs = loads ? timings.compileMs : app.health.timeout;
-                const first = lines[0] ?? `no word within ${limitMs / 1_000} s`;
+                const first = faultIn(lines) ?? `no word within ${limitMs / 1_000} s`;
                 throw new ReleaseFault(`${host}: ${app.psgi} of ${release} does not ${loads ? 'compile' : 'load'}: ${first}`, lines.slice(-EVIDENCE_LINES));
             }
             return load ? 'loads' : undefined;
@@ -83601,14 +83619,22 @@ function courseOf(wanted, observed, lanes) {
         const out = Math.max(...batchesOf(lanes, batch, total, Math.max(1, spare)).map(({ length }) => length));
         requireCapacity(loadOf(observed.app, observed.facts.app, wanted.units, out), out);
     }
+    const active = lanes.some(({ done }) => done) ? release : previousOf(lanes);
     return {
-        ...{ release, sha256, batch, canary, total },
-        active: lanes.some(({ done }) => done) ? release : previousOf(lanes),
+        ...{ release, sha256, batch, canary, total, active },
         modules: wanted.modules && { ...wanted.modules, source: sourceOf(wanted.modules.key, release, lanes) },
-        loadOn: strategy === 'drain' || wanted.migrate !== null ? firstOf(lanes, release) : null,
+        loadOn: loadsFirst(wanted, active) ? firstOf(lanes, release) : null,
         most: strategy === 'drain' ? Math.max(1, spare) : Infinity,
         migrate: plan_migrationOf(wanted, observed, lanes),
     };
+}
+/**
+ * Where a release that does not load would cost something before any instance of it has started: a server out of service,
+ * or a database that was changed for it. A database that no release has used yet is empty, and many an application does
+ * not load without its tables.
+ */
+function loadsFirst({ migrate, strategy }, active) {
+    return migrate === null ? strategy === 'drain' : active !== null;
 }
 /** The first by name that is to get the release. */
 function firstOf(lanes, release) {
