@@ -23,7 +23,9 @@ program=$1
 shift
 case $program in */*) program=$releases/$id/$program ;; *) program=$(command -v "$program" || echo "$program") ;; esac
 [ -f "$program" ] && [ -x "$program" ] || { echo "$program is no program that can be run" >&2; exit 70; }
-journalctl --follow --lines=0 --no-pager --quiet --output=cat --identifier="$name" 2>/dev/null &
+cursor=$(journalctl --no-pager --quiet --lines=1 --output=cat --show-cursor 2>/dev/null | sed -n 's/^-- cursor: //p')
+# From there on, so that nothing is missed however late it begins to follow.
+journalctl --follow --no-tail \${cursor:+--after-cursor="$cursor"} --no-pager --quiet --output=cat --identifier="$name" 2>/dev/null &
 follower=$!
 trap 'kill "$follower" 2>/dev/null || true' EXIT
 state_of() { systemctl show -p ActiveState --value "$name"; }
@@ -37,7 +39,12 @@ systemd-run --quiet --wait --collect --unit="$name" -p Type=oneshot -p "TimeoutS
   -p NoNewPrivileges=yes -p ProtectSystem=strict -p ProtectHome=yes -p PrivateTmp=yes \
   -p "StateDirectory=$user" -p StateDirectoryMode=0750 -p "ReadWritePaths=$run" \
   -p "ExecStartPost=+/usr/bin/touch $mark" -- "$program" "$@" </dev/null || rc=$?
+journalctl --sync 2>/dev/null || true
 sleep 0.3
+# Who follows may be behind: of a failure nothing may be missing.
+if [ "$rc" -ne 0 ]; then
+  journalctl --no-pager --quiet --output=cat --identifier="$name" \${cursor:+--after-cursor="$cursor"} --lines=50 2>/dev/null >&2 || true
+fi
 exit "$rc"
 `.replaceAll('\\${', '${');
 
