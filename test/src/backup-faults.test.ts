@@ -1,16 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { ARCHIVE } from '@perlstack/configs';
 import { whyNoHosts } from '@perlstack/local-cloud';
-import {
-  BackupTrials,
-  eventually,
-  fails,
-  folderOf,
-  LEASE,
-  PRIMARY,
-  REPLICA,
-  STACK,
-} from './backup-trials.js';
+import { PRIMARY, REPLICA, STACK } from './backup-site.js';
+import { BackupTrials, eventually, fails, folderOf, LEASE } from './backup-trials.js';
 
 // The first run builds the images.
 jest.setTimeout(900_000);

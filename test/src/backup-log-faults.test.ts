@@ -3,15 +3,8 @@ import { keysOf, namesFor, writeBook } from '@perlstack/backup';
 import { ARCHIVE } from '@perlstack/configs';
 import { whyNoHosts } from '@perlstack/local-cloud';
 import { openStorage } from '@perlstack/object-storage';
-import {
-  BackupTrials,
-  eventually,
-  fails,
-  folderOf,
-  keyOfSegment,
-  PRIMARY,
-  REPLICA,
-} from './backup-trials.js';
+import { PRIMARY, REPLICA } from './backup-site.js';
+import { BackupTrials, eventually, fails, folderOf, keyOfSegment } from './backup-trials.js';
 
 // The first run builds the images.
 jest.setTimeout(900_000);

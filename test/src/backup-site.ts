@@ -9,6 +9,19 @@ import { parseStack } from '@perlstack/stack';
 import { ActionStep, type Ended, type StepOptions } from './action-step.js';
 import { type HostsSite, openHosts } from './hosts-site.js';
 
+export const PRIMARY = 'database-1';
+export const REPLICA = 'database-2';
+export const STACK = `
+stack: shop
+region: us-ord
+app: {}
+tiers:
+  web: { type: g6-nanode-1, count: 1 }
+  app: { type: g6-nanode-1, count: 1 }
+  database: { type: g6-standard-1, count: 2 }
+backups: { bucket: shop-backups }
+`;
+
 const SECRETS = { DATABASE_PASSWORD: 'of-the-database', REPLICATION_PASSWORD: 'of-the-replicas' };
 
 /** What an action left, and how it ended. */

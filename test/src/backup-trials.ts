@@ -2,21 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from '@jest/globals';
 import { keysOf, type Manifest } from '@perlstack/backup';
 import { type ActionStep, errorsIn, type Running } from './action-step.js';
-import { type ActionResult, BackupSite } from './backup-site.js';
+import { type ActionResult, BackupSite, PRIMARY, REPLICA, STACK } from './backup-site.js';
 import { openStorageRelay, type StorageRelay } from './storage-relay-handle.js';
 
-export const PRIMARY = 'database-1';
-export const REPLICA = 'database-2';
-export const STACK = `
-stack: shop
-region: us-ord
-app: {}
-tiers:
-  web: { type: g6-nanode-1, count: 1 }
-  app: { type: g6-nanode-1, count: 1 }
-  database: { type: g6-standard-1, count: 2 }
-backups: { bucket: shop-backups }
-`;
 export const LEASE = keysOf('shop').lease;
 
 /** So much noise that a backup of it can be slow. */
@@ -161,9 +149,9 @@ export async function fails(
 }
 
 /** Asks until the answer is as it should be. */
-export async function eventually(ask: () => Promise<string>, wanted: RegExp): Promise<string> {
+export async function eventually(ask: () => Promise<string>, wanted: RegExp, most = 240): Promise<string> {
   let answer = '';
-  for (let tries = 0; tries < 240; tries += 1) {
+  for (let tries = 0; tries < most; tries += 1) {
     answer = await ask();
     if (wanted.test(answer)) return answer;
     await sleep(500);

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { whyNoHosts } from '@perlstack/local-cloud';
 import type { Storage } from '@perlstack/object-storage';
-import { BackupSite } from './backup-site.js';
+import { BackupSite, PRIMARY, REPLICA, STACK } from './backup-site.js';
+import { eventually } from './backup-trials.js';
 
 // The first run builds the images.
 jest.setTimeout(900_000);
@@ -26,18 +27,6 @@ async function seedYear(bucket: Storage, folder: string, like: string): Promise<
 }
 
 const obstacle = await whyNoHosts();
-const PRIMARY = 'database-1';
-const REPLICA = 'database-2';
-const STACK = `
-stack: shop
-region: us-ord
-app: {}
-tiers:
-  web: { type: g6-nanode-1, count: 1 }
-  app: { type: g6-nanode-1, count: 1 }
-  database: { type: g6-standard-1, count: 2 }
-backups: { bucket: shop-backups }
-`;
 
 (obstacle === null ? describe : describe.skip)(
   `backups${obstacle === null ? '' : ` (skipped: ${obstacle})`}`,
@@ -76,7 +65,8 @@ backups: { bucket: shop-backups }
       await sql('SELECT pg_switch_wal()');
       await eventually(
         () => sql('SELECT archived_count > 0 AND failed_count = 0 FROM pg_stat_archiver'),
-        't',
+        /^t$/,
+        120,
       );
     });
 
@@ -129,7 +119,8 @@ backups: { bucket: shop-backups }
           sql(
             'SELECT last_archived_wal >= pg_walfile_name(pg_current_wal_lsn() - 16777216) FROM pg_stat_archiver',
           ),
-        't',
+        /^t$/,
+        120,
       );
       const { code, output } = await site.restore({
         target: beforeDrop,
@@ -234,15 +225,5 @@ backups: { bucket: shop-backups }
         expect(proven.code).toBe(0);
       });
     });
-
-    async function eventually(ask: () => Promise<string>, wanted: string): Promise<void> {
-      let answer = '';
-      for (let tries = 0; tries < 120; tries += 1) {
-        answer = await ask();
-        if (answer === wanted) return;
-        await new Promise((resolve) => setTimeout(resolve, 500));
-      }
-      expect(answer).toBe(wanted);
-    }
   },
 );

@@ -100,6 +100,8 @@ async function inTurns<T>(items: readonly T[], work: (item: T) => Promise<unknow
           ['a/empty', 0],
           ['a/ü 1+(2).bin', 4],
         ]);
+        expect(await storage.folders('')).toContain('a/');
+        expect(await storage.folders('a/')).toEqual([]);
         await storage.remove(['a/empty', 'a/ü 1+(2).bin', 'a/never-there']);
         expect([
           await storage.get('a/empty'),

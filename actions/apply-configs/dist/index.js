@@ -84283,14 +84283,16 @@ function asPostgres(argv) {
     const environment = [`PGOPTIONS=${OPTIONS}`, 'PGCONNECT_TIMEOUT=10', 'LC_ALL=C.UTF-8'];
     return ['env', '--chdir=/', ...environment, 'runuser', '-u', 'postgres', '--', ...argv];
 }
-/** An argv for psql on the member's own host, which reads SQL from its standard input and prints bare values. */
-function psql({ version, port }, database = 'postgres') {
+/** An argv for psql, which reads SQL from its standard input and prints bare values, for who is the administrator. */
+function psqlArgv({ version, port, socket = SOCKET_FOLDER }, database = 'postgres') {
     const { programs } = postgresLayout(version);
     // Terse, because an error would quote the statement, which may hold a verifier.
     const quiet = ['-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', '-v', 'VERBOSITY=terse'];
-    const server = ['-h', SOCKET_FOLDER, '-p', String(port), '-d', database];
-    return asPostgres([`${programs}/psql`, ...quiet, ...server]);
+    const server = ['-h', socket, '-p', String(port), '-d', database];
+    return [`${programs}/psql`, ...quiet, ...server];
 }
+/** The same for anybody who may become the administrator. */
+const psql = (server, database) => asPostgres(psqlArgv(server, database));
 
 ;// CONCATENATED MODULE: ./packages/postgres/lib/make-sql.js
 

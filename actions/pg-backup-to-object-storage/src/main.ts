@@ -24,11 +24,12 @@ import {
   type Manifest,
   manifestsOn,
   markProof,
-  type Proof,
+  openBucket,
   readCatalogue,
   readMembers,
   renewBook,
   retain,
+  type Retained,
   retentionOf,
   type RetentionRules,
   settleSource,
@@ -42,7 +43,6 @@ import {
   acquireLease,
   type Lease,
   missingFor,
-  openStorage,
   probeStorage,
   releaseLease,
   type Storage,
@@ -61,18 +61,19 @@ void runAction({
   main: async (context) => {
     const { inputs, signal } = context;
     const site = openSite(inputs);
-    const setup = { cluster: clusterOf(site.file.stack, site.inventory), ...rulesOf(site, inputs) };
+    const cluster = clusterOf(site.file.stack, site.inventory);
+    const rules = rulesOf(site, inputs);
     const recipient = recipientOf(site, inputs);
-    const storage = storageOf(site, inputs, signal);
+    const storage = openBucket(site.file.stack, inputs, signal);
     const remote = connect(site.inventory, { privateKey: inputs['ssh-private-key'] });
     try {
-      if (inputs.mode === 'probe' || (inputs.mode === 'backup' && (await isFirst(storage, setup.cluster)))) {
-        await probe(context, storage, setup.cluster);
+      if (inputs.mode === 'probe' || (inputs.mode === 'backup' && (await isFirst(storage, cluster)))) {
+        await probe(context, storage, cluster);
         if (inputs.mode === 'probe') return;
       }
-      const run = await prepare(context, remote, storage, setup.cluster, recipient);
-      if (inputs.mode === 'backup') await underLease(context, run, () => backUp(context, run, setup.rules));
-      else await look(context, run, setup.rules);
+      const run = await prepare(context, remote, storage, cluster, recipient);
+      if (inputs.mode === 'backup') await underLease(context, run, () => backUp(context, run, rules));
+      else await look(context, run, rules);
     } finally {
       storage.close();
       await remote.close();
@@ -82,7 +83,7 @@ void runAction({
 });
 
 async function isFirst(storage: Storage, { stack }: Cluster): Promise<boolean> {
-  return (await storage.list(keysOf(stack).clusters)).length === 0;
+  return (await storage.folders(keysOf(stack).clusters)).length === 0;
 }
 
 /** What a backup takes for granted of the storage. */
@@ -124,7 +125,7 @@ async function probe(
 const ABORT_DAYS = 3;
 
 /** @throws UserError where the stack file has no `backups` */
-function rulesOf({ file }: Site, inputs: Inputs): { rules: RetentionRules } {
+function rulesOf({ file }: Site, inputs: Inputs): RetentionRules {
   const { backups } = file.stack;
   if (!backups)
     throw stackFault(
@@ -133,7 +134,7 @@ function rulesOf({ file }: Site, inputs: Inputs): { rules: RetentionRules } {
       'the stack file names no bucket; add "backups: { bucket: NAME }" and run apply-configs',
     );
   const { keep, pitr } = backups;
-  return { rules: { ...keep, pitrMs: pitr, minimum: inputs['keep-minimum'] } };
+  return { ...keep, pitrMs: pitr, minimum: inputs['keep-minimum'] };
 }
 
 function recipientOf({ file }: Site, inputs: Inputs): string | null {
@@ -147,16 +148,6 @@ function recipientOf({ file }: Site, inputs: Inputs): string | null {
     );
   assertRecipient(recipient);
   return recipient;
-}
-
-function storageOf({ file: { stack } }: Site, inputs: Inputs, signal?: AbortSignal): Storage {
-  return openStorage({
-    endpoint: inputs.endpoint ?? `https://${stack.region}-1.linodeobjects.com`,
-    bucket: stack.backups?.bucket ?? '',
-    accessKeyId: inputs['access-key-id'],
-    secretAccessKey: inputs['secret-access-key'],
-    ...(signal ? { signal } : {}),
-  });
 }
 
 async function prepare(
@@ -251,14 +242,12 @@ async function makeBackup(
   log.info(`${base.object.size} bytes in ${base.object.parts.length} parts; every part is as it was sent`);
   const proof = await markProof(run, base.id);
   const archived = await untilArchived(run, proof.proof.segment, inputs['archive-timeout']);
-  const manifest = await writeManifest(run, base, archived ? proof : withoutProof());
+  // A point that the log in the bucket does not reach is none.
+  const manifest = await writeManifest(run, base, archived ? proof : null);
   output('backup', manifest.id);
   output('bytes', manifest.object.size);
   return { manifest, archived };
 }
-
-/** A point that the log in the bucket does not reach is none. */
-const withoutProof = (): Proof | null => null;
 
 async function conclude(
   context: Context,
@@ -331,9 +320,8 @@ async function look(context: Context, run: BackupRun, rules: RetentionRules): Pr
     reporter.verdict(`${count}, and no gap in the log from ${from.manifest.id} on.`);
     return;
   }
-  const { removed, freedBytes } = { ...retained.plan, freedBytes: retained.freedBytes };
   reporter.verdict(
-    `${run.source.source.host} would be copied; ${count} there; ${removed.length} and ${retained.segments.length} segments would go, ${freedBytes} bytes. Nothing was changed.`,
+    `${run.source.source.host} would be copied; ${count} there; ${retained.plan.removed.length} and ${retained.segments.length} segments would go, ${retained.freedBytes} bytes. Nothing was changed.`,
   );
 }
 
@@ -355,11 +343,7 @@ async function measure(
   return members;
 }
 
-function sections(
-  { reporter }: Context,
-  catalogue: Catalogue,
-  retained: ReturnType<typeof retentionOf>,
-): void {
+function sections({ reporter }: Context, catalogue: Catalogue, retained: Retained): void {
   backupSections(catalogue).forEach((section) => reporter.section(section));
   reporter.section(retentionSection(catalogue, retained));
 }
@@ -369,7 +353,7 @@ async function cleanUp({ inputs, state, log }: PostContext<typeof declaration>):
   const [upload, nonce] = [state('upload'), state('lease')];
   if (upload === undefined && nonce === undefined) return;
   const site = openSite(inputs);
-  const storage = storageOf(site, inputs);
+  const storage = openBucket(site.file.stack, inputs);
   try {
     if (upload !== undefined) {
       const { key, id } = JSON.parse(upload) as { key: string; id: string };

@@ -20,13 +20,14 @@ import {
   type DrillReport,
   keysOf,
   newestCluster,
+  openBucket,
   readCatalogue,
   removePlace,
   restorePrimary,
   type RestoreRun,
   type Target,
 } from '@perlstack/backup';
-import { openStorage, type Storage } from '@perlstack/object-storage';
+import type { Storage } from '@perlstack/object-storage';
 import { connect, type Remote } from '@perlstack/remote';
 import { formatDuration, stackFault, UserError } from '@perlstack/stack';
 import { declaration } from './declaration.js';
@@ -64,17 +65,9 @@ function hostOf({ inventory }: Site, inputs: Inputs, { members }: Cluster): stri
 }
 
 function storageOf({ file }: Site, inputs: Inputs, signal: AbortSignal): Storage {
-  const { backups, region } = file.stack;
-  if (!backups)
+  if (!file.stack.backups)
     throw stackFault(file.locate([]), 'backups', 'the stack file names no bucket to restore from');
-  return openStorage({
-    ...{
-      endpoint: inputs.endpoint ?? `https://${region}-1.linodeobjects.com`,
-      bucket: backups.bucket,
-      signal,
-    },
-    ...{ accessKeyId: inputs['access-key-id'], secretAccessKey: inputs['secret-access-key'] },
-  });
+  return openBucket(file.stack, inputs, signal);
 }
 
 interface Chosen {

@@ -1,18 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ARCHIVE, SOCKET_FOLDER } from '@perlstack/configs';
 import type { Storage } from '@perlstack/object-storage';
-import { psql } from '@perlstack/postgres';
+import { psqlArgv } from '@perlstack/postgres';
 import type { Remote } from '@perlstack/remote';
 import { messageOf, UserError } from '@perlstack/stack';
+import { type Ask, askOf } from './ask.js';
 import { type Book, namesFor, writeBook } from './book.js';
-import {
-  type Backup,
-  type Catalogue,
-  coverageOf,
-  historiesFrom,
-  keptOf,
-  readCatalogue,
-} from './catalogue.js';
+import { type Backup, type Catalogue, coverageOf, keptOf, readCatalogue } from './catalogue.js';
 import type { Cluster } from './cluster.js';
 import { keepManifestArgv, manifestFile } from './incremental.js';
 import { type ClusterKeys, keysOf } from './keys.js';
@@ -21,7 +15,7 @@ import { type MemberSeen, type Source } from './members.js';
 import { expiredSegments, planRetention, type RetentionPlan, type RetentionRules } from './retention.js';
 import { between, countRows } from './rows.js';
 import { partBytesFor, sendFrom } from './send.js';
-import { type Coverage, parseHistory } from './wal.js';
+import { type Coverage, historyName, parseHistory, type Switch } from './wal.js';
 
 /** What a backup needs to know. */
 export interface BackupRun {
@@ -44,6 +38,9 @@ export interface BackupRun {
 export const clusterKeys = ({ cluster, source }: BackupRun): ClusterKeys =>
   keysOf(cluster.stack).cluster(source.primary.systemId);
 
+const askPrimary = ({ remote, cluster, source, signal }: BackupRun): Ask =>
+  askOf(remote, source.primary.host, cluster, signal);
+
 /** What an earlier run left that never became a backup: nobody but the holder of the lease may call this. */
 export async function clearLeftovers(
   storage: Storage,
@@ -52,13 +49,13 @@ export async function clearLeftovers(
 ): Promise<string[]> {
   const uploads = await storage.uploads(keys.bases);
   for (const { key, id } of uploads) await storage.openUpload(key, id).abort();
-  const unfinished = broken.filter(({ why }) => why.startsWith('it has no manifest'));
-  await storage.remove(unfinished.flatMap((one) => one.keys));
+  const abandoned = broken.filter(({ unfinished }) => unfinished);
+  await storage.remove(abandoned.flatMap((one) => one.keys));
   return [
     ...uploads.map(
       ({ key, initiated }) => `an upload of ${key} that was begun ${initiated.toISOString()} and never ended`,
     ),
-    ...unfinished.map(({ id }) => `backup ${id}, which never came to its end`),
+    ...abandoned.map(({ id }) => `backup ${id}, which never came to its end`),
   ];
 }
 
@@ -134,20 +131,12 @@ const SETTLE_MS = 120_000;
  */
 export async function settleSource(run: BackupRun): Promise<void> {
   const { remote, cluster, source, signal } = run;
-  const ask = async (host: string, sql: string): Promise<string> => {
-    const { stdout } = await remote.run(host, psql(cluster), {
-      sudo: true,
-      input: sql,
-      signal,
-      name: 'psql',
-    });
-    return stdout.trim();
-  };
-  const now = await ask(source.primary.host, 'CHECKPOINT;\nSELECT pg_current_wal_lsn();\n');
+  const now = await askPrimary(run)('CHECKPOINT;\nSELECT pg_current_wal_lsn();\n');
   if (source.source === source.primary) return;
+  const ask = askOf(remote, source.source.host, cluster, signal);
   const limit = Date.now() + SETTLE_MS;
   const reached = `SELECT pg_last_wal_replay_lsn() >= '${now}'::pg_lsn;\n`;
-  while ((await ask(source.source.host, reached)) !== 't') {
+  while ((await ask(reached)) !== 't') {
     if (Date.now() > limit)
       throw new UserError(
         `${source.source.host} did not come to ${now} within ${SETTLE_MS / 1_000} s; see why it lags, or use source: primary`,
@@ -187,7 +176,7 @@ export async function takeBase(
       ['zstd', '-q', '-3', '-T0', '-c'],
       ...(recipient ? [['age', '-r', recipient]] : []),
     ],
-    hold: { argv: psqlWithin(cluster), say: HOLD_SQL },
+    hold: { argv: psqlArgv(cluster), say: HOLD_SQL },
     partBytes: partBytesFor(source.databaseBytes),
     onUpload: (upload) => run.onUpload?.(key, upload),
     onProgress: (bytes, rate) =>
@@ -224,12 +213,6 @@ export async function takeBase(
 /** The log that the copy needs must not go away before its end; the slot is gone with its session. */
 const HOLD_SQL = `SELECT lsn FROM pg_create_physical_replication_slot('perlstack_backup_' || pg_backend_pid(), true, true);\n`;
 
-/** The program already runs as PostgreSQL's administrator. */
-function psqlWithin(cluster: Cluster): string[] {
-  const argv = psql(cluster);
-  return argv.slice(argv.indexOf('--') + 1);
-}
-
 function copyArgv({ cluster }: BackupRun, id: string, parent: Manifest | null): string[] {
   return [
     `${cluster.layout.programs}/pg_basebackup`,
@@ -255,21 +238,11 @@ export interface Proof {
 
 /** Notes a moment on the primary whose state is known, for a drill to replay to. */
 export async function markProof(run: BackupRun, id: string): Promise<Proof> {
-  const {
-    remote,
-    cluster,
-    source: { primary },
-    signal,
-  } = run;
-  const before = await countRows(remote, cluster, primary.host, signal);
-  const { stdout } = await remote.run(primary.host, psql(cluster), {
-    sudo: true,
-    input: POINT_SQL(id),
-    signal,
-    name: 'psql',
-  });
-  const after = await countRows(remote, cluster, primary.host, signal);
-  return { proof: JSON.parse(stdout.split('\n')[0] ?? '') as Proof['proof'], rows: between(before, after) };
+  const ask = askPrimary(run);
+  const before = await countRows(ask);
+  const point = await ask(POINT_SQL(id));
+  const after = await countRows(ask);
+  return { proof: JSON.parse(point.split('\n')[0] ?? '') as Proof['proof'], rows: between(before, after) };
 }
 
 /**
@@ -315,19 +288,14 @@ export interface Verified {
 
 /** Looks into the bucket for all that recovery within the window needs. */
 export async function verifyLog(run: BackupRun, rules: RetentionRules): Promise<Verified> {
-  const {
-    storage,
-    remote,
-    cluster,
-    source: { primary },
-  } = run;
-  const catalogue = await readCatalogue(storage, clusterKeys(run));
+  const { primary } = run.source;
+  const catalogue = await readCatalogue(run.storage, clusterKeys(run));
   const { window } = planRetention(catalogue.backups.map(keptOf), rules, new Date());
   const from =
     catalogue.backups.find(({ manifest }) => manifest.id === window?.id) ?? catalogue.backups[0] ?? null;
   const last = catalogue.backups.at(-1);
   if (!from || !last) return { catalogue, from: null, coverage: null, newest: null };
-  const histories = historiesFrom(await readHistories(remote, cluster, primary, run.signal));
+  const histories = await readHistories(run);
   const [coverage, newest] = [from, last].map((one) =>
     coverageOf(one, catalogue, histories, lastArchived(primary)),
   );
@@ -337,29 +305,20 @@ export async function verifyLog(run: BackupRun, rules: RetentionRules): Promise<
 const lastArchived = ({ archived }: MemberSeen): string | undefined =>
   /^[0-9A-F]{24}$/.exec(archived.last ?? '')?.[0];
 
-/** From the primary, because those in the bucket may be encrypted. */
-async function readHistories(
-  remote: Remote,
-  cluster: Cluster,
-  { host, timeline }: MemberSeen,
-  signal: AbortSignal,
-): Promise<Map<number, string>> {
+/**
+ * By timeline, the switches that lead to it; from the primary, because those in the bucket may be encrypted. The history
+ * of the newest timeline tells those of all before it.
+ */
+async function readHistories(run: BackupRun): Promise<Map<number, readonly Switch[]>> {
+  const { timeline } = run.source.primary;
   if (timeline === 1) return new Map();
-  const file = `pg_wal/${timeline.toString(16).toUpperCase().padStart(8, '0')}.history`;
-  const sql = `SELECT coalesce(pg_read_file('${file}', 0, 1048576, true), '');\n`;
-  const { stdout } = await remote.run(host, psql(cluster), { sudo: true, input: sql, signal, name: 'psql' });
-  const text = stdout.trim();
-  // The history of the newest timeline tells those of all before it.
-  const switches = parseHistory(text);
+  const file = `pg_wal/${historyName(timeline)}`;
+  const switches = parseHistory(
+    await askPrimary(run)(`SELECT coalesce(pg_read_file('${file}', 0, 1048576, true), '');\n`),
+  );
   return new Map([
-    [timeline, text],
-    ...switches.slice(1).map(({ timeline: one }, at): [number, string] => [
-      one,
-      switches
-        .slice(0, at + 1)
-        .map((each) => `${each.timeline}\t${each.lsn}`)
-        .join('\n'),
-    ]),
+    [timeline, switches],
+    ...switches.slice(1).map(({ timeline: one }, at): [number, Switch[]] => [one, switches.slice(0, at + 1)]),
   ]);
 }
 

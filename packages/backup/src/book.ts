@@ -1,7 +1,8 @@
 import { LONGEST_SIGNED_S, type Presigner, type Storage } from '@perlstack/object-storage';
+import { segmentAt, segmentOf } from '@perlstack/postgres';
 import type { ClusterKeys } from './keys.js';
 import type { MemberSeen } from './members.js';
-import { historyName, segmentName, segmentNumber, segmentWith } from './wal.js';
+import { historyName, segmentName } from './wal.js';
 
 /** What the tickets of a book are for. */
 export interface BookPlan {
@@ -32,7 +33,7 @@ export const ticketsFor = (perDay: number): number =>
  * when a replica is promoted, and the histories that come with promotions.
  */
 export function namesFor({ timeline, lsn, segmentBytes, waiting, perDay }: BookPlan): string[] {
-  const now = segmentWith(lsn, segmentBytes);
+  const now = segmentAt(lsn, segmentBytes);
   const first = now - BigInt(Math.min(waiting + 8, Number(now)));
   const count = ticketsFor(perDay);
   const numbers = Array.from({ length: count }, (_, at) => first + BigInt(at));
@@ -105,7 +106,7 @@ export const FEW_HOURS = 48;
 export function ticketHoursLeft(member: MemberSeen, perDay: number, now: Date): number | null {
   const { book, lsn, segmentBytes } = member;
   if (!book) return null;
-  const left = Number(segmentNumber(book.last, segmentBytes) - segmentWith(lsn, segmentBytes));
+  const left = Number(segmentOf(book.last, segmentBytes) - segmentAt(lsn, segmentBytes));
   const byTime = (Date.parse(book.until) - +now) / 3_600_000;
   return Math.max(0, Math.min(byTime, perDay > 0 ? (left * 24) / perDay : byTime));
 }

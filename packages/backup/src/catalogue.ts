@@ -1,9 +1,8 @@
 import type { ObjectSeen, Storage } from '@perlstack/object-storage';
-import type { ClusterKeys } from './keys.js';
-import { walNameOf } from './keys.js';
+import { type ClusterKeys, walNameOf } from './keys.js';
 import { type Manifest, readManifest } from './manifest.js';
 import type { Kept } from './retention.js';
-import { coverage, type Coverage, parseHistory, type Switch, timelineOf } from './wal.js';
+import { coverage, type Coverage, type Switch, timelineOf } from './wal.js';
 
 /** A base backup as the bucket has it. */
 export interface Backup {
@@ -11,11 +10,19 @@ export interface Backup {
   readonly bytes: number;
 }
 
+export interface Broken {
+  readonly id: string;
+  readonly why: string;
+  /** It has no manifest: whoever made it did not come to the end. */
+  readonly unfinished: boolean;
+  readonly keys: readonly string[];
+}
+
 export interface Catalogue {
   /** Oldest first. */
   readonly backups: readonly Backup[];
-  /** Folders of backups that never came to their end, or whose parts are not what their manifest says; with why. */
-  readonly broken: readonly { readonly id: string; readonly why: string; readonly keys: readonly string[] }[];
+  /** Folders of backups that never came to their end, or whose parts are not what their manifest says. */
+  readonly broken: readonly Broken[];
   /** Segments and histories. */
   readonly wal: ReadonlyMap<string, ObjectSeen>;
 }
@@ -43,9 +50,12 @@ export async function readCatalogue(storage: Storage, keys: ClusterKeys): Promis
 }
 
 async function readFolder(storage: Storage, keys: ClusterKeys, id: string, objects: readonly ObjectSeen[]) {
-  const broken = (why: string) => ({ id, why, keys: objects.map(({ key }) => key) });
+  const broken = (why: string, unfinished = false): Broken => ({
+    ...{ id, why, unfinished },
+    keys: objects.map(({ key }) => key),
+  });
   const stored = await storage.get(keys.manifest(id));
-  if (!stored) return broken('it has no manifest: it never came to its end');
+  if (!stored) return broken('it has no manifest: it never came to its end', true);
   const manifest = readManifest(stored.content.toString());
   if ('fault' in manifest) return broken(`its manifest cannot be read: ${manifest.fault}`);
   const data = objects.find(({ key }) => key === manifest.object.key);
@@ -58,21 +68,12 @@ async function readFolder(storage: Storage, keys: ClusterKeys, id: string, objec
 export const keptOf = ({ manifest, bytes }: Backup): Kept => ({
   id: manifest.id,
   finishedAt: new Date(manifest.finishedAt),
-  kind: manifest.kind,
   parent: manifest.parent,
   timeline: manifest.wal.timeline,
   startLsn: manifest.wal.startLsn,
   segmentBytes: manifest.wal.segmentBytes,
   bytes,
 });
-
-/**
- * What each history in the bucket says. Where they are encrypted, nobody without the identity can read them; then only
- * what is known of the running cluster tells the way.
- */
-export function historiesFrom(texts: ReadonlyMap<number, string>): Map<number, Switch[]> {
-  return new Map([...texts].map(([timeline, text]) => [timeline, parseHistory(text)]));
-}
 
 /**
  * How far recovery can go from a backup, and what of the log is missing on the way. Up to its end a backup has the log

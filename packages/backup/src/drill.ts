@@ -1,8 +1,9 @@
-import { asPostgres, psql } from '@perlstack/postgres';
+import { type PostgresLine, printPostgresql } from '@perlstack/configs';
+import { asPostgres } from '@perlstack/postgres';
+import { askOf } from './ask.js';
 import type { Backup, Catalogue } from './catalogue.js';
 import {
   assertReadable,
-  confLine,
   layLog,
   type Place,
   recoverySettings,
@@ -11,7 +12,7 @@ import {
   type RestoreRun,
   type Target,
 } from './restore.js';
-import { COUNT_SQL, compareRows, DATABASES_SQL } from './rows.js';
+import { compareRows, countRows } from './rows.js';
 
 /** A statement that must give exactly `t`. */
 export interface Assertion {
@@ -133,7 +134,6 @@ until [ "$(as "$programs/psql" -XAtq -h "$scratch" -p "$port" -d postgres -c 'SE
   [ $((seconds -= 1)) -gt 0 ] || { echo "recovery did not come to its end in time" >&2; exit 1; }
   sleep 1
 done
-grep -Eo 'last completed transaction was at log time .*' "$scratch/log" | tail -n 1 || :
 `;
 
 async function recover(
@@ -144,7 +144,7 @@ async function recover(
   options: DrillOptions,
 ): Promise<void> {
   const command = await layLog(run, place, catalogue, backup, options.target);
-  const settings: [string, string][] = [
+  const settings: PostgresLine[] = [
     ...recoverySettings(command, options.target),
     ['data_directory', place.data],
     ['hba_file', `${place.scratch}/pg_hba.conf`],
@@ -167,7 +167,7 @@ async function recover(
   const args = [run.cluster.layout.programs, place.data, place.scratch, String(PORT), seconds];
   await run.remote.script(place.host, RECOVER_SCRIPT, args, {
     ...{ sudo: true, signal: run.signal, name: 'recovery', timeoutMs: options.timeoutMs + 60_000 },
-    input: `${settings.map(confLine).join('\n')}\n`,
+    input: printPostgresql('Of a drill', settings),
   });
 }
 
@@ -179,13 +179,7 @@ async function check(
 ): Promise<Pick<DrillReport, 'tables' | 'assertions' | 'lastCommit' | 'faults'>> {
   const { remote, cluster, signal } = run;
   const faults: string[] = [];
-  const ask = async (sql: string, database = 'postgres'): Promise<string> => {
-    const argv = psql(cluster, database).map((word, at, all) =>
-      all[at - 1] === '-h' ? place.scratch : all[at - 1] === '-p' ? String(PORT) : word,
-    );
-    const { stdout } = await remote.run(place.host, argv, { sudo: true, input: sql, signal, name: 'psql' });
-    return stdout.trim();
-  };
+  const ask = askOf(remote, place.host, { ...cluster, port: PORT, socket: place.scratch }, signal);
   const amcheck = [
     `${cluster.layout.programs}/pg_amcheck`,
     ...['-h', place.scratch, '-p', String(PORT), '--all', '--install-missing', '--heapallindexed'],
@@ -195,9 +189,7 @@ async function check(
   });
   if (checked.code !== 0)
     faults.push(`pg_amcheck: ${(checked.stdout || checked.stderr).trim().split('\n').slice(0, 2).join(' ')}`);
-  const counts: Record<string, Record<string, number>> = {};
-  for (const database of JSON.parse(await ask(DATABASES_SQL)) as string[])
-    counts[database] = JSON.parse(await ask(COUNT_SQL, database)) as Record<string, number>;
+  const counts = await countRows(ask);
   if (options.compareRows) faults.push(...compareRows(backup.manifest.rows, counts));
   for (const { database, sql } of options.assertions) {
     const answer = await ask(`${sql}\n;\n`, database).catch((error: unknown) => String(error));

@@ -1,3 +1,5 @@
+import { HOST_PROGRAM } from './host-program.js';
+
 /**
  * Runs on the host: feeds an object of the bucket to a chain of programs, such as age, zstd and tar. A transfer that
  * breaks off goes on where it was, by a new request for the rest; what comes is counted and hashed on its way, and a
@@ -6,32 +8,9 @@
  * Input: a line of JSON (`FetchSpec`); its secrets, the URL and the identity, stand in no argument and no file.
  * Output: lines of JSON, `{"at": BYTES}`, `{"says": [PROGRAM, LINE]}`, `{"done": {"size", "sha256"}}`.
  */
-export const FETCH_PROGRAM = String.raw`use strict;
-use warnings;
-use Digest::SHA;
-use IO::Handle;
-use IO::Select;
-use JSON::PP;
-use POSIX qw(dup2);
-use Time::HiRes qw(time sleep);
-
-my $json = JSON::PP->new->canonical;
-$| = 1;
-umask 0077;
-$SIG{PIPE} = 'IGNORE';
-my @started;
-my $leader = $$;
-$SIG{$_} = sub { exit 143 } for qw(TERM INT HUP);
-END {
-    if ($leader == $$) {
-        my $code = $?;
-        kill 'TERM', @started if @started;
-        $? = $code;
-    }
-}
-sub fail { print STDERR "$_[0]\n"; exit 1 }
-sub report { print $json->encode($_[0]), "\n" or exit 1 }
-
+export const FETCH_PROGRAM =
+  HOST_PROGRAM +
+  String.raw`
 my $spec = $json->decode(scalar <STDIN> // fail('no input'));
 
 # Programs that read a secret find it at /dev/fd/4, which is a pipe.
@@ -71,7 +50,6 @@ my ($feed, %program);
         $in = $next;
     }
 }
-fcntl $feed, 2, 1;
 
 my ($size, $told, $lost, $fed) = (0, 0, 0, 1);
 my $sha = Digest::SHA->new(256);
@@ -86,16 +64,14 @@ while ($fed && $size < $spec->{size}) {
 close $feed;
 my @faults;
 for my $pid (sort { $program{$a}{order} <=> $program{$b}{order} } keys %program) {
-    my ($err, $last) = ($program{$pid}{err}, undef);
+    my $err = $program{$pid}{err};
     while (my $line = <$err>) {
         chomp $line;
-        report({ says => [$program{$pid}{name}, $line] });
-        # age ends with an address where to complain, after the reason.
-        $last = $line if $line =~ /\S/ && $line !~ m{age/report};
+        says($program{$pid}, $line);
     }
     waitpid $pid, 0;
-    my $code = $? >> 8 || $? & 127;
-    push @faults, "$program{$pid}{name} failed with code $code: " . ($last // 'it said nothing') if $code;
+    my $fault = fault_of($program{$pid}, $?);
+    push @faults, $fault if defined $fault;
 }
 my $seen = $sha->hexdigest;
 fail("the object is not what was stored: SHA-256 $seen, and its manifest says $spec->{sha256}; " . join('; ', @faults))

@@ -1,5 +1,6 @@
 export * from './backup.js';
 export * from './book.js';
+export { openBucket } from './bucket.js';
 export * from './catalogue.js';
 export * from './cluster.js';
 export * from './drill.js';

@@ -5,7 +5,6 @@ export interface Keys {
   /** `shop/postgresql/`: below it a folder a cluster, by its system identifier. */
   readonly clusters: string;
   readonly lease: string;
-  readonly probe: string;
   /** What drills found, a file each. */
   readonly drills: string;
   readonly cluster: (systemId: string) => ClusterKeys;
@@ -27,7 +26,6 @@ export function keysOf(stack: string): Keys {
   return {
     clusters,
     lease: `${stack}/lease.json`,
-    probe: `${stack}/probe/`,
     drills: `${stack}/drills/`,
     cluster: (systemId) => {
       const root = `${clusters}${systemId}/`;

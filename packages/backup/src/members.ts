@@ -23,7 +23,6 @@ export interface MemberSeen {
     readonly last: string | null;
     readonly at: string | null;
     readonly failed: string | null;
-    readonly failedAt: string | null;
   };
   /** Segments that wait to be archived. */
   readonly waiting: number;
@@ -33,7 +32,6 @@ export interface MemberSeen {
   readonly book: { readonly until: string; readonly last: string } | null;
   /** Of the file system with the data. */
   readonly diskBytes: number;
-  readonly freeBytes: number;
 }
 
 export interface MemberSilent {
@@ -54,8 +52,8 @@ const SQL = `SELECT json_build_object(
   'databaseBytes', (SELECT sum(pg_database_size(oid)) FROM pg_database),
   'archiveMode', current_setting('archive_mode'),
   'archiveCommand', current_setting('archive_command'),
-  'archived', (SELECT json_build_object('last', last_archived_wal, 'at', last_archived_time, 'failed', last_failed_wal,
-    'failedAt', last_failed_time) FROM pg_stat_archiver),
+  'archived', (SELECT json_build_object('last', last_archived_wal, 'at', last_archived_time, 'failed', last_failed_wal)
+    FROM pg_stat_archiver),
   'waiting', (SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'));
 `.replaceAll(/\n\s*/g, ' ');
 
@@ -65,7 +63,7 @@ set -eu
 data=$1 dropped=$2 book=$3
 shift 3
 "$@"
-df -B1 --output=size,avail -- "$data" | tail -n 1
+df -B1 --output=size -- "$data" | tail -n 1
 if [ -e "$book" ]; then
   echo "$(sed -n -e 's/^until //p' -e '/^$/q' "$book") $(tail -n 1 -- "$book" | cut -c 1-24)"
 else
@@ -97,13 +95,9 @@ async function readMember(
     });
     const [json = '', disk = '', tickets = '', ...dropped] = stdout.trim().split('\n');
     const [until = '', last = ''] = tickets.split(' ');
-    const [size = '0', free = '0'] = disk.trim().split(/\s+/);
-    const seen = JSON.parse(json) as Omit<
-      MemberSeen,
-      'host' | 'diskBytes' | 'freeBytes' | 'dropped' | 'book'
-    >;
+    const seen = JSON.parse(json) as Omit<MemberSeen, 'host' | 'diskBytes' | 'dropped' | 'book'>;
     const book = last === '' ? null : { until, last };
-    return { ...seen, host, dropped, book, diskBytes: Number(size), freeBytes: Number(free) };
+    return { ...seen, host, dropped, book, diskBytes: Number(disk) };
   } catch (error) {
     if (!(error instanceof RemoteError || error instanceof ConnectError)) throw error;
     return { host, fault: messageOf(error) };

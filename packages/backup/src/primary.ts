@@ -1,10 +1,10 @@
+import { printPostgresql } from '@perlstack/configs';
 import type { Storage } from '@perlstack/object-storage';
 import { UserError } from '@perlstack/stack';
 import type { Backup, Catalogue } from './catalogue.js';
 import { keysOf } from './keys.js';
 import {
   assertReadable,
-  confLine,
   layLog,
   type Place,
   recoverySettings,
@@ -19,13 +19,16 @@ import {
  * @throws UserError when there is none
  */
 export async function newestCluster(storage: Storage, stack: string): Promise<string> {
-  const { clusters } = keysOf(stack);
-  const manifests = (await storage.list(clusters)).filter(({ key }) => key.endsWith('/manifest.json'));
+  const { clusters, cluster } = keysOf(stack);
+  const ids = (await storage.folders(clusters)).map((folder) => folder.slice(clusters.length, -1));
+  // The log of each is beside its backups, and may be long.
+  const found = await Promise.all(
+    ids.map(async (id) => (await storage.list(cluster(id).bases)).map((object) => ({ id, ...object }))),
+  );
+  const manifests = found.flat().filter(({ key }) => key.endsWith('/manifest.json'));
   const [newest] = manifests.sort((one, other) => +other.modified - +one.modified);
-  const systemId = newest?.key.slice(clusters.length).split('/')[0];
-  if (systemId === undefined)
-    throw new UserError(`The bucket ${storage.bucket} has no whole backup of ${stack}`);
-  return systemId;
+  if (!newest) throw new UserError(`The bucket ${storage.bucket} has no whole backup of ${stack}`);
+  return newest.id;
 }
 
 export interface PrimaryOptions {
@@ -103,6 +106,6 @@ export async function restorePrimary(
   ];
   await remote.script(host, START_SCRIPT, args, {
     ...{ ...options, name: 'recovery', timeoutMs: timeoutMs + 60_000 },
-    input: `${recoverySettings(command, target).map(confLine).join('\n')}\n`,
+    input: printPostgresql('Until recovery is over', recoverySettings(command, target)),
   });
 }

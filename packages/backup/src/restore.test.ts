@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
+import { printPostgresql } from '@perlstack/configs';
 import { readManifest } from './manifest.js';
-import { assertReadable, chooseBackup, confLine, recoverySettings } from './restore.js';
+import { assertReadable, chooseBackup, recoverySettings } from './restore.js';
 import { exampleManifest } from './testing.js';
 
 const backups = ['20261125T020000Z', '20261126T020000Z'].map((id, at) => ({
@@ -63,7 +64,11 @@ describe('assertReadable', () => {
 
 describe('recoverySettings', () => {
   it('quotes what PostgreSQL would take for the end of a value', () => {
-    const lines = recoverySettings('perl /run/it\'s "%f"', { kind: 'time', at: new Date(0) }).map(confLine);
+    const text = printPostgresql(
+      'x',
+      recoverySettings('perl /run/it\'s "%f"', { kind: 'time', at: new Date(0) }),
+    );
+    const lines = text.split('\n');
     expect(lines).toContain("restore_command = 'perl /run/it''s \"%f\"'");
     expect(lines).toContain("recovery_target_time = '1970-01-01T00:00:00.000+00'");
   });

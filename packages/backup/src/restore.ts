@@ -1,5 +1,5 @@
 import type { Storage } from '@perlstack/object-storage';
-import { asPostgres } from '@perlstack/postgres';
+import { asPostgres, parseLsn, segmentAt } from '@perlstack/postgres';
 import { commandLine, type Remote, RemoteError } from '@perlstack/remote';
 import { messageOf, UserError } from '@perlstack/stack';
 import type { Backup, Catalogue } from './catalogue.js';
@@ -8,7 +8,7 @@ import { fetchTo, SECRET_FILE } from './fetch.js';
 import { chainOf, combine } from './incremental.js';
 import type { Manifest } from './manifest.js';
 import { RESTORE_WAL_PROGRAM } from './restore-wal-program.js';
-import { segmentName, segmentWith } from './wal.js';
+import { segmentName } from './wal.js';
 
 /** Where recovery is to end. */
 export type Target =
@@ -64,22 +64,12 @@ export function chooseBackup(backups: readonly Backup[], id: string | null, targ
 function isBefore({ manifest }: Backup, target: Target): boolean {
   if (target.kind === 'time')
     return Date.parse(manifest.finishedAt) <= +target.at || proofBefore(manifest.proof, +target.at);
-  if (target.kind === 'lsn') return compareLsn(manifest.wal.stopLsn, target.lsn) <= 0;
+  if (target.kind === 'lsn') return parseLsn(manifest.wal.stopLsn) <= parseLsn(target.lsn);
   return true;
 }
 
 const proofBefore = (proof: Backup['manifest']['proof'], at: number): boolean =>
   proof !== null && Date.parse(proof.at) <= at;
-
-function compareLsn(one: string, other: string): number {
-  const [a, b] = [one, other].map((lsn) =>
-    lsn
-      .split('/')
-      .map((word) => word.padStart(8, '0'))
-      .join('/'),
-  );
-  return (a ?? '').localeCompare(b ?? '');
-}
 
 /** Arguments: data directory, scratch folder, bytes that are needed. Exits with 66 when there is something, 67 without room. */
 const PREPARE_SCRIPT = `
@@ -167,7 +157,7 @@ export async function layLog(
   await put('urls', `${lines.join('\n')}\n`);
   await put('restore-wal', RESTORE_WAL_PROGRAM);
   const { timeline, stopLsn, segmentBytes } = manifest.wal;
-  const end = segmentName(timeline, segmentWith(stopLsn, segmentBytes), segmentBytes);
+  const end = segmentName(timeline, segmentAt(stopLsn, segmentBytes), segmentBytes);
   if (target.kind === 'latest') await put('to-the-end', `${end.slice(8)}\n`);
   const encrypted = [...catalogue.wal.values()].some(({ key }) => key.endsWith('.age'));
   if (encrypted && identity !== null) await put('identity', `${identity}\n`);
@@ -196,10 +186,6 @@ function targetSettings(target: Target): [string, string][] {
       return [['recovery_target_lsn', target.lsn]];
   }
 }
-
-/** A setting's value as postgresql.conf has it. */
-export const confLine = ([name, value]: readonly [string, string]): string =>
-  `${name} = '${value.replaceAll("'", "''")}'`;
 
 /** Ends and removes what a restore made. Arguments: data directory, scratch folder, programs. */
 const REMOVE_SCRIPT = `

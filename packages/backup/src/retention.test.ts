@@ -5,7 +5,7 @@ const RULES: RetentionRules = { daily: 7, weekly: 4, monthly: 6, pitrMs: 7 * 86_
 const NOW = new Date('2026-11-27T03:00:00Z');
 
 const backup = (id: string, finishedAt: string, more: Partial<Kept> = {}): Kept => ({
-  ...{ id, finishedAt: new Date(finishedAt), kind: 'full', parent: null, timeline: 1, bytes: 100 },
+  ...{ id, finishedAt: new Date(finishedAt), parent: null, timeline: 1, bytes: 100 },
   ...{ startLsn: '0/5000028', segmentBytes: 16_777_216 },
   ...more,
 });
@@ -43,8 +43,8 @@ describe('planRetention', () => {
   it('never removes what a kept backup builds on', () => {
     const chain = [
       backup('full', '2026-09-01T02:00:00Z'),
-      backup('one', '2026-09-02T02:00:00Z', { kind: 'incremental', parent: 'full' }),
-      backup('two', '2026-09-30T02:00:00Z', { kind: 'incremental', parent: 'one' }),
+      backup('one', '2026-09-02T02:00:00Z', { parent: 'full' }),
+      backup('two', '2026-09-30T02:00:00Z', { parent: 'one' }),
       backup('new', '2026-11-27T02:00:00Z'),
     ];
     const { verdicts, window } = planRetention(chain, { ...RULES, weekly: 0, daily: 0, minimum: 1 }, NOW);

@@ -1,10 +1,10 @@
-import { SEGMENT_NAME, segmentNumber, segmentWith, timelineOf } from './wal.js';
+import { segmentAt, segmentOf } from '@perlstack/postgres';
+import { SEGMENT_NAME, timelineOf } from './wal.js';
 
 /** A base backup as retention looks at it. */
 export interface Kept {
   readonly id: string;
   readonly finishedAt: Date;
-  readonly kind: 'full' | 'incremental';
   readonly parent: string | null;
   readonly timeline: number;
   readonly startLsn: string;
@@ -118,9 +118,9 @@ const weekOf = (date: Date): string => String(Math.floor((+date / DAY_MS + 3) / 
 export function expiredSegments(names: readonly string[], window: Kept | null): string[] {
   if (!window) return [];
   const { timeline, startLsn, segmentBytes } = window;
-  const first = segmentWith(startLsn, segmentBytes);
+  const first = segmentAt(startLsn, segmentBytes);
   return names.filter(
     (name) =>
-      SEGMENT_NAME.test(name) && timelineOf(name) <= timeline && segmentNumber(name, segmentBytes) < first,
+      SEGMENT_NAME.test(name) && timelineOf(name) <= timeline && segmentOf(name, segmentBytes) < first,
   );
 }

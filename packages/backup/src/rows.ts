@@ -1,38 +1,27 @@
-import { psql } from '@perlstack/postgres';
-import type { Remote } from '@perlstack/remote';
-import type { Cluster } from './cluster.js';
+import type { Ask } from './ask.js';
 import type { Manifest } from './manifest.js';
 
 export type Rows = Manifest['rows'];
-type Counts = Readonly<Record<string, Readonly<Record<string, number>>>>;
+export type Counts = Readonly<Record<string, Readonly<Record<string, number>>>>;
 
 /** Rows of tables above this size are not counted: that would read all of it. */
 const LARGEST_BYTES = 1024 ** 3;
 
 /** All tables of users of a database, counted in one snapshot, as JSON. `query_to_xml` is how SQL runs SQL. */
-export const COUNT_SQL = `SELECT coalesce(json_object_agg(format('%s.%s', nspname, relname),
+const COUNT_SQL = `SELECT coalesce(json_object_agg(format('%s.%s', nspname, relname),
   (xpath('/row/c/text()', query_to_xml(format('SELECT count(*) AS c FROM ONLY %I.%I', nspname, relname), false, true, '')))[1]::text::bigint), '{}')
   FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace
   WHERE relkind = 'r' AND relpersistence = 'p' AND nspname NOT IN ('pg_catalog', 'information_schema')
     AND pg_table_size(pg_class.oid) <= ${LARGEST_BYTES};
 `.replaceAll(/\n\s*/g, ' ');
 
-export const DATABASES_SQL = `SELECT coalesce(json_agg(datname ORDER BY datname), '[]') FROM pg_database WHERE datallowconn AND NOT datistemplate;\n`;
+const DATABASES_SQL = `SELECT coalesce(json_agg(datname ORDER BY datname), '[]') FROM pg_database WHERE datallowconn AND NOT datistemplate;\n`;
 
-/** Counts the rows of every table on a host, database by database. */
-export async function countRows(
-  remote: Remote,
-  cluster: Cluster,
-  host: string,
-  signal: AbortSignal,
-): Promise<Counts> {
-  const ask = async (sql: string, database?: string): Promise<unknown> => {
-    const options = { sudo: true, input: sql, signal, name: 'psql' };
-    return JSON.parse((await remote.run(host, psql(cluster, database), options)).stdout);
-  };
+/** Counts the rows of every table of a server, database by database. */
+export async function countRows(ask: Ask): Promise<Counts> {
   const counts: Record<string, Record<string, number>> = {};
-  for (const database of (await ask(DATABASES_SQL)) as string[])
-    counts[database] = (await ask(COUNT_SQL, database)) as Record<string, number>;
+  for (const database of JSON.parse(await ask(DATABASES_SQL)) as string[])
+    counts[database] = JSON.parse(await ask(COUNT_SQL, database)) as Record<string, number>;
   return counts;
 }
 

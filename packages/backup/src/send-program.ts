@@ -1,3 +1,5 @@
+import { HOST_PROGRAM } from './host-program.js';
+
 /**
  * Runs on the host: cuts what a chain of programs writes into parts and sends several at once to the bucket, by URLs
  * that it is given on its standard input and that each take one part. Nothing of it stays: a part waits in a file
@@ -7,33 +9,9 @@
  * Input: a line of JSON (`SendSpec`), then a line `{"part", "url"}` for each `{"want"}`.
  * Output: lines of JSON, `{"want": N}`, `{"sent": …}`, `{"at": BYTES}`, `{"says": [PROGRAM, LINE]}`, `{"done": …}`.
  */
-export const SEND_PROGRAM = String.raw`use strict;
-use warnings;
-use Digest::MD5;
-use Digest::SHA;
-use IO::Handle;
-use IO::Select;
-use JSON::PP;
-use POSIX qw(dup2 WNOHANG);
-use Time::HiRes qw(time sleep);
-
-my $json = JSON::PP->new->canonical;
-$| = 1;
-umask 0077;
-$SIG{PIPE} = 'IGNORE';
-my @started;
-my $leader = $$;
-$SIG{$_} = sub { exit 143 } for qw(TERM INT HUP);
-END {
-    if ($leader == $$) {
-        my $code = $?;
-        kill 'TERM', @started if @started;
-        $? = $code;
-    }
-}
-sub fail { print STDERR "$_[0]\n"; exit 1 }
-sub report { print $json->encode($_[0]), "\n" or exit 1 }
-
+export const SEND_PROGRAM =
+  HOST_PROGRAM +
+  String.raw`
 # Lines of a handle that select watches, so without Perl's own buffer.
 my %rest;
 sub lines_of {
@@ -125,27 +103,21 @@ while ($reading || %ready || %sending) {
 }
 for my $pid (sort { $a <=> $b } keys %program) {
     waitpid $pid, 0;
-    my $code = $? >> 8 || $? & 127;
-    while (my $lines = lines_of($program{$pid}{err})) { says($pid, $_) for @$lines }
-    fail("$program{$pid}{name} failed with code $code: " . ($program{$pid}{last} // 'it said nothing')) if $code;
+    my $status = $?;
+    while (my $lines = lines_of($program{$pid}{err})) { says($program{$pid}, $_) for @$lines }
+    my $fault = fault_of($program{$pid}, $status);
+    fail($fault) if defined $fault;
 }
 report({ done => { size => $size, parts => $parts, sha256 => $sha->hexdigest } });
 close $hold_input if $hold_input;
 exit 0;
-
-sub says {
-    my ($pid, $line) = @_;
-    # age ends with an address where to complain, after the reason.
-    $program{$pid}{last} = $line if $line =~ /\S/ && $line !~ m{age/report};
-    report({ says => [$program{$pid}{name}, $line] });
-}
 
 sub take_words {
     my ($handle) = @_;
     my ($pid) = grep { $program{$_}{err} == $handle } keys %program;
     my $lines = lines_of($handle);
     return $watched->remove($handle) if !$lines;
-    says($pid, $_) for @$lines;
+    says($program{$pid}, $_) for @$lines;
 }
 
 sub take_data {

@@ -1,9 +1,9 @@
-import type { Manifest } from './manifest.js';
+import { type Manifest, timeOfId } from './manifest.js';
 import type { MemberSeen } from './members.js';
 
 /** A manifest as the tests want it. */
 export function exampleManifest(id: string, more: Partial<Manifest> = {}): Manifest {
-  const at = `${id.slice(0, 4)}-${id.slice(4, 6)}-${id.slice(6, 8)}T${id.slice(9, 11)}:${id.slice(11, 13)}:${id.slice(13, 15)}.000Z`;
+  const at = timeOfId(id).toISOString();
   return {
     ...{ format: 1, id, stack: 'shop', kind: 'full', parent: null, proof: null, rows: {}, run: null },
     source: { host: 'database-2', role: 'replica', lagBytes: 0 },
@@ -30,8 +30,8 @@ export function exampleMember(host: string, more: Partial<MemberSeen> = {}): Mem
       streaming: true,
     },
     ...{ segmentBytes: 16_777_216, databaseBytes: 1, archiveMode: 'on', waiting: 0, dropped: [], book: null },
-    ...{ archiveCommand: '/usr/local/lib/perlstack/archive-wal "%p" "%f"', diskBytes: 1, freeBytes: 1 },
-    archived: { last: null, at: null, failed: null, failedAt: null },
+    ...{ archiveCommand: '/usr/local/lib/perlstack/archive-wal "%p" "%f"', diskBytes: 1 },
+    archived: { last: null, at: null, failed: null },
     ...more,
   };
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { coverage, type CoverageInput, parseHistory, segmentName, segmentNumber } from './wal.js';
+import { segmentOf } from '@perlstack/postgres';
+import { coverage, type CoverageInput, parseHistory, segmentName } from './wal.js';
 
 const MIB16 = 16_777_216;
 const one = (segment: number): string => segmentName(1, BigInt(segment), MIB16);
@@ -12,7 +13,7 @@ describe('names of segments', () => {
     [17, 5n, 1_073_741_824, '000000110000000100000001'],
   ])('timeline %i, segment %s of %i bytes is %s', (timeline, segment, bytes, name) => {
     expect(segmentName(timeline, segment, bytes)).toBe(name);
-    expect(segmentNumber(name, bytes)).toBe(segment);
+    expect(segmentOf(name, bytes)).toBe(segment);
   });
 });
 

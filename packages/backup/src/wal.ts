@@ -1,4 +1,4 @@
-import { parseLsn } from '@perlstack/postgres';
+import { segmentAt, segmentOf } from '@perlstack/postgres';
 
 /** Files of the write-ahead log as the bucket and PostgreSQL name them. */
 export const SEGMENT_NAME = /^[0-9A-F]{24}$/;
@@ -16,15 +16,6 @@ export function segmentName(timeline: number, segment: bigint, segmentBytes: num
 }
 
 export const timelineOf = (name: string): number => Number.parseInt(name.slice(0, 8), 16);
-
-/** Number of a segment, timelines apart. */
-export function segmentNumber(name: string, segmentBytes: number): bigint {
-  return BigInt(`0x${name.slice(8, 16)}`) * perLog(segmentBytes) + BigInt(`0x${name.slice(16, 24)}`);
-}
-
-/** Number of the segment that holds a position. */
-export const segmentWith = (lsn: string, segmentBytes: number): bigint =>
-  parseLsn(lsn) / BigInt(segmentBytes);
 
 export const historyName = (timeline: number): string => `${hex(timeline)}.history`;
 
@@ -81,12 +72,12 @@ function wayOf({ start, segmentBytes, names, histories, upTo }: CoverageInput): 
   const switches = (histories.get(goal) ?? []).filter(({ timeline }) => timeline >= start.timeline);
   const numbers = [...names]
     .filter((name) => SEGMENT_NAME.test(name) && timelineOf(name) === goal)
-    .map((name) => segmentNumber(name, segmentBytes));
-  const end = upTo === undefined ? maximum(numbers) : segmentNumber(upTo, segmentBytes);
+    .map((name) => segmentOf(name, segmentBytes));
+  const end = upTo === undefined ? maximum(numbers) : segmentOf(upTo, segmentBytes);
   const way: string[] = [];
-  let at = segmentWith(start.lsn, segmentBytes);
+  let at = segmentAt(start.lsn, segmentBytes);
   for (const { timeline, lsn } of switches) {
-    for (const left = segmentWith(lsn, segmentBytes); at < left; at++)
+    for (const left = segmentAt(lsn, segmentBytes); at < left; at++)
       way.push(segmentName(timeline, at, segmentBytes));
   }
   for (; end !== null && at <= end; at++) way.push(segmentName(goal, at, segmentBytes));

@@ -5,6 +5,7 @@ export { upstreamServers, type UpstreamServer, withDown, withoutDown } from './n
 export { ARCHIVE, ARCHIVE_PACKAGES } from './postgres/archive.js';
 export { takesRestart } from './postgres/contexts.js';
 export { type PostgresLayout, postgresLayout, SOCKET_FOLDER } from './postgres/names.js';
+export { type PostgresLine, printPostgresql } from './print/postgresql.js';
 export { REDIS, SENTINEL, type ServerLayout } from './redis/layout.js';
 export { render, type RenderOptions } from './render.js';
 export * from './secrets.js';

@@ -70,6 +70,8 @@ export interface Storage {
   head(key: string): Promise<ObjectSeen | null>;
   /** All of it, sorted by key. */
   list(prefix: string): Promise<ObjectSeen[]>;
+  /** The folders right in a folder, `shop/postgresql/7/`, without a look into them. */
+  folders(prefix: string): Promise<string[]>;
   remove(keys: readonly string[]): Promise<void>;
   presigner(expiresInS: number, now?: Date): Presigner;
   createUpload(key: string): Promise<Upload>;
@@ -211,6 +213,14 @@ function storageWith(spec: StorageSpec, client: S3Client): Storage {
               modified: LastModified ?? new Date(0),
             });
         }
+        return all;
+      }),
+    folders: (prefix) =>
+      asked(`list of ${prefix || 'all objects'}`, async () => {
+        const all: string[] = [];
+        const input = { ...at, Prefix: prefix, Delimiter: '/' };
+        for await (const page of paginateListObjectsV2({ client }, input, options))
+          all.push(...(page.CommonPrefixes ?? []).map(({ Prefix = '' }) => Prefix));
         return all;
       }),
     remove: (keys) =>

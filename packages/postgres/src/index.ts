@@ -17,7 +17,7 @@ export const postgresEngine: Engine<PostgresSpec, PostgresSeen, PostgresStep> = 
 export { findLead, type Lead } from './lead.js';
 export { observe as readStatus } from './observe.js';
 export type { DataSeen, PostgresSeen, ReplicaSeen, ServerSeen } from './seen.js';
-export { parseLsn } from './lsn.js';
-export { asPostgres, psql, slotOf } from './sql.js';
+export { parseLsn, segmentAt, segmentOf } from './lsn.js';
+export { asPostgres, type LocalServer, psql, psqlArgv, slotOf } from './sql.js';
 export { type Standing, standingOf } from './standing.js';
 export type { PostgresStep } from './step.js';

@@ -32,14 +32,21 @@ export function asPostgres(argv: readonly string[]): string[] {
   return ['env', '--chdir=/', ...environment, 'runuser', '-u', 'postgres', '--', ...argv];
 }
 
-/** An argv for psql on the member's own host, which reads SQL from its standard input and prints bare values. */
-export function psql(
-  { version, port }: Pick<PostgresSpec, 'version' | 'port'>,
+/** A server on the host that is asked; by default its socket is where Debian has it. */
+export type LocalServer = Pick<PostgresSpec, 'version' | 'port'> & { readonly socket?: string };
+
+/** An argv for psql, which reads SQL from its standard input and prints bare values, for who is the administrator. */
+export function psqlArgv(
+  { version, port, socket = SOCKET_FOLDER }: LocalServer,
   database = 'postgres',
 ): string[] {
   const { programs } = postgresLayout(version);
   // Terse, because an error would quote the statement, which may hold a verifier.
   const quiet = ['-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', '-v', 'VERBOSITY=terse'];
-  const server = ['-h', SOCKET_FOLDER, '-p', String(port), '-d', database];
-  return asPostgres([`${programs}/psql`, ...quiet, ...server]);
+  const server = ['-h', socket, '-p', String(port), '-d', database];
+  return [`${programs}/psql`, ...quiet, ...server];
 }
+
+/** The same for anybody who may become the administrator. */
+export const psql = (server: LocalServer, database?: string): string[] =>
+  asPostgres(psqlArgv(server, database));
