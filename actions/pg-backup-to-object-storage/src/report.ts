@@ -25,6 +25,7 @@ export function backupSections({ backups, broken }: Catalogue): Section[] {
     .reverse()
     .map(({ manifest, bytes }) => [
       manifest.id,
+      manifest.parent === null ? 'full' : `on ${manifest.parent}`,
       manifest.source.host,
       sizeOf(bytes),
       formatDuration(tookMs(manifest)),
@@ -34,7 +35,7 @@ export function backupSections({ backups, broken }: Catalogue): Section[] {
   const table = markdownTable(
     ['Backup', 'Kind', 'From', 'Size', 'Took', 'Encrypted', 'Log reaches it'],
     rows,
-    ['l', 'l', 'r', 'r', 'l', 'l'],
+    ['l', 'l', 'l', 'r', 'r', 'l', 'l'],
   );
   return [
     { title: 'Backups', body: rows.length > 0 ? table : 'None yet.' },
