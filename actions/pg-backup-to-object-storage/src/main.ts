@@ -21,6 +21,7 @@ import {
   FEW_HOURS,
   forgetDropped,
   keysOf,
+  logGoesOn,
   type Manifest,
   manifestsOn,
   markProof,
@@ -206,18 +207,33 @@ function renew(lease: Lease, log: Context['log']): void {
 }
 
 async function backUp(context: Context, run: BackupRun, rules: RetentionRules): Promise<void> {
-  const { log, reporter, output } = context;
-  const catalogue = await reporter.phase('Tickets for the log', async () => {
+  const { log, reporter } = context;
+  const catalogue = await reporter.phase('Look into the bucket', async () => {
     const catalogue = await readCatalogue(run.storage, clusterKeys(run));
     const cleared = await clearLeftovers(run.storage, clusterKeys(run), catalogue.broken);
     cleared.forEach((what) => log.notice(`Removed ${what}`));
-    const book = await renewBook(run, catalogue);
-    output('tickets-until', book.expiresAt.toISOString());
-    log.info(`${book.tickets} tickets on every member, good until ${book.expiresAt.toISOString()}`);
     return catalogue;
   });
-  const made = await reporter.phase('Base backup', () => makeBackup(context, run, catalogue));
+  const tickets = giveTickets(context, run, catalogue);
+  if (!logGoesOn(run, catalogue)) await reporter.phase('Tickets for the log', () => tickets);
+  const made = await reporter.phase('Base backup', () =>
+    bothDone(makeBackup(context, run, catalogue), tickets),
+  );
   await reporter.phase('Check', () => conclude(context, run, rules, made));
+}
+
+/** Nothing is under way any more when this fails, and the lease can be let go. */
+async function bothDone<T>(first: Promise<T>, second: Promise<unknown>): Promise<T> {
+  await Promise.allSettled([first, second]);
+  const result = await first;
+  await second;
+  return result;
+}
+
+async function giveTickets({ log, output }: Context, run: BackupRun, catalogue: Catalogue): Promise<void> {
+  const book = await renewBook(run, catalogue);
+  output('tickets-until', book.expiresAt.toISOString());
+  log.info(`${book.tickets} tickets on every member, good until ${book.expiresAt.toISOString()}`);
 }
 
 interface Made {

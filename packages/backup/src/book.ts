@@ -1,4 +1,4 @@
-import { LONGEST_SIGNED_S, type Presigner, type Storage } from '@perlstack/object-storage';
+import { LONGEST_SIGNED_S, type Storage } from '@perlstack/object-storage';
 import { segmentAt, segmentOf } from '@perlstack/postgres';
 import type { ClusterKeys } from './keys.js';
 import type { MemberSeen } from './members.js';
@@ -56,20 +56,21 @@ export interface Book {
  *
  * @param limitBytes how much of the log may wait before it is let go
  */
-export async function writeBook(
+export function writeBook(
   storage: Storage,
   keys: ClusterKeys,
   names: readonly string[],
   { recipient, limitBytes, now = new Date() }: { recipient: string | null; limitBytes: number; now?: Date },
-): Promise<Book> {
+): Book {
   const presigner = storage.presigner(LONGEST_SIGNED_S, now);
-  const lines: string[] = [];
-  let common = { put: '', head: '' };
-  for (const name of names) {
-    const { put, head } = await ticket(presigner, keys.segment(name, recipient !== null));
-    common = { put: put.common, head: head.common };
-    lines.push(`${name} ${put.signature} ${head.signature}`);
-  }
+  const [put, head] = [
+    presigner.signer({ method: 'PUT', headers: { 'if-none-match': '*' } }),
+    presigner.signer({ method: 'HEAD' }),
+  ];
+  const lines = names.map((name) => {
+    const key = keys.segment(name, recipient !== null);
+    return `${name} ${put(key).signature} ${head(key).signature}`;
+  });
   const folder = `${storage.endpoint.replace(/\/$/, '')}/${storage.bucket}/${keys.wal}`;
   const words = [
     `folder ${folder}`,
@@ -77,22 +78,14 @@ export async function writeBook(
     ...(recipient === null ? [] : [`recipient ${recipient}`]),
     `limit ${Math.round(limitBytes)}`,
     `until ${presigner.expiresAt.toISOString()}`,
-    `put ${common.put}`,
-    `head ${common.head}`,
+    `put ${put('').common}`,
+    `head ${head('').common}`,
   ];
   return {
     text: `${words.join('\n')}\n\n${lines.join('\n')}\n`,
     tickets: names.length,
     expiresAt: presigner.expiresAt,
   };
-}
-
-async function ticket(presigner: Presigner, key: string) {
-  const [put, head] = await Promise.all([
-    presigner.sign({ method: 'PUT', key, headers: { 'if-none-match': '*' } }),
-    presigner.sign({ method: 'HEAD', key }),
-  ]);
-  return { put, head };
 }
 
 /** An alarm this long before tickets end leaves time for a night without a backup, and for somebody to look. */

@@ -32,6 +32,7 @@ export interface MemberSeen {
   readonly book: { readonly until: string; readonly last: string } | null;
   /** Of the file system with the data. */
   readonly diskBytes: number;
+  readonly processors: number;
 }
 
 export interface MemberSilent {
@@ -63,7 +64,7 @@ set -eu
 data=$1 dropped=$2 book=$3
 shift 3
 "$@"
-df -B1 --output=size -- "$data" | tail -n 1
+echo "$(df -B1 --output=size -- "$data" | tail -n 1) $(nproc)"
 if [ -e "$book" ]; then
   echo "$(sed -n -e 's/^until //p' -e '/^$/q' "$book") $(tail -n 1 -- "$book" | cut -c 1-24)"
 else
@@ -81,6 +82,9 @@ export async function readMembers(
   return Promise.all(cluster.members.map((host) => readMember(remote, cluster, host, signal)));
 }
 
+/** By SQL; the rest is known by the host. */
+type Told = Omit<MemberSeen, 'host' | 'diskBytes' | 'processors' | 'dropped' | 'book'>;
+
 async function readMember(
   remote: Remote,
   cluster: Cluster,
@@ -93,11 +97,12 @@ async function readMember(
       ...{ sudo: true, input: SQL, timeoutMs: 60_000, name: 'psql' },
       ...(signal ? { signal } : {}),
     });
-    const [json = '', disk = '', tickets = '', ...dropped] = stdout.trim().split('\n');
+    const [json = '', machine = '', tickets = '', ...dropped] = stdout.trim().split('\n');
     const [until = '', last = ''] = tickets.split(' ');
-    const seen = JSON.parse(json) as Omit<MemberSeen, 'host' | 'diskBytes' | 'dropped' | 'book'>;
+    const [diskBytes = NaN, processors = 1] = machine.trim().split(/\s+/).map(Number);
+    const seen = JSON.parse(json) as Told;
     const book = last === '' ? null : { until, last };
-    return { ...seen, host, dropped, book, diskBytes: Number(disk) };
+    return { ...seen, host, dropped, book, diskBytes, processors };
   } catch (error) {
     if (!(error instanceof RemoteError || error instanceof ConnectError)) throw error;
     return { host, fault: messageOf(error) };

@@ -47,7 +47,7 @@ export interface SendOptions {
 export interface Upload {
   readonly key: string;
   readonly id: string;
-  signPart(part: number, presigner: Presigner): Promise<Signed>;
+  signPart(part: number, presigner: Presigner): Signed;
   parts(): Promise<Part[]>;
   /**
    * Makes an object of the parts, after the storage's list of them was compared with what was sent, and checks it.
