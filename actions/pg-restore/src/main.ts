@@ -13,17 +13,21 @@ import {
   type Catalogue,
   chooseBackup,
   type Cluster,
+  type ClusterKeys,
   clusterOf,
   describeTarget,
   drill,
   drillPlace,
   type DrillReport,
   keysOf,
+  leaderFor,
+  type MemberSeen,
   newestCluster,
   openBucket,
   readCatalogue,
   removePlace,
   restorePrimary,
+  restoreReplica,
   type RestoreRun,
   type Target,
 } from '@perlstack/backup';
@@ -42,15 +46,21 @@ void runAction({
   main: async (context) => {
     const { inputs, signal } = context;
     const site = openSite(inputs);
+    if (inputs.mode === 'replica' && inputs.target !== 'proof')
+      throw new UserError(
+        'Input "target": a replica follows its primary and ends nowhere; leave it out, or see mode "primary"',
+      );
     const given = { target: targetFrom(inputs.target), assertions: assertionsFrom(inputs.assertions) };
     const cluster = clusterOf(site.file.stack, site.inventory);
     const host = hostOf(site, inputs, cluster);
     const storage = storageOf(site, inputs, signal);
     const remote = connect(site.inventory, { privateKey: inputs['ssh-private-key'] });
     try {
-      const chosen = await choose(context, storage, cluster, given.target);
+      const leader = inputs.mode === 'replica' ? await leaderFor({ remote, cluster, signal }, host) : null;
+      const systemId = leader?.systemId ?? (await newestCluster(storage, cluster.stack));
+      const chosen = await choose(context, storage, keysOf(cluster.stack).cluster(systemId), given.target);
       context.output('backup', chosen.backup.manifest.id);
-      await restore(context, { remote, storage, cluster, host, site, ...given, ...chosen });
+      await restore(context, { remote, storage, cluster, host, site, leader, ...given, ...chosen });
     } finally {
       storage.close();
       await remote.close();
@@ -78,12 +88,11 @@ interface Chosen {
 async function choose(
   { inputs, log, reporter }: Context,
   storage: Storage,
-  { stack }: Cluster,
+  keys: ClusterKeys,
   target: Target | null,
 ): Promise<Chosen> {
   return reporter.phase('Look into the bucket', async () => {
-    const systemId = await newestCluster(storage, stack);
-    const catalogue = await readCatalogue(storage, keysOf(stack).cluster(systemId));
+    const catalogue = await readCatalogue(storage, keys);
     catalogue.broken.forEach(({ id, why }) => log.warning(`Backup ${id} is left out: ${why}`));
     const backup = chooseBackup(catalogue.backups, inputs.backup ?? null, target ?? { kind: 'latest' });
     const { id, source, object } = backup.manifest;
@@ -98,13 +107,15 @@ interface Restore extends Chosen {
   readonly cluster: Cluster;
   readonly host: string;
   readonly site: Site;
+  /** Whom a replica is to follow; `null` in the other modes. */
+  readonly leader: MemberSeen | null;
   readonly target: Target | null;
   readonly assertions: ReturnType<typeof assertionsFrom>;
 }
 
 async function restore(context: Context, what: Restore): Promise<void> {
   const { inputs, log, reporter, signal, saveState } = context;
-  const target = what.target ?? proofOf(what.backup);
+  const target = what.target ?? (what.leader ? { kind: 'latest' as const } : proofOf(what.backup));
   const run: RestoreRun = {
     ...{ remote: what.remote, storage: what.storage, cluster: what.cluster, signal },
     identity: inputs['age-identity'] ?? null,
@@ -122,18 +133,23 @@ async function restore(context: Context, what: Restore): Promise<void> {
   const replace =
     inputs.replace === undefined ? null : hostFrom(inputs.replace, '', what.site.inventory, 'replace');
   const took = Date.now();
+  const options = { host: what.host, replace, timeoutMs: inputs.timeout };
+  const { leader } = what;
   await reporter
     .phase('Restore', () =>
-      restorePrimary(run, what.backup, what.catalogue, {
-        host: what.host,
-        target,
-        replace,
-        timeoutMs: inputs.timeout,
-      }),
+      leader
+        ? restoreReplica(run, leader, what.backup, { ...options, inventory: what.site.inventory })
+        : restorePrimary(run, what.backup, what.catalogue, { ...options, target }),
     )
     .catch((error: unknown) => {
       throw asUserError(error, `Backup ${id} was not restored`);
     });
+  if (leader) {
+    reporter.verdict(
+      `${what.host} is a replica with backup ${id} and streams from ${leader.host}, after ${formatDuration(Date.now() - took)}.`,
+    );
+    return;
+  }
   reporter.verdict(
     `${what.host} is a primary with backup ${id}, recovered up to ${describeTarget(target)}, in ${formatDuration(Date.now() - took)}. Run apply-configs with allow-rebuild for the other servers, then a backup.`,
   );

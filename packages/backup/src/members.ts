@@ -118,17 +118,8 @@ export interface Source {
   readonly why: string;
 }
 
-/** A replica further behind than this is no good copy of the primary. */
-const MOST_LAG_BYTES = 256 * 1024 * 1024;
-
-/**
- * Whom to take a backup from: a replica that streams and is not far behind, because it has no users to disturb; else the
- * primary.
- *
- * @param wanted a host's name, `primary`, or `auto`
- * @throws UserError when there is no primary, or more than one, or the wanted one will not do
- */
-export function chooseSource(members: readonly (MemberSeen | MemberSilent)[], wanted: string): Source {
+/** @throws UserError when there is no primary, or more than one */
+export function onlyPrimary(members: readonly (MemberSeen | MemberSilent)[]): MemberSeen {
   const seen = members.filter((member): member is MemberSeen => !('fault' in member));
   const silent = members.filter((member): member is MemberSilent => 'fault' in member);
   const primaries = seen.filter(({ inRecovery }) => !inRecovery);
@@ -143,6 +134,22 @@ export function chooseSource(members: readonly (MemberSeen | MemberSilent)[], wa
     const names = primaries.map(({ host }) => host).join(' and ');
     throw new UserError(`${names} both take writes; end one of them before anything is backed up`);
   }
+  return primary;
+}
+
+/** A replica further behind than this is no good copy of the primary. */
+const MOST_LAG_BYTES = 256 * 1024 * 1024;
+
+/**
+ * Whom to take a backup from: a replica that streams and is not far behind, because it has no users to disturb; else the
+ * primary.
+ *
+ * @param wanted a host's name, `primary`, or `auto`
+ * @throws UserError when there is no primary, or more than one, or the wanted one will not do
+ */
+export function chooseSource(members: readonly (MemberSeen | MemberSilent)[], wanted: string): Source {
+  const primary = onlyPrimary(members);
+  const seen = members.filter((member): member is MemberSeen => !('fault' in member));
   const lagOf = ({ lsn }: MemberSeen): number => Math.max(0, Number(parseLsn(primary.lsn) - parseLsn(lsn)));
   const good = (member: MemberSeen): boolean =>
     member.inRecovery &&

@@ -78,6 +78,17 @@ systemctl reload "$unit"
 rm -rf -- "$scratch"
 `;
 
+/** @throws RemoteError where a server runs, or has data that nobody allowed to be moved */
+export async function clearPlace(
+  { remote, cluster, signal }: Pick<RestoreRun, 'remote' | 'cluster' | 'signal'>,
+  host: string,
+  replace: string | null,
+): Promise<void> {
+  const { data, unit } = cluster.layout;
+  const args = [data, unit, replace === host ? 'yes' : 'no'];
+  await remote.script(host, CLEAR_SCRIPT, args, { sudo: true, signal, name: 'making room' });
+}
+
 /** Disaster recovery: a backup and its log become the data of a server that does not run, which then is a primary. */
 export async function restorePrimary(
   run: RestoreRun,
@@ -89,11 +100,7 @@ export async function restorePrimary(
   const { remote, cluster, signal } = run;
   const { data, unit, programs } = cluster.layout;
   const place: Place = { host, data, scratch: '/run/perlstack-restore' };
-  const options = { sudo: true, signal };
-  await remote.script(host, CLEAR_SCRIPT, [data, unit, replace === host ? 'yes' : 'no'], {
-    ...options,
-    name: 'making room',
-  });
+  await clearPlace(run, host, replace);
   await restoreFiles(run, place, backup, catalogue);
   const command = await layLog(run, place, catalogue, backup, target);
   const args = [
@@ -105,7 +112,7 @@ export async function restorePrimary(
     place.scratch,
   ];
   await remote.script(host, START_SCRIPT, args, {
-    ...{ ...options, name: 'recovery', timeoutMs: timeoutMs + 60_000 },
+    ...{ sudo: true, signal, name: 'recovery', timeoutMs: timeoutMs + 60_000 },
     input: printPostgresql('Until recovery is over', recoverySettings(command, target)),
   });
 }

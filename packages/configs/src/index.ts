@@ -1,10 +1,11 @@
+export { privateAddressOf } from './addresses.js';
 export * from './bundle.js';
 export * from './compare.js';
 export * from './layout.js';
 export { upstreamServers, type UpstreamServer, withDown, withoutDown } from './nginx/down.js';
 export { ARCHIVE, ARCHIVE_PACKAGES } from './postgres/archive.js';
 export { takesRestart } from './postgres/contexts.js';
-export { type PostgresLayout, postgresLayout, SOCKET_FOLDER } from './postgres/names.js';
+export { type PostgresLayout, postgresLayout, REPLICATION_ROLE, SOCKET_FOLDER } from './postgres/names.js';
 export { type PostgresLine, printPostgresql } from './print/postgresql.js';
 export { REDIS, SENTINEL, type ServerLayout } from './redis/layout.js';
 export { render, type RenderOptions } from './render.js';
