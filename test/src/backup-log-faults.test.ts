@@ -147,7 +147,7 @@ const obstacle = await whyNoHosts();
       await trials.site.hosts.remote.upload(
         PRIMARY,
         { path: ARCHIVE.book, mode: 0o600, owner: 'postgres', group: 'postgres' },
-        Buffer.from(book.text),
+        book.content,
         { sudo: true },
       );
       await trials.write();

@@ -100,10 +100,9 @@ export async function renewBook(run: BackupRun, catalogue: Catalogue): Promise<B
   const now = new Date(Date.now() + Math.min(skew, 0));
   const book = writeBook(storage, clusterKeys(run), names, { recipient, limitBytes, now });
   const target = { path: ARCHIVE.book, mode: 0o600, owner: 'postgres', group: 'postgres' };
-  const content = Buffer.from(book.text);
   await Promise.all(
     cluster.members.map((host) =>
-      remote.upload(host, target, content, { sudo: true, signal }).catch((error: unknown) => {
+      remote.upload(host, target, book.content, { sudo: true, signal }).catch((error: unknown) => {
         if (host === primary.host || signal.aborted) throw error;
         run.say(`${host} has no new tickets until the next backup: ${messageOf(error)}`);
       }),

@@ -36,7 +36,8 @@ describe('writeBook', () => {
   it('says once what all URLs share, so that a URL is put together from a line', async () => {
     const names = ['00000002.history', '000000010000000000000005'];
     const options = { recipient: 'age1x', limitBytes: 1_000.4, now };
-    const { text, tickets, expiresAt } = writeBook(storage, keysOf('shop').cluster('7'), names, options);
+    const { content, tickets, expiresAt } = writeBook(storage, keysOf('shop').cluster('7'), names, options);
+    const text = content.toString();
     const [head = '', lines = ''] = text.split('\n\n');
     const words: Record<string, string> = Object.fromEntries(
       head.split('\n').map((line) => [line.split(' ')[0] ?? '', line.replace(/^\S+ /, '')]),

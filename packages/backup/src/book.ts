@@ -46,7 +46,7 @@ export function namesFor({ timeline, lsn, segmentBytes, waiting, perDay }: BookP
 }
 
 export interface Book {
-  readonly text: string;
+  readonly content: Buffer;
   readonly tickets: number;
   readonly expiresAt: Date;
 }
@@ -67,10 +67,10 @@ export function writeBook(
     presigner.signer({ method: 'PUT', headers: { 'if-none-match': '*' } }),
     presigner.signer({ method: 'HEAD' }),
   ];
-  const lines = names.map((name) => {
+  const line = (name: string): string => {
     const key = keys.segment(name, recipient !== null);
-    return `${name} ${put(key).signature} ${head(key).signature}`;
-  });
+    return `${name} ${put(key).signature} ${head(key).signature}\n`;
+  };
   const folder = `${storage.endpoint.replace(/\/$/, '')}/${storage.bucket}/${keys.wal}`;
   const words = [
     `folder ${folder}`,
@@ -82,11 +82,22 @@ export function writeBook(
     `head ${head('').common}`,
   ];
   return {
-    text: `${words.join('\n')}\n\n${lines.join('\n')}\n`,
+    content: Buffer.concat([
+      Buffer.from(`${words.join('\n')}\n\n`),
+      ...inPortions(names).map((some) => Buffer.from(some.map(line).join(''))),
+    ]),
     tickets: names.length,
     expiresAt: presigner.expiresAt,
   };
 }
+
+/** A book is long: a portion of it leaves the heap before the next one is written. */
+const PORTION = 500;
+
+const inPortions = (names: readonly string[]): string[][] =>
+  Array.from({ length: Math.ceil(names.length / PORTION) }, (_, at) =>
+    names.slice(at * PORTION, (at + 1) * PORTION),
+  );
 
 /** An alarm this long before tickets end leaves time for a night without a backup, and for somebody to look. */
 export const FEW_HOURS = 48;
