@@ -273,7 +273,7 @@ async function conclude(
 ): Promise<void> {
   const { inputs, log, reporter, output } = context;
   const { catalogue, from, coverage, newest } = await verifyLog(run, rules);
-  const retained = retentionOf(catalogue, rules, new Date());
+  const retained = retentionOf(catalogue, rules, run.storage.now());
   // What is broken, or cannot be proven, takes nothing else with it.
   const missing = coverage?.missing ?? [];
   const whole = archived && missing.length === 0;
@@ -323,7 +323,7 @@ async function look(context: Context, run: BackupRun, rules: RetentionRules): Pr
   const { catalogue, from, coverage } = await reporter.phase('Look into the bucket', () =>
     verifyLog(run, rules),
   );
-  const retained = retentionOf(catalogue, rules, new Date());
+  const retained = retentionOf(catalogue, rules, run.storage.now());
   await measure(context, run, catalogue);
   output('removed', retained.plan.removed);
   sections(context, catalogue, retained);
@@ -349,7 +349,7 @@ async function measure(
 ): Promise<Awaited<ReturnType<typeof readMembers>>> {
   const members = await readMembers(run.remote, run.cluster, run.signal);
   const drills = await run.storage.list(keysOf(run.cluster.stack).drills);
-  const metrics = metricsOf(catalogue, members, drills.at(-1)?.modified ?? null, new Date());
+  const metrics = metricsOf(catalogue, members, drills.at(-1)?.modified ?? null, run.storage.now());
   const hours = metrics['ticketHoursLeft'];
   if (typeof hours === 'number' && hours < FEW_HOURS)
     log.warning(

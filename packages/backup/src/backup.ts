@@ -75,8 +75,11 @@ const LASTS_HOURS = 24;
  * Whether the log has been handed over all along and goes on so while the data are copied: then new tickets need not be
  * there before the copy begins.
  */
-export function logGoesOn({ source: { primary } }: Pick<BackupRun, 'source'>, catalogue: Catalogue): boolean {
-  const now = new Date();
+export function logGoesOn(
+  { storage, source: { primary } }: Pick<BackupRun, 'storage' | 'source'>,
+  catalogue: Catalogue,
+): boolean {
+  const now = storage.now();
   const hours = ticketHoursLeft(primary, pace(catalogue.wal, now), now);
   return catalogue.backups.length > 0 && primary.dropped.length === 0 && (hours ?? 0) >= LASTS_HOURS;
 }
@@ -93,12 +96,10 @@ export async function renewBook(run: BackupRun, catalogue: Catalogue): Promise<B
   const { primary } = run.source;
   const names = namesFor({
     ...{ timeline: primary.timeline, lsn: primary.lsn, segmentBytes: primary.segmentBytes },
-    ...{ waiting: primary.waiting, perDay: pace(catalogue.wal, new Date()) },
+    ...{ waiting: primary.waiting, perDay: pace(catalogue.wal, storage.now()) },
   });
   const limitBytes = primary.diskBytes * SHARE_OF_DISK;
-  const skew = await storage.clockSkewMs();
-  const now = new Date(Date.now() + Math.min(skew, 0));
-  const book = writeBook(storage, clusterKeys(run), names, { recipient, limitBytes, now });
+  const book = writeBook(storage, clusterKeys(run), names, { recipient, limitBytes });
   const target = { path: ARCHIVE.book, mode: 0o600, owner: 'postgres', group: 'postgres' };
   await Promise.all(
     cluster.members.map((host) =>
@@ -174,7 +175,7 @@ export async function takeBase(
     source: { source, primary, lagBytes },
     recipient,
   } = run;
-  const started = new Date();
+  const started = run.storage.now();
   const id = backupId(started);
   const key = clusterKeys(run).data(id, recipient !== null);
   let start: { lsn: string; timeline: number } | undefined;
@@ -292,7 +293,7 @@ export async function writeManifest(
 ): Promise<Manifest> {
   const manifest: Manifest = {
     ...base,
-    finishedAt: new Date().toISOString(),
+    finishedAt: run.storage.now().toISOString(),
     proof: proof?.proof ?? null,
     rows: proof?.rows ?? {},
   };
@@ -314,7 +315,7 @@ export interface Verified {
 export async function verifyLog(run: BackupRun, rules: RetentionRules): Promise<Verified> {
   const { primary } = run.source;
   const catalogue = await readCatalogue(run.storage, clusterKeys(run));
-  const { window } = planRetention(catalogue.backups.map(keptOf), rules, new Date());
+  const { window } = planRetention(catalogue.backups.map(keptOf), rules, run.storage.now());
   const from =
     catalogue.backups.find(({ manifest }) => manifest.id === window?.id) ?? catalogue.backups[0] ?? null;
   const last = catalogue.backups.at(-1);

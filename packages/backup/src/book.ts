@@ -60,7 +60,7 @@ export function writeBook(
   storage: Storage,
   keys: ClusterKeys,
   names: readonly string[],
-  { recipient, limitBytes, now = new Date() }: { recipient: string | null; limitBytes: number; now?: Date },
+  { recipient, limitBytes, now }: { recipient: string | null; limitBytes: number; now?: Date },
 ): Book {
   const presigner = storage.presigner(LONGEST_SIGNED_S, now);
   const [put, head] = [
