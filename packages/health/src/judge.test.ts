@@ -9,6 +9,7 @@ const answer = (status: number, body = '', headers: Record<string, string> = {})
   status,
   headers,
   body,
+  ...{ cut: false, redirects: 0, url: 'http://10.0.0.1:5000/healthz' },
 });
 
 describe('judge', () => {
