@@ -1,10 +1,11 @@
 import { type InputsOf, inventoryIn, runAction } from '@perlstack/action';
-import { type Check, gate, leavesOf, type Need, whyNever } from '@perlstack/health';
+import { type Check, gate, leavesOf } from '@perlstack/health';
 import { connect, type Remote } from '@perlstack/remote';
 import { formatDuration, type Inventory, UserError } from '@perlstack/stack';
 import { declaration } from './declaration.js';
 import { evidenceTable } from './evidence.js';
 import { probesFrom } from './probes.js';
+import { needFrom, paceFrom } from './terms.js';
 
 type Inputs = InputsOf<typeof declaration>;
 
@@ -54,26 +55,4 @@ function remoteFor(
   if (!privateKey)
     throw new UserError('Input "ssh-private-key": it is needed for probes that run on servers');
   return connect(inventory, { privateKey });
-}
-
-/** @throws UserError when more probes are needed than there are. */
-function needFrom(text: string, probes: number): Need {
-  if (text === 'all' || text === 'any') return text;
-  if (Number(text) <= probes) return Number(text);
-  throw new UserError(`Input "need": ${text} of ${probes} probes can never be healthy`);
-}
-
-/** @throws UserError when the gate could not open whatever it is told. */
-function paceFrom(inputs: Inputs, probes: readonly Check[]) {
-  const pace = {
-    successes: inputs.successes,
-    holdMs: inputs.hold,
-    intervalMs: inputs.interval,
-    timeoutMs: inputs.timeout,
-    ...(inputs['max-tries'] === 0 ? {} : { maxTries: inputs['max-tries'] }),
-  };
-  const samples = Math.max(1, ...leavesOf(probes).map(({ percentile }) => percentile?.samples ?? 1));
-  const never = whyNever({ ...pace, samples });
-  if (never) throw new UserError(`Input "${never.limit}": ${never.why}`);
-  return pace;
 }

@@ -30,5 +30,5 @@ export {
   requestsOf,
   type TcpProbe,
 } from './probe.js';
-export { parseProbes, type ProbeSpec } from './spec.js';
+export { parseProbes, PROBE_KEYS, type ProbeSpec } from './spec.js';
 export { type End, isGroup, type Verdict, verdictOf } from './verdict.js';

@@ -59,7 +59,7 @@ const latency = z.union([
 
 const COMMON = ['name', 'latency'];
 /** What a probe may say besides its kind, and, unless it is a group, `name` and `latency`. */
-const KEYS: Readonly<Record<string, readonly string[]>> = {
+export const PROBE_KEYS: Readonly<Record<string, readonly string[]>> = {
   http: ['from', 'status', 'contains', 'json', 'headers', 'answer', 'redirects', 'location', 'ca'],
   tcp: ['from'],
   tls: ['from', 'servername', 'days', 'ca'],
@@ -71,9 +71,9 @@ const KEYS: Readonly<Record<string, readonly string[]>> = {
   prometheus: ['from', 'query', 'threshold', 'empty', 'headers', 'ca'],
   group: ['need', 'of'],
 };
-const KINDS = Object.keys(KEYS);
+const KINDS = Object.keys(PROBE_KEYS);
 /** Kinds that run on a host. */
-const ON_HOST = KINDS.filter((kind) => KEYS[kind]?.includes('on'));
+const ON_HOST = KINDS.filter((kind) => PROBE_KEYS[kind]?.includes('on'));
 
 const KEYS_OF_PROBE = {
   http: url.optional(),
@@ -165,7 +165,7 @@ function check(probe: ProbeSpec, context: Context): void {
   const kinds = given.filter((key) => KINDS.includes(key));
   const [kind = ''] = kinds;
   if (kinds.length !== 1) return issue(`exactly one of ${KINDS.join(', ')}`);
-  const allowed = [...(KEYS[kind] ?? []), ...(kind === 'group' ? [] : COMMON)];
+  const allowed = [...(PROBE_KEYS[kind] ?? []), ...(kind === 'group' ? [] : COMMON)];
   const stray = given.find((key) => key !== kind && !allowed.includes(key));
   if (stray !== undefined) issue(`no key of a ${kind} probe, which has ${allowed.join(', ')}`, [stray]);
   if (ON_HOST.includes(kind) && probe.on === undefined)
