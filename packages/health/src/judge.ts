@@ -58,7 +58,8 @@ const NOTHING = { ok: false, seen: 'no answer' };
 
 function judgeProgram(probe: ProgramProbe, { code, output, cut }: Extract<Answer, { kind: 'program' }>) {
   const { ok, seen } = probe.judge(code, output);
-  return { ok, seen: ok || !cut ? short(seen) : `${short(seen)}; of more output, ${LIMIT} were read` };
+  const said = short(seen, SENTENCE);
+  return { ok, seen: ok || !cut ? said : `${said}; of more output, ${LIMIT} were read` };
 }
 
 const LIMIT = `${BODY_LIMIT / 1024 / 1024} MiB`;
@@ -75,9 +76,7 @@ function httpOrTcp(probe: HttpProbe | TcpProbe, answers: readonly Answer[]): Jud
   if (answer?.kind !== 'http') return { seen: 'open' };
   const values = probe.kind === 'http' && probe.series ? seriesIn(answer.body) : undefined;
   return {
-    seen: values
-      ? `${answer.status}: ${values.map(shownNumber).join(', ') || 'no series'}`
-      : `${answer.status}${wayOf(answer)}`,
+    seen: values ? `${answer.status}: ${seriesShown(values)}` : `${answer.status}${wayOf(answer)}`,
   };
 }
 
@@ -220,6 +219,15 @@ export function holds(value: number, { operator, limit }: Threshold): boolean {
   }
 }
 
+/** So many series can be read one by one. */
+const FEW = 8;
+
+function seriesShown(values: readonly number[]): string {
+  if (values.length <= FEW) return values.map(shownNumber).join(', ') || 'no series';
+  const [least, most] = [Math.min, Math.max].map((of) => shownNumber(values.reduce((a, b) => of(a, b))));
+  return `${values.length} series from ${least} to ${most}`;
+}
+
 const shownNumber = (value: number): string => String(Number(value.toPrecision(6)));
 
 function releaseComplaint(
@@ -263,12 +271,14 @@ const TOO_LONG = `a body of more than ${LIMIT}: ask for less of it`;
 const bodyOf = (body: string): string => (body.trim() === '' ? ', empty body' : `, body "${short(body)}"`);
 
 const SHORT = 120;
+/** What a program says, with the reason why that is not well. */
+const SENTENCE = 300;
 
 /** The beginning of a text on one line, without characters that would disturb a terminal. */
-function short(text: string): string {
+function short(text: string, most = SHORT): string {
   const line = text
-    .slice(0, 4 * SHORT)
+    .slice(0, 4 * most)
     .replace(/[\s\u0000-\u001f\u007f-\u009f]+/g, ' ')
     .trim();
-  return line.length > SHORT ? `${line.slice(0, SHORT)}…` : line;
+  return line.length > most ? `${line.slice(0, most)}…` : line;
 }
