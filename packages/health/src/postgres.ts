@@ -9,7 +9,7 @@ import type { ProbeSpec } from './spec.js';
 const PRIMARY_SQL = String.raw`
 SELECT pg_is_in_recovery() AS replica \gset
 \if :replica
-SELECT current_setting('primary_conninfo') || ' application_name=health replication=true connect_timeout=2' AS upstream
+SELECT current_setting('primary_conninfo') || ' application_name=health replication=true' AS upstream
   WHERE current_setting('primary_conninfo') <> '' \gset
 \connect -reuse-previous=off :upstream
 IDENTIFY_SYSTEM;
@@ -42,11 +42,12 @@ const UNASKED = 'unasked:';
 
 const SCRIPT = `
 cd /
-sql() { psql -X -A -t -q -v ON_ERROR_STOP=1 -d postgres "$@"; }
-said=$(sql 2>&1 <<'SQL'
+said=$(timeout 2 psql -X -A -t -q -v ON_ERROR_STOP=1 -d postgres 2>&1 <<'SQL'
 ${PRIMARY_SQL}
 SQL
 )
+# A connection that nobody answers is waited for in vain: psql's own limit is not for those that it changes to.
+[ $? -ne 124 ] || said='connection to server failed: no answer in 2 s'
 primary=$(printf '%s\\n' "$said" | sed -n 's/^[0-9]*|[0-9]*|\\([0-9A-F]*\\/[0-9A-F]*\\)|.*/\\1/p')
 [ -n "$primary" ] || [ -z "$said" ] || printf '${UNASKED} %s\\n' "$(printf '%s\\n' "$said" | head -n 1)"
 exec psql -X -A -t -q -v ON_ERROR_STOP=1 -d postgres -v primary="$primary"
@@ -150,7 +151,7 @@ function linkComplaint({
   if (silence !== null && patience !== null && silence > patience / 2 + ANSWER_SECONDS)
     return `it has heard nothing from its primary for ${Math.round(silence)} s`;
   // A primary that refuses (no right, no free sender) is there, and streams.
-  if (!asked && /connection to server .* failed: (?!FATAL)/.test(unasked))
+  if (!asked && /connection to server\b.* failed: (?!FATAL)/.test(unasked))
     return `its primary cannot be reached: ${unasked}`;
   return undefined;
 }

@@ -83,11 +83,17 @@ describe('a list of probes', () => {
     );
   });
 
+  it('knows how many bytes a lag may have', () => {
+    const [spec] = read('- { postgres: replica, on: db, lag: { bytes: 16MiB, time: 30s } }');
+    expect(spec?.lag).toEqual({ bytes: 16_777_216, time: 30_000 });
+    expect(() => read('- { redis: any, on: c, lag: { bytes: 0MiB } }')).toThrow(
+      'must be a size such as 16MiB',
+    );
+  });
+
   it('takes classes of status codes', () => {
     const [probe] = probes('- { http: "http://a", status: [2xx, 404] }');
-    expect(probe).toMatchObject({
-      status: expect.objectContaining({ 0: 200, 99: 299, 100: 404, length: 101 }),
-    });
+    expect(probe).toMatchObject({ status: { length: 101, 0: 200, 99: 299, 100: 404 } });
   });
 
   it('has one probe for each host of a tier', () => {

@@ -9,10 +9,11 @@ const duration = z
   .string()
   .regex(/^\d+(ms|s|m|h|d)$/, 'a duration such as 500ms or 30s')
   .transform((text) => parseDuration(text));
+/** In bytes. */
 const size = z
   .string()
-  .regex(/^\d+(KiB|MiB|GiB)$/, 'a size such as 16MiB')
-  .transform((text) => parseSize(text));
+  .regex(/^[1-9]\d*(KiB|MiB|GiB)$/, 'a size such as 16MiB')
+  .transform((text) => parseSize(text) * 1_024 * 1_024);
 const count = (least: number, most: number) => z.number().int().min(least).max(most);
 const host = z.string().regex(/^[a-z][a-z0-9-]*$/, 'the name of a host or of a tier, or runner');
 const header = z.record(z.string().regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/, 'the name of a header'), oneLine);
