@@ -11,6 +11,8 @@ describe('the facts of an app host', () => {
       unit: 'KillMode=mixed|KillSignal=3|TimeoutStopUSec=1min 30s|WorkingDirectory=/srv/shop/a=b|',
       command: '/usr/bin/starman --workers  4 app.psgi',
       perl: '5.40.1 x86_64-linux-gnu-thread-multi',
+      os: 'debian 13 ',
+      tools: 'carton cpm ',
       starman: '0.4018-1',
       nginx: Buffer.from(nginx).toString('base64'),
     });
@@ -24,6 +26,7 @@ describe('the facts of an app host', () => {
       },
       nginx,
       perl: '5.40.1 x86_64-linux-gnu-thread-multi',
+      ...{ os: 'debian 13', tools: ['carton', 'cpm'] },
       starman: '0.4018',
     });
   });
@@ -32,7 +35,7 @@ describe('the facts of an app host', () => {
     expect(read({})).toEqual({
       host: 'app-1',
       unit: { killMode: '', killSignal: '', timeoutStop: '', workingDirectory: '', command: [] },
-      ...{ nginx: null, perl: '', starman: '' },
+      ...{ nginx: null, perl: '', os: '', tools: [], starman: '' },
     });
     expect(decode('')).toBeNull();
   });
@@ -41,7 +44,8 @@ describe('the facts of an app host', () => {
     const say = String.raw`unit=nobody@; say() { printf '%s\t%s\n' "$1" "$2"; }`;
     const output = execFileSync('sh', ['-euc', say + APP_FACTS], { encoding: 'utf8', stdio: 'pipe' });
     const lines = output.trimEnd().split('\n');
-    expect(lines.map((line) => line.split('\t')[0])).toEqual(['unit', 'command', 'perl', 'starman', 'nginx']);
+    const words = ['unit', 'command', 'perl', 'os', 'tools', 'starman', 'nginx'];
+    expect(lines.map((line) => line.split('\t')[0])).toEqual(words);
     const perl = execFileSync('perl', ['-MConfig', '-e', 'print $Config{version}, " ", $Config{archname}'], {
       encoding: 'utf8',
     });
