@@ -1,5 +1,6 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { rootCertificates } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { gate, type GateOptions, parseProbes, type Places, probesOf, type Verdict } from '@perlstack/health';
 import { whyNoHosts } from '@perlstack/local-cloud';
@@ -174,6 +175,12 @@ RULES`,
       `- { tls: "${place}", servername: other.example, days: 0, from: app-1, ca: ${site.caFile} }`,
       /[Hh]ostname mismatch/,
     );
+    // Where another is named, the one that the host believes does not count.
+    const other = join(site.hosts.folder, 'other.crt');
+    await writeFile(other, rootCertificates[0] ?? '');
+    const page = `http: "https://${DOMAIN}/healthz", from: web-1`;
+    await expectOpen(`- { ${page}, ca: ${site.caFile} }`);
+    await expectClosed(`- { ${page}, ca: ${other} }`, /certificate/);
     await expectClosed(`- { tls: "${address('database-1')}:22", days: 0, from: web-1 }`, /certificate of /);
   });
 
@@ -210,7 +217,7 @@ RULES`,
     await site.hosts.cloud.faults.cutLink('shop-database-2', { peer: 'shop-database-1' });
     await expectClosed(
       '- { postgres: replica, on: database-2 }',
-      /replica, streaming, .*: its primary cannot be reached: connection to server failed: no answer in 2 s$/,
+      /replica, streaming, .*: its primary cannot be reached: connection to server failed: no answer in 3 s$/,
     );
     await site.hosts.cloud.faults.restoreLink('shop-database-2');
     await expectOpen(lagging);

@@ -28,17 +28,19 @@ plain() { [ "$1" = - ] || printf %s "$1" | base64 -d; }
 setting() { printf '%s = "' "$1"; printf %s "$2" | sed 's/[\\"]/\\&/g'; printf '"\n'; }
 # number, URL, origin, the same with its port, redirects, settings for the origin alone, CA, bytes
 ask_http() {
-  deadline=$(($(now) / 1000000 + limit_ms)) next=$(plain "$2") followed=0
+  next=$(plain "$2") followed=0
   plain "$6" >"$work/$1.own"
   plain "$7" >"$work/$1.ca"
   own=$work/$1.own
   while :; do
-    left=$((deadline - $(now) / 1000000))
-    [ "$left" -gt 0 ] || { echo 28 >"$work/$1.code"; break; }
     { echo globoff; setting url "$next"
       # A folder without any: this authority alone is believed.
       [ ! -s "$work/$1.ca" ] || { setting cacert "$work/$1.ca"; setting capath "$work/none"; }
     } >"$work/$1.curlrc"
+    # The time is for the answers: it begins with the first question, and redirects share it.
+    [ "$followed" -gt 0 ] || deadline=$(($(now) / 1000000 + limit_ms))
+    left=$((deadline - $(now) / 1000000))
+    [ "$left" -gt 0 ] || { echo 28 >"$work/$1.code"; break; }
     { curl -q --config "$work/$1.curlrc" --config "$own" --noproxy '*' --silent --show-error --include \
         --max-time "$((left / 1000)).$(printf %03d $((left % 1000)))" --write-out '%{stderr}\n@%{redirect_url}\n' 2>"$work/$1.err"
       echo $? >"$work/$1.code"; } | head -c "$8" >"$work/$1.out"

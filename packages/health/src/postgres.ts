@@ -42,14 +42,14 @@ const UNASKED = 'unasked:';
 
 const SCRIPT = `
 cd /
-said=$(timeout 2 psql -X -A -t -q -v ON_ERROR_STOP=1 -d postgres 2>&1 <<'SQL'
+said=$(timeout 3 psql -X -A -t -q -v ON_ERROR_STOP=1 -d postgres 2>&1 <<'SQL'
 ${PRIMARY_SQL}
 SQL
 )
 # A connection that nobody answers is waited for in vain: psql's own limit is not for those that it changes to.
-[ $? -ne 124 ] || said='connection to server failed: no answer in 2 s'
+[ $? -ne 124 ] || said='connection to server failed: no answer in 3 s'
 primary=$(printf '%s\\n' "$said" | sed -n 's/^[0-9]*|[0-9]*|\\([0-9A-F]*\\/[0-9A-F]*\\)|.*/\\1/p')
-[ -n "$primary" ] || [ -z "$said" ] || printf '${UNASKED} %s\\n' "$(printf '%s\\n' "$said" | head -n 1)"
+[ -n "$primary" ] || printf '%s\\n' "$said" | grep -m 1 'connection to server' | sed 's/^/${UNASKED} /'
 exec psql -X -A -t -q -v ON_ERROR_STOP=1 -d postgres -v primary="$primary"
 `;
 

@@ -123,6 +123,10 @@ describe('a list of probes', () => {
       '- { group: a, of: [{ group: b, of: [{ group: c, of: [{ group: d, of: [{ tcp: "a:1" }] }] }] }] }',
       '0.of.0.of.0.of.0.group: found "d"; must be a probe: no more than 3 groups stand in one another',
     ],
+    [
+      '- { unit: nginx.service, on: runner }',
+      '0.on: found "runner"; must be the name of a host or of a tier',
+    ],
     ['- { group: a, of: [] }', '0.of: must have at least 1 entry'],
     ['- { group: a }', '0: must be a group with the list "of" of its members'],
     ['- { group: a, of: [{ tpc: "a:1" }] }', '0.of.0.tpc: unknown key; did you mean "tcp"?'],

@@ -171,6 +171,8 @@ function check(probe: ProbeSpec, context: Context): void {
   if (stray !== undefined) issue(`no key of a ${kind} probe, which has ${allowed.join(', ')}`, [stray]);
   if (ON_HOST.includes(kind) && probe.on === undefined)
     issue(`a probe with "on", as ${kind} is looked at on a host`);
+  if (probe.on === 'runner')
+    issue('the name of a host or of a tier: the runner is asked by "from" alone', ['on']);
   if (kind === 'prometheus' && (probe.query === undefined || probe.threshold === undefined)) {
     issue('a probe with "query" and "threshold"');
   }
