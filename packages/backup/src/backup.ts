@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ARCHIVE, SOCKET_FOLDER } from '@perlstack/configs';
+import { ARCHIVE, SHARE_OF_DISK, SOCKET_FOLDER } from '@perlstack/configs';
 import type { Storage } from '@perlstack/object-storage';
 import { psqlArgv } from '@perlstack/postgres';
 import type { Remote } from '@perlstack/remote';
@@ -67,9 +67,6 @@ export function pace(wal: Catalogue['wal'], now: Date): number {
   const span = Math.max(+now - Math.min(...times), 3_600_000);
   return (times.length * 86_400_000) / span;
 }
-
-/** How much of a disk may be taken by a log that nobody takes. */
-const SHARE_OF_DISK = 0.25;
 
 /**
  * Gives every member the tickets for the log of the coming week: any of them may be the primary by then. One that is
