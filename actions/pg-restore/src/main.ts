@@ -1,6 +1,5 @@
 import {
   type MainContext,
-  markdownTable,
   openSite,
   type PostContext,
   runAction,
@@ -17,7 +16,6 @@ import {
   describeTarget,
   drill,
   drillPlace,
-  type DrillReport,
   keysOf,
   newestCluster,
   openBucket,
@@ -25,13 +23,16 @@ import {
   removePlace,
   restorePrimary,
   type RestoreRun,
+  streamRestorer,
   type Target,
 } from '@perlstack/backup';
 import type { Storage } from '@perlstack/object-storage';
 import { connect, type Remote } from '@perlstack/remote';
-import { formatDuration, stackFault, UserError } from '@perlstack/stack';
+import { stackFault } from '@perlstack/stack';
 import { declaration } from './declaration.js';
-import { assertionsFrom, hostFrom, proofOf, targetFrom } from './given.js';
+import { assertionsFrom, assertNoDelta, hostFor, proofOf, replaceFrom, targetFrom } from './given.js';
+import { runPgbackrest } from './pgbackrest.js';
+import { primaryVerdict, tellDrill } from './report.js';
 
 type Context = MainContext<typeof declaration>;
 type Inputs = Context['inputs'];
@@ -42,9 +43,11 @@ void runAction({
   main: async (context) => {
     const { inputs, signal } = context;
     const site = openSite(inputs);
+    if (site.file.stack.backups?.engine === 'pgbackrest') return runPgbackrest(context, site);
+    assertNoDelta(inputs);
     const given = { target: targetFrom(inputs.target), assertions: assertionsFrom(inputs.assertions) };
     const cluster = clusterOf(site.file.stack, site.inventory);
-    const host = hostOf(site, inputs, cluster);
+    const host = hostFor(inputs, site.inventory, cluster);
     const storage = storageOf(site, inputs, signal);
     const remote = connect(site.inventory, { privateKey: inputs['ssh-private-key'] });
     try {
@@ -58,11 +61,6 @@ void runAction({
   },
   post: cleanUp,
 });
-
-function hostOf({ inventory }: Site, inputs: Inputs, { members }: Cluster): string {
-  const usual = (inputs.mode === 'primary' ? members[0] : members.at(-1)) ?? '';
-  return hostFrom(inputs.host, usual, inventory);
-}
 
 function storageOf({ file }: Site, inputs: Inputs, signal: AbortSignal): Storage {
   if (!file.stack.backups)
@@ -119,12 +117,11 @@ async function restore(context: Context, what: Restore): Promise<void> {
   }
   saveState('host', what.host);
   if (inputs.mode === 'drill') return prove(context, run, what, target);
-  const replace =
-    inputs.replace === undefined ? null : hostFrom(inputs.replace, '', what.site.inventory, 'replace');
+  const replace = replaceFrom(inputs.replace, what.site.inventory);
   const took = Date.now();
   await reporter
     .phase('Restore', () =>
-      restorePrimary(run, what.backup, what.catalogue, {
+      restorePrimary(run, streamRestorer(run, what.backup, what.catalogue), {
         host: what.host,
         target,
         replace,
@@ -134,9 +131,7 @@ async function restore(context: Context, what: Restore): Promise<void> {
     .catch((error: unknown) => {
       throw asUserError(error, `Backup ${id} was not restored`);
     });
-  reporter.verdict(
-    `${what.host} is a primary with backup ${id}, recovered up to ${describeTarget(target)}, in ${formatDuration(Date.now() - took)}. Run apply-configs with allow-rebuild for the other servers, then a backup.`,
-  );
+  reporter.verdict(primaryVerdict(what.host, id, target, Date.now() - took));
 }
 
 async function prove(
@@ -147,7 +142,7 @@ async function prove(
 ): Promise<void> {
   const report = await reporter
     .phase('Drill', () =>
-      drill(run, what.backup, what.catalogue, {
+      drill(run, streamRestorer(run, what.backup, what.catalogue), what.backup, {
         ...{ host: what.host, target, assertions: what.assertions, timeoutMs: inputs.timeout },
         compareRows: what.target === null,
       }),
@@ -155,38 +150,9 @@ async function prove(
     .catch((error: unknown) => {
       throw asUserError(error, `Backup ${what.backup.manifest.id} could not be restored`);
     });
-  output('report', report);
-  output('faults', report.faults);
   const key = `${keysOf(run.cluster.stack).drills}${report.startedAt.replaceAll(/[-:]|\.\d+/g, '')}.json`;
   await run.storage.put(key, `${JSON.stringify({ ...report, run: runUrl() ?? null })}\n`);
-  reporter.section({ title: 'Drill', body: tableOf(report) });
-  if (report.faults.length > 0)
-    throw new AggregateError(
-      report.faults.map((fault) => new UserError(`Backup ${report.backup} is not good: ${fault}`)),
-      'The drill failed',
-    );
-  const { restore: files, recovery, checks } = report.timings;
-  reporter.verdict(
-    `Backup ${report.backup} is proven: restored in ${formatDuration(files + recovery)} on ${report.host} up to ${report.target}, ${report.tables} tables and ${report.assertions} assertions checked in ${formatDuration(checks)}, and removed.`,
-  );
-}
-
-function tableOf(report: DrillReport): string {
-  const { restore: files, recovery, checks } = report.timings;
-  return markdownTable(
-    ['What', 'Found'],
-    [
-      ['Backup', report.backup],
-      ['Recovered up to', report.target],
-      ['Last commit in it', report.lastCommit ?? 'none'],
-      ['Files back after', formatDuration(files)],
-      ['Log replayed in', formatDuration(recovery)],
-      ['Checked in', formatDuration(checks)],
-      ['Tables', String(report.tables)],
-      ['Faults', report.faults.join('; ') || 'none'],
-    ],
-    ['l', 'l'],
-  );
+  tellDrill({ output, reporter }, report);
 }
 
 /** A drill that was killed leaves a server and, in memory, an identity. */

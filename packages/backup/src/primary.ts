@@ -1,17 +1,8 @@
 import { printPostgresql } from '@perlstack/configs';
 import type { Storage } from '@perlstack/object-storage';
 import { UserError } from '@perlstack/stack';
-import type { Backup, Catalogue } from './catalogue.js';
 import { keysOf } from './keys.js';
-import {
-  assertReadable,
-  layLog,
-  type Place,
-  recoverySettings,
-  restoreFiles,
-  type RestoreRun,
-  type Target,
-} from './restore.js';
+import { type Place, recoverySettings, type Restorer, type ServerRun, type Target } from './restore.js';
 
 /**
  * The cluster whose backup is the newest: after a restore into a new cluster, the bucket has two.
@@ -36,6 +27,8 @@ export interface PrimaryOptions {
   readonly target: Target;
   /** The host whose old data may be moved aside. */
   readonly replace: string | null;
+  /** Whether they stay where they are, to be made to fit: what they hold beyond the backup is lost. */
+  readonly delta?: boolean;
   readonly timeoutMs: number;
 }
 
@@ -45,10 +38,11 @@ export interface PrimaryOptions {
  */
 const CLEAR_SCRIPT = `
 set -eu
-data=$1 unit=$2 may=$3
+data=$1 unit=$2 may=$3 stay=$4
 if systemctl is-active --quiet "$unit"; then echo "PostgreSQL runs here: stop it first, if it is really to be replaced" >&2; exit 66; fi
 if [ -e "$data" ] && [ -n "$(ls -A -- "$data")" ]; then
   [ "$may" = yes ] || { echo "$data is not empty: name this host in the input replace, and it is moved aside" >&2; exit 66; }
+  [ "$stay" = no ] || exit 0
   mv -T -- "$data" "$data.replaced-$(date -u +%Y%m%dT%H%M%SZ)"
 fi
 rm -rf -- "$data"
@@ -80,22 +74,18 @@ rm -rf -- "$scratch"
 
 /** Disaster recovery: a backup and its log become the data of a server that does not run, which then is a primary. */
 export async function restorePrimary(
-  run: RestoreRun,
-  backup: Backup,
-  catalogue: Catalogue,
-  { host, target, replace, timeoutMs }: PrimaryOptions,
+  run: ServerRun,
+  restorer: Restorer,
+  { host, target, replace, delta = false, timeoutMs }: PrimaryOptions,
 ): Promise<void> {
-  assertReadable(run, backup);
   const { remote, cluster, signal } = run;
   const { data, unit, programs } = cluster.layout;
   const place: Place = { host, data, scratch: '/run/perlstack-restore' };
   const options = { sudo: true, signal };
-  await remote.script(host, CLEAR_SCRIPT, [data, unit, replace === host ? 'yes' : 'no'], {
-    ...options,
-    name: 'making room',
-  });
-  await restoreFiles(run, place, backup, catalogue);
-  const command = await layLog(run, place, catalogue, backup, target);
+  const may = [replace === host, delta].map((yes) => (yes ? 'yes' : 'no'));
+  await remote.script(host, CLEAR_SCRIPT, [data, unit, ...may], { ...options, name: 'making room' });
+  await restorer.files(place);
+  const command = await restorer.log(place, target);
   const args = [
     data,
     unit,
