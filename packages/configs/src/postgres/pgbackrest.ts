@@ -121,10 +121,18 @@ function stanzaSettings({ platform }: World): PgbackrestSetting[] {
 }
 
 function secretSettings({ stack, secrets }: World): PgbackrestSetting[] {
-  const secret = (name: string): string => secrets[name] ?? '';
+  const secret = (name: string): string => writable(name, secrets[name] ?? '');
   const key: PgbackrestSetting[] = [
     ['repo1-s3-key', secret(BACKUP_ACCESS_KEY_ID)],
     ['repo1-s3-key-secret', secret(BACKUP_SECRET_ACCESS_KEY)],
   ];
   return stack.backups?.encrypt ? [...key, ['repo1-cipher-pass', secret(BACKUP_CIPHER_PASSPHRASE)]] : key;
+}
+
+/** @throws UserError for what would not be read back as it was written. The value is not in the message. */
+function writable(name: string, value: string): string {
+  if (value === value.trim() && !/[\u0000-\u001f\u007f]/.test(value)) return value;
+  throw new UserError(
+    `backups: the secret ${name} begins or ends with a space, or has several lines, which pgBackRest cannot read back; choose another`,
+  );
 }
