@@ -138,7 +138,7 @@ const obstacle = await whyNoHosts();
       const lsn = await trials.sql('SELECT pg_current_wal_lsn()');
       const { timeline, segmentBytes } = trials.last.wal;
       const names = namesFor({ timeline, lsn, segmentBytes, waiting: 8, perDay: 1 }).slice(0, 100);
-      const book = await writeBook(storage, keysOf('shop').cluster(trials.last.postgresql.systemId), names, {
+      const book = writeBook(storage, keysOf('shop').cluster(trials.last.postgresql.systemId), names, {
         recipient: trials.site.age.recipient,
         limitBytes: 2 ** 40,
         now: new Date(Date.now() - 8 * 86_400_000),
@@ -147,7 +147,7 @@ const obstacle = await whyNoHosts();
       await trials.site.hosts.remote.upload(
         PRIMARY,
         { path: ARCHIVE.book, mode: 0o600, owner: 'postgres', group: 'postgres' },
-        Buffer.from(book.text),
+        book.content,
         { sudo: true },
       );
       await trials.write();

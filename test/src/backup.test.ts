@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { whyNoHosts } from '@perlstack/local-cloud';
 import type { Storage } from '@perlstack/object-storage';
 import { BackupSite, PRIMARY, REPLICA, STACK } from './backup-site.js';
-import { eventually } from './backup-trials.js';
+import { eventually, fails } from './backup-trials.js';
 
 // The first run builds the images.
 jest.setTimeout(900_000);
@@ -103,6 +103,32 @@ const obstacle = await whyNoHosts();
       const { code, output } = await site.restore({ assertions: 'shop: SELECT count(*) = 1 FROM orders' });
       expect(code).toBe(1);
       expect(output).toContain('shop: SELECT count(*) = 1 FROM orders: the answer is f, not t');
+    });
+
+    it('makes a replica of the bucket, which then follows the primary', async () => {
+      await sql("INSERT INTO orders SELECT n, 'of the log' FROM generate_series(1, 5) AS n");
+      const count = 'SELECT count(*) FROM orders';
+      const replica = { mode: 'replica', host: REPLICA };
+      await fails(
+        site.restore({ mode: 'replica', host: PRIMARY }),
+        /database-1 is the primary: nothing was changed/,
+      );
+      await fails(site.restore({ ...replica, target: 'latest' }), /a replica follows its primary/);
+      await fails(site.restore(replica), /PostgreSQL runs here: stop it first/);
+      await site.hosts.ask(REPLICA, 'systemctl stop postgresql@17-main');
+      await fails(site.restore(replica), /is not empty: name this host in the input replace/);
+      await sql('SELECT pg_switch_wal()');
+      const { code, output } = await site.restore({ ...replica, replace: REPLICA });
+      expect(output).toContain('database-2 is a replica with backup');
+      expect(code).toBe(0);
+      await sql("INSERT INTO orders VALUES (0, 'after it')");
+      const rows = await sql(count);
+      await eventually(() => site.sql(REPLICA, count, 'shop'), new RegExp(`^${rows}$`));
+      expect(await site.sql(REPLICA, 'SHOW restore_command')).toBe('');
+      expect(await sql('SELECT state FROM pg_stat_replication')).toBe('streaming');
+      // What it needed of the bucket is gone, and its old data are not.
+      const left = 'ls -d /run/perlstack-restore 2> /dev/null; ls /var/lib/postgresql/17';
+      expect(await site.hosts.ask(REPLICA, left)).toMatch(/^main\nmain\.replaced-\d{8}T\d{6}Z$/);
     });
 
     it('brings back a dropped table, as it was just before', async () => {

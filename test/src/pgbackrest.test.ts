@@ -176,8 +176,11 @@ const obstacle = await whyNoHosts();
         const at = Math.floor(content.length / 2);
         damaged.writeUInt8(damaged.readUInt8(at) ^ 1, at);
         await trial.site.bucket.put(key, damaged);
-        await act();
-        await trial.site.bucket.put(key, content);
+        try {
+          await act();
+        } finally {
+          await trial.site.bucket.put(key, content);
+        }
       };
       const bundle = (await trial.objects(`/backup/shop/${full}/`)).filter(({ key }) =>
         key.includes('/bundle/'),
@@ -195,7 +198,10 @@ const obstacle = await whyNoHosts();
       const segments = (await trial.objects('/archive/')).filter(({ key }) => /\/[0-9A-F]{24}-/.test(key));
       await flip(segments.at(-2)?.key ?? '', async () => {
         await fails(await trial.backup({ mode: 'verify' }), /The log 17-1 is not as it was stored/);
-        await fails(await trial.restore({ target: 'latest' }), /could not be had from the bucket/);
+        await fails(
+          await trial.restore({ target: 'latest' }),
+          /restore-wal: ERROR: \S+ (could not be had from the bucket|in the bucket is not what was stored)/,
+        );
       });
     });
 
@@ -210,7 +216,6 @@ const obstacle = await whyNoHosts();
         await trial.site.storage.setFrozen(false);
       }
       await eventually(trial.waiting, /^0$/, 480);
-      await succeeds(trial.backup({ mode: 'verify' }), 'and no gap');
     });
 
     it('says which of the secrets is wrong', async () => {
@@ -251,7 +256,6 @@ const obstacle = await whyNoHosts();
       const segments = (await trial.objects('/archive/')).map(({ key }) => key);
       const oldest = before.filter(({ key }) => /\/[0-9A-F]{24}-/.test(key))[0]?.key ?? '';
       expect(segments).not.toContain(oldest);
-      await succeeds(trial.backup({ mode: 'verify' }), 'and no gap');
     });
 
     describe('after a disaster', () => {
@@ -292,8 +296,12 @@ const obstacle = await whyNoHosts();
         expect(left).toBe('0');
       });
 
-      it('apply-configs makes a replica of the other, and backups go on across the timelines', async () => {
-        await trial.converge({}, { rebuild: [REPLICA] });
+      it('makes a replica of a backup, and backups go on across the timelines', async () => {
+        await succeeds(
+          trial.restore({ mode: 'replica', replace: REPLICA }),
+          /database-2 is a replica with backup \S+ and streams from database-1/,
+        );
+        await trial.converge();
         await succeeds(trial.backup({ 'full-every': '9' }), /Incremental, on [^]*and the log from/);
         await succeeds(
           trial.restore({ assertions: 'shop: SELECT count(*) = 1 FROM survivors' }),

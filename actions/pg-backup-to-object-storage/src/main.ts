@@ -22,6 +22,7 @@ import {
   forgetDropped,
   gapAfter,
   keysOf,
+  logGoesOn,
   type Manifest,
   manifestsOn,
   markProof,
@@ -142,18 +143,33 @@ async function prepare(
 }
 
 async function backUp(context: Context, run: BackupRun, rules: RetentionRules): Promise<void> {
-  const { log, reporter, output } = context;
-  const catalogue = await reporter.phase('Tickets for the log', async () => {
+  const { log, reporter } = context;
+  const catalogue = await reporter.phase('Look into the bucket', async () => {
     const catalogue = await readCatalogue(run.storage, clusterKeys(run));
     const cleared = await clearLeftovers(run.storage, clusterKeys(run), catalogue.broken);
     cleared.forEach((what) => log.notice(`Removed ${what}`));
-    const book = await renewBook(run, catalogue);
-    output('tickets-until', book.expiresAt.toISOString());
-    log.info(`${book.tickets} tickets on every member, good until ${book.expiresAt.toISOString()}`);
     return catalogue;
   });
-  const made = await reporter.phase('Base backup', () => makeBackup(context, run, catalogue));
+  const tickets = giveTickets(context, run, catalogue);
+  if (!logGoesOn(run, catalogue)) await reporter.phase('Tickets for the log', () => tickets);
+  const made = await reporter.phase('Base backup', () =>
+    bothDone(makeBackup(context, run, catalogue), tickets),
+  );
   await reporter.phase('Check', () => conclude(context, run, rules, made));
+}
+
+/** Nothing is under way any more when this fails, and the lease can be let go. */
+async function bothDone<T>(first: Promise<T>, second: Promise<unknown>): Promise<T> {
+  await Promise.allSettled([first, second]);
+  const result = await first;
+  await second;
+  return result;
+}
+
+async function giveTickets({ log, output }: Context, run: BackupRun, catalogue: Catalogue): Promise<void> {
+  const book = await renewBook(run, catalogue);
+  output('tickets-until', book.expiresAt.toISOString());
+  log.info(`${book.tickets} tickets on every member, good until ${book.expiresAt.toISOString()}`);
 }
 
 interface Made {
@@ -193,7 +209,7 @@ async function conclude(
 ): Promise<void> {
   const { inputs, log, reporter, output } = context;
   const { catalogue, from, coverage, newest } = await verifyLog(run, rules);
-  const retained = retentionOf(catalogue, rules, new Date());
+  const retained = retentionOf(catalogue, rules, run.storage.now());
   // What is broken, or cannot be proven, takes nothing else with it.
   const missing = coverage?.missing ?? [];
   const whole = archived && missing.length === 0;
@@ -239,7 +255,7 @@ async function look(context: Context, run: BackupRun, rules: RetentionRules): Pr
   const { catalogue, from, coverage } = await reporter.phase('Look into the bucket', () =>
     verifyLog(run, rules),
   );
-  const retained = retentionOf(catalogue, rules, new Date());
+  const retained = retentionOf(catalogue, rules, run.storage.now());
   await measure(context, run, catalogue);
   output('removed', retained.plan.removed);
   sections(context, catalogue, retained);
@@ -265,7 +281,7 @@ async function measure(
 ): Promise<Awaited<ReturnType<typeof readMembers>>> {
   const members = await readMembers(run.remote, run.cluster, run.signal);
   const drills = await run.storage.list(keysOf(run.cluster.stack).drills);
-  const metrics = metricsOf(catalogue, members, drills.at(-1)?.modified ?? null, new Date());
+  const metrics = metricsOf(catalogue, members, drills.at(-1)?.modified ?? null, run.storage.now());
   const hours = metrics['ticketHoursLeft'];
   if (typeof hours === 'number' && hours < FEW_HOURS)
     log.warning(

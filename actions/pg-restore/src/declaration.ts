@@ -4,7 +4,7 @@ export const declaration = declare({
   inputs: {
     ...stackInputs,
     ...hostInputs,
-    mode: { kind: 'choice', options: ['plan', 'drill', 'primary'], default: 'drill' },
+    mode: { kind: 'choice', options: ['plan', 'drill', 'primary', 'replica'], default: 'drill' },
     ...storageInputs,
     'age-identity': {
       kind: 'string',

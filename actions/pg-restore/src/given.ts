@@ -76,3 +76,11 @@ export const replaceFrom = (replace: string | undefined, inventory: Inventory): 
 export function assertNoDelta({ delta }: Pick<Inputs, 'delta'>): void {
   if (delta) throw new UserError('Input "delta": only the engine pgbackrest can do that; see backups.engine');
 }
+
+/** @throws UserError for a target where there is none */
+export function assertModeFits({ mode, target }: Pick<Inputs, 'mode' | 'target'>): void {
+  if (mode === 'replica' && target !== 'proof')
+    throw new UserError(
+      'Input "target": a replica follows its primary and ends nowhere; leave it out, or see mode "primary"',
+    );
+}

@@ -7,21 +7,26 @@ import {
   type Site,
 } from '@perlstack/action';
 import {
+  assertReadable,
   asUserError,
   type Backup,
   type Catalogue,
   chooseBackup,
   type Cluster,
+  type ClusterKeys,
   clusterOf,
   describeTarget,
   drill,
   drillPlace,
   keysOf,
+  leaderFor,
+  type MemberSeen,
   newestCluster,
   openBucket,
   readCatalogue,
   removePlace,
   restorePrimary,
+  restoreReplica,
   type RestoreRun,
   streamRestorer,
   type Target,
@@ -30,9 +35,17 @@ import type { Storage } from '@perlstack/object-storage';
 import { connect, type Remote } from '@perlstack/remote';
 import { stackFault } from '@perlstack/stack';
 import { declaration } from './declaration.js';
-import { assertionsFrom, assertNoDelta, hostFor, proofOf, replaceFrom, targetFrom } from './given.js';
+import {
+  assertionsFrom,
+  assertModeFits,
+  assertNoDelta,
+  hostFor,
+  proofOf,
+  replaceFrom,
+  targetFrom,
+} from './given.js';
 import { runPgbackrest } from './pgbackrest.js';
-import { primaryVerdict, tellDrill } from './report.js';
+import { primaryVerdict, replicaVerdict, tellDrill } from './report.js';
 
 type Context = MainContext<typeof declaration>;
 type Inputs = Context['inputs'];
@@ -43,6 +56,7 @@ void runAction({
   main: async (context) => {
     const { inputs, signal } = context;
     const site = openSite(inputs);
+    assertModeFits(inputs);
     if (site.file.stack.backups?.engine === 'pgbackrest') return runPgbackrest(context, site);
     assertNoDelta(inputs);
     const given = { target: targetFrom(inputs.target), assertions: assertionsFrom(inputs.assertions) };
@@ -51,9 +65,12 @@ void runAction({
     const storage = storageOf(site, inputs, signal);
     const remote = connect(site.inventory, { privateKey: inputs['ssh-private-key'] });
     try {
-      const chosen = await choose(context, storage, cluster, given.target);
+      const leader = inputs.mode === 'replica' ? await leaderFor({ remote, cluster, signal }, host) : null;
+      const systemId = leader?.systemId ?? (await newestCluster(storage, cluster.stack));
+      const keys = keysOf(cluster.stack).cluster(systemId);
+      const chosen = await choose(context, storage, keys, given.target);
       context.output('backup', chosen.backup.manifest.id);
-      await restore(context, { remote, storage, cluster, host, site, ...given, ...chosen });
+      await restore(context, { remote, storage, cluster, host, site, leader, keys, ...given, ...chosen });
     } finally {
       storage.close();
       await remote.close();
@@ -76,12 +93,11 @@ interface Chosen {
 async function choose(
   { inputs, log, reporter }: Context,
   storage: Storage,
-  { stack }: Cluster,
+  keys: ClusterKeys,
   target: Target | null,
 ): Promise<Chosen> {
   return reporter.phase('Look into the bucket', async () => {
-    const systemId = await newestCluster(storage, stack);
-    const catalogue = await readCatalogue(storage, keysOf(stack).cluster(systemId));
+    const catalogue = await readCatalogue(storage, keys);
     catalogue.broken.forEach(({ id, why }) => log.warning(`Backup ${id} is left out: ${why}`));
     const backup = chooseBackup(catalogue.backups, inputs.backup ?? null, target ?? { kind: 'latest' });
     const { id, source, object } = backup.manifest;
@@ -96,13 +112,16 @@ interface Restore extends Chosen {
   readonly cluster: Cluster;
   readonly host: string;
   readonly site: Site;
+  /** Whom a replica is to follow; `null` in the other modes. */
+  readonly leader: MemberSeen | null;
+  readonly keys: ClusterKeys;
   readonly target: Target | null;
   readonly assertions: ReturnType<typeof assertionsFrom>;
 }
 
 async function restore(context: Context, what: Restore): Promise<void> {
   const { inputs, log, reporter, signal, saveState } = context;
-  const target = what.target ?? proofOf(what.backup);
+  const target = what.target ?? (what.leader ? { kind: 'latest' as const } : proofOf(what.backup));
   const run: RestoreRun = {
     ...{ remote: what.remote, storage: what.storage, cluster: what.cluster, signal },
     identity: inputs['age-identity'] ?? null,
@@ -119,19 +138,26 @@ async function restore(context: Context, what: Restore): Promise<void> {
   if (inputs.mode === 'drill') return prove(context, run, what, target);
   const replace = replaceFrom(inputs.replace, what.site.inventory);
   const took = Date.now();
+  const options = { host: what.host, replace, timeoutMs: inputs.timeout };
+  const { leader } = what;
+  // All that the primary wrote before is in the bucket only then.
+  const again = async () => streamRestorer(run, what.backup, await readCatalogue(run.storage, what.keys));
+  if (leader) assertReadable(run, what.backup);
   await reporter
     .phase('Restore', () =>
-      restorePrimary(run, streamRestorer(run, what.backup, what.catalogue), {
-        host: what.host,
-        target,
-        replace,
-        timeoutMs: inputs.timeout,
-      }),
+      leader
+        ? restoreReplica(run, leader, again, { ...options, inventory: what.site.inventory })
+        : restorePrimary(run, streamRestorer(run, what.backup, what.catalogue), { ...options, target }),
     )
     .catch((error: unknown) => {
       throw asUserError(error, `Backup ${id} was not restored`);
     });
-  reporter.verdict(primaryVerdict(what.host, id, target, Date.now() - took));
+  const tookMs = Date.now() - took;
+  reporter.verdict(
+    leader
+      ? replicaVerdict(what.host, id, leader.host, tookMs)
+      : primaryVerdict(what.host, id, target, tookMs),
+  );
 }
 
 async function prove(

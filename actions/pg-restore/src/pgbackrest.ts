@@ -5,24 +5,29 @@ import {
   assertNoGap,
   type Backup,
   type BackupFacts,
+  type Catalogue,
   chooseBackup,
   clusterOf,
   describeTarget,
   drill,
   DRILLED,
+  leaderFor,
+  type MemberSeen,
   type Pgbackrest,
   pgbackrestOn,
   pgbackrestRestorer,
   readRepository,
   restorePrimary,
+  restoreReplica,
+  type Restorer,
   type ServerRun,
   type Target,
 } from '@perlstack/backup';
 import { connect } from '@perlstack/remote';
-import { messageOf, UserError } from '@perlstack/stack';
+import { type Inventory, messageOf, UserError } from '@perlstack/stack';
 import type { declaration } from './declaration.js';
 import { assertionsFrom, hostFor, proofOf, replaceFrom, targetFrom } from './given.js';
-import { primaryVerdict, tellDrill } from './report.js';
+import { primaryVerdict, replicaVerdict, tellDrill } from './report.js';
 
 type Context = MainContext<typeof declaration>;
 
@@ -49,9 +54,10 @@ export async function runPgbackrest(context: Context, { file, inventory }: Site)
   try {
     const run: ServerRun = { remote, cluster, signal, say: (line) => log.info(line) };
     const pgbackrest = pgbackrestOn(remote, cluster, order.host, signal);
-    const { backup, target } = await choose(context, run, pgbackrest, order);
-    output('backup', backup.manifest.id);
-    await restore(context, run, pgbackrest, order, backup, target);
+    const leader = inputs.mode === 'replica' ? await leaderFor(run, order.host) : null;
+    const chosen = await choose(context, run, pgbackrest, order, leader);
+    output('backup', chosen.backup.manifest.id);
+    await restore(context, run, { ...order, ...chosen, pgbackrest, inventory });
   } finally {
     await remote.close();
   }
@@ -74,7 +80,15 @@ function assertPossible({ inputs }: Context, { host, replace }: Order): void {
 
 interface Chosen {
   readonly backup: Backup<BackupFacts>;
+  readonly catalogue: Catalogue<BackupFacts>;
   readonly target: Target;
+  /** Whom a replica is to follow; `null` in the other modes. */
+  readonly leader: MemberSeen | null;
+}
+
+interface Restore extends Order, Chosen {
+  readonly pgbackrest: Pgbackrest;
+  readonly inventory: Inventory;
 }
 
 async function choose(
@@ -82,31 +96,30 @@ async function choose(
   { remote, cluster }: ServerRun,
   pgbackrest: Pgbackrest,
   { wanted }: Order,
+  leader: MemberSeen | null,
 ): Promise<Chosen> {
   return reporter.phase('Look into the bucket', async () => {
     const repository = await readRepository(remote, cluster, pgbackrest, signal);
-    const { backups, broken, wal } = repository.catalogue;
+    const { catalogue } = repository;
+    const { backups, broken, wal } = catalogue;
+    if (leader && repository.systemId !== leader.systemId)
+      throw new UserError(
+        `The repository in the bucket is of another cluster than that of ${leader.host}; make a backup first`,
+      );
     broken.forEach(({ id, why }) => log.warning(`Backup ${id} is left out: ${why}`));
     const backup = chooseBackup(backups, inputs.backup ?? null, wanted ?? { kind: 'latest' });
-    const target = wanted ?? proofOf(backup);
+    const target = wanted ?? (leader ? { kind: 'latest' as const } : proofOf(backup));
     await assertNoGap(pgbackrest, cluster, backup, repository, target);
     const { id, source } = backup.manifest;
     log.info(`Backup ${id} of ${source.host}, ${backup.bytes} bytes; ${wal.size} files of the log`);
-    return { backup, target };
+    return { backup, catalogue, target, leader };
   });
 }
 
-async function restore(
-  context: Context,
-  run: ServerRun,
-  pgbackrest: Pgbackrest,
-  order: Order,
-  backup: Backup<BackupFacts>,
-  target: Target,
-): Promise<void> {
+async function restore(context: Context, run: ServerRun, what: Restore): Promise<void> {
   const { inputs, reporter, saveState } = context;
+  const { host, replace, target, leader, pgbackrest, backup } = what;
   const { id } = backup.manifest;
-  const { host, replace } = order;
   if (inputs.mode === 'plan') {
     reporter.verdict(
       `Backup ${id} would be restored on ${host} up to ${describeTarget(target)}. Nothing was changed.`,
@@ -114,30 +127,41 @@ async function restore(
     return;
   }
   saveState('host', host);
-  if (inputs.mode === 'drill') return prove(context, run, pgbackrest, order, backup, target);
+  if (inputs.mode === 'drill') return prove(context, run, what);
   const took = Date.now();
-  const { delta, timeout: timeoutMs } = inputs;
-  const restorer = pgbackrestRestorer(run, pgbackrest, backup, { delta });
+  const { delta } = inputs;
+  const options = { host, replace, timeoutMs: inputs.timeout };
+  // All that the primary wrote before is in the bucket only then.
+  const again = async (): Promise<Restorer> => {
+    const { catalogue } = await readRepository(run.remote, run.cluster, pgbackrest, run.signal);
+    return pgbackrestRestorer(run, pgbackrest, backup, catalogue);
+  };
   await reporter
-    .phase('Restore', () => restorePrimary(run, restorer, { host, target, replace, delta, timeoutMs }))
+    .phase('Restore', () =>
+      leader
+        ? restoreReplica(run, leader, again, { ...options, inventory: what.inventory })
+        : restorePrimary(run, pgbackrestRestorer(run, pgbackrest, backup, what.catalogue, { delta }), {
+            ...{ ...options, target, delta },
+          }),
+    )
     .catch((error: unknown) => {
       throw asUserError(error, `Backup ${id} was not restored`);
     });
-  reporter.verdict(primaryVerdict(host, id, target, Date.now() - took));
+  const tookMs = Date.now() - took;
+  reporter.verdict(
+    leader ? replicaVerdict(host, id, leader.host, tookMs) : primaryVerdict(host, id, target, tookMs),
+  );
 }
 
 async function prove(
   { inputs, log, output, reporter }: Context,
   run: ServerRun,
-  pgbackrest: Pgbackrest,
-  { host, wanted, assertions }: Order,
-  backup: Backup<BackupFacts>,
-  target: Target,
+  { host, wanted, assertions, backup, catalogue, target, pgbackrest }: Restore,
 ): Promise<void> {
   const { id } = backup.manifest;
   const report = await reporter
     .phase('Drill', () =>
-      drill(run, pgbackrestRestorer(run, pgbackrest, backup), backup, {
+      drill(run, pgbackrestRestorer(run, pgbackrest, backup, catalogue), backup, {
         ...{ host, target, assertions, timeoutMs: inputs.timeout },
         compareRows: wanted === null,
       }),

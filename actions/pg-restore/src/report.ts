@@ -43,3 +43,7 @@ function tableOf(report: DrillReport): string {
 /** What a restore in the place of a lost primary came to, and what is next. */
 export const primaryVerdict = (host: string, backup: string, target: Target, tookMs: number): string =>
   `${host} is a primary with backup ${backup}, recovered up to ${describeTarget(target)}, in ${formatDuration(tookMs)}. Run apply-configs with allow-rebuild for the other servers, then a backup.`;
+
+/** What a restore into a replica came to. */
+export const replicaVerdict = (host: string, backup: string, leader: string, tookMs: number): string =>
+  `${host} is a replica with backup ${backup} and streams from ${leader}, after ${formatDuration(tookMs)}.`;

@@ -5,7 +5,7 @@ import { psqlArgv } from '@perlstack/postgres';
 import type { Remote } from '@perlstack/remote';
 import { messageOf, UserError } from '@perlstack/stack';
 import { type Ask, askOf } from './ask.js';
-import { type Book, namesFor, writeBook } from './book.js';
+import { type Book, namesFor, ticketHoursLeft, writeBook } from './book.js';
 import {
   type BackupFacts,
   type Catalogue,
@@ -79,6 +79,22 @@ export function pace(wal: Catalogue['wal'], now: Date): number {
   return (times.length * 86_400_000) / span;
 }
 
+/** What is left of the tickets must last longer than any copy. */
+const LASTS_HOURS = 24;
+
+/**
+ * Whether the log has been handed over all along and goes on so while the data are copied: then new tickets need not be
+ * there before the copy begins.
+ */
+export function logGoesOn(
+  { storage, source: { primary } }: Pick<BackupRun, 'storage' | 'source'>,
+  catalogue: Catalogue,
+): boolean {
+  const now = storage.now();
+  const hours = ticketHoursLeft(primary, pace(catalogue.wal, now), now);
+  return catalogue.backups.length > 0 && primary.dropped.length === 0 && (hours ?? 0) >= LASTS_HOURS;
+}
+
 /**
  * Gives every member the tickets for the log of the coming week: any of them may be the primary by then. One that is
  * off must not keep the others from being backed up.
@@ -88,17 +104,14 @@ export async function renewBook(run: BackupRun, catalogue: Catalogue): Promise<B
   const { primary } = run.source;
   const names = namesFor({
     ...{ timeline: primary.timeline, lsn: primary.lsn, segmentBytes: primary.segmentBytes },
-    ...{ waiting: primary.waiting, perDay: pace(catalogue.wal, new Date()) },
+    ...{ waiting: primary.waiting, perDay: pace(catalogue.wal, storage.now()) },
   });
   const limitBytes = primary.diskBytes * SHARE_OF_DISK;
-  const skew = await storage.clockSkewMs();
-  const now = new Date(Date.now() + Math.min(skew, 0));
-  const book = await writeBook(storage, clusterKeys(run), names, { recipient, limitBytes, now });
+  const book = writeBook(storage, clusterKeys(run), names, { recipient, limitBytes });
   const target = { path: ARCHIVE.book, mode: 0o600, owner: 'postgres', group: 'postgres' };
-  const content = Buffer.from(book.text);
   await Promise.all(
     cluster.members.map((host) =>
-      remote.upload(host, target, content, { sudo: true, signal }).catch((error: unknown) => {
+      remote.upload(host, target, book.content, { sudo: true, signal }).catch((error: unknown) => {
         if (host === primary.host || signal.aborted) throw error;
         run.say(`${host} has no new tickets until the next backup: ${messageOf(error)}`);
       }),
@@ -170,7 +183,7 @@ export async function takeBase(
     source: { source, primary, lagBytes },
     recipient,
   } = run;
-  const started = new Date();
+  const started = run.storage.now();
   const id = backupId(started);
   const key = clusterKeys(run).data(id, recipient !== null);
   let start: { lsn: string; timeline: number } | undefined;
@@ -179,9 +192,7 @@ export async function takeBase(
   const sent = await sendFrom(run.remote, run.storage, {
     ...{ host: source.host, key, rate: run.rate, signal: run.signal },
     programs: [
-      copyArgv(run, id, parent),
-      ...(keepsManifest ? [keepManifestArgv(id)] : []),
-      ['zstd', '-q', '-3', '-T0', '-c'],
+      ...packedCopy(run, id, parent, keepsManifest),
       ...(recipient ? [['age', '-r', recipient]] : []),
     ],
     hold: { argv: psqlArgv(cluster), say: HOLD_SQL },
@@ -221,6 +232,13 @@ export async function takeBase(
 /** The log that the copy needs must not go away before its end; the slot is gone with its session. */
 const HOLD_SQL = `SELECT lsn FROM pg_create_physical_replication_slot('perlstack_backup_' || pg_backend_pid(), true, true);\n`;
 
+/** Packed by pg_basebackup itself, which saves a pipe for all of the data; but not where something has to read them unpacked. */
+function packedCopy(run: BackupRun, id: string, parent: Manifest | null, keepsManifest: boolean): string[][] {
+  const copy = copyArgv(run, id, parent);
+  if (keepsManifest) return [copy, keepManifestArgv(id), ['zstd', '-q', '-3', '-T0', '-c']];
+  return [[...copy, `--compress=client-zstd:level=3,workers=${run.source.source.processors}`]];
+}
+
 function copyArgv({ cluster }: BackupRun, id: string, parent: Manifest | null): string[] {
   return [
     `${cluster.layout.programs}/pg_basebackup`,
@@ -236,8 +254,11 @@ const POINT_SQL = (
   id: string,
 ): string => `SELECT json_build_object('lsn', pg_create_restore_point('perlstack ${id}')::text,
   'segment', pg_walfile_name(pg_current_wal_insert_lsn()), 'at', to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'));
-SELECT pg_switch_wal() IS NULL;
+${SNAPSHOT_SQL}SELECT pg_switch_wal() IS NULL;
 `;
+
+/** Which transactions are under way, and the next one's number: the same as before where nothing was written between. */
+const SNAPSHOT_SQL = 'SELECT pg_current_snapshot();\n';
 
 export interface Proof {
   readonly proof: NonNullable<Manifest['proof']>;
@@ -247,11 +268,15 @@ export interface Proof {
 /** Notes a moment on the primary whose state is known, for a drill to replay to. */
 export async function markProof(run: ServerSide, id: string): Promise<Proof> {
   const ask = askPrimary(run);
+  const snapshot = await ask(SNAPSHOT_SQL);
   const before = await countRows(ask);
-  const point = await ask(POINT_SQL(id));
-  const after = await countRows(ask);
-  return { proof: JSON.parse(point.split('\n')[0] ?? '') as Proof['proof'], rows: between(before, after) };
+  const [point = '', now] = (await ask(POINT_SQL(id))).split('\n');
+  const after = now === snapshot ? before : await countRows(ask);
+  return { proof: JSON.parse(point) as Proof['proof'], rows: between(before, after) };
 }
+
+/** Between two looks for a segment, in milliseconds: the first ones are close together, as most come at once. */
+const LOOK_MS = { first: 100, most: 1_000 };
 
 /**
  * Waits until a segment is in the bucket itself: PostgreSQL's own view says what the archive command said.
@@ -261,10 +286,10 @@ export async function markProof(run: ServerSide, id: string): Promise<Proof> {
 export async function untilArchived(run: BackupRun, segment: string, timeoutMs: number): Promise<boolean> {
   const key = clusterKeys(run).segment(segment, run.recipient !== null);
   const limit = Date.now() + timeoutMs;
-  for (;;) {
+  for (let pause = LOOK_MS.first; ; pause = Math.min(2 * pause, LOOK_MS.most)) {
     if (await run.storage.head(key)) return true;
     if (Date.now() > limit) return false;
-    await sleep(500, undefined, { signal: run.signal });
+    await sleep(pause, undefined, { signal: run.signal });
   }
 }
 
@@ -276,7 +301,7 @@ export async function writeManifest(
 ): Promise<Manifest> {
   const manifest: Manifest = {
     ...base,
-    finishedAt: new Date().toISOString(),
+    finishedAt: run.storage.now().toISOString(),
     proof: proof?.proof ?? null,
     rows: proof?.rows ?? {},
   };
@@ -290,8 +315,11 @@ export async function verifyLog(run: BackupRun, rules: RetentionRules): Promise<
   const { primary } = run.source;
   const catalogue = await readCatalogue(run.storage, clusterKeys(run));
   const histories = catalogue.backups.length > 0 ? await readHistories(run) : new Map();
-  // Up to its end a backup has the log in itself.
-  return checkLog(catalogue, rules, histories, lastArchived(primary), ({ wal }) => wal.stopLsn);
+  return checkLog(catalogue, {
+    ...{ rules, histories, now: run.storage.now(), upTo: lastArchived(primary) },
+    // Up to its end a backup has the log in itself.
+    startOf: ({ wal }) => wal.stopLsn,
+  });
 }
 
 /** The last segment that a primary handed over, as it says. */

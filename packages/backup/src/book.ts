@@ -1,4 +1,4 @@
-import { LONGEST_SIGNED_S, type Presigner, type Storage } from '@perlstack/object-storage';
+import { LONGEST_SIGNED_S, type Storage } from '@perlstack/object-storage';
 import { segmentAt, segmentOf } from '@perlstack/postgres';
 import type { ClusterKeys } from './keys.js';
 import type { MemberSeen } from './members.js';
@@ -46,7 +46,7 @@ export function namesFor({ timeline, lsn, segmentBytes, waiting, perDay }: BookP
 }
 
 export interface Book {
-  readonly text: string;
+  readonly content: Buffer;
   readonly tickets: number;
   readonly expiresAt: Date;
 }
@@ -56,20 +56,21 @@ export interface Book {
  *
  * @param limitBytes how much of the log may wait before it is let go
  */
-export async function writeBook(
+export function writeBook(
   storage: Storage,
   keys: ClusterKeys,
   names: readonly string[],
-  { recipient, limitBytes, now = new Date() }: { recipient: string | null; limitBytes: number; now?: Date },
-): Promise<Book> {
+  { recipient, limitBytes, now }: { recipient: string | null; limitBytes: number; now?: Date },
+): Book {
   const presigner = storage.presigner(LONGEST_SIGNED_S, now);
-  const lines: string[] = [];
-  let common = { put: '', head: '' };
-  for (const name of names) {
-    const { put, head } = await ticket(presigner, keys.segment(name, recipient !== null));
-    common = { put: put.common, head: head.common };
-    lines.push(`${name} ${put.signature} ${head.signature}`);
-  }
+  const [put, head] = [
+    presigner.signer({ method: 'PUT', headers: { 'if-none-match': '*' } }),
+    presigner.signer({ method: 'HEAD' }),
+  ];
+  const line = (name: string): string => {
+    const key = keys.segment(name, recipient !== null);
+    return `${name} ${put(key).signature} ${head(key).signature}\n`;
+  };
   const folder = `${storage.endpoint.replace(/\/$/, '')}/${storage.bucket}/${keys.wal}`;
   const words = [
     `folder ${folder}`,
@@ -77,23 +78,26 @@ export async function writeBook(
     ...(recipient === null ? [] : [`recipient ${recipient}`]),
     `limit ${Math.round(limitBytes)}`,
     `until ${presigner.expiresAt.toISOString()}`,
-    `put ${common.put}`,
-    `head ${common.head}`,
+    `put ${put('').common}`,
+    `head ${head('').common}`,
   ];
   return {
-    text: `${words.join('\n')}\n\n${lines.join('\n')}\n`,
+    content: Buffer.concat([
+      Buffer.from(`${words.join('\n')}\n\n`),
+      ...inPortions(names).map((some) => Buffer.from(some.map(line).join(''))),
+    ]),
     tickets: names.length,
     expiresAt: presigner.expiresAt,
   };
 }
 
-async function ticket(presigner: Presigner, key: string) {
-  const [put, head] = await Promise.all([
-    presigner.sign({ method: 'PUT', key, headers: { 'if-none-match': '*' } }),
-    presigner.sign({ method: 'HEAD', key }),
-  ]);
-  return { put, head };
-}
+/** A book is long: a portion of it leaves the heap before the next one is written. */
+const PORTION = 500;
+
+const inPortions = (names: readonly string[]): string[][] =>
+  Array.from({ length: Math.ceil(names.length / PORTION) }, (_, at) =>
+    names.slice(at * PORTION, (at + 1) * PORTION),
+  );
 
 /** An alarm this long before tickets end leaves time for a night without a backup, and for somebody to look. */
 export const FEW_HOURS = 48;

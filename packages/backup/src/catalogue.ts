@@ -123,21 +123,23 @@ export interface Verified<M extends BackupFacts = Manifest> {
   readonly newest: Coverage | null;
 }
 
-/**
- * Whether a catalogue has all of the log that recovery within the window needs.
- *
- * @param upTo the last segment that was handed over
- * @param startOf where recovery from a backup begins to read the log
- */
+export interface LogCheck<M extends BackupFacts> {
+  readonly rules: RetentionRules;
+  readonly histories: Histories;
+  readonly now: Date;
+  /** The last segment that was handed over. */
+  readonly upTo: string | undefined;
+  /** Where recovery from a backup begins to read the log. */
+  readonly startOf: (manifest: M) => string;
+}
+
+/** Whether a catalogue has all of the log that recovery within the window needs. */
 export function checkLog<M extends BackupFacts>(
   catalogue: Catalogue<M>,
-  rules: RetentionRules,
-  histories: Histories,
-  upTo: string | undefined,
-  startOf: (manifest: M) => string,
+  { rules, histories, now, upTo, startOf }: LogCheck<M>,
 ): Verified<M> {
   const { backups } = catalogue;
-  const { window } = planRetention(backups.map(keptOf), rules, new Date());
+  const { window } = planRetention(backups.map(keptOf), rules, now);
   const from = backups.find(({ manifest }) => manifest.id === window?.id) ?? backups[0];
   const last = backups.at(-1);
   if (!from || !last) return { catalogue, from: null, coverage: null, newest: null };

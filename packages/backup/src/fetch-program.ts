@@ -52,7 +52,7 @@ my ($feed, %program);
 }
 
 my ($size, $told, $lost, $fed) = (0, 0, 0, 1);
-my $sha = Digest::SHA->new(256);
+my $sha = sha256();
 while ($fed && $size < $spec->{size}) {
     my $before = $size;
     my $why = transfer();
@@ -73,7 +73,7 @@ for my $pid (sort { $program{$a}{order} <=> $program{$b}{order} } keys %program)
     my $fault = fault_of($program{$pid}, $?);
     push @faults, $fault if defined $fault;
 }
-my $seen = $sha->hexdigest;
+my $seen = hexdigest($sha);
 fail("the object is not what was stored: SHA-256 $seen, and its manifest says $spec->{sha256}; " . join('; ', @faults))
     if $size == $spec->{size} && $spec->{sha256} && $seen ne $spec->{sha256};
 fail(join '; ', @faults) if @faults;
@@ -101,13 +101,9 @@ sub transfer {
     close $to_curl;
     while (my $read = sysread $body, my $chunk, 1048576) {
         # An endpoint that ignores ranges would send the beginning again.
-        $sha->add($chunk);
+        write_all($sha->{feed}, $chunk) or fail("sha256sum: $!");
         $size += $read;
-        my $at = 0;
-        while ($fed && $at < $read) {
-            my $wrote = syswrite $feed, $chunk, $read - $at, $at;
-            defined $wrote ? ($at += $wrote) : ($fed = 0);
-        }
+        $fed = write_all($feed, $chunk);
         last if !$fed;
         if (time - $told > 1) {
             $told = time;

@@ -32,6 +32,7 @@ export interface MemberSeen {
   readonly book: { readonly until: string; readonly last: string } | null;
   /** Of the file system with the data. */
   readonly diskBytes: number;
+  readonly processors: number;
 }
 
 export interface MemberSilent {
@@ -63,7 +64,7 @@ set -eu
 data=$1 dropped=$2 book=$3
 shift 3
 "$@"
-df -B1 --output=size -- "$data" | tail -n 1
+echo "$(df -B1 --output=size -- "$data" | tail -n 1) $(nproc)"
 if [ -e "$book" ]; then
   echo "$(sed -n -e 's/^until //p' -e '/^$/q' "$book") $(tail -n 1 -- "$book" | cut -c 1-24)"
 else
@@ -81,6 +82,9 @@ export async function readMembers(
   return Promise.all(cluster.members.map((host) => readMember(remote, cluster, host, signal)));
 }
 
+/** By SQL; the rest is known by the host. */
+type Told = Omit<MemberSeen, 'host' | 'diskBytes' | 'processors' | 'dropped' | 'book'>;
+
 async function readMember(
   remote: Remote,
   cluster: Cluster,
@@ -93,11 +97,12 @@ async function readMember(
       ...{ sudo: true, input: SQL, timeoutMs: 60_000, name: 'psql' },
       ...(signal ? { signal } : {}),
     });
-    const [json = '', disk = '', tickets = '', ...dropped] = stdout.trim().split('\n');
+    const [json = '', machine = '', tickets = '', ...dropped] = stdout.trim().split('\n');
     const [until = '', last = ''] = tickets.split(' ');
-    const seen = JSON.parse(json) as Omit<MemberSeen, 'host' | 'diskBytes' | 'dropped' | 'book'>;
+    const [diskBytes = NaN, processors = 1] = machine.trim().split(/\s+/).map(Number);
+    const seen = JSON.parse(json) as Told;
     const book = last === '' ? null : { until, last };
-    return { ...seen, host, dropped, book, diskBytes: Number(disk) };
+    return { ...seen, host, dropped, book, diskBytes, processors };
   } catch (error) {
     if (!(error instanceof RemoteError || error instanceof ConnectError)) throw error;
     return { host, fault: messageOf(error) };
@@ -113,17 +118,8 @@ export interface Source {
   readonly why: string;
 }
 
-/** A replica further behind than this is no good copy of the primary. */
-const MOST_LAG_BYTES = 256 * 1024 * 1024;
-
-/**
- * Whom to take a backup from: a replica that streams and is not far behind, because it has no users to disturb; else the
- * primary.
- *
- * @param wanted a host's name, `primary`, or `auto`
- * @throws UserError when there is no primary, or more than one, or the wanted one will not do
- */
-export function chooseSource(members: readonly (MemberSeen | MemberSilent)[], wanted: string): Source {
+/** @throws UserError when there is no primary, or more than one */
+export function onlyPrimary(members: readonly (MemberSeen | MemberSilent)[]): MemberSeen {
   const seen = members.filter((member): member is MemberSeen => !('fault' in member));
   const silent = members.filter((member): member is MemberSilent => 'fault' in member);
   const primaries = seen.filter(({ inRecovery }) => !inRecovery);
@@ -138,6 +134,22 @@ export function chooseSource(members: readonly (MemberSeen | MemberSilent)[], wa
     const names = primaries.map(({ host }) => host).join(' and ');
     throw new UserError(`${names} both take writes; end one of them before anything is backed up`);
   }
+  return primary;
+}
+
+/** A replica further behind than this is no good copy of the primary. */
+const MOST_LAG_BYTES = 256 * 1024 * 1024;
+
+/**
+ * Whom to take a backup from: a replica that streams and is not far behind, because it has no users to disturb; else the
+ * primary.
+ *
+ * @param wanted a host's name, `primary`, or `auto`
+ * @throws UserError when there is no primary, or more than one, or the wanted one will not do
+ */
+export function chooseSource(members: readonly (MemberSeen | MemberSilent)[], wanted: string): Source {
+  const primary = onlyPrimary(members);
+  const seen = members.filter((member): member is MemberSeen => !('fault' in member));
   const lagOf = ({ lsn }: MemberSeen): number => Math.max(0, Number(parseLsn(primary.lsn) - parseLsn(lsn)));
   const good = (member: MemberSeen): boolean =>
     member.inRecovery &&

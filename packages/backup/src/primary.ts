@@ -34,7 +34,8 @@ export interface PrimaryOptions {
 
 /**
  * Makes sure that nothing is lost: a server that runs is refused, and old data are moved aside, never removed, and that
- * only where their host is named. Arguments: data directory, unit, whether it may be moved.
+ * only where their host is named; or they stay, to be made to fit. Arguments: data directory, unit, whether they may be
+ * moved, whether they stay.
  */
 const CLEAR_SCRIPT = `
 set -eu
@@ -72,6 +73,19 @@ systemctl reload "$unit"
 rm -rf -- "$scratch"
 `;
 
+/** @throws RemoteError where a server runs, or has data that nobody allowed to be moved */
+export async function clearPlace(
+  { remote, cluster, signal }: ServerRun,
+  host: string,
+  replace: string | null,
+  delta = false,
+): Promise<void> {
+  const { data, unit } = cluster.layout;
+  const may = [replace === host, delta].map((yes) => (yes ? 'yes' : 'no'));
+  const args = [data, unit, ...may];
+  await remote.script(host, CLEAR_SCRIPT, args, { sudo: true, signal, name: 'making room' });
+}
+
 /** Disaster recovery: a backup and its log become the data of a server that does not run, which then is a primary. */
 export async function restorePrimary(
   run: ServerRun,
@@ -81,9 +95,7 @@ export async function restorePrimary(
   const { remote, cluster, signal } = run;
   const { data, unit, programs } = cluster.layout;
   const place: Place = { host, data, scratch: '/run/perlstack-restore' };
-  const options = { sudo: true, signal };
-  const may = [replace === host, delta].map((yes) => (yes ? 'yes' : 'no'));
-  await remote.script(host, CLEAR_SCRIPT, [data, unit, ...may], { ...options, name: 'making room' });
+  await clearPlace(run, host, replace, delta);
   await restorer.files(place);
   const command = await restorer.log(place, target);
   const args = [
@@ -95,7 +107,7 @@ export async function restorePrimary(
     place.scratch,
   ];
   await remote.script(host, START_SCRIPT, args, {
-    ...{ ...options, name: 'recovery', timeoutMs: timeoutMs + 60_000 },
+    ...{ sudo: true, signal, name: 'recovery', timeoutMs: timeoutMs + 60_000 },
     input: printPostgresql('Until recovery is over', recoverySettings(command, target)),
   });
 }

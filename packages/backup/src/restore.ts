@@ -165,7 +165,7 @@ async function fetchFiles(
   folder: string,
   { object }: Manifest,
 ): Promise<void> {
-  const { url } = await storage.presigner(12 * 3_600).sign({ method: 'GET', key: object.key });
+  const { url } = storage.presigner(12 * 3_600).sign({ method: 'GET', key: object.key });
   await fetchTo(remote, {
     ...{ host, url, size: object.size, sha256: object.sha256, signal },
     programs: [
@@ -190,7 +190,7 @@ export async function layLog(
   const presigner = storage.presigner(12 * 3_600);
   const lines = [];
   for (const [name, { key }] of catalogue.wal)
-    lines.push(`${name} ${(await presigner.sign({ method: 'GET', key })).url}`);
+    lines.push(`${name} ${presigner.sign({ method: 'GET', key }).url}`);
   const put = (name: string, content: string): Promise<void> =>
     remote.upload(
       place.host,

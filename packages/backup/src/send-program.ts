@@ -75,7 +75,7 @@ for my $argv (@{ $spec->{programs} }) {
 }
 
 my ($size, $parts, $reading) = (0, 0, 1);
-my $sha = Digest::SHA->new(256);
+my $sha = sha256();
 my ($part, %ready, %sending);
 my $started = time;
 my $told = 0;
@@ -108,7 +108,7 @@ for my $pid (sort { $a <=> $b } keys %program) {
     my $fault = fault_of($program{$pid}, $status);
     fail($fault) if defined $fault;
 }
-report({ done => { size => $size, parts => $parts, sha256 => $sha->hexdigest } });
+report({ done => { size => $size, parts => $parts, sha256 => hexdigest($sha) } });
 close $hold_input if $hold_input;
 exit 0;
 
@@ -131,13 +131,8 @@ sub take_data {
     my $read = sysread $data, my $chunk, $most < 1048576 ? $most : 1048576;
     fail("reading: $!") unless defined $read;
     if ($read) {
-        $sha->add($chunk);
-        my $at = 0;
-        while ($at < $read) {
-            my $wrote = syswrite $part->{handle}, $chunk, $read - $at, $at;
-            fail("$spec->{spool}: $!") unless $wrote;
-            $at += $wrote;
-        }
+        write_all($sha->{feed}, $chunk) or fail("sha256sum: $!");
+        write_all($part->{handle}, $chunk) or fail("$spec->{spool}: $!");
         $part->{size} += $read;
         $size += $read;
     }

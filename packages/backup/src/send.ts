@@ -57,7 +57,7 @@ export async function sendFrom(remote: Remote, storage: Storage, sending: Sendin
   sending.onUpload?.(upload.id);
   try {
     const conversation = new Conversation(sending, async (part) => {
-      const { url } = await upload.signPart(part, storage.presigner(PART_EXPIRES_S));
+      const { url } = upload.signPart(part, storage.presigner(PART_EXPIRES_S));
       return url;
     });
     const { parts, sha256 } = await conversation.hold(remote);

@@ -31,6 +31,7 @@ export function exampleMember(host: string, more: Partial<MemberSeen> = {}): Mem
     },
     ...{ segmentBytes: 16_777_216, databaseBytes: 1, archiveMode: 'on', waiting: 0, dropped: [], book: null },
     ...{ archiveCommand: '/usr/local/lib/perlstack/archive-wal "%p" "%f"', diskBytes: 1 },
+    processors: 2,
     archived: { last: null, at: null, failed: null },
     ...more,
   };

@@ -1,3 +1,4 @@
+export { privateAddressOf } from './addresses.js';
 export * from './bundle.js';
 export * from './compare.js';
 export * from './layout.js';
@@ -5,7 +6,7 @@ export { upstreamServers, type UpstreamServer, withDown, withoutDown } from './n
 export { ARCHIVE, ARCHIVE_PACKAGES } from './postgres/archive.js';
 export { SHARE_OF_DISK } from './postgres/archive-lines.js';
 export { takesRestart } from './postgres/contexts.js';
-export { type PostgresLayout, postgresLayout, SOCKET_FOLDER } from './postgres/names.js';
+export { type PostgresLayout, postgresLayout, REPLICATION_ROLE, SOCKET_FOLDER } from './postgres/names.js';
 export { PGBACKREST, pgbackrestCommand } from './postgres/pgbackrest.js';
 export { type PostgresLine, printPostgresql } from './print/postgresql.js';
 export { REDIS, SENTINEL, type ServerLayout } from './redis/layout.js';

@@ -67,7 +67,7 @@ describe('presignerOf', () => {
     ],
     ['a key of all kinds of characters', { method: 'GET', key: "a b/ü(1)*'!~+&?%2F:@.tar" }],
   ] as const)('signs %s as a storage checks it', async (_what, request) => {
-    const { url, signature } = await presignerOf(SPEC, 86_400, NOW).sign(request);
+    const { url, signature } = presignerOf(SPEC, 86_400, NOW).sign(request);
     const headers = 'headers' in request ? request.headers : {};
     expect(signature).toBe(expectedSignature(request.method, url, SECRET, headers));
     expect(new URL(url).searchParams.get('X-Amz-Signature')).toBe(signature);
@@ -76,7 +76,7 @@ describe('presignerOf', () => {
 
   it('signs for another method, header, time and secret otherwise', async () => {
     const sign = async (method: 'GET' | 'PUT', headers = {}, now = NOW, secret = SECRET): Promise<string> =>
-      (await presignerOf({ ...SPEC, secretAccessKey: secret }, 60, now).sign({ method, key: 'k', headers }))
+      presignerOf({ ...SPEC, secretAccessKey: secret }, 60, now).sign({ method, key: 'k', headers })
         .signature;
     const signatures = await Promise.all([
       sign('GET'),
@@ -91,7 +91,7 @@ describe('presignerOf', () => {
   it('binds every header that it is given, and only the host otherwise', async () => {
     const presigner = presignerOf(SPEC, 60, NOW);
     const signed = async (headers: Record<string, string>): Promise<string | null> =>
-      new URL((await presigner.sign({ method: 'PUT', key: 'k', headers })).url).searchParams.get(
+      new URL(presigner.sign({ method: 'PUT', key: 'k', headers }).url).searchParams.get(
         'X-Amz-SignedHeaders',
       );
     expect(await signed({})).toBe('host');
@@ -103,9 +103,7 @@ describe('presignerOf', () => {
   it('makes URLs that differ by path and signature alone', async () => {
     const presigner = presignerOf(SPEC, 60, NOW);
     const headers = { 'if-none-match': '*' };
-    const [one, other] = await Promise.all(
-      ['wal/1', 'wal/2'].map((key) => presigner.sign({ method: 'PUT', key, headers })),
-    );
+    const [one, other] = ['wal/1', 'wal/2'].map((key) => presigner.sign({ method: 'PUT', key, headers }));
     expect(one?.common).toBe(other?.common);
     expect(one?.url).toBe(`${SPEC.endpoint}/shop/wal/1?${one?.common}${one?.signature}`);
     expect(other?.url).toBe(`${SPEC.endpoint}/shop/wal/2?${other?.common}${other?.signature}`);
@@ -113,14 +111,12 @@ describe('presignerOf', () => {
 
   it("names the port, the endpoint's region and the time of its end", async () => {
     const presigner = presignerOf({ ...SPEC, endpoint: 'http://198.51.100.10:7480' }, LONGEST_SIGNED_S, NOW);
-    const { url } = await presigner.sign({ method: 'GET', key: 'k' });
+    const { url } = presigner.sign({ method: 'GET', key: 'k' });
     expect(url).toMatch(/^http:\/\/198\.51\.100\.10:7480\/shop\/k\?/);
     expect(url).toContain('%2Fus-east-1%2Fs3%2F');
     expect(url).toContain('X-Amz-Expires=604800');
-    expect((await presignerOf(SPEC, 60).sign({ method: 'GET', key: 'k' })).url).toContain(
-      '%2Fus-ord-1%2Fs3%2F',
-    );
-    expect((await presignerOf({ ...SPEC, region: 'x' }, 60).sign({ method: 'GET', key: 'k' })).url).toContain(
+    expect(presignerOf(SPEC, 60).sign({ method: 'GET', key: 'k' }).url).toContain('%2Fus-ord-1%2Fs3%2F');
+    expect(presignerOf({ ...SPEC, region: 'x' }, 60).sign({ method: 'GET', key: 'k' }).url).toContain(
       '%2Fx%2F',
     );
     expect(presigner.expiresAt).toEqual(new Date('2013-05-31T00:00:00Z'));
@@ -131,7 +127,7 @@ describe('presignerOf', () => {
   });
 
   it('leaves the secret out of its URLs', async () => {
-    const { url } = await presignerOf(SPEC, 60, NOW).sign({ method: 'GET', key: 'k' });
+    const { url } = presignerOf(SPEC, 60, NOW).sign({ method: 'GET', key: 'k' });
     expect(decodeURIComponent(url)).not.toContain(SECRET);
   });
 });

@@ -47,7 +47,7 @@ export interface SendOptions {
 export interface Upload {
   readonly key: string;
   readonly id: string;
-  signPart(part: number, presigner: Presigner): Promise<Signed>;
+  signPart(part: number, presigner: Presigner): Signed;
   parts(): Promise<Part[]>;
   /**
    * Makes an object of the parts, after the storage's list of them was compared with what was sent, and checks it.
@@ -73,7 +73,10 @@ export interface Storage {
   /** The folders right in a folder, `shop/postgresql/7/`, without a look into them. */
   folders(prefix: string): Promise<string[]>;
   remove(keys: readonly string[]): Promise<void>;
+  /** @param now when they begin to be good; by default at once, by the storage's clock */
   presigner(expiresInS: number, now?: Date): Presigner;
+  /** The time, by the storage's clock where ours is wrong by more than minutes, as its answers have told. */
+  now(): Date;
   createUpload(key: string): Promise<Upload>;
   openUpload(key: string, id: string): Upload;
   /** Multipart uploads that were begun and not ended. */
@@ -100,6 +103,8 @@ function storageWith(spec: StorageSpec, client: S3Client): Storage {
   const { bucket, signal } = spec;
   const place = placeOf(spec);
   const at = { Bucket: bucket };
+  // The SDK corrects itself by answers that say so, since no signature would be taken otherwise.
+  const clock = (): Date => new Date(Date.now() + client.config.systemClockOffset);
   const options: SendOptions = signal ? { abortSignal: signal } : {};
   const asked = async <T>(what: string, work: () => Promise<T>): Promise<T> => {
     try {
@@ -239,7 +244,8 @@ function storageWith(spec: StorageSpec, client: S3Client): Storage {
             );
         }
       }),
-    presigner: (expiresInS, now) => presignerOf(spec, expiresInS, now),
+    presigner: (expiresInS, now = clock()) => presignerOf(spec, expiresInS, now),
+    now: clock,
     createUpload: (key) =>
       asked(`begin of an upload of ${key}`, async () => {
         const { UploadId = '' } = await client.send(

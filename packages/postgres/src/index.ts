@@ -14,9 +14,11 @@ export const postgresEngine: Engine<PostgresSpec, PostgresSeen, PostgresStep> = 
   handlers,
 };
 
+export { connectionTo } from './clone.js';
 export { findLead, type Lead } from './lead.js';
 export { observe as readStatus } from './observe.js';
 export type { DataSeen, PostgresSeen, ReplicaSeen, ServerSeen } from './seen.js';
+export { dropLostSlotSql, slotSql } from './make-sql.js';
 export { parseLsn, segmentAt, segmentOf } from './lsn.js';
 export { asPostgres, type LocalServer, psql, psqlArgv, slotOf } from './sql.js';
 export { type Standing, standingOf } from './standing.js';

@@ -156,9 +156,9 @@ async function audited(
       hosts.filter((host) => !gone.includes(host)),
       entryOf(owner, { event, kind, release, previous, ...(reason ? { reason } : {}) }),
     );
-  const began = note('began');
-  const result = await work();
-  await began;
+  // The work first: what is asked of a host first is there a round trip earlier.
+  const working = work();
+  const [result] = await Promise.all([working, note('began')]);
   if (result.outcome !== 'nothing-to-do') {
     await note(
       result.outcome,

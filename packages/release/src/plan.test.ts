@@ -92,7 +92,8 @@ describe('plan by sockets', () => {
         'hold',
       ].sort(),
     );
-    expect(find(roll, 'app-2/boot').after).toEqual(['app-2/compile']);
+    expect(find(roll, 'app-2/boot').after).toEqual(['app-2/upload']);
+    expect(find(roll, 'app-2/prove').after).toEqual(['app-2/compile', 'app-2/boot']);
     expect(find(roll, 'app-1/switch')).toMatchObject({
       after: ['app-1/prove', 'app-2/prove'],
       from: 'r1',
@@ -404,7 +405,7 @@ describe('a migration', () => {
     });
     const { roll } = plan({ ...wanted, migrate }, world([on('app-1', 'r1'), migrated]));
     expect(ids(roll)).not.toContain('migrate');
-    expect(find(roll, 'app-1/boot').after).toEqual(['app-1/compile']);
+    expect(find(roll, 'app-1/boot').after).toEqual(['app-1/upload']);
   });
 
   it('has nothing to do where the release serves', () => {

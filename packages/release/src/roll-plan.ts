@@ -45,13 +45,14 @@ export function rollBySocket(course: Course, lanes: readonly Lane[]): ReleaseSte
     prepared.flatMap((steps) => idsOf(steps.slice(-1))),
     first,
   );
-  const booted = fresh.map((lane, at) =>
-    bootStep(course, lane, idsOf(migration, idsOf((prepared[at] ?? []).slice(-1), first))),
-  );
-  const started = [...resumed.map(({ host }) => `${host.host}/switch`), ...idsOf(booted)];
-  const proven = [...resumed, ...fresh].map((lane, index) =>
-    proveStep(course, lane, started.slice(index, index + 1)),
-  );
+  const compiled = prepared.map((steps) => idsOf(steps.slice(-1)));
+  // Beside the compile check: what does not compile does not come up either, and nobody is sent to it.
+  const unpacked = prepared.map((steps) => idsOf(steps.slice(0, -1).slice(-1), first));
+  const booted = fresh.map((lane, at) => bootStep(course, lane, idsOf(migration, unpacked[at])));
+  const proven = [
+    ...resumed.map((lane) => proveStep(course, lane, [`${lane.host.host}/switch`])),
+    ...fresh.map((lane, at) => proveStep(course, lane, [...(compiled[at] ?? []), `${lane.host.host}/boot`])),
+  ];
   const preparing = prepared.flatMap((steps, at) => [
     ...steps,
     ...(migration[0] ? [] : booted.slice(at, at + 1)),

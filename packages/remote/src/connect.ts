@@ -27,10 +27,10 @@ export function connect(inventory: Inventory, credentials: Credentials, options:
   const run: Remote['run'] = async (host, argv, runOptions = {}) => {
     const command = runOptions.name ?? argv[0] ?? 'command';
     const start = (begin: () => void): Promise<Ended> =>
-      pool.use(host, async ({ client }) => {
+      pool.use(host, async (session) => {
         begin();
         commands++;
-        return exec(client, argv, runOptions, maxOutputBytes);
+        return exec(session, argv, runOptions, maxOutputBytes);
       });
     return resultOf(host, command, await cancellable(host, command, runOptions, start), runOptions);
   };
@@ -54,7 +54,8 @@ export function connect(inventory: Inventory, credentials: Credentials, options:
       const options = { ...reachOptions, timeoutMs: HANDSHAKE_TIMEOUT_MS };
       const ended = await pool.useNew(host, async (session) => {
         await pool.assertForwards(host, session);
-        return exec(session.client, ['sh', '-c', ':'], options, maxOutputBytes);
+        // Its connection ends with it: nothing is to wait there.
+        return exec({ client: session.client }, ['sh', '-c', ':'], options, maxOutputBytes);
       });
       resultOf(host, 'a new login', ended, options);
     },

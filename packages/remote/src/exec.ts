@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client, ClientChannel } from 'ssh2';
@@ -6,6 +5,7 @@ import type { RemoteFailure } from './errors.js';
 import { Announcement, Lines, Tail } from './output.js';
 import { commandLine } from './quote.js';
 import type { RunOptions } from './remote.js';
+import { newMarker, type Standby, told } from './standby.js';
 
 /** How a command ended: by itself with a code, or otherwise. */
 export interface Ended {
@@ -23,8 +23,12 @@ const MAX_COMMAND_BYTES = 120 * 1024;
  * The line that is sent: it announces the number of its process group on standard error, so that the group can be
  * stopped, and then becomes the program.
  */
-export function remoteCommand(argv: readonly string[], sudo: boolean, marker: string): string {
-  const line = `echo ${marker}$$ >&2; exec ${commandLine(sudo ? asRoot(argv) : argv)}`;
+export const remoteCommand = (argv: readonly string[], sudo: boolean, marker: string): string =>
+  `echo ${marker}$$ >&2; ${becoming(argv, sudo)}`;
+
+/** What makes a shell the program. */
+function becoming(argv: readonly string[], sudo: boolean): string {
+  const line = `exec ${commandLine(sudo ? asRoot(argv) : argv)}`;
   if (Buffer.byteLength(line) > MAX_COMMAND_BYTES) {
     throw new Error(
       `${argv[0]}: the command is longer than ${MAX_COMMAND_BYTES} bytes: pass data on standard input`,
@@ -42,23 +46,38 @@ function asRoot(argv: readonly string[]): string[] {
 /** The connection was gone before anything was asked of it. */
 export class NotConnected extends Error {}
 
+/** An open connection, and what waits on it for a command. */
+export interface Line {
+  readonly client: Client;
+  readonly standby?: Standby;
+}
+
 /**
  * Runs a program on an open connection to its end.
  *
  * @throws NotConnected when nothing was started; Error when the input failed, after the program was stopped.
  */
 export async function exec(
-  client: Client,
+  line: Line,
   argv: readonly string[],
   options: RunOptions,
   maxOutputBytes: number,
 ): Promise<Ended> {
-  const marker = `run-${randomBytes(6).toString('hex')}:`;
-  const command = remoteCommand(argv, options.sudo ?? false, marker);
+  const sudo = options.sudo ?? false;
+  const words = told(becoming(argv, sudo));
+  const waiting = line.standby?.take();
+  if (waiting) {
+    line.standby?.prepare();
+    return follow(line, waiting.channel, waiting.marker, options, maxOutputBytes, words);
+  }
+  const marker = newMarker();
+  const command = remoteCommand(argv, sudo, marker);
   try {
-    const { ended } = await openChannel(client, command, (channel) => ({
-      ended: follow(client, channel, marker, options, maxOutputBytes),
+    const opening = openChannel(line, command, (channel) => ({
+      ended: follow(line, channel, marker, options, maxOutputBytes),
     }));
+    line.standby?.prepare();
+    const { ended } = await opening;
     return await ended;
   } catch (error) {
     if (error instanceof ChannelError) return notStarted(error.message);
@@ -68,15 +87,17 @@ export async function exec(
 
 /** Feeds the program, listens to it and stops it when it has to, until its channel is closed. */
 async function follow(
-  client: Client,
+  line: Line,
   channel: ClientChannel,
   marker: string,
   options: RunOptions,
   maxOutputBytes: number,
+  firstWords = '',
 ): Promise<Ended> {
   const output = collect(channel, marker, maxOutputBytes, options.onLine);
   const closed = new Promise<void>((resolve) => channel.once('close', () => resolve()));
-  const stopper = new Stopper(client, channel, closed, options.sudo ?? false, () => output.pid());
+  const stopper = new Stopper(line, channel, closed, options.sudo ?? false, () => output.pid());
+  if (firstWords !== '') channel.write(firstWords);
   const inputFailure = feed(channel, options.input);
   const release = watch(stopper, options);
   void inputFailure.then((error) => {
@@ -108,7 +129,7 @@ const CHANNEL_TRIES = 6;
  * @param attach called at once: a program's first words, and its exit code, can come in the same packet.
  */
 async function openChannel<T extends object>(
-  client: Client,
+  { client, standby }: Line,
   command: string,
   attach: (channel: ClientChannel) => T,
 ): Promise<T> {
@@ -121,6 +142,7 @@ async function openChannel<T extends object>(
       const message = error instanceof Error ? error.message : String(error);
       const refused = message.includes('Channel open failure');
       if (!refused || attempt === CHANNEL_TRIES) throw new ChannelError(message);
+      standby?.drop();
       await sleep(Math.random() * 100 * 2 ** attempt);
     }
   }
@@ -227,7 +249,7 @@ const KILL_GRACE_MS = 1500;
 
 /** Ends a command under way: TERM to its process group, then KILL, then the channel is closed whatever happens. */
 class Stopper {
-  readonly #client: Client;
+  readonly #line: Line;
   readonly #channel: ClientChannel;
   readonly #closed: Promise<unknown>;
   readonly #sudo: boolean;
@@ -236,13 +258,13 @@ class Stopper {
   stopped: Ended['stopped'] = null;
 
   constructor(
-    client: Client,
+    line: Line,
     channel: ClientChannel,
     closed: Promise<unknown>,
     sudo: boolean,
     pid: () => number | undefined,
   ) {
-    this.#client = client;
+    this.#line = line;
     this.#channel = channel;
     this.#closed = closed;
     this.#sudo = sudo;
@@ -280,7 +302,7 @@ class Stopper {
     // The shell's own kill: a small host has no program of that name.
     const argv = ['sh', '-c', `kill -s ${signal} -- -${pid}`];
     const line = commandLine(this.#sudo ? ['sudo', '-n', '--', ...argv] : argv);
-    await openChannel(this.#client, line, (killer) => {
+    await openChannel(this.#line, line, (killer) => {
       killer.resume();
       killer.stderr.resume();
       return killer.end();

@@ -3,12 +3,14 @@ import { type Config, NodeSSH } from 'node-ssh';
 import type { Client } from 'ssh2';
 import { attemptOf, type Attempt } from './failure.js';
 import { describeKey, type PublicKey, type UsableKey } from './keys.js';
+import { Standby } from './standby.js';
 
 type Stream = NonNullable<Config['sock']>;
 
 /** One live SSH connection, its host key verified. */
 export interface Session {
   readonly client: Client;
+  readonly standby: Standby;
   /** Resolves when the connection is gone, whoever ended it. */
   readonly closed: Promise<void>;
   /** Opens a stream to another machine through this one. */
@@ -48,6 +50,8 @@ export async function openSession(
       username: host.ssh.user,
       privateKey: key.privateKey,
       ...(key.passphrase === undefined ? {} : { passphrase: key.passphrase }),
+      // The way in is known: to be told which ways there are would be one more round trip.
+      authHandler: ['publickey'],
       readyTimeout: timeoutMs,
       keepaliveInterval: KEEPALIVE_MS,
       keepaliveCountMax: KEEPALIVE_MISSES,
@@ -134,5 +138,10 @@ async function handshake(config: Config, signal: AbortSignal): Promise<Session> 
   } finally {
     signal.removeEventListener('abort', giveUp);
   }
-  return { client, closed, forward: (address, port) => ssh.forwardOut('127.0.0.1', 0, address, port) };
+  return {
+    client,
+    standby: new Standby(client),
+    closed,
+    forward: (address, port) => ssh.forwardOut('127.0.0.1', 0, address, port),
+  };
 }

@@ -59,6 +59,31 @@ const installed = existsSync(SSHD);
       return remote;
     };
 
+    /** Has it read its configuration anew, with a line more. */
+    const reload = async (more: string): Promise<void> => {
+      const config = join(folder, 'config');
+      const [before = ''] = readFileSync(config, 'utf8').split('# more\n');
+      writeFileSync(config, `${before}# more\n${more}\n`);
+      sshd.kill('SIGHUP');
+      await sleep(300);
+      await answers(port, sshd);
+    };
+
+    const expectGroupToEnd = async (remote: Remote): Promise<void> => {
+      const abort = new AbortController();
+      const pids: number[] = [];
+      const onLine = (line: string): void => {
+        pids.push(...line.split(' ').map(Number));
+        abort.abort();
+      };
+      const script = 'sleep 600 & echo $! $$; wait';
+      await expect(remote.script('web-1', script, [], { signal: abort.signal, onLine })).rejects.toThrow(
+        'cancelled',
+      );
+      while (pids.some(alive)) await sleep(5);
+      expect(pids).toHaveLength(2);
+    };
+
     it('runs commands with nasty words', async () => {
       const words = ['', "it's", '$HOME `id`', 'a\nb', '*', '"', '\\', '!', '~'];
       const { stdout } = await open([host('web-1')]).run('web-1', ['printf', '%s\\0', ...words]);
@@ -92,19 +117,38 @@ const installed = existsSync(SSHD);
     });
 
     it('ends the process group of a cancelled command', async () => {
+      await expectGroupToEnd(open([host('web-1')]));
+    });
+
+    it('gives a command to a shell that waits for one, with all of its input', async () => {
       const remote = open([host('web-1')]);
-      const abort = new AbortController();
-      const pids: number[] = [];
-      const onLine = (line: string): void => {
-        pids.push(...line.split(' ').map(Number));
-        abort.abort();
-      };
-      const script = 'sleep 600 & echo $! $$; wait';
-      await expect(remote.script('web-1', script, [], { signal: abort.signal, onLine })).rejects.toThrow(
-        'cancelled',
-      );
-      while (pids.some(alive)) await sleep(5);
-      expect(pids).toHaveLength(2);
+      await remote.run('web-1', ['true']);
+      await sleep(1_100);
+      const input = randomBytes(300_000);
+      const script = 'ps -o etimes= -p $$; sha256sum; exit 3';
+      const options = { input, okCodes: [3] };
+      const [age, hash] = (await remote.script('web-1', script, [], options)).stdout.split('\n');
+      // It was there before it was told anything.
+      expect(Number(age)).toBeGreaterThanOrEqual(1);
+      expect(hash?.split(' ')[0]).toBe(createHash('sha256').update(input).digest('hex'));
+    });
+
+    it('ends the process group of a command that a waiting shell became', async () => {
+      const remote = open([host('web-1')]);
+      await remote.run('web-1', ['true']);
+      await sleep(200);
+      await expectGroupToEnd(remote);
+    });
+
+    it.each([1, 2])('gets along with a server that allows %d sessions a connection', async (sessions) => {
+      await reload(`MaxSessions ${sessions}`);
+      const remote = open([host('web-1')]);
+      await remote.run('web-1', ['true']);
+      const numbers = Array.from({ length: 2 * sessions }, (_, i) => String(i));
+      for (const one of numbers) expect((await remote.run('web-1', ['echo', one])).stdout).toBe(`${one}\n`);
+      const both = numbers.slice(0, 2).map((one) => remote.run('web-1', ['echo', one]));
+      expect((await Promise.all(both)).map(({ stdout }) => stdout.trim())).toEqual(numbers.slice(0, 2));
+      await reload('');
     });
 
     it('goes through a jump host and verifies both keys', async () => {
@@ -143,21 +187,13 @@ const installed = existsSync(SSHD);
 
     it('notices that a jump host is none any more', async () => {
       const hosts = [host('web-1'), host('app-1', { via: 'web-1' })];
-      const config = join(folder, 'config');
-      const before = readFileSync(config);
       const alone = open(hosts.slice(0, 1));
       const remote = open(hosts);
       await remote.reach('web-1');
-      const reload = async (content: string | Buffer): Promise<void> => {
-        writeFileSync(config, content);
-        sshd.kill('SIGHUP');
-        await sleep(300);
-        await answers(port, sshd);
-      };
-      await reload(`${before.toString()}AllowTcpForwarding no\n`);
+      await reload('AllowTcpForwarding no');
       await alone.reach('web-1');
       await expect(remote.reach('web-1')).rejects.toThrow(/app-1.*web-1 says: forwarding is prohibited/);
-      await reload(before);
+      await reload('');
       await remote.reach('web-1');
     });
 

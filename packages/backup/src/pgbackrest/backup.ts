@@ -136,7 +136,10 @@ export async function checkArchive(
   rules: RetentionRules,
 ): Promise<Verified<BackupFacts>> {
   const histories = catalogue.backups.length > 0 ? await readHistories(run) : new Map();
-  return checkLog(catalogue, rules, histories, lastArchived(run.source.primary), ({ wal }) => wal.startLsn);
+  return checkLog(catalogue, {
+    ...{ rules, histories, now: new Date(), upTo: lastArchived(run.source.primary) },
+    startOf: ({ wal }) => wal.startLsn,
+  });
 }
 
 /** Has pgBackRest read all that is in the repository again. @returns what is not as it was stored, a sentence each */

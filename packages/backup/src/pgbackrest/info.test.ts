@@ -96,4 +96,14 @@ describe('readInfo', () => {
         }),
       ),
     ).toEqual({ fault: '[CryptoError] unable to flush' }));
+
+  it('reads one that quotes what could not be decrypted', () => {
+    const text = info([], {
+      status: { code: 99, message: 'other' },
+      repo: [{ status: { code: 99, message: 'outside of section at line 1: BYTES' } }],
+    });
+    expect(readInfo(text.replace('BYTES', '6|\u0003\u001b'))).toEqual({
+      fault: 'outside of section at line 1: 6|  ',
+    });
+  });
 });

@@ -72,8 +72,10 @@ const DEFAULT_SEGMENT_BYTES = 16 * 1024 * 1024;
  * @throws Error when it is no such text
  */
 export function readInfo(text: string): RepositoryInfo | { readonly fault: string } {
-  // A system identifier is larger than the whole numbers that JSON's reader keeps.
-  const [info] = InfoSchema.parse(JSON.parse(text.replaceAll(/("system-id":)(\d+)/g, '$1"$2"')));
+  // A system identifier is larger than the whole numbers that JSON's reader keeps; a text that could not be decrypted is
+  // quoted as it is.
+  const sound = text.replaceAll(/("system-id":)(\d+)/g, '$1"$2"').replaceAll(/[\u0000-\u001f]/g, ' ');
+  const [info] = InfoSchema.parse(JSON.parse(sound));
   const { code, message } = info.status;
   if (code > STATUS.partOfStanza) return { fault: info.repo[0]?.status.message ?? message };
   const current = [...info.db].sort((one, other) => one.id - other.id).at(-1);

@@ -1,25 +1,33 @@
 import { commandLine } from '@perlstack/remote';
 import { UserError } from '@perlstack/stack';
-import { type Backup, type BackupFacts, coverageOf, gapAfter } from '../catalogue.js';
+import { type Backup, type BackupFacts, type Catalogue, coverageOf, gapAfter } from '../catalogue.js';
 import type { Cluster } from '../cluster.js';
 import { makeRoom, type Place, type Restorer, roomFor, type ServerRun, type Target } from '../restore.js';
 import { HISTORY_NAME, parseHistory, type Switch, timelineOf } from '../wal.js';
 import { everyNowAndThen } from './backup.js';
+import { sha1Of } from './archive-list.js';
 import type { Pgbackrest } from './command.js';
 import { percentOf } from './progress.js';
 import type { Repository } from './repository.js';
 
 /**
- * `restore_command`, called as `restore-wal STANZA DATA NAME DESTINATION`. A segment that is not there is the end of the
- * log; one that is there and cannot be read ends the whole recovery, by a code above 125: it must not end too early and
- * look well.
+ * `restore_command`, called as `restore-wal STANZA DATA SUMS NAME DESTINATION`, where the file of sums has a line
+ * `NAME SHA1` for each segment. One that is not there is the end of the log; one that is there and cannot be read, or is not
+ * what was handed over, ends the whole recovery, by a code above 125: it must not end too early and look well. pgBackRest
+ * itself compares no sum here, and the server takes a record that is not sound for the end of the log.
  */
 const RESTORE_WAL = `
-pgbackrest --stanza="$1" --pg1-path="$2" --log-level-console=off --log-level-stderr=error archive-get "$3" "$4"
+pgbackrest --stanza="$1" --pg1-path="$2" --log-level-console=off --log-level-stderr=error archive-get "$4" "$5"
 code=$?
-[ "$code" -le 1 ] && exit "$code"
-echo "restore-wal: ERROR: $3 could not be had from the bucket (pgbackrest $code)" >&2
-exit 200
+give_up() { echo "restore-wal: ERROR: $1" >&2; exit 200; }
+case $code in
+  0) : ;;
+  1) exit 1 ;;
+  *) give_up "$4 could not be had from the bucket (pgbackrest $code)" ;;
+esac
+wanted=$(sed -n "s/^$4 //p" "$3")
+[ -n "$wanted" ] || exit 0
+[ "$(sha1sum < "$5" | cut -d ' ' -f 1)" = "$wanted" ] || give_up "$4 in the bucket is not what was stored"
 `;
 
 /** With the key that the host has. */
@@ -27,6 +35,7 @@ export function pgbackrestRestorer(
   run: ServerRun,
   pgbackrest: Pgbackrest,
   backup: Backup<BackupFacts>,
+  { wal }: Pick<Catalogue, 'wal'>,
   { delta = false }: { readonly delta?: boolean } = {},
 ): Restorer {
   return {
@@ -41,15 +50,25 @@ export function pgbackrestRestorer(
         onLine: (line) => progress(percentOf(line)),
       });
     },
-    log: (place) => layCommand(run, place),
+    log: (place) => layCommand(run, place, wal),
   };
 }
 
-async function layCommand({ remote, cluster, signal }: ServerRun, place: Place): Promise<string> {
-  const path = `${place.scratch}/restore-wal`;
-  const target = { path, mode: 0o600, owner: 'postgres', group: 'postgres' };
-  await remote.upload(place.host, target, Buffer.from(RESTORE_WAL), { sudo: true, signal });
-  return `${commandLine(['sh', path, cluster.stack, place.data])} "%f" "%p"`;
+async function layCommand(
+  { remote, cluster, signal }: ServerRun,
+  { host, scratch, data }: Place,
+  wal: Catalogue['wal'],
+): Promise<string> {
+  const lines = [...wal].flatMap(([name, { key }]) => {
+    const sum = sha1Of(key);
+    return sum === null ? [] : [`${name} ${sum}\n`];
+  });
+  const [program, sums] = [`${scratch}/restore-wal`, `${scratch}/sums`];
+  for (const [path, content] of [[program, RESTORE_WAL] as const, [sums, lines.join('')] as const]) {
+    const target = { path, mode: 0o600, owner: 'postgres', group: 'postgres' };
+    await remote.upload(host, target, Buffer.from(content), { sudo: true, signal });
+  }
+  return `${commandLine(['sh', program, cluster.stack, data, sums])} "%f" "%p"`;
 }
 
 /**

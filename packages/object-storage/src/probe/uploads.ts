@@ -9,7 +9,7 @@ import { statusBySigned, statusOf } from './status.js';
 /** An upload of one part, which may be as small as it likes because it is the last. */
 async function uploadOnePart({ storage, presigner }: Bench, key: string): Promise<Upload> {
   const upload = await storage.createUpload(key);
-  const { url } = await upload.signPart(1, presigner);
+  const { url } = upload.signPart(1, presigner);
   const status = await statusBySigned(storage, url, { method: 'PUT', body: CONTENT });
   if (status !== 200)
     throw new StorageError(

@@ -30,7 +30,7 @@ export async function tryDigests(bench: Bench): Promise<ProbeRow[]> {
     Body: CONTENT,
     ContentMD5: WRONG_MD5,
   };
-  const { url } = await presigner.sign({ method: 'PUT', key: at('digest-signed').Key });
+  const { url } = presigner.sign({ method: 'PUT', key: at('digest-signed').Key });
   const headers = { 'content-md5': WRONG_MD5 };
   const statuses = await Promise.all([
     put(bench, 'digest-md5', { ContentMD5: WRONG_MD5 }),
@@ -50,7 +50,7 @@ export async function tryDigests(bench: Bench): Promise<ProbeRow[]> {
 }
 
 export async function tryUnknownLength({ storage, presigner, at }: Bench): Promise<ProbeRow[]> {
-  const { url } = await presigner.sign({ method: 'PUT', key: at('length-unknown').Key });
+  const { url } = presigner.sign({ method: 'PUT', key: at('length-unknown').Key });
   const body = (): ReadableStream<Uint8Array> => new Blob([CONTENT]).stream();
   return [
     rowOf('PUT of unknown length', String(await statusBySigned(storage, url, { method: 'PUT', body }))),
@@ -92,7 +92,7 @@ export async function tryConditionalDelete({ storage, at }: Bench): Promise<Prob
 
 export async function tryWriteOnce({ storage, presigner, at }: Bench): Promise<ProbeRow[]> {
   const headers = { 'if-none-match': '*' };
-  const { url } = await presigner.sign({ method: 'PUT', key: at('once').Key, headers });
+  const { url } = presigner.sign({ method: 'PUT', key: at('once').Key, headers });
   const first = await statusBySigned(storage, url, { method: 'PUT', headers, body: CONTENT });
   const again = await statusBySigned(storage, url, { method: 'PUT', headers, body: OTHER });
   const without = await statusBySigned(storage, url, { method: 'PUT', body: OTHER });
@@ -108,7 +108,7 @@ export async function tryWriteOnce({ storage, presigner, at }: Bench): Promise<P
 
 export async function tryBoundLength({ storage, presigner, at }: Bench): Promise<ProbeRow[]> {
   const headers = { 'content-length': String(CONTENT.length) };
-  const { url } = await presigner.sign({ method: 'PUT', key: at('length-bound').Key, headers });
+  const { url } = presigner.sign({ method: 'PUT', key: at('length-bound').Key, headers });
   const fitting = await statusBySigned(storage, url, { method: 'PUT', body: CONTENT });
   const longer = await statusBySigned(storage, url, { method: 'PUT', body: `${CONTENT}!` });
   return [rowOf('URL for one length', `${fitting}, with another length ${longer}`)];

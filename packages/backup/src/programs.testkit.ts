@@ -1,0 +1,73 @@
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createInterface } from 'node:readline';
+import { buffer, text } from 'node:stream/consumers';
+
+/** What a program of ours on a host said, and how it ended. */
+export interface Said {
+  readonly code: number | null;
+  readonly words: readonly Record<string, unknown>[];
+  readonly stderr: string;
+}
+
+/**
+ * Runs a program as a host does, and talks with it.
+ *
+ * @param answer what the runner says to a word; nothing where it says nothing, `null` where it goes away
+ */
+export async function converse(
+  program: string,
+  spec: object,
+  answer: (word: Record<string, unknown>) => object | null | undefined = () => undefined,
+): Promise<Said> {
+  const child = spawn('perl', ['-e', program], { stdio: 'pipe' });
+  child.stdin.on('error', () => undefined);
+  const words: Record<string, unknown>[] = [];
+  const stderr = text(child.stderr);
+  child.stdin.write(`${JSON.stringify(spec)}\n`);
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    const word = JSON.parse(line) as Record<string, unknown>;
+    words.push(word);
+    const reply = answer(word);
+    if (reply === null || 'done' in word) child.stdin.end();
+    else if (reply !== undefined) child.stdin.write(`${JSON.stringify(reply)}\n`);
+  });
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, words, stderr: await stderr };
+}
+
+export const md5 = (content: Buffer): string => createHash('md5').update(content).digest('hex');
+export const sha256 = (content: Buffer): string => createHash('sha256').update(content).digest('hex');
+
+type Behaviour = (request: IncomingMessage, response: ServerResponse, asked: number) => unknown;
+
+/** A storage on the loopback that behaves as it is told; `asked` counts from 1. */
+export async function storageThat(
+  behaves: Behaviour,
+): Promise<{ readonly url: string; readonly close: () => void }> {
+  let asked = 0;
+  const server = createServer((request, response) => {
+    request.on('error', () => undefined);
+    void behaves(request, response, (asked += 1));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}/bucket/key?X-Amz-Signature=secret`,
+    close: () => {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}
+
+/** Takes a part as a storage does. @returns what came */
+export async function take(request: IncomingMessage, response: ServerResponse): Promise<Buffer> {
+  const content = await buffer(request);
+  response.writeHead(200, { etag: `"${md5(content)}"` }).end();
+  return content;
+}
