@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Consent, ConvergePlan } from '@perlstack/converge';
 import type { ObjectSeen } from '@perlstack/object-storage';
+import type { ActionStep } from './action-step.js';
 import { type ActionResult, BackupSite, PRIMARY, REPLICA, STACK } from './backup-site.js';
 import { GATEWAY_NAME, makeCertificate, trustScript } from './gateway-certificate.js';
 
@@ -20,6 +21,9 @@ export const FORGETFUL_STACK = PGBACKREST_STACK.replace(
 );
 
 export const PASSPHRASE = 'correct horse # battery';
+
+/** The hosts have it. */
+const WITHOUT_KEY = { endpoint: '', 'access-key-id': '', 'secret-access-key': '' };
 
 type Inputs = Readonly<Record<string, string>>;
 
@@ -67,10 +71,15 @@ export class PgbackrestSite {
     return this.#run('pg-restore', { timeout: '10m', ...inputs }, PGBACKREST_STACK);
   }
 
-  /** Without the bucket's key, which the hosts have. */
+  /** A step of an action, ready to be run. */
+  step(action: string): ActionStep {
+    const step = this.site.step(action, WITHOUT_KEY);
+    step.write('perlstack.yml', PGBACKREST_STACK);
+    return step;
+  }
+
   #run(action: string, inputs: Inputs, stackFile: string): Promise<ActionResult> {
-    const none = { endpoint: '', 'access-key-id': '', 'secret-access-key': '' };
-    return this.site.run(action, { ...none, ...inputs }, stackFile);
+    return this.site.run(action, { ...WITHOUT_KEY, ...inputs }, stackFile);
   }
 
   sql(query: string, host = PRIMARY): Promise<string> {

@@ -69,7 +69,8 @@ until [ "$(as "$programs/psql" -XAtq -p "$port" -d postgres -c 'SELECT pg_is_in_
   sleep 1
 done
 : > "$data/postgresql.auto.conf"
-systemctl reload "$unit"
+# The targets of recovery are read at a start alone: as long as they stay, every reload names them as faults.
+systemctl restart "$unit"
 rm -rf -- "$scratch"
 `;
 

@@ -142,9 +142,16 @@ export async function checkArchive(
   });
 }
 
+/** It waits for the storage most of the time, file by file. */
+const VERIFIERS = 4;
+
 /** Has pgBackRest read all that is in the repository again. @returns what is not as it was stored, a sentence each */
 export async function verifyRepository({ pgbackrest }: PgbackrestRun): Promise<string[]> {
-  return faultsIn(await pgbackrest.run(['verify', '--output=text', '--verbose'], { yielding: true }));
+  return faultsIn(
+    await pgbackrest.run(['verify', '--output=text', '--verbose', `--process-max=${VERIFIERS}`], {
+      yielding: true,
+    }),
+  );
 }
 
 /** What the rules let go. */
