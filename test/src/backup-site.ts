@@ -1,7 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { CreateBucketCommand } from '@aws-sdk/client-s3';
 import { type ConfigBundle, render } from '@perlstack/configs';
-import { assertAllowed, type Consent, handlers, NO_CONSENT, observe, plan } from '@perlstack/converge';
+import {
+  assertAllowed,
+  type Consent,
+  type ConvergePlan,
+  handlers,
+  NO_CONSENT,
+  observe,
+  plan,
+} from '@perlstack/converge';
 import type { ObjectStorage, ObjectStorageOptions } from '@perlstack/local-cloud';
 import { openStorage, type Storage } from '@perlstack/object-storage';
 import { execute } from '@perlstack/procedure';
@@ -70,9 +78,10 @@ export class BackupSite {
     }
   }
 
-  bundle(): ConfigBundle {
-    const { stack } = parseStack(this.stackFile, 'perlstack.yml');
-    const bundle = render(stack, this.hosts.inventory, { secrets: SECRETS });
+  /** @param secrets beside those of PostgreSQL */
+  bundle(stackFile = this.stackFile, secrets: Readonly<Record<string, string>> = {}): ConfigBundle {
+    const { stack } = parseStack(stackFile, 'perlstack.yml');
+    const bundle = render(stack, this.hosts.inventory, { secrets: { ...SECRETS, ...secrets } });
     const hosts = bundle.hosts.map((host) => ({
       ...{ ...host, users: [] },
       services: host.services.filter(({ name }) => name === 'postgresql'),
@@ -80,13 +89,13 @@ export class BackupSite {
     return { ...bundle, hosts: hosts.filter(({ services }) => services.length > 0) };
   }
 
-  async converge(consent: Partial<Consent> = {}): Promise<void> {
-    const bundle = this.bundle();
+  async converge(consent: Partial<Consent> = {}, bundle = this.bundle()): Promise<ConvergePlan> {
     const planned = plan(bundle, await observe(this.hosts.remote, bundle), { ...NO_CONSENT, ...consent });
     assertAllowed(planned);
     const outcome = await execute(planned.steps, handlers(this.hosts.remote, bundle), { onFailure: 'undo' });
     const [failure] = outcome.failures;
     if (failure) throw new Error(`${failure.step.id}: ${String(failure.error)}`);
+    return planned;
   }
 
   sql(host: string, query: string, database = 'postgres'): Promise<string> {
@@ -111,8 +120,13 @@ export class BackupSite {
     return step;
   }
 
-  async run(action: string, inputs: Readonly<Record<string, string>> = {}): Promise<ActionResult> {
+  async run(
+    action: string,
+    inputs: Readonly<Record<string, string>> = {},
+    stackFile = this.stackFile,
+  ): Promise<ActionResult> {
     const step = this.step(action, inputs);
+    step.write('perlstack.yml', stackFile);
     try {
       const ended = await step.run();
       const outputs = step.entries('OUTPUT');

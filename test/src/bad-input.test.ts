@@ -992,9 +992,122 @@ describe('a backup', () => {
       'Object storage 127.0.0.1:1, bucket shop-backups: list of shop/postgresql/ failed (ECONNREFUSED): check the endpoint and the network',
     ],
     [
+      'without the key of the bucket',
+      { ...restore({ inventory, 'secret-access-key': '' }), stack: DATABASE },
+      'Input "secret-access-key": is required; set it under "with:"',
+    ],
+    [
+      'that is to fit old data by an engine that cannot do that',
+      { ...restore({ inventory, mode: 'primary', delta: 'true' }), stack: DATABASE },
+      'Input "delta": only the engine pgbackrest can do that; see backups.engine',
+    ],
+    [
       'with a question that is none',
       { ...restore({ inventory, assertions: 'SELECT 1' }), stack: DATABASE },
       'Input "assertions": "SELECT 1" is not "database: SELECT …", such as "shop: SELECT count(*) > 0 FROM orders"',
+    ],
+  ])('%s', async (_, attempt, message) => expect(await refusal(attempt)).toBe(message));
+});
+
+describe('a backup by pgBackRest', () => {
+  const withBackups = (backups: string): string =>
+    replaced(
+      'tiers:',
+      `backups: { bucket: shop-backups, engine: pgbackrest${backups} }\ntiers:\n  database: {}`,
+    );
+  const stack = withBackups('');
+  const inventory = JSON.stringify({
+    ...INVENTORY,
+    hosts: [...INVENTORY.hosts, { ...INVENTORY.hosts[0], name: 'database-1', tier: 'database' }],
+  });
+  const PASSWORDS = ['DATABASE_PASSWORD=of-the-database', 'REPLICATION_PASSWORD=of-the-replicas'];
+  const KEYS = ['BACKUP_ACCESS_KEY_ID=key-of-the-bucket', 'BACKUP_SECRET_ACCESS_KEY=secret-of-the-bucket'];
+  const apply = (secrets: readonly string[], more = ''): Attempt => ({
+    ...applyConfigs({ inventory, secrets: secrets.join('\n') }),
+    stack: withBackups(more),
+  });
+  const none = { endpoint: '', 'access-key-id': '', 'secret-access-key': '' };
+  const back = (inputs: Record<string, string>): Attempt => ({
+    ...backUp({ inventory, ...none, ...inputs }),
+    stack,
+  });
+  const again = (inputs: Record<string, string>): Attempt => ({
+    ...restore({ inventory, ...none, ...inputs }),
+    stack,
+  });
+
+  it.each<[string, Attempt, string]>([
+    [
+      'whose servers get no key',
+      apply(PASSWORDS),
+      'perlstack.yml:4:10 backups: BACKUP_ACCESS_KEY_ID, BACKUP_CIPHER_PASSPHRASE, BACKUP_SECRET_ACCESS_KEY have no value; give the step the lines "BACKUP_ACCESS_KEY_ID=…", "BACKUP_CIPHER_PASSPHRASE=…", "BACKUP_SECRET_ACCESS_KEY=…" in its input "secrets". Nothing was changed.',
+    ],
+    [
+      'whose servers get no passphrase',
+      apply([...PASSWORDS, ...KEYS]),
+      'perlstack.yml:4:10 backups: BACKUP_CIPHER_PASSPHRASE has no value; give the step a line "BACKUP_CIPHER_PASSPHRASE=…" in its input "secrets". Nothing was changed.',
+    ],
+    [
+      'whose passphrase has several lines',
+      apply([
+        ...PASSWORDS,
+        ...KEYS,
+        'BACKUP_CIPHER_PASSPHRASE<<EOF',
+        'first-line-of-it',
+        'second-line-of-it',
+        'EOF',
+      ]),
+      'perlstack.yml:4:10 backups: the secret BACKUP_CIPHER_PASSPHRASE begins or ends with a space, or has several lines, which pgBackRest cannot read back; choose another. Nothing was changed.',
+    ],
+    [
+      'to an address, which no certificate would be for',
+      apply([...PASSWORDS, ...KEYS], ", encrypt: false, endpoint: 'https://192.0.2.1'"),
+      'perlstack.yml:4:80 backups.endpoint: pgBackRest finds no address in a certificate, so 192.0.2.1 would never be trusted; give its name. Nothing was changed.',
+    ],
+    [
+      'without TLS',
+      apply([...PASSWORDS, ...KEYS], ', endpoint: http://objects.example.com'),
+      'perlstack.yml:4:64 backups.endpoint: found "http://objects.example.com"; must be a URL without a path, such as https://us-ord-1.linodeobjects.com. Nothing was changed.',
+    ],
+    [
+      'by an engine that there is not',
+      { ...backUp({ inventory }), stack: stack.replace('pgbackrest', 'barman') },
+      'perlstack.yml:4:42 backups.engine: found "barman"; allowed: stream, pgbackrest. Nothing was changed.',
+    ],
+    [
+      'that is to be slow',
+      back({ 'max-rate': '5' }),
+      'Input "max-rate": pgBackRest cannot be slowed down; leave it out',
+    ],
+    [
+      'for a key of age',
+      back({ 'age-recipient': `age1${'q'.repeat(58)}` }),
+      'Input "age-recipient": pgBackRest encrypts with a passphrase, which apply-configs hands to the servers; leave it out',
+    ],
+    [
+      'whose bucket is to be tried out without its key',
+      back({ mode: 'probe' }),
+      'Input "mode": probe tries out the bucket itself, and needs the inputs "access-key-id" and "secret-access-key"',
+    ],
+    [
+      'with half of a key',
+      back({ 'access-key-id': 'key-of-the-bucket' }),
+      'Input "secret-access-key": is required; set it under "with:"',
+    ],
+    [
+      'restored with a key of age',
+      again({ 'age-identity': `AGE-SECRET-KEY-1${'Q'.repeat(58)}` }),
+      'Input "age-identity": pgBackRest decrypts with the passphrase that the server has; leave it out',
+    ],
+    [
+      'that is to fit old data in a drill',
+      again({ delta: 'true' }),
+      'Input "delta": only mode primary has old data to begin with',
+    ],
+    [
+      'that is to fit old data which nobody named',
+      again({ mode: 'primary', delta: 'true' }),
+      'Input "delta": what the old data of database-1 hold beyond the backup is lost; name database-1 in the input "replace" to agree',
     ],
   ])('%s', async (_, attempt, message) => expect(await refusal(attempt)).toBe(message));
 });

@@ -20,6 +20,7 @@ import {
   clusterOf,
   FEW_HOURS,
   forgetDropped,
+  gapAfter,
   keysOf,
   logGoesOn,
   type Manifest,
@@ -33,25 +34,21 @@ import {
   type Retained,
   retentionOf,
   type RetentionRules,
+  rulesFrom,
   settleSource,
   takeBase,
   untilArchived,
   verifyLog,
   writeManifest,
 } from '@perlstack/backup';
-import {
-  abortAfter,
-  acquireLease,
-  type Lease,
-  missingFor,
-  probeStorage,
-  releaseLease,
-  type Storage,
-} from '@perlstack/object-storage';
+import { releaseLease, type Storage } from '@perlstack/object-storage';
 import { connect, type Remote } from '@perlstack/remote';
-import { messageOf, stackFault, UserError } from '@perlstack/stack';
+import { stackFault, UserError } from '@perlstack/stack';
 import { declaration } from './declaration.js';
-import { backupSections, metricsOf, probeTable, retentionSection } from './report.js';
+import { underLease } from './lease.js';
+import { runPgbackrest } from './pgbackrest.js';
+import { probe } from './probe.js';
+import { backupSections, metricsOf, retentionSection } from './report.js';
 
 type Context = MainContext<typeof declaration>;
 type Inputs = Context['inputs'];
@@ -62,6 +59,7 @@ void runAction({
   main: async (context) => {
     const { inputs, signal } = context;
     const site = openSite(inputs);
+    if (site.file.stack.backups?.engine === 'pgbackrest') return runPgbackrest(context, site);
     const cluster = clusterOf(site.file.stack, site.inventory);
     const rules = rulesOf(site, inputs);
     const recipient = recipientOf(site, inputs);
@@ -73,7 +71,8 @@ void runAction({
         if (inputs.mode === 'probe') return;
       }
       const run = await prepare(context, remote, storage, cluster, recipient);
-      if (inputs.mode === 'backup') await underLease(context, run, () => backUp(context, run, rules));
+      if (inputs.mode === 'backup')
+        await underLease(context, storage, cluster, () => backUp(context, run, rules));
       else await look(context, run, rules);
     } finally {
       storage.close();
@@ -87,44 +86,6 @@ async function isFirst(storage: Storage, { stack }: Cluster): Promise<boolean> {
   return (await storage.folders(keysOf(stack).clusters)).length === 0;
 }
 
-/** What a backup takes for granted of the storage. */
-const NEEDS = ['md5', 'multipart', 'write-once', 'lease'] as const;
-
-/**
- * Tries out the endpoint before anything is built on it.
- *
- * @throws UserError naming what does not hold
- */
-async function probe(
-  { inputs, log, output, reporter }: Context,
-  storage: Storage,
-  cluster: Cluster,
-): Promise<void> {
-  const prefix = `${cluster.stack}/`;
-  const rows = await reporter.phase('Try out the storage', () => probeStorage(storage, prefix));
-  output('probe', rows);
-  reporter.section({
-    title: 'What the storage enforces',
-    body: probeTable(rows),
-    folded: inputs.mode !== 'probe',
-  });
-  const missing = missingFor(rows, NEEDS);
-  if (missing.length > 0) {
-    const because = missing.map(({ need, because: why }) => `${need} (${why.join('; ')})`).join(', ');
-    throw new UserError(
-      `The storage does not enforce what backups need: ${because}; use a bucket without versioning, and see mode "probe"`,
-    );
-  }
-  if (missingFor(rows, ['lifecycle']).length === 0 && inputs.mode === 'backup') {
-    await abortAfter(storage, keysOf(cluster.stack).clusters, ABORT_DAYS);
-    log.info(`The storage itself forgets uploads that nobody ended for ${ABORT_DAYS} days`);
-  }
-  if (inputs.mode === 'probe') reporter.verdict('The storage enforces what backups need.');
-}
-
-/** A safety net below that of every next run. */
-const ABORT_DAYS = 3;
-
 /** @throws UserError where the stack file has no `backups` */
 function rulesOf({ file }: Site, inputs: Inputs): RetentionRules {
   const { backups } = file.stack;
@@ -134,8 +95,7 @@ function rulesOf({ file }: Site, inputs: Inputs): RetentionRules {
       'backups',
       'the stack file names no bucket; add "backups: { bucket: NAME }" and run apply-configs',
     );
-  const { keep, pitr } = backups;
-  return { ...keep, pitrMs: pitr, minimum: inputs['keep-minimum'] };
+  return rulesFrom(backups, inputs['keep-minimum']);
 }
 
 function recipientOf({ file }: Site, inputs: Inputs): string | null {
@@ -180,30 +140,6 @@ async function prepare(
     say: (line) => log.info(line),
     onUpload: (key, id) => saveState('upload', JSON.stringify({ key, id })),
   };
-}
-
-const LEASE_MS = 600_000;
-
-/** Nothing else writes to the stack's part of the bucket meanwhile. */
-async function underLease(context: Context, run: BackupRun, work: () => Promise<void>): Promise<void> {
-  const { log, saveState } = context;
-  const lease = await acquireLease(run.storage.uncancelled(), keysOf(run.cluster.stack).lease, {
-    ...{ purpose: 'backup', owner: run.run ?? 'a terminal', ttlMs: LEASE_MS },
-  });
-  saveState('lease', lease.holder.nonce);
-  const timer = setInterval(() => renew(lease, log), LEASE_MS / 4);
-  try {
-    await work();
-  } finally {
-    clearInterval(timer);
-    await lease
-      .release()
-      .catch((error: unknown) => log.info(`The lease ends by itself: ${messageOf(error)}`));
-  }
-}
-
-function renew(lease: Lease, log: Context['log']): void {
-  lease.renew().catch((error: unknown) => log.warning(`The lease could not be renewed: ${messageOf(error)}`));
 }
 
 async function backUp(context: Context, run: BackupRun, rules: RetentionRules): Promise<void> {
@@ -302,12 +238,8 @@ async function conclude(
   log.info(`${catalogue.backups.length - retained.plan.removed.length} backups are kept`);
 }
 
-function gap(missing: readonly string[], from: string): UserError {
-  const names = missing.slice(0, 5).join(', ') + (missing.length > 5 ? `, … (${missing.length})` : '');
-  return new UserError(
-    `The log in the bucket has a gap after backup ${from}: ${names}; recovery from it ends there; nothing was removed`,
-  );
-}
+const gap = (missing: readonly string[], from: string): UserError =>
+  new UserError(`${gapAfter(from, missing)}; nothing was removed`);
 
 function archiveFault(members: Awaited<ReturnType<typeof readMembers>>, { source }: BackupRun): string {
   const primary = members.find((member) => member.host === source.primary.host);

@@ -1,5 +1,6 @@
 import { markdownTable, type Section } from '@perlstack/action';
 import {
+  type BackupFacts,
   type Catalogue,
   type MemberSeen,
   type MemberSilent,
@@ -19,7 +20,7 @@ const tookMs = (manifest: { startedAt: string; finishedAt: string }): number =>
 const SHOWN = 30;
 
 /** The newest backups as a table, and their course over time. */
-export function backupSections({ backups, broken }: Catalogue): Section[] {
+export function backupSections({ backups, broken }: Catalogue<BackupFacts>): Section[] {
   const shown = backups.slice(-SHOWN);
   const rows = [...shown]
     .reverse()
@@ -55,7 +56,7 @@ export function backupSections({ backups, broken }: Catalogue): Section[] {
   ];
 }
 
-function courseOf(shown: Catalogue['backups']): Section {
+function courseOf(shown: Catalogue<BackupFacts>['backups']): Section {
   const days = shown.map(({ manifest }) => `"${manifest.id.slice(4, 8)}"`).join(', ');
   const sizes = shown.map(({ bytes }) => (bytes / MIB).toFixed(1)).join(', ');
   const seconds = shown.map(({ manifest }) => (tookMs(manifest) / 1_000).toFixed(1)).join(', ');
@@ -70,7 +71,10 @@ function courseOf(shown: Catalogue['backups']): Section {
 }
 
 /** What stays and why, and what goes. */
-export function retentionSection({ backups }: Catalogue, { plan, segments, freedBytes }: Retained): Section {
+export function retentionSection(
+  { backups }: Catalogue<BackupFacts>,
+  { plan, segments, freedBytes }: Retained,
+): Section {
   const bytes = new Map(backups.map((backup) => [backup.manifest.id, backup.bytes]));
   const rows = plan.verdicts.map(({ id, reasons }) => [
     id,
@@ -84,7 +88,7 @@ export function retentionSection({ backups }: Catalogue, { plan, segments, freed
 
 /** Figures for a monitoring; `null` where there is nothing to measure. */
 export function metricsOf(
-  { backups, wal }: Catalogue,
+  { backups, wal }: Catalogue<BackupFacts>,
   members: readonly (MemberSeen | MemberSilent)[],
   /** When the last drill ended. */
   lastDrill: Date | null,

@@ -1,5 +1,9 @@
-import type { Assertion, Backup, Target } from '@perlstack/backup';
+import type { InputsOf } from '@perlstack/action';
+import type { Assertion, Backup, BackupFacts, Cluster, Target } from '@perlstack/backup';
 import { type Inventory, nearest, UserError } from '@perlstack/stack';
+import type { declaration } from './declaration.js';
+
+type Inputs = InputsOf<typeof declaration>;
 
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)$/;
 
@@ -21,7 +25,7 @@ export function targetFrom(text: string): Target | null {
 }
 
 /** The point of a backup whose state is known. @throws UserError when the log never reached it */
-export function proofOf({ manifest }: Backup): Target {
+export function proofOf({ manifest }: Backup<BackupFacts>): Target {
   if (manifest.proof) return { kind: 'lsn', lsn: manifest.proof.lsn };
   throw new UserError(
     `Backup ${manifest.id} has no point to prove: the log after it did not reach the bucket; use target: backup for its own end, and see why archiving fails`,
@@ -53,4 +57,30 @@ export function hostFrom(
   const [likely] = nearest(wanted, names);
   const hint = likely ? `did you mean "${likely}"?` : `there is: ${names.join(', ')}`;
   throw new UserError(`Input "${input}": there is no database server ${JSON.stringify(wanted)}; ${hint}`);
+}
+
+/** The server to restore on: the one that is named, or by what the mode usually does. */
+export function hostFor(
+  { host, mode }: Pick<Inputs, 'host' | 'mode'>,
+  inventory: Inventory,
+  { members }: Cluster,
+): string {
+  return hostFrom(host, (mode === 'primary' ? members[0] : members.at(-1)) ?? '', inventory);
+}
+
+/** The server whose old data may give way; `null`: nobody's. */
+export const replaceFrom = (replace: string | undefined, inventory: Inventory): string | null =>
+  replace === undefined ? null : hostFrom(replace, '', inventory, 'replace');
+
+/** @throws UserError where old data are to be made to fit by an engine that cannot do that */
+export function assertNoDelta({ delta }: Pick<Inputs, 'delta'>): void {
+  if (delta) throw new UserError('Input "delta": only the engine pgbackrest can do that; see backups.engine');
+}
+
+/** @throws UserError for a target where there is none */
+export function assertModeFits({ mode, target }: Pick<Inputs, 'mode' | 'target'>): void {
+  if (mode === 'replica' && target !== 'proof')
+    throw new UserError(
+      'Input "target": a replica follows its primary and ends nowhere; leave it out, or see mode "primary"',
+    );
 }

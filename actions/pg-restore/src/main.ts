@@ -1,6 +1,5 @@
 import {
   type MainContext,
-  markdownTable,
   openSite,
   type PostContext,
   runAction,
@@ -8,6 +7,7 @@ import {
   type Site,
 } from '@perlstack/action';
 import {
+  assertReadable,
   asUserError,
   type Backup,
   type Catalogue,
@@ -18,7 +18,6 @@ import {
   describeTarget,
   drill,
   drillPlace,
-  type DrillReport,
   keysOf,
   leaderFor,
   type MemberSeen,
@@ -29,13 +28,24 @@ import {
   restorePrimary,
   restoreReplica,
   type RestoreRun,
+  streamRestorer,
   type Target,
 } from '@perlstack/backup';
 import type { Storage } from '@perlstack/object-storage';
 import { connect, type Remote } from '@perlstack/remote';
-import { formatDuration, stackFault, UserError } from '@perlstack/stack';
+import { stackFault } from '@perlstack/stack';
 import { declaration } from './declaration.js';
-import { assertionsFrom, hostFrom, proofOf, targetFrom } from './given.js';
+import {
+  assertionsFrom,
+  assertModeFits,
+  assertNoDelta,
+  hostFor,
+  proofOf,
+  replaceFrom,
+  targetFrom,
+} from './given.js';
+import { runPgbackrest } from './pgbackrest.js';
+import { primaryVerdict, replicaVerdict, tellDrill } from './report.js';
 
 type Context = MainContext<typeof declaration>;
 type Inputs = Context['inputs'];
@@ -46,21 +56,21 @@ void runAction({
   main: async (context) => {
     const { inputs, signal } = context;
     const site = openSite(inputs);
-    if (inputs.mode === 'replica' && inputs.target !== 'proof')
-      throw new UserError(
-        'Input "target": a replica follows its primary and ends nowhere; leave it out, or see mode "primary"',
-      );
+    assertModeFits(inputs);
+    if (site.file.stack.backups?.engine === 'pgbackrest') return runPgbackrest(context, site);
+    assertNoDelta(inputs);
     const given = { target: targetFrom(inputs.target), assertions: assertionsFrom(inputs.assertions) };
     const cluster = clusterOf(site.file.stack, site.inventory);
-    const host = hostOf(site, inputs, cluster);
+    const host = hostFor(inputs, site.inventory, cluster);
     const storage = storageOf(site, inputs, signal);
     const remote = connect(site.inventory, { privateKey: inputs['ssh-private-key'] });
     try {
       const leader = inputs.mode === 'replica' ? await leaderFor({ remote, cluster, signal }, host) : null;
       const systemId = leader?.systemId ?? (await newestCluster(storage, cluster.stack));
-      const chosen = await choose(context, storage, keysOf(cluster.stack).cluster(systemId), given.target);
+      const keys = keysOf(cluster.stack).cluster(systemId);
+      const chosen = await choose(context, storage, keys, given.target);
       context.output('backup', chosen.backup.manifest.id);
-      await restore(context, { remote, storage, cluster, host, site, leader, ...given, ...chosen });
+      await restore(context, { remote, storage, cluster, host, site, leader, keys, ...given, ...chosen });
     } finally {
       storage.close();
       await remote.close();
@@ -68,11 +78,6 @@ void runAction({
   },
   post: cleanUp,
 });
-
-function hostOf({ inventory }: Site, inputs: Inputs, { members }: Cluster): string {
-  const usual = (inputs.mode === 'primary' ? members[0] : members.at(-1)) ?? '';
-  return hostFrom(inputs.host, usual, inventory);
-}
 
 function storageOf({ file }: Site, inputs: Inputs, signal: AbortSignal): Storage {
   if (!file.stack.backups)
@@ -109,6 +114,7 @@ interface Restore extends Chosen {
   readonly site: Site;
   /** Whom a replica is to follow; `null` in the other modes. */
   readonly leader: MemberSeen | null;
+  readonly keys: ClusterKeys;
   readonly target: Target | null;
   readonly assertions: ReturnType<typeof assertionsFrom>;
 }
@@ -130,28 +136,27 @@ async function restore(context: Context, what: Restore): Promise<void> {
   }
   saveState('host', what.host);
   if (inputs.mode === 'drill') return prove(context, run, what, target);
-  const replace =
-    inputs.replace === undefined ? null : hostFrom(inputs.replace, '', what.site.inventory, 'replace');
+  const replace = replaceFrom(inputs.replace, what.site.inventory);
   const took = Date.now();
   const options = { host: what.host, replace, timeoutMs: inputs.timeout };
   const { leader } = what;
+  // All that the primary wrote before is in the bucket only then.
+  const again = async () => streamRestorer(run, what.backup, await readCatalogue(run.storage, what.keys));
+  if (leader) assertReadable(run, what.backup);
   await reporter
     .phase('Restore', () =>
       leader
-        ? restoreReplica(run, leader, what.backup, { ...options, inventory: what.site.inventory })
-        : restorePrimary(run, what.backup, what.catalogue, { ...options, target }),
+        ? restoreReplica(run, leader, again, { ...options, inventory: what.site.inventory })
+        : restorePrimary(run, streamRestorer(run, what.backup, what.catalogue), { ...options, target }),
     )
     .catch((error: unknown) => {
       throw asUserError(error, `Backup ${id} was not restored`);
     });
-  if (leader) {
-    reporter.verdict(
-      `${what.host} is a replica with backup ${id} and streams from ${leader.host}, after ${formatDuration(Date.now() - took)}.`,
-    );
-    return;
-  }
+  const tookMs = Date.now() - took;
   reporter.verdict(
-    `${what.host} is a primary with backup ${id}, recovered up to ${describeTarget(target)}, in ${formatDuration(Date.now() - took)}. Run apply-configs with allow-rebuild for the other servers, then a backup.`,
+    leader
+      ? replicaVerdict(what.host, id, leader.host, tookMs)
+      : primaryVerdict(what.host, id, target, tookMs),
   );
 }
 
@@ -163,7 +168,7 @@ async function prove(
 ): Promise<void> {
   const report = await reporter
     .phase('Drill', () =>
-      drill(run, what.backup, what.catalogue, {
+      drill(run, streamRestorer(run, what.backup, what.catalogue), what.backup, {
         ...{ host: what.host, target, assertions: what.assertions, timeoutMs: inputs.timeout },
         compareRows: what.target === null,
       }),
@@ -171,38 +176,9 @@ async function prove(
     .catch((error: unknown) => {
       throw asUserError(error, `Backup ${what.backup.manifest.id} could not be restored`);
     });
-  output('report', report);
-  output('faults', report.faults);
   const key = `${keysOf(run.cluster.stack).drills}${report.startedAt.replaceAll(/[-:]|\.\d+/g, '')}.json`;
   await run.storage.put(key, `${JSON.stringify({ ...report, run: runUrl() ?? null })}\n`);
-  reporter.section({ title: 'Drill', body: tableOf(report) });
-  if (report.faults.length > 0)
-    throw new AggregateError(
-      report.faults.map((fault) => new UserError(`Backup ${report.backup} is not good: ${fault}`)),
-      'The drill failed',
-    );
-  const { restore: files, recovery, checks } = report.timings;
-  reporter.verdict(
-    `Backup ${report.backup} is proven: restored in ${formatDuration(files + recovery)} on ${report.host} up to ${report.target}, ${report.tables} tables and ${report.assertions} assertions checked in ${formatDuration(checks)}, and removed.`,
-  );
-}
-
-function tableOf(report: DrillReport): string {
-  const { restore: files, recovery, checks } = report.timings;
-  return markdownTable(
-    ['What', 'Found'],
-    [
-      ['Backup', report.backup],
-      ['Recovered up to', report.target],
-      ['Last commit in it', report.lastCommit ?? 'none'],
-      ['Files back after', formatDuration(files)],
-      ['Log replayed in', formatDuration(recovery)],
-      ['Checked in', formatDuration(checks)],
-      ['Tables', String(report.tables)],
-      ['Faults', report.faults.join('; ') || 'none'],
-    ],
-    ['l', 'l'],
-  );
+  tellDrill({ output, reporter }, report);
 }
 
 /** A drill that was killed leaves a server and, in memory, an identity. */

@@ -21,15 +21,18 @@ export const hostInputs = {
   'ssh-private-key': { kind: 'string', required: true, secret: true },
 } as const satisfies Record<string, InputDeclaration>;
 
-/** The inputs of every action that reads or writes the bucket that the stack file names. */
+/**
+ * The inputs of every action that reads or writes the bucket that the stack file names. The key is asked for where it is
+ * used: with the engine pgBackRest the database hosts have it.
+ */
 export const storageInputs = {
   endpoint: {
     kind: 'string',
     pattern: /https?:\/\/[^/\s?#]+\/?/,
     expected: 'a URL without a path, such as https://us-ord-1.linodeobjects.com',
   },
-  'access-key-id': { kind: 'string', required: true, secret: true },
-  'secret-access-key': { kind: 'string', required: true, secret: true },
+  'access-key-id': { kind: 'string', secret: true },
+  'secret-access-key': { kind: 'string', secret: true },
 } as const satisfies Record<string, InputDeclaration>;
 
 /** What the inputs of an action that works on servers speak of. */

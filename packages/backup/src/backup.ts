@@ -1,12 +1,20 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ARCHIVE, SOCKET_FOLDER } from '@perlstack/configs';
+import { ARCHIVE, SHARE_OF_DISK, SOCKET_FOLDER } from '@perlstack/configs';
 import type { Storage } from '@perlstack/object-storage';
 import { psqlArgv } from '@perlstack/postgres';
 import type { Remote } from '@perlstack/remote';
 import { messageOf, UserError } from '@perlstack/stack';
 import { type Ask, askOf } from './ask.js';
 import { type Book, namesFor, ticketHoursLeft, writeBook } from './book.js';
-import { type Backup, type Catalogue, coverageOf, keptOf, readCatalogue } from './catalogue.js';
+import {
+  type BackupFacts,
+  type Catalogue,
+  checkLog,
+  type Histories,
+  keptOf,
+  readCatalogue,
+  type Verified,
+} from './catalogue.js';
 import type { Cluster } from './cluster.js';
 import { keepManifestArgv, manifestFile } from './incremental.js';
 import { type ClusterKeys, keysOf } from './keys.js';
@@ -15,7 +23,7 @@ import { type MemberSeen, type Source } from './members.js';
 import { expiredSegments, planRetention, type RetentionPlan, type RetentionRules } from './retention.js';
 import { between, countRows } from './rows.js';
 import { partBytesFor, sendFrom } from './send.js';
-import { type Coverage, historyName, parseHistory, type Switch } from './wal.js';
+import { historyName, parseHistory, type Switch } from './wal.js';
 
 /** What a backup needs to know. */
 export interface BackupRun {
@@ -38,7 +46,10 @@ export interface BackupRun {
 export const clusterKeys = ({ cluster, source }: BackupRun): ClusterKeys =>
   keysOf(cluster.stack).cluster(source.primary.systemId);
 
-const askPrimary = ({ remote, cluster, source, signal }: BackupRun): Ask =>
+/** What it takes to ask the servers, whichever engine copies them. */
+export type ServerSide = Pick<BackupRun, 'remote' | 'cluster' | 'source' | 'signal'>;
+
+const askPrimary = ({ remote, cluster, source, signal }: ServerSide): Ask =>
   askOf(remote, source.primary.host, cluster, signal);
 
 /** What an earlier run left that never became a backup: nobody but the holder of the lease may call this. */
@@ -83,9 +94,6 @@ export function logGoesOn(
   const hours = ticketHoursLeft(primary, pace(catalogue.wal, now), now);
   return catalogue.backups.length > 0 && primary.dropped.length === 0 && (hours ?? 0) >= LASTS_HOURS;
 }
-
-/** How much of a disk may be taken by a log that nobody takes. */
-const SHARE_OF_DISK = 0.25;
 
 /**
  * Gives every member the tickets for the log of the coming week: any of them may be the primary by then. One that is
@@ -258,7 +266,7 @@ export interface Proof {
 }
 
 /** Notes a moment on the primary whose state is known, for a drill to replay to. */
-export async function markProof(run: BackupRun, id: string): Promise<Proof> {
+export async function markProof(run: ServerSide, id: string): Promise<Proof> {
   const ask = askPrimary(run);
   const snapshot = await ask(SNAPSHOT_SQL);
   const before = await countRows(ask);
@@ -302,39 +310,27 @@ export async function writeManifest(
   return manifest;
 }
 
-export interface Verified {
-  readonly catalogue: Catalogue;
-  /** The oldest backup from which recovery to any later moment has to be possible. */
-  readonly from: Backup | null;
-  readonly coverage: Coverage | null;
-  /** Of the newest backup alone. */
-  readonly newest: Coverage | null;
-}
-
 /** Looks into the bucket for all that recovery within the window needs. */
 export async function verifyLog(run: BackupRun, rules: RetentionRules): Promise<Verified> {
   const { primary } = run.source;
   const catalogue = await readCatalogue(run.storage, clusterKeys(run));
-  const { window } = planRetention(catalogue.backups.map(keptOf), rules, run.storage.now());
-  const from =
-    catalogue.backups.find(({ manifest }) => manifest.id === window?.id) ?? catalogue.backups[0] ?? null;
-  const last = catalogue.backups.at(-1);
-  if (!from || !last) return { catalogue, from: null, coverage: null, newest: null };
-  const histories = await readHistories(run);
-  const [coverage, newest] = [from, last].map((one) =>
-    coverageOf(one, catalogue, histories, lastArchived(primary)),
-  );
-  return { catalogue, from, coverage: coverage ?? null, newest: newest ?? null };
+  const histories = catalogue.backups.length > 0 ? await readHistories(run) : new Map();
+  return checkLog(catalogue, {
+    ...{ rules, histories, now: run.storage.now(), upTo: lastArchived(primary) },
+    // Up to its end a backup has the log in itself.
+    startOf: ({ wal }) => wal.stopLsn,
+  });
 }
 
-const lastArchived = ({ archived }: MemberSeen): string | undefined =>
+/** The last segment that a primary handed over, as it says. */
+export const lastArchived = ({ archived }: MemberSeen): string | undefined =>
   /^[0-9A-F]{24}$/.exec(archived.last ?? '')?.[0];
 
 /**
- * By timeline, the switches that lead to it; from the primary, because those in the bucket may be encrypted. The history
+ * The histories; from the primary, because those in the bucket may be encrypted. The history
  * of the newest timeline tells those of all before it.
  */
-async function readHistories(run: BackupRun): Promise<Map<number, readonly Switch[]>> {
+export async function readHistories(run: ServerSide): Promise<Histories> {
   const { timeline } = run.source.primary;
   if (timeline === 1) return new Map();
   const file = `pg_wal/${historyName(timeline)}`;
@@ -354,7 +350,7 @@ export interface Retained {
 }
 
 /** What the rules let go of a catalogue. */
-export function retentionOf(catalogue: Catalogue, rules: RetentionRules, now: Date): Retained {
+export function retentionOf(catalogue: Catalogue<BackupFacts>, rules: RetentionRules, now: Date): Retained {
   const plan = planRetention(catalogue.backups.map(keptOf), rules, now);
   const segments = expiredSegments([...catalogue.wal.keys()], plan.window);
   const bytes = segments.reduce((sum, name) => sum + (catalogue.wal.get(name)?.size ?? 0), 0);

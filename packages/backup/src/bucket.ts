@@ -1,24 +1,34 @@
 import { openStorage, type Storage } from '@perlstack/object-storage';
-import type { Stack } from '@perlstack/stack';
+import { endpointOf, type Stack, UserError } from '@perlstack/stack';
 
 /** The inputs of an action that say how a bucket is reached. */
 export interface BucketInputs {
   readonly endpoint?: string | undefined;
-  readonly 'access-key-id': string;
-  readonly 'secret-access-key': string;
+  readonly 'access-key-id'?: string | undefined;
+  readonly 'secret-access-key'?: string | undefined;
 }
 
-/** The bucket of a stack; where no endpoint is named, that of the stack's region at Linode. */
+function given(inputs: BucketInputs, name: 'access-key-id' | 'secret-access-key'): string {
+  const value = inputs[name];
+  if (value === undefined) throw new UserError(`Input "${name}": is required; set it under "with:"`);
+  return value;
+}
+
+/**
+ * The bucket of a stack, where an input says, or the stack file.
+ *
+ * @throws UserError without a key
+ */
 export function openBucket(
-  { region, backups }: Pick<Stack, 'region' | 'backups'>,
+  stack: Pick<Stack, 'region' | 'backups'>,
   inputs: BucketInputs,
   signal?: AbortSignal,
 ): Storage {
   return openStorage({
-    endpoint: inputs.endpoint ?? `https://${region}-1.linodeobjects.com`,
-    bucket: backups?.bucket ?? '',
-    accessKeyId: inputs['access-key-id'],
-    secretAccessKey: inputs['secret-access-key'],
+    endpoint: inputs.endpoint ?? endpointOf(stack),
+    bucket: stack.backups?.bucket ?? '',
+    accessKeyId: given(inputs, 'access-key-id'),
+    secretAccessKey: given(inputs, 'secret-access-key'),
     ...(signal ? { signal } : {}),
   });
 }

@@ -1,14 +1,23 @@
 import type { ObjectSeen, Storage } from '@perlstack/object-storage';
 import { type ClusterKeys, walNameOf } from './keys.js';
 import { type Manifest, readManifest } from './manifest.js';
-import type { Kept } from './retention.js';
+import { type Kept, planRetention, type RetentionRules } from './retention.js';
 import { coverage, type Coverage, type Switch, timelineOf } from './wal.js';
 
+/** What is known of a base backup, whichever engine made it. */
+export type BackupFacts = Pick<
+  Manifest,
+  'id' | 'kind' | 'parent' | 'source' | 'postgresql' | 'wal' | 'proof' | 'rows' | 'startedAt' | 'finishedAt'
+> & { readonly object: Pick<Manifest['object'], 'size' | 'recipient'> };
+
 /** A base backup as the bucket has it. */
-export interface Backup {
-  readonly manifest: Manifest;
+export interface Backup<M extends BackupFacts = Manifest> {
+  readonly manifest: M;
   readonly bytes: number;
 }
+
+/** A file of the log as the bucket has it. */
+export type LogFile = Pick<ObjectSeen, 'key' | 'size' | 'modified'>;
 
 export interface Broken {
   readonly id: string;
@@ -18,13 +27,13 @@ export interface Broken {
   readonly keys: readonly string[];
 }
 
-export interface Catalogue {
+export interface Catalogue<M extends BackupFacts = Manifest> {
   /** Oldest first. */
-  readonly backups: readonly Backup[];
+  readonly backups: readonly Backup<M>[];
   /** Folders of backups that never came to their end, or whose parts are not what their manifest says. */
   readonly broken: readonly Broken[];
   /** Segments and histories. */
-  readonly wal: ReadonlyMap<string, ObjectSeen>;
+  readonly wal: ReadonlyMap<string, LogFile>;
 }
 
 /** Reads what the bucket has of a cluster. What is not whole is told apart, and counts as nothing. */
@@ -65,7 +74,7 @@ async function readFolder(storage: Storage, keys: ClusterKeys, id: string, objec
   return { manifest, bytes: objects.reduce((sum, { size }) => sum + size, 0) };
 }
 
-export const keptOf = ({ manifest, bytes }: Backup): Kept => ({
+export const keptOf = ({ manifest, bytes }: Backup<BackupFacts>): Kept => ({
   id: manifest.id,
   finishedAt: new Date(manifest.finishedAt),
   parent: manifest.parent,
@@ -76,25 +85,70 @@ export const keptOf = ({ manifest, bytes }: Backup): Kept => ({
 });
 
 /**
- * How far recovery can go from a backup, and what of the log is missing on the way. Up to its end a backup has the log
- * in itself.
+ * How far recovery can go from a backup, and what of the log is missing on the way.
+ *
+ * @param start where it begins to read the log
+ * @param upTo the last segment that has to be there; without one, as far as the bucket goes
  */
 export function coverageOf(
-  { manifest }: Backup,
-  { wal }: Catalogue,
-  histories: ReadonlyMap<number, readonly Switch[]>,
+  { manifest }: Backup<BackupFacts>,
+  { wal }: Pick<Catalogue, 'wal'>,
+  histories: Histories,
+  start: string,
   upTo?: string,
 ): Coverage {
-  const { timeline, stopLsn, segmentBytes } = manifest.wal;
+  const { timeline, segmentBytes } = manifest.wal;
   const reachable =
     upTo === undefined ||
     timelineOf(upTo) === timeline ||
     (histories.get(timelineOf(upTo)) ?? []).some((one) => one.timeline === timeline);
   return coverage({
-    start: { timeline, lsn: stopLsn },
+    start: { timeline, lsn: start },
     segmentBytes,
     names: new Set(wal.keys()),
     histories,
     ...(upTo !== undefined && reachable ? { upTo } : {}),
   });
+}
+
+/** By timeline, the switches that lead to it. */
+export type Histories = ReadonlyMap<number, readonly Switch[]>;
+
+export interface Verified<M extends BackupFacts = Manifest> {
+  readonly catalogue: Catalogue<M>;
+  /** The oldest backup from which recovery to any later moment has to be possible. */
+  readonly from: Backup<M> | null;
+  readonly coverage: Coverage | null;
+  /** Of the newest backup alone. */
+  readonly newest: Coverage | null;
+}
+
+export interface LogCheck<M extends BackupFacts> {
+  readonly rules: RetentionRules;
+  readonly histories: Histories;
+  readonly now: Date;
+  /** The last segment that was handed over. */
+  readonly upTo: string | undefined;
+  /** Where recovery from a backup begins to read the log. */
+  readonly startOf: (manifest: M) => string;
+}
+
+/** Whether a catalogue has all of the log that recovery within the window needs. */
+export function checkLog<M extends BackupFacts>(
+  catalogue: Catalogue<M>,
+  { rules, histories, now, upTo, startOf }: LogCheck<M>,
+): Verified<M> {
+  const { backups } = catalogue;
+  const { window } = planRetention(backups.map(keptOf), rules, now);
+  const from = backups.find(({ manifest }) => manifest.id === window?.id) ?? backups[0];
+  const last = backups.at(-1);
+  if (!from || !last) return { catalogue, from: null, coverage: null, newest: null };
+  const of = (one: Backup<M>): Coverage => coverageOf(one, catalogue, histories, startOf(one.manifest), upTo);
+  return { catalogue, from, coverage: of(from), newest: of(last) };
+}
+
+/** Which segments are missing, as a sentence without its end. */
+export function gapAfter(backup: string, missing: readonly string[]): string {
+  const names = missing.slice(0, 5).join(', ') + (missing.length > 5 ? `, … (${missing.length})` : '');
+  return `The log in the bucket has a gap after backup ${backup}: ${names}; recovery from it ends there`;
 }

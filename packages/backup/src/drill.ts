@@ -1,15 +1,13 @@
 import { type PostgresLine, printPostgresql } from '@perlstack/configs';
 import { asPostgres } from '@perlstack/postgres';
 import { askOf } from './ask.js';
-import type { Backup, Catalogue } from './catalogue.js';
+import type { Backup, BackupFacts } from './catalogue.js';
 import {
-  assertReadable,
-  layLog,
   type Place,
   recoverySettings,
   removePlace,
-  restoreFiles,
-  type RestoreRun,
+  type Restorer,
+  type ServerRun,
   type Target,
 } from './restore.js';
 import { compareRows, countRows } from './rows.js';
@@ -58,19 +56,18 @@ export const drillPlace = (host: string, version: number): Place => ({
  * counts the rows and asks the user's own questions; then removes all of it, whatever happened.
  */
 export async function drill(
-  run: RestoreRun,
-  backup: Backup,
-  catalogue: Catalogue,
+  run: ServerRun,
+  restorer: Restorer,
+  backup: Backup<BackupFacts>,
   options: DrillOptions,
 ): Promise<DrillReport> {
-  assertReadable(run, backup);
   const place = drillPlace(options.host, run.cluster.version);
   const startedAt = new Date();
   await removePlace(run, place);
   try {
-    await restoreFiles(run, place, backup, catalogue);
+    await restorer.files(place);
     const restored = Date.now();
-    await recover(run, place, catalogue, backup, options);
+    await recover(run, place, await restorer.log(place, options.target), options);
     const recovered = Date.now();
     run.say(`${place.host}: recovered, being checked`);
     const checked = await check(run, place, backup, options);
@@ -137,15 +134,13 @@ done
 `;
 
 async function recover(
-  run: RestoreRun,
+  run: ServerRun,
   place: Place,
-  catalogue: Catalogue,
-  backup: Backup,
+  restoreCommand: string,
   options: DrillOptions,
 ): Promise<void> {
-  const command = await layLog(run, place, catalogue, backup, options.target);
   const settings: PostgresLine[] = [
-    ...recoverySettings(command, options.target),
+    ...recoverySettings(restoreCommand, options.target),
     ['data_directory', place.data],
     ['hba_file', `${place.scratch}/pg_hba.conf`],
     ['ident_file', `${place.scratch}/pg_ident.conf`],
@@ -172,9 +167,9 @@ async function recover(
 }
 
 async function check(
-  run: RestoreRun,
+  run: ServerRun,
   place: Place,
-  backup: Backup,
+  backup: Backup<BackupFacts>,
   options: DrillOptions,
 ): Promise<Pick<DrillReport, 'tables' | 'assertions' | 'lastCommit' | 'faults'>> {
   const { remote, cluster, signal } = run;

@@ -8,6 +8,7 @@ export { canBuildOn, chainOf, chooseParent, manifestsOn } from './incremental.js
 export * from './keys.js';
 export { backupId, type Manifest, timeOfId } from './manifest.js';
 export * from './members.js';
+export * from './pgbackrest/index.js';
 export { newestCluster, type PrimaryOptions, restorePrimary } from './primary.js';
 export * from './replica.js';
 export * from './restore.js';

@@ -172,9 +172,15 @@ export function chooseSource(members: readonly (MemberSeen | MemberSilent)[], wa
     : { primary, source: primary, lagBytes: 0, why: 'no replica is near enough to the primary' };
 }
 
-/** @throws UserError when PostgreSQL does not hand its log to our program */
-export function assertArchives({ host, archiveMode, archiveCommand }: MemberSeen): void {
-  if (archiveMode !== 'off' && archiveCommand.includes(ARCHIVE.program)) return;
+/**
+ * @param program what the stack's engine hands the log over with
+ * @throws UserError when PostgreSQL does not hand its log to it
+ */
+export function assertArchives(
+  { host, archiveMode, archiveCommand }: MemberSeen,
+  program: string = ARCHIVE.program,
+): void {
+  if (archiveMode !== 'off' && archiveCommand.includes(program)) return;
   const found = archiveMode === 'off' ? 'archive_mode is off' : 'archive_command is not that of this stack';
   throw new UserError(
     `${host}: ${found}, so there is no recovery to a point in time; run apply-configs with allow-restart: true (it takes one restart), then this again`,

@@ -1,17 +1,8 @@
 import { printPostgresql } from '@perlstack/configs';
 import type { Storage } from '@perlstack/object-storage';
 import { UserError } from '@perlstack/stack';
-import type { Backup, Catalogue } from './catalogue.js';
 import { keysOf } from './keys.js';
-import {
-  assertReadable,
-  layLog,
-  type Place,
-  recoverySettings,
-  restoreFiles,
-  type RestoreRun,
-  type Target,
-} from './restore.js';
+import { type Place, recoverySettings, type Restorer, type ServerRun, type Target } from './restore.js';
 
 /**
  * The cluster whose backup is the newest: after a restore into a new cluster, the bucket has two.
@@ -36,19 +27,23 @@ export interface PrimaryOptions {
   readonly target: Target;
   /** The host whose old data may be moved aside. */
   readonly replace: string | null;
+  /** Whether they stay where they are, to be made to fit: what they hold beyond the backup is lost. */
+  readonly delta?: boolean;
   readonly timeoutMs: number;
 }
 
 /**
  * Makes sure that nothing is lost: a server that runs is refused, and old data are moved aside, never removed, and that
- * only where their host is named. Arguments: data directory, unit, whether it may be moved.
+ * only where their host is named; or they stay, to be made to fit. Arguments: data directory, unit, whether they may be
+ * moved, whether they stay.
  */
 const CLEAR_SCRIPT = `
 set -eu
-data=$1 unit=$2 may=$3
+data=$1 unit=$2 may=$3 stay=$4
 if systemctl is-active --quiet "$unit"; then echo "PostgreSQL runs here: stop it first, if it is really to be replaced" >&2; exit 66; fi
 if [ -e "$data" ] && [ -n "$(ls -A -- "$data")" ]; then
   [ "$may" = yes ] || { echo "$data is not empty: name this host in the input replace, and it is moved aside" >&2; exit 66; }
+  [ "$stay" = no ] || exit 0
   mv -T -- "$data" "$data.replaced-$(date -u +%Y%m%dT%H%M%SZ)"
 fi
 rm -rf -- "$data"
@@ -74,35 +69,36 @@ until [ "$(as "$programs/psql" -XAtq -p "$port" -d postgres -c 'SELECT pg_is_in_
   sleep 1
 done
 : > "$data/postgresql.auto.conf"
-systemctl reload "$unit"
+# The targets of recovery are read at a start alone: as long as they stay, every reload names them as faults.
+systemctl restart "$unit"
 rm -rf -- "$scratch"
 `;
 
 /** @throws RemoteError where a server runs, or has data that nobody allowed to be moved */
 export async function clearPlace(
-  { remote, cluster, signal }: Pick<RestoreRun, 'remote' | 'cluster' | 'signal'>,
+  { remote, cluster, signal }: ServerRun,
   host: string,
   replace: string | null,
+  delta = false,
 ): Promise<void> {
   const { data, unit } = cluster.layout;
-  const args = [data, unit, replace === host ? 'yes' : 'no'];
+  const may = [replace === host, delta].map((yes) => (yes ? 'yes' : 'no'));
+  const args = [data, unit, ...may];
   await remote.script(host, CLEAR_SCRIPT, args, { sudo: true, signal, name: 'making room' });
 }
 
 /** Disaster recovery: a backup and its log become the data of a server that does not run, which then is a primary. */
 export async function restorePrimary(
-  run: RestoreRun,
-  backup: Backup,
-  catalogue: Catalogue,
-  { host, target, replace, timeoutMs }: PrimaryOptions,
+  run: ServerRun,
+  restorer: Restorer,
+  { host, target, replace, delta = false, timeoutMs }: PrimaryOptions,
 ): Promise<void> {
-  assertReadable(run, backup);
   const { remote, cluster, signal } = run;
   const { data, unit, programs } = cluster.layout;
   const place: Place = { host, data, scratch: '/run/perlstack-restore' };
-  await clearPlace(run, host, replace);
-  await restoreFiles(run, place, backup, catalogue);
-  const command = await layLog(run, place, catalogue, backup, target);
+  await clearPlace(run, host, replace, delta);
+  await restorer.files(place);
+  const command = await restorer.log(place, target);
   const args = [
     data,
     unit,

@@ -3,12 +3,10 @@ import { postgresLayout, printPostgresql, privateAddressOf, REPLICATION_ROLE } f
 import { connectionTo, dropLostSlotSql, slotOf, slotSql } from '@perlstack/postgres';
 import { type Inventory, UserError } from '@perlstack/stack';
 import { askOf } from './ask.js';
-import { type Backup, readCatalogue } from './catalogue.js';
 import type { Cluster } from './cluster.js';
 import { type MemberSeen, onlyPrimary, readMembers } from './members.js';
 import { clearPlace } from './primary.js';
-import { keysOf } from './keys.js';
-import { assertReadable, layLog, type Place, restoreFiles, type RestoreRun } from './restore.js';
+import type { Place, Restorer, ServerRun } from './restore.js';
 
 export interface ReplicaOptions {
   readonly host: string;
@@ -25,7 +23,7 @@ export interface ReplicaOptions {
  * @throws UserError when nobody does, or the replica-to-be does itself
  */
 export async function leaderFor(
-  { remote, cluster, signal }: Pick<RestoreRun, 'remote' | 'cluster' | 'signal'>,
+  { remote, cluster, signal }: Pick<ServerRun, 'remote' | 'cluster' | 'signal'>,
   host: string,
 ): Promise<MemberSeen> {
   const members = await readMembers(remote, cluster, signal);
@@ -47,7 +45,7 @@ const ARCHIVE_MS = 180_000;
  * @throws UserError when the log does not come
  */
 async function holdLog(
-  { remote, cluster, signal }: Pick<RestoreRun, 'remote' | 'cluster' | 'signal'>,
+  { remote, cluster, signal }: Pick<ServerRun, 'remote' | 'cluster' | 'signal'>,
   primary: string,
   host: string,
 ): Promise<void> {
@@ -59,9 +57,7 @@ async function holdLog(
     const left = Number(await ask(waiting));
     if (left === 0) return;
     if (Date.now() > limit)
-      throw new UserError(
-        `${primary}: ${left} segments of the log wait to be archived; see its log for "archive-wal".`,
-      );
+      throw new UserError(`${primary}: ${left} segments of the log wait to be archived; see its log.`);
     await sleep(500, undefined, { signal });
   }
 }
@@ -95,22 +91,23 @@ rm -rf -- "$scratch"
 /**
  * A backup and its log become the data of a server that then follows the primary: the copy of a large database comes from the
  * bucket, and the primary, which has users, only sends what is newer.
+ *
+ * @param restorerFor told of the log as it is when all that the primary wrote before is in the bucket
  */
 export async function restoreReplica(
-  run: RestoreRun,
+  run: ServerRun,
   primary: MemberSeen,
-  backup: Backup,
+  restorerFor: () => Promise<Restorer>,
   { host, inventory, replace, timeoutMs }: ReplicaOptions,
 ): Promise<void> {
-  assertReadable(run, backup);
   const { remote, cluster, signal } = run;
   const { data, unit, programs } = cluster.layout;
   const place: Place = { host, data, scratch: '/run/perlstack-restore' };
   await clearPlace(run, host, replace);
   await holdLog(run, primary.host, host);
-  const catalogue = await readCatalogue(run.storage, keysOf(cluster.stack).cluster(primary.systemId));
-  await restoreFiles(run, place, backup, catalogue);
-  const command = await layLog(run, place, catalogue, backup, { kind: 'latest' });
+  const restorer = await restorerFor();
+  await restorer.files(place);
+  const command = await restorer.log(place, { kind: 'latest' });
   const settings: [string, string][] = [
     ...followSettings(cluster, primary.host, host, inventory),
     ['restore_command', command],

@@ -2,7 +2,7 @@ import type { Storage } from '@perlstack/object-storage';
 import { asPostgres, parseLsn, segmentAt } from '@perlstack/postgres';
 import { commandLine, type Remote, RemoteError } from '@perlstack/remote';
 import { messageOf, UserError } from '@perlstack/stack';
-import type { Backup, Catalogue } from './catalogue.js';
+import type { Backup, BackupFacts, Catalogue } from './catalogue.js';
 import type { Cluster } from './cluster.js';
 import { fetchTo, SECRET_FILE } from './fetch.js';
 import { chainOf, combine } from './incremental.js';
@@ -37,13 +37,37 @@ export interface RestoreRun {
   readonly say: (line: string) => void;
 }
 
+/** What a server that is restored takes, whichever engine brings it back. */
+export type ServerRun = Pick<RestoreRun, 'remote' | 'cluster' | 'signal' | 'say'>;
+
+/** How an engine brings a backup back. */
+export interface Restorer {
+  /** Makes the data directory and the scratch folder of a place, and fills the first with checked files. */
+  readonly files: (place: Place) => Promise<void>;
+  /** Puts what `restore_command` needs into the scratch folder. @returns the command */
+  readonly log: (place: Place, target: Target) => Promise<string>;
+}
+
+/** Out of the bucket by URLs, with no key on the host. @throws UserError when the backup cannot be read */
+export function streamRestorer(run: RestoreRun, backup: Backup, catalogue: Catalogue): Restorer {
+  assertReadable(run, backup);
+  return {
+    files: (place) => restoreFiles(run, place, backup, catalogue),
+    log: (place, target) => layLog(run, place, catalogue, backup, target),
+  };
+}
+
 /**
  * The backup from which a target can be reached.
  *
  * @param id of a certain one; `null`: the newest that ends before the target
  * @throws UserError when there is none
  */
-export function chooseBackup(backups: readonly Backup[], id: string | null, target: Target): Backup {
+export function chooseBackup<M extends BackupFacts>(
+  backups: readonly Backup<M>[],
+  id: string | null,
+  target: Target,
+): Backup<M> {
   const known = backups.map(({ manifest }) => manifest.id).join(', ') || 'none';
   const wanted = id === null ? backups : backups.filter(({ manifest }) => manifest.id === id);
   if (wanted.length === 0)
@@ -61,7 +85,7 @@ export function chooseBackup(backups: readonly Backup[], id: string | null, targ
   );
 }
 
-function isBefore({ manifest }: Backup, target: Target): boolean {
+function isBefore({ manifest }: Backup<BackupFacts>, target: Target): boolean {
   if (target.kind === 'time')
     return Date.parse(manifest.finishedAt) <= +target.at || proofBefore(manifest.proof, +target.at);
   if (target.kind === 'lsn') return parseLsn(manifest.wal.stopLsn) <= parseLsn(target.lsn);
@@ -71,15 +95,39 @@ function isBefore({ manifest }: Backup, target: Target): boolean {
 const proofBefore = (proof: Backup['manifest']['proof'], at: number): boolean =>
   proof !== null && Date.parse(proof.at) <= at;
 
-/** Arguments: data directory, scratch folder, bytes that are needed. Exits with 66 when there is something, 67 without room. */
+/** Arguments: data directory, scratch folder, bytes that are needed, whether old data may be there. Exits with 66 when there is something, 67 without room. */
 const PREPARE_SCRIPT = `
 set -eu
-data=$1 scratch=$2 needed=$3
+data=$1 scratch=$2 needed=$3 over=$4
+if [ "$over" = yes ] && [ -e "$data/PG_VERSION" ]; then install -d -m 0700 -o postgres -g postgres -- "$scratch"; exit; fi
 [ ! -e "$data" ] || [ -z "$(ls -A -- "$data")" ] || { echo "$data is not empty" >&2; exit 66; }
 free=$(df -B1 --output=avail -- "$(dirname -- "$data")" | tail -n 1 | tr -d ' ')
 [ "$free" -ge "$needed" ] || { echo "$free of the $needed bytes that are needed are free" >&2; exit 67; }
 install -d -m 0700 -o postgres -g postgres -- "$data" "$scratch"
 `;
+
+/**
+ * Makes the folders of a place.
+ *
+ * @param path where the data are to lie
+ * @param over whether data that are there may stay, to be made to fit
+ * @throws RemoteError when there are data already, or too little room for them
+ */
+export async function makeRoom(
+  { remote, signal }: Pick<ServerRun, 'remote' | 'signal'>,
+  { host, scratch }: Place,
+  path: string,
+  bytes: number,
+  over = false,
+): Promise<void> {
+  await remote.script(host, PREPARE_SCRIPT, [path, scratch, String(bytes), over ? 'yes' : 'no'], {
+    ...{ sudo: true, signal, name: 'making room' },
+  });
+}
+
+/** What the data of a backup take on a disk, in bytes. */
+export const roomFor = ({ manifest }: Backup<BackupFacts>): number =>
+  Math.ceil(manifest.postgresql.databaseBytes * 1.1) + 256 * 1024 * 1024;
 
 /** @throws UserError when a backup is encrypted and nobody gave the key; asked before anything is touched */
 export function assertReadable({ identity }: Pick<RestoreRun, 'identity'>, { manifest }: Backup): void {
@@ -100,15 +148,11 @@ export async function restoreFiles(
   const { remote, cluster, signal } = run;
   const chain = chainOf(backups, backup.manifest);
   const parts = chain.length === 1 ? [place.data] : chain.map(({ id }) => `${place.data}.${id}`);
-  const each = Math.ceil(backup.manifest.postgresql.databaseBytes * 1.1) + 256 * 1024 * 1024;
+  const each = roomFor(backup);
   const sum = chain.reduce((bytes, { object }) => bytes + object.size, 0);
   // Packed, the parts of a chain take about what they take in the bucket; unpacked, four times that is seldom too little.
   const needed = chain.length === 1 ? each : each + 4 * sum;
-  for (const path of [...new Set([place.data, ...parts])]) {
-    await remote.script(place.host, PREPARE_SCRIPT, [path, place.scratch, String(needed)], {
-      ...{ sudo: true, signal, name: 'making room' },
-    });
-  }
+  for (const path of [...new Set([place.data, ...parts])]) await makeRoom(run, place, path, needed);
   for (const [at, manifest] of chain.entries()) await fetchFiles(run, place.host, parts[at] ?? '', manifest);
   if (chain.length > 1) await combine(remote, place.host, cluster.layout, parts, place.data, signal);
   const check = [`${cluster.layout.programs}/pg_verifybackup`, '--quiet', '--exit-on-error', place.data];

@@ -1,4 +1,5 @@
 import { segmentAt, segmentOf } from '@perlstack/postgres';
+import type { Stack } from '@perlstack/stack';
 import { SEGMENT_NAME, timelineOf } from './wal.js';
 
 /** A base backup as retention looks at it. */
@@ -23,6 +24,14 @@ export interface RetentionRules {
   /** Newest backups that stay whatever the rules say. */
   readonly minimum: number;
 }
+
+/** The rules of a stack file. */
+export const rulesFrom = (
+  { keep, pitr }: NonNullable<Stack['backups']>,
+  minimum: number,
+): RetentionRules => ({
+  ...{ ...keep, pitrMs: pitr, minimum },
+});
 
 export type Reason = 'newest' | 'daily' | 'weekly' | 'monthly' | 'point-in-time' | 'parent';
 

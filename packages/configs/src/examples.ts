@@ -84,6 +84,7 @@ app: { workers: 6, domains: [shop.example.com] }
 tiers:
   database: { count: 1 }
   cache: { on: app, count: 2, failover: manual, persistence: none }
+backups: { bucket: shop-backups, engine: pgbackrest, endpoint: 'https://objects.example.com:7443' }
 `;
 
 const SECRETS = {
@@ -141,7 +142,7 @@ export const DEBIAN_13_EXAMPLE: Example = {
   tls: EXAMPLE_TLS,
 };
 
-/** Ubuntu 24.04, with Redis on the app hosts and no failover of it. */
+/** Ubuntu 24.04, with Redis on the app hosts and no failover of it, and backups by pgBackRest. */
 export const UBUNTU_EXAMPLE: Example = {
   stack: exampleStack(UBUNTU),
   inventory: {
@@ -153,7 +154,11 @@ export const UBUNTU_EXAMPLE: Example = {
       exampleHost('database-1', '10.10.2.2'),
     ],
   },
-  secrets: SECRETS,
+  secrets: {
+    ...SECRETS,
+    ...{ BACKUP_ACCESS_KEY_ID: 'schluessel', BACKUP_SECRET_ACCESS_KEY: 'zum-eimer' },
+    BACKUP_CIPHER_PASSPHRASE: 'nur fuer uns',
+  },
 };
 
 /** Every example by the name of its folder in `golden/`. */

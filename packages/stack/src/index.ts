@@ -1,4 +1,5 @@
 export * from './access.js';
+export * from './bucket.js';
 export * from './duration.js';
 export * from './errors.js';
 export * from './inventory.js';

@@ -269,6 +269,20 @@ export const StackSchema = z
     backups: z
       .strictObject({
         bucket: z.string().regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'a bucket name'),
+        engine: z
+          .enum(['stream', 'pgbackrest'])
+          .default('stream')
+          .describe(
+            'How PostgreSQL is copied: with no key on the database hosts, or by pgBackRest for large ones',
+          ),
+        endpoint: z
+          .string()
+          .regex(
+            /^https:\/\/[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::\d{1,5})?$/,
+            'a URL without a path, such as https://us-ord-1.linodeobjects.com',
+          )
+          .optional()
+          .describe("Where the bucket is; default: that of the stack's region at Linode"),
         keep: z
           .strictObject({
             daily: count(0, 366).default(7),

@@ -11,6 +11,7 @@ export const LONGEST: readonly string[] = [
   'chain',
   'stack',
   'redis',
+  'pgbackrest',
   'backup',
   'release',
   'postgres',

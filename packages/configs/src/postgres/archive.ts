@@ -1,7 +1,11 @@
+import type { Host } from '@perlstack/stack';
 import type { ManagedDirectory, ManagedFile } from '../bundle.js';
 import { textFile } from '../files.js';
 import type { PostgresLine } from '../print/postgresql.js';
+import type { World } from '../world.js';
+import { archiveLines } from './archive-lines.js';
 import { ARCHIVE_PROGRAM } from './archive-program.js';
+import { PGBACKREST, pgbackrestArchiving } from './pgbackrest.js';
 
 /** Where the archiving of the write-ahead log has its parts on every member. */
 export const ARCHIVE = {
@@ -17,29 +21,45 @@ export const ARCHIVE = {
 /** Packs, encrypts and sends; the tools that a restore needs are the same. */
 export const ARCHIVE_PACKAGES = ['age', 'curl', 'zstd'];
 
-/**
- * A segment is handed over when it is full, or after a minute, which is what a lost primary may cost at most. Without
- * summaries PostgreSQL 17 can make no incremental backup.
- */
-export function archiveSettings(version: number): PostgresLine[] {
-  return [
-    ['Backup', null],
-    ['archive_mode', 'on'],
-    ['archive_command', `${ARCHIVE.program} "%p" "%f"`],
-    ['archive_timeout', '60s'],
-    ...(version >= 17 ? ([['summarize_wal', true]] as PostgresLine[]) : []),
-  ];
+/** What handing over the log, and copying the data, adds to PostgreSQL on a host. */
+export interface Archiving {
+  readonly settings: readonly PostgresLine[];
+  readonly packages: readonly string[];
+  readonly directories: readonly ManagedDirectory[];
+  readonly files: readonly ManagedFile[];
+  /** What another engine would have left there that nobody should find. */
+  readonly removes: readonly string[];
 }
 
-export function archiveDirectories(): ManagedDirectory[] {
+const NONE: Archiving = {
+  ...{ settings: [], packages: [], directories: [], files: [] },
+  removes: [PGBACKREST.secrets],
+};
+
+/** By the engine that the stack file wants. */
+export function archivingOf(world: World, host: Host): Archiving {
+  const { backups } = world.stack;
+  if (!backups) return NONE;
+  return backups.engine === 'pgbackrest' ? pgbackrestArchiving(world, host) : streamArchiving(world);
+}
+
+function streamArchiving({ platform }: World): Archiving {
   const own = { owner: 'postgres', group: 'postgres', mode: 0o700 };
-  return [
-    { path: '/usr/local/lib/perlstack', owner: 'root', group: 'root', mode: 0o755 },
-    { path: ARCHIVE.folder, ...own },
-    { path: ARCHIVE.spool, ...own },
-  ];
+  return {
+    ...NONE,
+    settings: archiveSettings(`${ARCHIVE.program} "%p" "%f"`, platform.postgresql),
+    packages: ARCHIVE_PACKAGES,
+    directories: [
+      { path: '/usr/local/lib/perlstack', owner: 'root', group: 'root', mode: 0o755 },
+      { path: ARCHIVE.folder, ...own },
+      { path: ARCHIVE.spool, ...own },
+    ],
+    files: [{ ...textFile(ARCHIVE.program, ARCHIVE_PROGRAM), mode: 0o755, effect: 'none' }],
+  };
 }
 
-export function archiveFiles(): ManagedFile[] {
-  return [{ ...textFile(ARCHIVE.program, ARCHIVE_PROGRAM), mode: 0o755, effect: 'none' }];
-}
+/** Without summaries PostgreSQL 17 can make no incremental backup of its own. */
+const archiveSettings = (command: string, version: number): PostgresLine[] => [
+  ...archiveLines(command),
+  ...(version >= 17 ? ([['summarize_wal', true]] as PostgresLine[]) : []),
+];

@@ -7,7 +7,7 @@ import { printHba } from '../print/pghba.js';
 import { type PostgresLine, printPostgresql } from '../print/postgresql.js';
 import type { Renderer, World } from '../world.js';
 import { accessRules, replicationPasswords } from './access.js';
-import { archiveDirectories, archiveFiles, ARCHIVE_PACKAGES, archiveSettings } from './archive.js';
+import { type Archiving, archivingOf } from './archive.js';
 import { takesRestart } from './contexts.js';
 import { durabilityNote, durabilitySettings } from './durability.js';
 import { type PostgresLayout, postgresLayout, SOCKET_FOLDER } from './names.js';
@@ -18,7 +18,7 @@ import { specOf } from './spec.js';
 import { probeCommand, validateCommand } from './validate.js';
 
 /** The cluster's settings of one host, as the stack file and the host's size have them. */
-function settingsOf(world: World, host: Host): PostgresLine[] {
+function settingsOf(world: World, host: Host, archiving: Archiving): PostgresLine[] {
   const { stack, platform, role } = world;
   const sizes = sizesOf(world, host);
   const members = role('database').map(({ name }) => name);
@@ -27,7 +27,7 @@ function settingsOf(world: World, host: Host): PostgresLine[] {
     [
       ...computedSettings(platform.postgresql, sizes),
       ...durabilitySettings(durability, members),
-      ...(stack.backups ? archiveSettings(platform.postgresql) : []),
+      ...archiving.settings,
     ],
     settings,
   );
@@ -63,9 +63,9 @@ function serverFile(path: string, content: string, effect: Effect): ManagedFile 
   return { ...textFile(path, content), group: 'postgres', mode: 0o640, effect };
 }
 
-function files(world: World, host: Host, layout: PostgresLayout): ManagedFile[] {
+function files(world: World, host: Host, layout: PostgresLayout, archiving: Archiving): ManagedFile[] {
   const heading = headingOf(world.stack, host);
-  const lines = settingsOf(world, host);
+  const lines = settingsOf(world, host, archiving);
   const conf = (name: string, content: PostgresLine[], effect: Effect): ManagedFile =>
     serverFile(`${layout.config}/${name}`, printPostgresql(heading, content), effect);
   return [
@@ -84,7 +84,7 @@ function files(world: World, host: Host, layout: PostgresLayout): ManagedFile[] 
       ...serverFile(layout.passfile, replicationPasswords(world), 'none'),
       ...{ owner: 'postgres', mode: 0o600, secret: true },
     },
-    ...(world.stack.backups ? archiveFiles() : []),
+    ...archiving.files,
   ];
 }
 
@@ -107,13 +107,14 @@ const PRESET = textFile(
 function serviceOf(world: World, host: Host): ServiceConfig {
   const version = world.platform.postgresql;
   const layout = postgresLayout(version);
+  const archiving = archivingOf(world, host);
   return {
     name: 'postgresql',
     presets: [PRESET],
-    packages: [`postgresql-${version}`, ...(world.stack.backups ? ARCHIVE_PACKAGES : [])],
-    directories: [...directories(layout), ...(world.stack.backups ? archiveDirectories() : [])],
-    files: files(world, host, layout),
-    removes: [],
+    packages: [`postgresql-${version}`, ...archiving.packages],
+    directories: [...directories(layout), ...archiving.directories],
+    files: files(world, host, layout, archiving),
+    removes: [...archiving.removes],
     roots: [layout.config],
     validate: [validateCommand(layout)],
     unit: { name: layout.unit, enabled: true, state: 'running', onChange: 'reload', restartAsks: true },

@@ -65,7 +65,7 @@ function processSettings({ workers, vcpus }: Sizes): PostgresLine[] {
 
 const GIB = 1_024;
 /** Where nobody said how large the disk is. */
-const UNKNOWN_DISK_MIB = 16 * GIB;
+export const UNKNOWN_DISK_MIB = 16 * GIB;
 
 /**
  * The write-ahead log: PGTune's 1 to 4 GiB between checkpoints, less on a small disk. A replica that is away holds no

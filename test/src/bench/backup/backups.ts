@@ -1,6 +1,6 @@
 import { keysOf, newestCluster, readCatalogue } from '@perlstack/backup';
 import { type Ground, LAYOUT, type Usage } from './ground.js';
-import type { Peer } from './pgbackrest.js';
+import type { Driven, Peer } from './pgbackrest.js';
 
 /** What a backup of ours took. */
 export interface BackupTook extends Usage {
@@ -16,6 +16,8 @@ export interface BackupTook extends Usage {
 export interface Backups {
   readonly ours: readonly BackupTook[];
   readonly peer: readonly Usage[];
+  /** By pgBackRest too, and by our action. */
+  readonly driven: readonly Usage[];
   readonly floor: readonly Usage[];
 }
 
@@ -57,14 +59,21 @@ const FLOOR = `cd / && runuser -u postgres -- ${LAYOUT.programs}/pg_basebackup -
   zstd -q -3 -T0 -c > /dev/null`;
 
 /** One after the other in each run, so that what else the machine does falls on all. */
-export async function measureBackups(ground: Ground, peer: Peer, runs: number): Promise<Backups> {
+export async function measureBackups(
+  ground: Ground,
+  peer: Peer,
+  driven: Driven,
+  runs: number,
+): Promise<Backups> {
   const ours: BackupTook[] = [];
   const others: Usage[] = [];
+  const drivenRuns: Usage[] = [];
   const floor: Usage[] = [];
   for (let run = 0; run < runs; run += 1) {
     ours.push(await backUp(ground));
     others.push(await ground.measure(() => peer.backup()));
+    drivenRuns.push(await driven.backup());
     floor.push(await ground.measure(() => ground.host(FLOOR)));
   }
-  return { ours, peer: others, floor };
+  return { ours, peer: others, driven: drivenRuns, floor };
 }

@@ -1,10 +1,9 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { postgresLayout } from '@perlstack/configs';
-import { OBJECT_STORAGE_ADDRESS } from '@perlstack/local-cloud';
 import { BackupSite } from '../../backup-site.js';
-import { timed } from '../processes.js';
+import { makeCertificate, trustScript } from '../../gateway-certificate.js';
 import { makeRunner, type Runner } from './runner.js';
 
 export const HOST = 'database-1';
@@ -93,23 +92,6 @@ const AS_SERVICE = [
 /** Where a host sees its own control group. */
 const CGROUP = '$(findmnt -n -t cgroup2 -o TARGET | head -n 1)';
 
-interface Certificate {
-  readonly file: string;
-  readonly text: string;
-  /** With its key. */
-  readonly pem: string;
-}
-
-async function makeCertificate(folder: string): Promise<Certificate> {
-  const [key, file] = [path.join(folder, 'gateway.key'), path.join(folder, 'gateway.crt')];
-  await timed([
-    ...['openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '30', '-subj', '/CN=gateway'],
-    ...['-addext', `subjectAltName=IP:${OBJECT_STORAGE_ADDRESS}`, '-keyout', key, '-out', file],
-  ]);
-  const text = await readFile(file, 'utf8');
-  return { file, text, pem: `${await readFile(key, 'utf8')}${text}` };
-}
-
 /** Has the database host know the gateway. @returns what runs commands there */
 async function trust({ hosts }: BackupSite, certificate: string): Promise<Ground['host']> {
   const label = `${hosts.stack.stack}-${HOST}`;
@@ -117,8 +99,6 @@ async function trust({ hosts }: BackupSite, certificate: string): Promise<Ground
     const options = { input: script, timeoutMs: timeoutS * 1_000 };
     return (await hosts.cloud.exec(label, AS_SERVICE, options)).stdout.trim();
   };
-  await host(
-    `cat > /usr/local/share/ca-certificates/gateway.crt <<'END'\n${certificate}END\nupdate-ca-certificates`,
-  );
+  await host(trustScript(certificate));
   return host;
 }

@@ -1,6 +1,13 @@
 import { CreateBucketCommand } from '@aws-sdk/client-s3';
-import { POSTGRESQL_PORT, SOCKET_FOLDER } from '@perlstack/configs';
-import { type Ground, LAYOUT } from './ground.js';
+import {
+  PGBACKREST as PGBACKREST_FILES,
+  pgbackrestCommand,
+  POSTGRESQL_PORT,
+  SOCKET_FOLDER,
+} from '@perlstack/configs';
+import { GATEWAY_NAME } from '../../gateway-certificate.js';
+import { drained, setCommand } from './archive-command.js';
+import { type Ground, LAYOUT, STACK, type Usage } from './ground.js';
 
 /** Debian's pgBackRest on the database host, as one sets it up by hand: its key lies there in a file. */
 export interface Peer {
@@ -52,7 +59,9 @@ function configuration({ site, endpoint }: Ground): string {
   return ['[global]', ...lines(global), '[shop]', ...lines(stanza), ''].join('\n');
 }
 
-const PGBACKREST = 'pgbackrest --stanza=shop';
+/** Not the configuration that ours lays. */
+const CONFIG = '/etc/pgbackrest.conf';
+const PGBACKREST = `pgbackrest --config=${CONFIG} --stanza=shop`;
 
 export async function installPeer(ground: Ground): Promise<Peer> {
   await ground.site.bucket.ask('making another', (client) =>
@@ -60,7 +69,7 @@ export async function installPeer(ground: Ground): Promise<Peer> {
   );
   const version = await ground.host(`
 DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet --no-install-recommends pgbackrest > /dev/null
-install -m 0600 -o postgres -g postgres /dev/stdin /etc/pgbackrest.conf <<'END'
+install -m 0600 -o postgres -g postgres /dev/stdin ${CONFIG} <<'END'
 ${configuration(ground)}END
 runuser -u postgres -- ${PGBACKREST} stanza-create
 pgbackrest version`);
@@ -72,5 +81,50 @@ pgbackrest version`);
     backup: () => run('--type=full backup'),
     restore: (data) => run(`--pg1-path=${data} --type=none restore`),
     archive: `${PGBACKREST} archive-push "%p"`,
+  };
+}
+
+/** The same program with the configuration that apply-configs lays, and the whole action as a workflow starts it. */
+export interface Driven {
+  /** A full backup. */
+  backup(): Promise<Usage>;
+}
+
+const DRIVEN_STACK = STACK.replace(
+  'bucket: shop-backups,',
+  `bucket: shop-backups, engine: pgbackrest, endpoint: 'https://${GATEWAY_NAME}:7443',`,
+);
+
+/** Needs the packages that `installPeer` installs. */
+export async function drivePgbackrest(ground: Ground): Promise<Driven> {
+  const { site, runner, host } = ground;
+  const { accessKeyId, secretAccessKey } = site.storage;
+  const secrets = { BACKUP_ACCESS_KEY_ID: accessKeyId, BACKUP_SECRET_ACCESS_KEY: secretAccessKey };
+  const bundle = site.bundle(DRIVEN_STACK, secrets);
+  const paths: string[] = Object.values(PGBACKREST_FILES);
+  const files = bundle.hosts
+    .flatMap(({ services }) => services.flatMap((service) => service.files))
+    .filter(({ path }) => paths.includes(path));
+  for (const { path, content, mode, owner } of files)
+    await host(`install -D -m ${mode.toString(8)} -o ${owner} /dev/stdin ${path} <<'END'\n${content}END`);
+  await host('cd / && runuser -u postgres -- pgbackrest --stanza=shop stanza-create');
+  return {
+    backup: async () => {
+      await setCommand(ground, pgbackrestCommand('shop', 'archive-push "%p"'));
+      await drained(ground);
+      const none = { endpoint: '', 'access-key-id': '', 'secret-access-key': '' };
+      const options = { prefix: runner.on([]), env: runner.env };
+      const step = site.step('pg-backup-to-object-storage', none, options);
+      step.write('perlstack.yml', DRIVEN_STACK);
+      try {
+        const { result, ...usage } = await ground.measure(() => step.run());
+        if (result.code !== 0) throw new Error(`the backup failed: ${result.output.slice(-2_000)}`);
+        return usage;
+      } finally {
+        step.remove();
+        await setCommand(ground, null);
+        await drained(ground);
+      }
+    },
   };
 }

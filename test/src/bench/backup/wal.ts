@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { ARCHIVE } from '@perlstack/configs';
 import { median } from '../report.js';
+import { drained, setCommand, sql, waiting } from './archive-command.js';
 import { DATABASE, type Ground, LAYOUT } from './ground.js';
 import type { Peer } from './pgbackrest.js';
 
@@ -27,33 +27,8 @@ const CLIENTS = 4;
 const RUN_S = 20;
 const RUNS = 3;
 
-async function sql(ground: Ground, text: string): Promise<string> {
-  return ground.host(`cd / && runuser -u postgres -- psql -XAtq -d ${DATABASE} <<'SQL'\n${text}\nSQL`);
-}
-
-const setCommand = (ground: Ground, command: string | null): Promise<string> =>
-  sql(
-    ground,
-    command === null
-      ? 'ALTER SYSTEM RESET archive_command; SELECT pg_reload_conf()'
-      : `ALTER SYSTEM SET archive_command = '${command}'; SELECT pg_reload_conf()`,
-  );
-
 const bench = (seconds: number): string =>
   `cd / && runuser -u postgres -- ${LAYOUT.programs}/pgbench -n -c ${CLIENTS} -j 2 -T ${seconds} ${DATABASE}`;
-
-const waiting = async (ground: Ground): Promise<number> =>
-  Number(await ground.host(`find ${LAYOUT.data}/pg_wal/archive_status -name '*.ready' | wc -l`));
-
-/** How long what waits may take to be archived. */
-const DRAIN_TRIES = 240;
-
-async function drained(ground: Ground): Promise<void> {
-  for (let tries = 0; (await waiting(ground)) > 0; tries += 1) {
-    if (tries === DRAIN_TRIES) throw new Error('the log that waits is not taken');
-    await sleep(500);
-  }
-}
 
 /**
  * Hands over segments by hand that PostgreSQL wrote under load and that wait: each by all three ways, one after the

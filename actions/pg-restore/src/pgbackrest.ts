@@ -1,0 +1,178 @@
+import type { MainContext, Site } from '@perlstack/action';
+import {
+  annotate,
+  asUserError,
+  assertNoGap,
+  type Backup,
+  type BackupFacts,
+  type Catalogue,
+  chooseBackup,
+  clusterOf,
+  describeTarget,
+  drill,
+  DRILLED,
+  leaderFor,
+  type MemberSeen,
+  type Pgbackrest,
+  pgbackrestOn,
+  pgbackrestRestorer,
+  readRepository,
+  restorePrimary,
+  restoreReplica,
+  type Restorer,
+  type ServerRun,
+  type Target,
+} from '@perlstack/backup';
+import { connect } from '@perlstack/remote';
+import { type Inventory, messageOf, UserError } from '@perlstack/stack';
+import type { declaration } from './declaration.js';
+import { assertionsFrom, hostFor, proofOf, replaceFrom, targetFrom } from './given.js';
+import { primaryVerdict, replicaVerdict, tellDrill } from './report.js';
+
+type Context = MainContext<typeof declaration>;
+
+interface Order {
+  readonly host: string;
+  /** `null`: the point that the backup noted. */
+  readonly wanted: Target | null;
+  readonly assertions: ReturnType<typeof assertionsFrom>;
+  readonly replace: string | null;
+}
+
+/** The action with pgBackRest as the engine: by the server that restores, with the key that apply-configs laid there. */
+export async function runPgbackrest(context: Context, { file, inventory }: Site): Promise<void> {
+  const { inputs, log, output, signal } = context;
+  const cluster = clusterOf(file.stack, inventory);
+  const order: Order = {
+    host: hostFor(inputs, inventory, cluster),
+    wanted: targetFrom(inputs.target),
+    assertions: assertionsFrom(inputs.assertions),
+    replace: replaceFrom(inputs.replace, inventory),
+  };
+  assertPossible(context, order);
+  const remote = connect(inventory, { privateKey: inputs['ssh-private-key'] });
+  try {
+    const run: ServerRun = { remote, cluster, signal, say: (line) => log.info(line) };
+    const pgbackrest = pgbackrestOn(remote, cluster, order.host, signal);
+    const leader = inputs.mode === 'replica' ? await leaderFor(run, order.host) : null;
+    const chosen = await choose(context, run, pgbackrest, order, leader);
+    output('backup', chosen.backup.manifest.id);
+    await restore(context, run, { ...order, ...chosen, pgbackrest, inventory });
+  } finally {
+    await remote.close();
+  }
+}
+
+/** @throws UserError for inputs that do not go together, or mean nothing to this engine */
+function assertPossible({ inputs }: Context, { host, replace }: Order): void {
+  if (inputs['age-identity'] !== undefined)
+    throw new UserError(
+      'Input "age-identity": pgBackRest decrypts with the passphrase that the server has; leave it out',
+    );
+  if (!inputs.delta) return;
+  if (inputs.mode !== 'primary')
+    throw new UserError('Input "delta": only mode primary has old data to begin with');
+  if (replace !== host)
+    throw new UserError(
+      `Input "delta": what the old data of ${host} hold beyond the backup is lost; name ${host} in the input "replace" to agree`,
+    );
+}
+
+interface Chosen {
+  readonly backup: Backup<BackupFacts>;
+  readonly catalogue: Catalogue<BackupFacts>;
+  readonly target: Target;
+  /** Whom a replica is to follow; `null` in the other modes. */
+  readonly leader: MemberSeen | null;
+}
+
+interface Restore extends Order, Chosen {
+  readonly pgbackrest: Pgbackrest;
+  readonly inventory: Inventory;
+}
+
+async function choose(
+  { inputs, log, reporter, signal }: Context,
+  { remote, cluster }: ServerRun,
+  pgbackrest: Pgbackrest,
+  { wanted }: Order,
+  leader: MemberSeen | null,
+): Promise<Chosen> {
+  return reporter.phase('Look into the bucket', async () => {
+    const repository = await readRepository(remote, cluster, pgbackrest, signal);
+    const { catalogue } = repository;
+    const { backups, broken, wal } = catalogue;
+    if (leader && repository.systemId !== leader.systemId)
+      throw new UserError(
+        `The repository in the bucket is of another cluster than that of ${leader.host}; make a backup first`,
+      );
+    broken.forEach(({ id, why }) => log.warning(`Backup ${id} is left out: ${why}`));
+    const backup = chooseBackup(backups, inputs.backup ?? null, wanted ?? { kind: 'latest' });
+    const target = wanted ?? (leader ? { kind: 'latest' as const } : proofOf(backup));
+    await assertNoGap(pgbackrest, cluster, backup, repository, target);
+    const { id, source } = backup.manifest;
+    log.info(`Backup ${id} of ${source.host}, ${backup.bytes} bytes; ${wal.size} files of the log`);
+    return { backup, catalogue, target, leader };
+  });
+}
+
+async function restore(context: Context, run: ServerRun, what: Restore): Promise<void> {
+  const { inputs, reporter, saveState } = context;
+  const { host, replace, target, leader, pgbackrest, backup } = what;
+  const { id } = backup.manifest;
+  if (inputs.mode === 'plan') {
+    reporter.verdict(
+      `Backup ${id} would be restored on ${host} up to ${describeTarget(target)}. Nothing was changed.`,
+    );
+    return;
+  }
+  saveState('host', host);
+  if (inputs.mode === 'drill') return prove(context, run, what);
+  const took = Date.now();
+  const { delta } = inputs;
+  const options = { host, replace, timeoutMs: inputs.timeout };
+  // All that the primary wrote before is in the bucket only then.
+  const again = async (): Promise<Restorer> => {
+    const { catalogue } = await readRepository(run.remote, run.cluster, pgbackrest, run.signal);
+    return pgbackrestRestorer(run, pgbackrest, backup, catalogue);
+  };
+  await reporter
+    .phase('Restore', () =>
+      leader
+        ? restoreReplica(run, leader, again, { ...options, inventory: what.inventory })
+        : restorePrimary(run, pgbackrestRestorer(run, pgbackrest, backup, what.catalogue, { delta }), {
+            ...{ ...options, target, delta },
+          }),
+    )
+    .catch((error: unknown) => {
+      throw asUserError(error, `Backup ${id} was not restored`);
+    });
+  const tookMs = Date.now() - took;
+  reporter.verdict(
+    leader ? replicaVerdict(host, id, leader.host, tookMs) : primaryVerdict(host, id, target, tookMs),
+  );
+}
+
+async function prove(
+  { inputs, log, output, reporter }: Context,
+  run: ServerRun,
+  { host, wanted, assertions, backup, catalogue, target, pgbackrest }: Restore,
+): Promise<void> {
+  const { id } = backup.manifest;
+  const report = await reporter
+    .phase('Drill', () =>
+      drill(run, pgbackrestRestorer(run, pgbackrest, backup, catalogue), backup, {
+        ...{ host, target, assertions, timeoutMs: inputs.timeout },
+        compareRows: wanted === null,
+      }),
+    )
+    .catch((error: unknown) => {
+      throw asUserError(error, `Backup ${id} could not be restored`);
+    });
+  // Beside the backup, since this engine's runs need no key of the bucket.
+  if (report.faults.length === 0)
+    await annotate(pgbackrest, id, DRILLED, report.startedAt).catch((error: unknown) =>
+      log.warning(`That backup ${id} was proven could not be noted: ${messageOf(error)}`),
+    );
+  tellDrill({ output, reporter }, report);
+}

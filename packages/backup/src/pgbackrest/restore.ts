@@ -1,0 +1,95 @@
+import { commandLine } from '@perlstack/remote';
+import { UserError } from '@perlstack/stack';
+import { type Backup, type BackupFacts, type Catalogue, coverageOf, gapAfter } from '../catalogue.js';
+import type { Cluster } from '../cluster.js';
+import { makeRoom, type Place, type Restorer, roomFor, type ServerRun, type Target } from '../restore.js';
+import { HISTORY_NAME, parseHistory, type Switch, timelineOf } from '../wal.js';
+import { everyNowAndThen } from './backup.js';
+import { sha1Of } from './archive-list.js';
+import type { Pgbackrest } from './command.js';
+import { percentOf } from './progress.js';
+import type { Repository } from './repository.js';
+
+/**
+ * `restore_command`, called as `restore-wal STANZA DATA SUMS NAME DESTINATION`, where the file of sums has a line
+ * `NAME SHA1` for each segment. One that is not there is the end of the log; one that is there and cannot be read, or is not
+ * what was handed over, ends the whole recovery, by a code above 125: it must not end too early and look well. pgBackRest
+ * itself compares no sum here, and the server takes a record that is not sound for the end of the log.
+ */
+const RESTORE_WAL = `
+pgbackrest --stanza="$1" --pg1-path="$2" --log-level-console=off --log-level-stderr=error archive-get "$4" "$5"
+code=$?
+give_up() { echo "restore-wal: ERROR: $1" >&2; exit 200; }
+case $code in
+  0) : ;;
+  1) exit 1 ;;
+  *) give_up "$4 could not be had from the bucket (pgbackrest $code)" ;;
+esac
+wanted=$(sed -n "s/^$4 //p" "$3")
+[ -n "$wanted" ] || exit 0
+[ "$(sha1sum < "$5" | cut -d ' ' -f 1)" = "$wanted" ] || give_up "$4 in the bucket is not what was stored"
+`;
+
+/** With the key that the host has. */
+export function pgbackrestRestorer(
+  run: ServerRun,
+  pgbackrest: Pgbackrest,
+  backup: Backup<BackupFacts>,
+  { wal }: Pick<Catalogue, 'wal'>,
+  { delta = false }: { readonly delta?: boolean } = {},
+): Restorer {
+  return {
+    files: async (place) => {
+      await makeRoom(run, place, place.data, roomFor(backup), delta);
+      const progress = everyNowAndThen((percent) =>
+        run.say(`${place.host}: ${percent} % of the files are back`),
+      );
+      // What recovery is to do, the server is told by what starts it.
+      const words = ['restore', `--set=${backup.manifest.id}`, '--type=none', `--pg1-path=${place.data}`];
+      await pgbackrest.run([...words, ...(delta ? ['--delta'] : [])], {
+        onLine: (line) => progress(percentOf(line)),
+      });
+    },
+    log: (place) => layCommand(run, place, wal),
+  };
+}
+
+async function layCommand(
+  { remote, cluster, signal }: ServerRun,
+  { host, scratch, data }: Place,
+  wal: Catalogue['wal'],
+): Promise<string> {
+  const lines = [...wal].flatMap(([name, { key }]) => {
+    const sum = sha1Of(key);
+    return sum === null ? [] : [`${name} ${sum}\n`];
+  });
+  const [program, sums] = [`${scratch}/restore-wal`, `${scratch}/sums`];
+  for (const [path, content] of [[program, RESTORE_WAL] as const, [sums, lines.join('')] as const]) {
+    const target = { path, mode: 0o600, owner: 'postgres', group: 'postgres' };
+    await remote.upload(host, target, Buffer.from(content), { sudo: true, signal });
+  }
+  return `${commandLine(['sh', program, cluster.stack, data, sums])} "%f" "%p"`;
+}
+
+/**
+ * Recovery to the end of the log would take a gap for that end.
+ *
+ * @throws UserError naming what is missing between a backup and the end
+ */
+export async function assertNoGap(
+  pgbackrest: Pgbackrest,
+  { stack }: Pick<Cluster, 'stack'>,
+  backup: Backup<BackupFacts>,
+  { catalogue, archiveId }: Pick<Repository, 'catalogue' | 'archiveId'>,
+  target: Target,
+): Promise<void> {
+  if (target.kind !== 'latest') return;
+  const histories = new Map<number, readonly Switch[]>();
+  for (const name of [...catalogue.wal.keys()].filter((one) => HISTORY_NAME.test(one))) {
+    const text = await pgbackrest.run(['repo-get', `archive/${stack}/${archiveId}/${name}`]);
+    histories.set(timelineOf(name), parseHistory(text));
+  }
+  const { missing } = coverageOf(backup, catalogue, histories, backup.manifest.wal.startLsn);
+  if (missing.length > 0)
+    throw new UserError(`${gapAfter(backup.manifest.id, missing)}; choose a target before it`);
+}
