@@ -13,4 +13,5 @@ export * from './replica.js';
 export * from './restore.js';
 export * from './retention.js';
 export * from './rows.js';
+export * from './stored.js';
 export * from './wal.js';
