@@ -1,14 +1,6 @@
-import {
-  type MainContext,
-  openSite,
-  type PostContext,
-  runAction,
-  runUrl,
-  type Site,
-} from '@perlstack/action';
+import { type MainContext, openSite, runAction, runUrl } from '@perlstack/action';
 import {
   assertArchives,
-  assertRecipient,
   type BackupRun,
   canBuildOn,
   type Catalogue,
@@ -39,22 +31,14 @@ import {
   verifyLog,
   writeManifest,
 } from '@perlstack/backup';
-import {
-  abortAfter,
-  acquireLease,
-  type Lease,
-  missingFor,
-  probeStorage,
-  releaseLease,
-  type Storage,
-} from '@perlstack/object-storage';
+import { cleanUpBucket, probe, recipientOf, rulesOf, underLease } from '@perlstack/backup-face';
+import type { Storage } from '@perlstack/object-storage';
 import { connect, type Remote } from '@perlstack/remote';
-import { messageOf, stackFault, UserError } from '@perlstack/stack';
+import { UserError } from '@perlstack/stack';
 import { declaration } from './declaration.js';
-import { backupSections, metricsOf, probeTable, retentionSection } from './report.js';
+import { backupSections, metricsOf, retentionSection } from './report.js';
 
 type Context = MainContext<typeof declaration>;
-type Inputs = Context['inputs'];
 
 void runAction({
   name: 'pg-backup-to-object-storage',
@@ -63,92 +47,36 @@ void runAction({
     const { inputs, signal } = context;
     const site = openSite(inputs);
     const cluster = clusterOf(site.file.stack, site.inventory);
-    const rules = rulesOf(site, inputs);
-    const recipient = recipientOf(site, inputs);
+    const rules = rulesOf(site, inputs['keep-minimum']);
+    const recipient = recipientOf(site, inputs['age-recipient']);
     const storage = openBucket(site.file.stack, inputs, signal);
     const remote = connect(site.inventory, { privateKey: inputs['ssh-private-key'] });
     try {
       if (inputs.mode === 'probe' || (inputs.mode === 'backup' && (await isFirst(storage, cluster)))) {
-        await probe(context, storage, cluster);
+        await tryOut(context, storage, cluster);
         if (inputs.mode === 'probe') return;
       }
       const run = await prepare(context, remote, storage, cluster, recipient);
-      if (inputs.mode === 'backup') await underLease(context, run, () => backUp(context, run, rules));
+      if (inputs.mode === 'backup')
+        await underLease(context, storage, cluster.stack, () => backUp(context, run, rules));
       else await look(context, run, rules);
     } finally {
       storage.close();
       await remote.close();
     }
   },
-  post: cleanUp,
+  post: (context) => cleanUpBucket(context.inputs, context),
 });
 
 async function isFirst(storage: Storage, { stack }: Cluster): Promise<boolean> {
   return (await storage.folders(keysOf(stack).clusters)).length === 0;
 }
 
-/** What a backup takes for granted of the storage. */
-const NEEDS = ['md5', 'multipart', 'write-once', 'lease'] as const;
-
-/**
- * Tries out the endpoint before anything is built on it.
- *
- * @throws UserError naming what does not hold
- */
-async function probe(
-  { inputs, log, output, reporter }: Context,
-  storage: Storage,
-  cluster: Cluster,
-): Promise<void> {
-  const prefix = `${cluster.stack}/`;
-  const rows = await reporter.phase('Try out the storage', () => probeStorage(storage, prefix));
-  output('probe', rows);
-  reporter.section({
-    title: 'What the storage enforces',
-    body: probeTable(rows),
-    folded: inputs.mode !== 'probe',
-  });
-  const missing = missingFor(rows, NEEDS);
-  if (missing.length > 0) {
-    const because = missing.map(({ need, because: why }) => `${need} (${why.join('; ')})`).join(', ');
-    throw new UserError(
-      `The storage does not enforce what backups need: ${because}; use a bucket without versioning, and see mode "probe"`,
-    );
-  }
-  if (missingFor(rows, ['lifecycle']).length === 0 && inputs.mode === 'backup') {
-    await abortAfter(storage, keysOf(cluster.stack).clusters, ABORT_DAYS);
-    log.info(`The storage itself forgets uploads that nobody ended for ${ABORT_DAYS} days`);
-  }
-  if (inputs.mode === 'probe') reporter.verdict('The storage enforces what backups need.');
-}
-
-/** A safety net below that of every next run. */
-const ABORT_DAYS = 3;
-
-/** @throws UserError where the stack file has no `backups` */
-function rulesOf({ file }: Site, inputs: Inputs): RetentionRules {
-  const { backups } = file.stack;
-  if (!backups)
-    throw stackFault(
-      file.locate([]),
-      'backups',
-      'the stack file names no bucket; add "backups: { bucket: NAME }" and run apply-configs',
-    );
-  const { keep, pitr } = backups;
-  return { ...keep, pitrMs: pitr, minimum: inputs['keep-minimum'] };
-}
-
-function recipientOf({ file }: Site, inputs: Inputs): string | null {
-  if (file.stack.backups?.encrypt === false) return null;
-  const recipient = inputs['age-recipient'];
-  if (recipient === undefined)
-    throw stackFault(
-      file.locate(['backups', 'encrypt']),
-      'backups.encrypt',
-      'backups are encrypted, and the input "age-recipient" has no public key; make a pair with age-keygen, keep the private one safe, or write encrypt: false',
-    );
-  assertRecipient(recipient);
-  return recipient;
+/** @throws UserError naming what the storage does not enforce */
+async function tryOut(context: Context, storage: Storage, { stack }: Cluster): Promise<void> {
+  const alone = context.inputs.mode === 'probe';
+  await probe(context, storage, { stack, alone, uploads: alone ? null : keysOf(stack).clusters });
+  if (alone) context.reporter.verdict('The storage enforces what backups need.');
 }
 
 async function prepare(
@@ -180,30 +108,6 @@ async function prepare(
     say: (line) => log.info(line),
     onUpload: (key, id) => saveState('upload', JSON.stringify({ key, id })),
   };
-}
-
-const LEASE_MS = 600_000;
-
-/** Nothing else writes to the stack's part of the bucket meanwhile. */
-async function underLease(context: Context, run: BackupRun, work: () => Promise<void>): Promise<void> {
-  const { log, saveState } = context;
-  const lease = await acquireLease(run.storage.uncancelled(), keysOf(run.cluster.stack).lease, {
-    ...{ purpose: 'backup', owner: run.run ?? 'a terminal', ttlMs: LEASE_MS },
-  });
-  saveState('lease', lease.holder.nonce);
-  const timer = setInterval(() => renew(lease, log), LEASE_MS / 4);
-  try {
-    await work();
-  } finally {
-    clearInterval(timer);
-    await lease
-      .release()
-      .catch((error: unknown) => log.info(`The lease ends by itself: ${messageOf(error)}`));
-  }
-}
-
-function renew(lease: Lease, log: Context['log']): void {
-  lease.renew().catch((error: unknown) => log.warning(`The lease could not be renewed: ${messageOf(error)}`));
 }
 
 async function backUp(context: Context, run: BackupRun, rules: RetentionRules): Promise<void> {
@@ -362,24 +266,4 @@ async function measure(
 function sections({ reporter }: Context, catalogue: Catalogue, retained: Retained): void {
   backupSections(catalogue).forEach((section) => reporter.section(section));
   reporter.section(retentionSection(catalogue, retained));
-}
-
-/** What a cancelled or killed run left in the bucket: an upload, and the lease. */
-async function cleanUp({ inputs, state, log }: PostContext<typeof declaration>): Promise<void> {
-  const [upload, nonce] = [state('upload'), state('lease')];
-  if (upload === undefined && nonce === undefined) return;
-  const site = openSite(inputs);
-  const storage = openBucket(site.file.stack, inputs);
-  try {
-    if (upload !== undefined) {
-      const { key, id } = JSON.parse(upload) as { key: string; id: string };
-      if ((await storage.uploads(key)).some((one) => one.id === id)) {
-        await storage.openUpload(key, id).abort();
-        log.info(`The unfinished upload of ${key} was ended`);
-      }
-    }
-    if (nonce !== undefined) await releaseLease(storage, keysOf(site.file.stack.stack).lease, nonce);
-  } finally {
-    storage.close();
-  }
 }

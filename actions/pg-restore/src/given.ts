@@ -1,5 +1,6 @@
 import type { Assertion, Backup, Target } from '@perlstack/backup';
-import { type Inventory, nearest, UserError } from '@perlstack/stack';
+import { hostOfTier } from '@perlstack/backup-face';
+import { type Inventory, UserError } from '@perlstack/stack';
 
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)$/;
 
@@ -45,12 +46,9 @@ export function hostFrom(
   wanted: string | undefined,
   usual: string,
   { hosts }: Inventory,
-  input = 'host',
+  input: 'host' | 'replace' = 'host',
 ): string {
   if (wanted === undefined) return usual;
   const names = hosts.filter(({ tier }) => tier === 'database').map(({ name }) => name);
-  if (names.includes(wanted)) return wanted;
-  const [likely] = nearest(wanted, names);
-  const hint = likely ? `did you mean "${likely}"?` : `there is: ${names.join(', ')}`;
-  throw new UserError(`Input "${input}": there is no database server ${JSON.stringify(wanted)}; ${hint}`);
+  return hostOfTier(wanted, names, 'database', input);
 }

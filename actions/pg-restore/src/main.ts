@@ -23,7 +23,6 @@ import {
   leaderFor,
   type MemberSeen,
   newestCluster,
-  openBucket,
   readCatalogue,
   removePlace,
   restorePrimary,
@@ -31,9 +30,10 @@ import {
   type RestoreRun,
   type Target,
 } from '@perlstack/backup';
+import { bucketOfSite } from '@perlstack/backup-face';
 import type { Storage } from '@perlstack/object-storage';
 import { connect, type Remote } from '@perlstack/remote';
-import { formatDuration, stackFault, UserError } from '@perlstack/stack';
+import { formatDuration, UserError } from '@perlstack/stack';
 import { declaration } from './declaration.js';
 import { assertionsFrom, hostFrom, proofOf, targetFrom } from './given.js';
 
@@ -53,7 +53,7 @@ void runAction({
     const given = { target: targetFrom(inputs.target), assertions: assertionsFrom(inputs.assertions) };
     const cluster = clusterOf(site.file.stack, site.inventory);
     const host = hostOf(site, inputs, cluster);
-    const storage = storageOf(site, inputs, signal);
+    const storage = bucketOfSite(site, inputs, signal);
     const remote = connect(site.inventory, { privateKey: inputs['ssh-private-key'] });
     try {
       const leader = inputs.mode === 'replica' ? await leaderFor({ remote, cluster, signal }, host) : null;
@@ -72,12 +72,6 @@ void runAction({
 function hostOf({ inventory }: Site, inputs: Inputs, { members }: Cluster): string {
   const usual = (inputs.mode === 'primary' ? members[0] : members.at(-1)) ?? '';
   return hostFrom(inputs.host, usual, inventory);
-}
-
-function storageOf({ file }: Site, inputs: Inputs, signal: AbortSignal): Storage {
-  if (!file.stack.backups)
-    throw stackFault(file.locate([]), 'backups', 'the stack file names no bucket to restore from');
-  return openBucket(file.stack, inputs, signal);
 }
 
 interface Chosen {

@@ -14,7 +14,7 @@ import { backupId, type Manifest } from './manifest.js';
 import { type MemberSeen, type Source } from './members.js';
 import { expiredSegments, planRetention, type RetentionPlan, type RetentionRules } from './retention.js';
 import { between, countRows } from './rows.js';
-import { partBytesFor, sendFrom } from './send.js';
+import { mebibytes, partBytesFor, sendFrom } from './send.js';
 import { type Broken, removeStored } from './stored.js';
 import { type Coverage, historyName, parseHistory, type Switch } from './wal.js';
 
@@ -240,8 +240,6 @@ function copyArgv({ cluster }: BackupRun, id: string, parent: Manifest | null): 
     ...(parent ? [`--incremental=${manifestFile(parent.id)}`] : []),
   ];
 }
-
-const mebibytes = (bytes: number): string => `${(bytes / 1024 / 1024).toFixed(0)} MiB`;
 
 const POINT_SQL = (
   id: string,

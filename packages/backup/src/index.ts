@@ -9,6 +9,7 @@ export * from './keys.js';
 export { backupId, type Manifest, timeOfId } from './manifest.js';
 export * from './members.js';
 export { newestCluster, type PrimaryOptions, restorePrimary } from './primary.js';
+export * from './redis/index.js';
 export * from './replica.js';
 export * from './restore.js';
 export * from './retention.js';

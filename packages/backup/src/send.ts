@@ -48,6 +48,8 @@ const MIB = 1024 * 1024;
 export const partBytesFor = (bytes: number): number =>
   Math.max(64, Math.ceil((bytes * 1.1) / 9_000 / MIB)) * MIB;
 
+export const mebibytes = (bytes: number): string => `${(bytes / MIB).toFixed(0)} MiB`;
+
 /**
  * Has a host send the output of programs straight to the bucket. The runner hands out one URL a part, compares what the
  * storage says it holds with what the host says it sent, and only then makes an object of it. Whatever fails, nothing

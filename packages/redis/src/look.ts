@@ -15,8 +15,13 @@ export interface RedisCluster {
   readonly service: string;
 }
 
-/** Told of a host that does not answer; it is left out then. */
-export type OnSilent = (host: string, fault: string) => void;
+export interface LookOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Told of a host that does not answer; it is left out then. */
+  readonly onSilent?: (host: string, fault: string) => void;
+  /** How long a failover that is under way is waited for, in milliseconds. */
+  readonly settleMs?: number;
+}
 
 /**
  * What is there on all hosts of a cluster. A failover that is under way is waited for. Writes nothing.
@@ -26,14 +31,14 @@ export type OnSilent = (host: string, fault: string) => void;
 export async function look(
   remote: Remote,
   cluster: RedisCluster,
-  signal?: AbortSignal,
-  onSilent?: OnSilent,
+  { signal, onSilent, settleMs = SETTLE_MS }: LookOptions = {},
 ): Promise<Seen> {
-  const deadline = Date.now() + SETTLE_MS;
+  const deadline = Date.now() + settleMs;
   for (;;) {
     const silent = new Map<string, string>();
-    const seen = await lookOnce(remote, cluster, signal, onSilent && ((...one) => void silent.set(...one)));
-    if (!isSettling(cluster.members, seen) || Date.now() > deadline) {
+    const note = (host: string, fault: string): void => void silent.set(host, fault);
+    const seen = await lookOnce(remote, cluster, { signal, ...(onSilent ? { onSilent: note } : {}) });
+    if (!isSettling(cluster.members, seen) || Date.now() >= deadline) {
       silent.forEach((fault, host) => onSilent?.(host, fault));
       return seen;
     }
@@ -44,8 +49,7 @@ export async function look(
 async function lookOnce(
   remote: Remote,
   { members, service }: RedisCluster,
-  signal?: AbortSignal,
-  onSilent?: OnSilent,
+  { signal, onSilent }: LookOptions,
 ): Promise<Seen> {
   const servers = [REDIS, SENTINEL].flatMap(({ liveFile, passwordFile, port, unit }) => [
     liveFile,
