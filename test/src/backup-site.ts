@@ -1,7 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { CreateBucketCommand } from '@aws-sdk/client-s3';
 import { type ConfigBundle, render } from '@perlstack/configs';
-import { assertAllowed, type Consent, handlers, NO_CONSENT, observe, plan } from '@perlstack/converge';
+import {
+  assertAllowed,
+  type Consent,
+  type ConvergePlan,
+  handlers,
+  NO_CONSENT,
+  observe,
+  plan,
+} from '@perlstack/converge';
 import type { ObjectStorage, ObjectStorageOptions } from '@perlstack/local-cloud';
 import { openStorage, type Storage } from '@perlstack/object-storage';
 import { execute } from '@perlstack/procedure';
@@ -22,7 +30,18 @@ tiers:
 backups: { bucket: shop-backups }
 `;
 
-const SECRETS = { DATABASE_PASSWORD: 'of-the-database', REPLICATION_PASSWORD: 'of-the-replicas' };
+/** All that Redis and Sentinel take in a password. */
+export const REDIS_PASSWORD = 'aZ09!#$%&()*+,-./:;<=>?@[\\]^_`{|}~';
+
+const SECRETS = {
+  ...{ DATABASE_PASSWORD: 'of-the-database', REPLICATION_PASSWORD: 'of-the-replicas' },
+  REDIS_PASSWORD,
+};
+
+export interface BackupSiteOptions extends ObjectStorageOptions {
+  /** What is converged of the rendered services. */
+  readonly services?: readonly string[];
+}
 
 /** What an action left, and how it ended. */
 export interface ActionResult extends Ended {
@@ -31,13 +50,14 @@ export interface ActionResult extends Ended {
   readonly written: Readonly<Record<string, string>>;
 }
 
-/** PostgreSQL on hosts of its own, beside a real object storage. */
+/** PostgreSQL, or other services, on hosts of its own, beside a real object storage. */
 export class BackupSite {
   readonly hosts: HostsSite;
   readonly storage: ObjectStorage;
   /** The bucket, for its owner. */
   readonly bucket: Storage;
   readonly stackFile: string;
+  readonly services: readonly string[];
   /** A pair of age. */
   readonly age: { readonly recipient: string; readonly identity: string };
 
@@ -46,43 +66,52 @@ export class BackupSite {
     storage: ObjectStorage,
     bucket: Storage,
     stackFile: string,
+    services: readonly string[],
     age: BackupSite['age'],
   ) {
     this.hosts = hosts;
     this.storage = storage;
     this.bucket = bucket;
     this.stackFile = stackFile;
+    this.services = services;
     this.age = age;
   }
 
-  /** Boots hosts and storage, makes the bucket, and converges PostgreSQL. */
-  static async open(stackFile: string, options: ObjectStorageOptions = {}): Promise<BackupSite> {
+  /** Boots hosts and storage, makes the bucket, and converges PostgreSQL, or the services that are named. */
+  static async open(
+    stackFile: string,
+    { services = ['postgresql'], ...options }: BackupSiteOptions = {},
+  ): Promise<BackupSite> {
     const hosts = await openHosts(stackFile, { outbound: true });
     try {
       const storage = await hosts.cloud.startObjectStorage(options);
       const bucket = await makeBucket(hosts, storage, 'shop-backups');
-      const site = new BackupSite(hosts, storage, bucket, stackFile, { recipient: '', identity: '' });
+      const none = { recipient: '', identity: '' };
+      const site = new BackupSite(hosts, storage, bucket, stackFile, services, none);
       await site.converge();
-      return new BackupSite(hosts, storage, bucket, stackFile, await site.#makePair());
+      return new BackupSite(hosts, storage, bucket, stackFile, services, await site.#makePair());
     } catch (error) {
       await hosts.close();
       throw error;
     }
   }
 
-  bundle(): ConfigBundle {
-    const { stack } = parseStack(this.stackFile, 'perlstack.yml');
+  bundle(stackFile = this.stackFile): ConfigBundle {
+    const { stack } = parseStack(stackFile, 'perlstack.yml');
     const bundle = render(stack, this.hosts.inventory, { secrets: SECRETS });
     const hosts = bundle.hosts.map((host) => ({
       ...{ ...host, users: [] },
-      services: host.services.filter(({ name }) => name === 'postgresql'),
+      services: host.services.filter(({ name }) => this.services.includes(name)),
     }));
     return { ...bundle, hosts: hosts.filter(({ services }) => services.length > 0) };
   }
 
-  async converge(consent: Partial<Consent> = {}): Promise<void> {
-    const bundle = this.bundle();
-    const planned = plan(bundle, await observe(this.hosts.remote, bundle), { ...NO_CONSENT, ...consent });
+  async look(bundle = this.bundle(), consent: Partial<Consent> = {}): Promise<ConvergePlan> {
+    return plan(bundle, await observe(this.hosts.remote, bundle), { ...NO_CONSENT, ...consent });
+  }
+
+  async converge(consent: Partial<Consent> = {}, bundle = this.bundle()): Promise<void> {
+    const planned = await this.look(bundle, consent);
     assertAllowed(planned);
     const outcome = await execute(planned.steps, handlers(this.hosts.remote, bundle), { onFailure: 'undo' });
     const [failure] = outcome.failures;
@@ -136,10 +165,10 @@ export class BackupSite {
   }
 
   async #makePair(): Promise<BackupSite['age']> {
-    const database = this.hosts.inventory.hosts.find(({ tier }) => tier === 'database')?.name ?? '';
+    const packer = this.bundle().hosts[0]?.host ?? '';
     const file = `/run/${randomUUID()}`;
     const text = await this.hosts.ask(
-      database,
+      packer,
       `age-keygen -o ${file} 2> /dev/null; cat ${file}; rm -f ${file}`,
     );
     const recipient = /age1\S+/.exec(text)?.[0] ?? '';

@@ -12,6 +12,7 @@ export const LONGEST: readonly string[] = [
   'stack',
   'redis',
   'backup',
+  'redis-backup',
   'release',
   'postgres',
   'backup-faults',
