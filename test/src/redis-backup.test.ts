@@ -119,15 +119,22 @@ EVAL "for i = 1, 3000 do local t = {} for j = 1, 500 do t[j] = math.random(10000
       expect(output).not.toContain('EXISTS other');
     });
 
-    it('a drill refuses a host whose disk does not do', async () => {
-      const { faults } = tier.site.hosts.cloud;
-      await faults.shrinkDisk('shop-cache-3', '/var/lib', 20);
-      await fails(
-        tier.restore(),
-        /could not be restored: .*\d+ of the \d+ bytes of disk that are needed are/,
-      );
-      await faults.restoreDisk('shop-cache-3', '/var/lib');
-    });
+    it.each(['snapshotBytes', 'memoryBytes'] as const)(
+      'a drill refuses a host that has no room for %s',
+      async (what) => {
+        const manifest = await manifestOf(backup);
+        const claim = (one: RedisManifest): Promise<unknown> =>
+          tier.site.bucket.put(SNAPSHOTS.manifest(backup), JSON.stringify(one));
+        await claim({ ...manifest, redis: { ...manifest.redis, [what]: 1e15 } });
+        const result = await tier.restore();
+        await claim(manifest);
+        const room = what === 'memoryBytes' ? 'memory' : 'disk';
+        await fails(
+          result,
+          new RegExp(`could not be restored: .*\\d+ of the \\d+ bytes of ${room} that are needed`),
+        );
+      },
+    );
 
     it('one byte is another, or the key: verify and drill say so', async () => {
       const manifest = await manifestOf(backup);

@@ -15,7 +15,7 @@ export const declaration = declare({
     host: { kind: 'string' },
     backup: { kind: 'string', pattern: /\d{8}T\d{6}Z/, expected: 'an id such as 20261127T020000Z' },
     assertions: { kind: 'multiline' },
-    replace: { kind: 'string', default: '' },
+    replace: { kind: 'string' },
     timeout: { kind: 'duration', default: '1h' },
     ...commonInputs,
   },

@@ -20,7 +20,7 @@ describe('hostFrom', () => {
 
 describe('replaceFrom', () => {
   it.each([
-    ['', []],
+    [undefined, []],
     ['cache-1', ['cache-1']],
     ['cache-1, cache-2 cache-3', ['cache-1', 'cache-2', 'cache-3']],
     ['cache-1\ncache-3', ['cache-1', 'cache-3']],

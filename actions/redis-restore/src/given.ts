@@ -11,8 +11,8 @@ export function hostFrom(wanted: string | undefined, mode: string, tier: CacheTi
 }
 
 /** The servers whose old data may be moved aside. @throws UserError for one that is none of the cache tier */
-export const replaceFrom = (text: string, tier: CacheTier): string[] =>
-  text
+export const replaceFrom = (text: string | undefined, tier: CacheTier): string[] =>
+  (text ?? '')
     .split(/[\s,]+/)
     .filter(Boolean)
     .map((name) => hostOfTier(name, namesOf(tier), 'cache', 'replace'));

@@ -88,6 +88,9 @@ async function stopSentinels(run: RedisRestoreRun): Promise<void> {
 const CLEAR_SCRIPT = `
 set -eu
 folder=$1 mark=$2 unit=$3 id=$4
+# It is one of an unfinished restore: it need not save anything, and could wait for ever for a disk that is full.
+systemctl --no-block stop "$unit"
+systemctl kill -s KILL "$unit" 2> /dev/null || :
 systemctl stop "$unit"
 systemctl reset-failed "$unit" 2> /dev/null || :
 if [ -e "$folder/$mark" ] && [ "$(cat -- "$folder/$mark")" = "$id" ]; then
