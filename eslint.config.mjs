@@ -9,6 +9,7 @@ const FLOORS = [
   ['postgres', 'redis'],
   ['converge', 'release', 'provision', 'backup'],
   ['action'],
+  ['backup-face'],
 ];
 const EXTERNAL_SIDE_DOORS = ['local-cloud', 'tooling'];
 

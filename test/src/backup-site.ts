@@ -30,7 +30,18 @@ tiers:
 backups: { bucket: shop-backups }
 `;
 
-const SECRETS = { DATABASE_PASSWORD: 'of-the-database', REPLICATION_PASSWORD: 'of-the-replicas' };
+/** All that Redis and Sentinel take in a password. */
+export const REDIS_PASSWORD = 'aZ09!#$%&()*+,-./:;<=>?@[\\]^_`{|}~';
+
+const SECRETS = {
+  ...{ DATABASE_PASSWORD: 'of-the-database', REPLICATION_PASSWORD: 'of-the-replicas' },
+  REDIS_PASSWORD,
+};
+
+export interface BackupSiteOptions extends ObjectStorageOptions {
+  /** What is converged of the rendered services. */
+  readonly services?: readonly string[];
+}
 
 /** What an action left, and how it ended. */
 export interface ActionResult extends Ended {
@@ -39,13 +50,14 @@ export interface ActionResult extends Ended {
   readonly written: Readonly<Record<string, string>>;
 }
 
-/** PostgreSQL on hosts of its own, beside a real object storage. */
+/** PostgreSQL, or other services, on hosts of its own, beside a real object storage. */
 export class BackupSite {
   readonly hosts: HostsSite;
   readonly storage: ObjectStorage;
   /** The bucket, for its owner. */
   readonly bucket: Storage;
   readonly stackFile: string;
+  readonly services: readonly string[];
   /** A pair of age. */
   readonly age: { readonly recipient: string; readonly identity: string };
 
@@ -54,24 +66,30 @@ export class BackupSite {
     storage: ObjectStorage,
     bucket: Storage,
     stackFile: string,
+    services: readonly string[],
     age: BackupSite['age'],
   ) {
     this.hosts = hosts;
     this.storage = storage;
     this.bucket = bucket;
     this.stackFile = stackFile;
+    this.services = services;
     this.age = age;
   }
 
-  /** Boots hosts and storage, makes the bucket, and converges PostgreSQL. */
-  static async open(stackFile: string, options: ObjectStorageOptions = {}): Promise<BackupSite> {
+  /** Boots hosts and storage, makes the bucket, and converges PostgreSQL, or the services that are named. */
+  static async open(
+    stackFile: string,
+    { services = ['postgresql'], ...options }: BackupSiteOptions = {},
+  ): Promise<BackupSite> {
     const hosts = await openHosts(stackFile, { outbound: true });
     try {
       const storage = await hosts.cloud.startObjectStorage(options);
       const bucket = await makeBucket(hosts, storage, 'shop-backups');
-      const site = new BackupSite(hosts, storage, bucket, stackFile, { recipient: '', identity: '' });
+      const none = { recipient: '', identity: '' };
+      const site = new BackupSite(hosts, storage, bucket, stackFile, services, none);
       await site.converge();
-      return new BackupSite(hosts, storage, bucket, stackFile, await site.#makePair());
+      return new BackupSite(hosts, storage, bucket, stackFile, services, await site.#makePair());
     } catch (error) {
       await hosts.close();
       throw error;
@@ -84,13 +102,17 @@ export class BackupSite {
     const bundle = render(stack, this.hosts.inventory, { secrets: { ...SECRETS, ...secrets } });
     const hosts = bundle.hosts.map((host) => ({
       ...{ ...host, users: [] },
-      services: host.services.filter(({ name }) => name === 'postgresql'),
+      services: host.services.filter(({ name }) => this.services.includes(name)),
     }));
     return { ...bundle, hosts: hosts.filter(({ services }) => services.length > 0) };
   }
 
+  async look(bundle = this.bundle(), consent: Partial<Consent> = {}): Promise<ConvergePlan> {
+    return plan(bundle, await observe(this.hosts.remote, bundle), { ...NO_CONSENT, ...consent });
+  }
+
   async converge(consent: Partial<Consent> = {}, bundle = this.bundle()): Promise<ConvergePlan> {
-    const planned = plan(bundle, await observe(this.hosts.remote, bundle), { ...NO_CONSENT, ...consent });
+    const planned = await this.look(bundle, consent);
     assertAllowed(planned);
     const outcome = await execute(planned.steps, handlers(this.hosts.remote, bundle), { onFailure: 'undo' });
     const [failure] = outcome.failures;
@@ -150,10 +172,10 @@ export class BackupSite {
   }
 
   async #makePair(): Promise<BackupSite['age']> {
-    const database = this.hosts.inventory.hosts.find(({ tier }) => tier === 'database')?.name ?? '';
+    const packer = this.bundle().hosts[0]?.host ?? '';
     const file = `/run/${randomUUID()}`;
     const text = await this.hosts.ask(
-      database,
+      packer,
       `age-keygen -o ${file} 2> /dev/null; cat ${file}; rm -f ${file}`,
     );
     const recipient = /age1\S+/.exec(text)?.[0] ?? '';

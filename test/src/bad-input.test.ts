@@ -138,6 +138,14 @@ const restore = (inputs: Record<string, string> = {}): Attempt => ({
   action: 'pg-restore',
   inputs: { ...BUCKET, ...inputs },
 });
+const backUpRedis = (inputs: Record<string, string> = {}): Attempt => ({
+  action: 'redis-backup-to-object-storage',
+  inputs: { ...BUCKET, ...inputs },
+});
+const restoreRedis = (inputs: Record<string, string> = {}): Attempt => ({
+  action: 'redis-restore',
+  inputs: { ...BUCKET, ...inputs },
+});
 
 /**
  * Runs main and post of an action that has to refuse.
@@ -216,6 +224,8 @@ describe('a stack file', () => {
     ['rolling-deploy-starman', deploy()],
     ['pg-backup-to-object-storage', backUp()],
     ['pg-restore', restore()],
+    ['redis-backup-to-object-storage', backUpRedis()],
+    ['redis-restore', restoreRedis()],
   ];
 
   it.each(actions)('that is no YAML: %s', async (_, attempt) => {
@@ -693,6 +703,8 @@ describe('an inventory', () => {
     ['rolling-deploy-starman', (inventory) => deploy({ inventory })],
     ['pg-backup-to-object-storage', (inventory) => backUp({ inventory })],
     ['pg-restore', (inventory) => restore({ inventory })],
+    ['redis-backup-to-object-storage', (inventory) => backUpRedis({ inventory })],
+    ['redis-restore', (inventory) => restoreRedis({ inventory })],
   ];
 
   it.each(users)('that is no JSON: %s', async (_, attempt) => {
@@ -1108,6 +1120,95 @@ describe('a backup by pgBackRest', () => {
       'that is to fit old data which nobody named',
       again({ mode: 'primary', delta: 'true' }),
       'Input "delta": what the old data of database-1 hold beyond the backup is lost; name database-1 in the input "replace" to agree',
+    ],
+  ])('%s', async (_, attempt, message) => expect(await refusal(attempt)).toBe(message));
+});
+
+describe('a backup of Redis', () => {
+  const CACHE = replaced('tiers:', 'backups: { bucket: shop-backups }\ntiers:\n  cache: {}');
+  const inventory = JSON.stringify({
+    ...INVENTORY,
+    hosts: [...INVENTORY.hosts, { ...INVENTORY.hosts[0], name: 'cache-1', tier: 'cache' }],
+  });
+  const identity = `AGE-SECRET-KEY-1${'Q'.repeat(57)}`;
+  const asked = (assertions: string): Attempt => ({
+    ...restoreRedis({ inventory, assertions }),
+    stack: CACHE,
+  });
+
+  it.each<[string, Attempt, string]>([
+    [
+      'of a stack without a cache',
+      backUpRedis(),
+      'tiers.cache: the stack has none, so there is nothing to back up',
+    ],
+    [
+      'restored without a cache',
+      restoreRedis(),
+      'tiers.cache: the stack has none, so there is nothing to back up',
+    ],
+    [
+      'without a bucket',
+      { ...backUpRedis({ inventory }), stack: replaced('tiers:', 'tiers:\n  cache: {}') },
+      'perlstack.yml:1:1 backups: the stack file names no bucket; add "backups: { bucket: NAME }" and run apply-configs. Nothing was changed.',
+    ],
+    [
+      'restored without a bucket',
+      { ...restoreRedis({ inventory }), stack: replaced('tiers:', 'tiers:\n  cache: {}') },
+      'perlstack.yml:1:1 backups: the stack file names no bucket to restore from. Nothing was changed.',
+    ],
+    [
+      'without a public key',
+      { ...backUpRedis({ inventory }), stack: CACHE },
+      'perlstack.yml:4:10 backups.encrypt: backups are encrypted, and the input "age-recipient" has no public key; make a pair with age-keygen, keep the private one safe, or write encrypt: false. Nothing was changed.',
+    ],
+    [
+      'for a private key',
+      { ...backUpRedis({ inventory, 'age-recipient': identity }), stack: CACHE },
+      'Input "age-recipient": not a public key of age (age1…, 62 characters); make a pair with age-keygen',
+    ],
+    [
+      'of a host that there is not',
+      {
+        ...backUpRedis({ inventory, 'age-recipient': `age1${'q'.repeat(58)}`, source: 'cashe-1' }),
+        stack: CACHE,
+      },
+      'Input "source": there is no cache server "cashe-1"; did you mean "cache-1"?',
+    ],
+    [
+      'with a key that is cut off',
+      restoreRedis({ 'age-identity': identity }),
+      'Input "age-identity": the value is not allowed here; it must be a private key of age (AGE-SECRET-KEY-1…, one line)',
+    ],
+    [
+      'restored on a host that keeps no data',
+      { ...restoreRedis({ inventory, host: 'cache-2' }), stack: CACHE },
+      'Input "host": there is no cache server "cache-2"; did you mean "cache-1"?',
+    ],
+    [
+      'restored in the place of a host that there is not',
+      { ...restoreRedis({ inventory, mode: 'primary', replace: 'cache-1, cache-2' }), stack: CACHE },
+      'Input "replace": there is no cache server "cache-2"; did you mean "cache-1"?',
+    ],
+    [
+      'whose bucket does not answer',
+      { ...restoreRedis({ inventory }), stack: CACHE },
+      'Object storage 127.0.0.1:1, bucket shop-backups: list of shop/redis/snapshot/ failed (ECONNREFUSED): check the endpoint and the network',
+    ],
+    [
+      'with a question that is none',
+      asked('EXISTS a'),
+      'Input "assertions": "EXISTS a" is not "DATABASE: COMMAND …", such as "0: GET config:version = 42" or "0: EXISTS session:1"',
+    ],
+    [
+      'with a question that writes',
+      asked('0: FLUSHALL'),
+      'Input "assertions": "0: FLUSHALL" asks for FLUSHALL, and a drill takes DBSIZE, EXISTS, GET, HEXISTS, HGET, HLEN, LINDEX, LLEN, SCARD, SISMEMBER, STRLEN, TYPE, XLEN, ZCARD, ZSCORE alone, such as "0: GET config:version = 42" or "0: EXISTS session:1"',
+    ],
+    [
+      'with a question that has no answer',
+      asked('0: GET a'),
+      'Input "assertions": "0: GET a" does not say what GET has to answer: add "= VALUE", such as "0: GET config:version = 42" or "0: EXISTS session:1"',
     ],
   ])('%s', async (_, attempt, message) => expect(await refusal(attempt)).toBe(message));
 });

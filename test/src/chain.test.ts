@@ -371,12 +371,14 @@ describeHosts(`the example workflows${obstacle === null ? '' : ` (${obstacle})`}
     await expectServing(serving);
   });
 
-  describe('backup.yml and restore.yml, when the stack has got a database', () => {
+  describe('backup.yml, restore.yml and redis-backup.yml, when the stack has got a database and a cache', () => {
     const DATABASE = 'shop-database-1';
     const WITH_DATABASE = `${STACK.replace('[libmojolicious-perl]', '[libmojolicious-perl, libdbd-pg-perl]')}  database: { type: g6-standard-1, count: 2 }
+  cache: { type: g6-nanode-1, count: 1, failover: manual }
 backups: { bucket: shop-backups }
 `;
     let backup = '';
+    let snapshot = '';
 
     /** At the console, as a person would who lost something. */
     async function sql(query: string): Promise<string> {
@@ -388,6 +390,7 @@ backups: { bucket: shop-backups }
       const { endpoint, accessKeyId, secretAccessKey, region } = await cloud.hosts.startObjectStorage();
       Object.assign(secrets, {
         ...{ DATABASE_PASSWORD: 'of-the-database', REPLICATION_PASSWORD: 'of-the-replicas' },
+        REDIS_PASSWORD: 'of-the-cache',
         ...{ OBJECT_STORAGE_ACCESS_KEY: accessKeyId, OBJECT_STORAGE_SECRET_KEY: secretAccessKey },
       });
       vars['OBJECT_STORAGE_ENDPOINT'] = endpoint;
@@ -400,7 +403,7 @@ backups: { bucket: shop-backups }
       secretLines.push(secretAccessKey);
     }, 300_000);
 
-    it('deploy.yml adds it', async () => {
+    it('deploy.yml adds them', async () => {
       serving = await repository.commit({ release: 'with-a-database' }, WITH_DATABASE);
       expectSuccess(await runExample('deploy.yml'));
       await expectServing(serving);
@@ -441,6 +444,39 @@ backups: { bucket: shop-backups }
       const run = await runExample('restore.yml', { mode: 'drill', target: before, assertions });
       expectSuccess(run);
       expect(outputsOf(run, 'restore')).toMatchObject({ backup, faults: '[]' });
+    });
+
+    /** At the console, as a person would. */
+    async function redis(commands: string): Promise<string> {
+      const script = '{ cat /etc/perlstack/redis/auth; cat; } | redis-cli | tail -n +2';
+      const options = { input: `${commands}\n` };
+      return (await cloud.hosts.exec('shop-cache-1', ['sh', '-c', script], options)).stdout.trim();
+    }
+
+    it('redis-backup.yml copies the cache at night, and proves the copy', async () => {
+      await redis('SET config:version 42');
+      vars['REDIS_BACKUP_ASSERTIONS'] = '0: GET config:version = 42';
+      const run = await runExample('redis-backup.yml', {}, { trigger: { event: 'schedule' } });
+      expectSuccess(run);
+      expect(writes()).toEqual([]);
+      const made = outputsOf(run, 'backup');
+      snapshot = made['backup'] ?? '';
+      expect(made).toMatchObject({ source: 'cache-1', removed: '[]' });
+      expect(outputsOf(run, 'restore')).toMatchObject({ backup: snapshot, faults: '[]' });
+    });
+
+    it('redis-backup.yml brings it back by button', async () => {
+      await redis('FLUSHALL');
+      const refused = await runExample('redis-backup.yml', { mode: 'primary', replace: 'cache-1' });
+      expect(refused.conclusion).toBe('failure');
+      expect(annotationsOf(refused).map(({ message }) => message)).toContainEqual(
+        expect.stringContaining('cache-1: Redis runs here: stop it first'),
+      );
+      await cloud.hosts.exec('shop-cache-1', ['systemctl', 'stop', 'redis-server']);
+      const run = await runExample('redis-backup.yml', { mode: 'primary', replace: 'cache-1' });
+      expectSuccess(run);
+      expect(outputsOf(run, 'restore')).toMatchObject({ backup: snapshot });
+      expect(await redis('GET config:version')).toBe('42');
     });
 
     async function untilArchived(): Promise<void> {

@@ -1,14 +1,6 @@
-import {
-  type MainContext,
-  openSite,
-  type PostContext,
-  runAction,
-  runUrl,
-  type Site,
-} from '@perlstack/action';
+import { type MainContext, openSite, runAction, runUrl } from '@perlstack/action';
 import {
   assertArchives,
-  assertRecipient,
   type BackupRun,
   canBuildOn,
   type Catalogue,
@@ -34,24 +26,21 @@ import {
   type Retained,
   retentionOf,
   type RetentionRules,
-  rulesFrom,
   settleSource,
   takeBase,
   untilArchived,
   verifyLog,
   writeManifest,
 } from '@perlstack/backup';
-import { releaseLease, type Storage } from '@perlstack/object-storage';
+import { cleanUpBucket, probe, recipientOf, rulesOf, underLease } from '@perlstack/backup-face';
+import type { Storage } from '@perlstack/object-storage';
 import { connect, type Remote } from '@perlstack/remote';
-import { stackFault, UserError } from '@perlstack/stack';
+import { UserError } from '@perlstack/stack';
 import { declaration } from './declaration.js';
-import { underLease } from './lease.js';
 import { runPgbackrest } from './pgbackrest.js';
-import { probe } from './probe.js';
 import { backupSections, metricsOf, retentionSection } from './report.js';
 
 type Context = MainContext<typeof declaration>;
-type Inputs = Context['inputs'];
 
 void runAction({
   name: 'pg-backup-to-object-storage',
@@ -61,54 +50,36 @@ void runAction({
     const site = openSite(inputs);
     if (site.file.stack.backups?.engine === 'pgbackrest') return runPgbackrest(context, site);
     const cluster = clusterOf(site.file.stack, site.inventory);
-    const rules = rulesOf(site, inputs);
-    const recipient = recipientOf(site, inputs);
+    const rules = rulesOf(site, inputs['keep-minimum']);
+    const recipient = recipientOf(site, inputs['age-recipient']);
     const storage = openBucket(site.file.stack, inputs, signal);
     const remote = connect(site.inventory, { privateKey: inputs['ssh-private-key'] });
     try {
       if (inputs.mode === 'probe' || (inputs.mode === 'backup' && (await isFirst(storage, cluster)))) {
-        await probe(context, storage, cluster);
+        await tryOut(context, storage, cluster);
         if (inputs.mode === 'probe') return;
       }
       const run = await prepare(context, remote, storage, cluster, recipient);
       if (inputs.mode === 'backup')
-        await underLease(context, storage, cluster, () => backUp(context, run, rules));
+        await underLease(context, storage, cluster.stack, () => backUp(context, run, rules));
       else await look(context, run, rules);
     } finally {
       storage.close();
       await remote.close();
     }
   },
-  post: cleanUp,
+  post: (context) => cleanUpBucket(context.inputs, context),
 });
 
 async function isFirst(storage: Storage, { stack }: Cluster): Promise<boolean> {
   return (await storage.folders(keysOf(stack).clusters)).length === 0;
 }
 
-/** @throws UserError where the stack file has no `backups` */
-function rulesOf({ file }: Site, inputs: Inputs): RetentionRules {
-  const { backups } = file.stack;
-  if (!backups)
-    throw stackFault(
-      file.locate([]),
-      'backups',
-      'the stack file names no bucket; add "backups: { bucket: NAME }" and run apply-configs',
-    );
-  return rulesFrom(backups, inputs['keep-minimum']);
-}
-
-function recipientOf({ file }: Site, inputs: Inputs): string | null {
-  if (file.stack.backups?.encrypt === false) return null;
-  const recipient = inputs['age-recipient'];
-  if (recipient === undefined)
-    throw stackFault(
-      file.locate(['backups', 'encrypt']),
-      'backups.encrypt',
-      'backups are encrypted, and the input "age-recipient" has no public key; make a pair with age-keygen, keep the private one safe, or write encrypt: false',
-    );
-  assertRecipient(recipient);
-  return recipient;
+/** @throws UserError naming what the storage does not enforce */
+async function tryOut(context: Context, storage: Storage, { stack }: Cluster): Promise<void> {
+  const alone = context.inputs.mode === 'probe';
+  await probe(context, storage, { stack, alone, uploads: alone ? null : keysOf(stack).clusters });
+  if (alone) context.reporter.verdict('The storage enforces what backups need.');
 }
 
 async function prepare(
@@ -294,24 +265,4 @@ async function measure(
 function sections({ reporter }: Context, catalogue: Catalogue, retained: Retained): void {
   backupSections(catalogue).forEach((section) => reporter.section(section));
   reporter.section(retentionSection(catalogue, retained));
-}
-
-/** What a cancelled or killed run left in the bucket: an upload, and the lease. */
-async function cleanUp({ inputs, state, log }: PostContext<typeof declaration>): Promise<void> {
-  const [upload, nonce] = [state('upload'), state('lease')];
-  if (upload === undefined && nonce === undefined) return;
-  const site = openSite(inputs);
-  const storage = openBucket(site.file.stack, inputs);
-  try {
-    if (upload !== undefined) {
-      const { key, id } = JSON.parse(upload) as { key: string; id: string };
-      if ((await storage.uploads(key)).some((one) => one.id === id)) {
-        await storage.openUpload(key, id).abort();
-        log.info(`The unfinished upload of ${key} was ended`);
-      }
-    }
-    if (nonce !== undefined) await releaseLease(storage, keysOf(site.file.stack.stack).lease, nonce);
-  } finally {
-    storage.close();
-  }
 }

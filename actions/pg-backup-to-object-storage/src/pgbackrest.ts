@@ -28,13 +28,12 @@ import {
   type Verified,
   verifyRepository,
 } from '@perlstack/backup';
+import { probe, underLease } from '@perlstack/backup-face';
 import { pgbackrestCommand } from '@perlstack/configs';
 import type { Storage } from '@perlstack/object-storage';
 import { connect } from '@perlstack/remote';
 import { type Stack, UserError } from '@perlstack/stack';
 import type { declaration } from './declaration.js';
-import { underLease } from './lease.js';
-import { probe } from './probe.js';
 import { backupSections, metricsOf, retentionSection } from './report.js';
 
 type Context = MainContext<typeof declaration>;
@@ -51,16 +50,21 @@ export async function runPgbackrest(context: Context, { file, inventory }: Site)
   const storage = bucketOf(file.stack, inputs, signal);
   const remote = connect(inventory, { privateKey: inputs['ssh-private-key'] });
   try {
-    if (inputs.mode === 'probe') return await probe(context, storage ?? missingKey(), cluster);
+    if (inputs.mode === 'probe') return await tryOut(context, storage ?? missingKey(), cluster);
     const observed = await observe(context, remote, cluster);
     const back = (): Promise<void> => backUp(context, observed, rules);
     if (inputs.mode !== 'backup') await look(context, observed, rules);
     // Without the bucket's key pgBackRest's own lock on the primary is the only one.
-    else await (storage ? underLease(context, storage, cluster, back) : back());
+    else await (storage ? underLease(context, storage, cluster.stack, back) : back());
   } finally {
     storage?.close();
     await remote.close();
   }
+}
+
+async function tryOut(context: Context, storage: Storage, { stack }: Cluster): Promise<void> {
+  await probe(context, storage, { stack, alone: true, uploads: null });
+  context.reporter.verdict('The storage enforces what backups need.');
 }
 
 /** @throws UserError for an input that means nothing to this engine: it would be left out in silence */

@@ -1,6 +1,7 @@
 import type { InputsOf } from '@perlstack/action';
 import type { Assertion, Backup, BackupFacts, Cluster, Target } from '@perlstack/backup';
-import { type Inventory, nearest, UserError } from '@perlstack/stack';
+import { hostOfTier } from '@perlstack/backup-face';
+import { type Inventory, UserError } from '@perlstack/stack';
 import type { declaration } from './declaration.js';
 
 type Inputs = InputsOf<typeof declaration>;
@@ -49,14 +50,11 @@ export function hostFrom(
   wanted: string | undefined,
   usual: string,
   { hosts }: Inventory,
-  input = 'host',
+  input: 'host' | 'replace' = 'host',
 ): string {
   if (wanted === undefined) return usual;
   const names = hosts.filter(({ tier }) => tier === 'database').map(({ name }) => name);
-  if (names.includes(wanted)) return wanted;
-  const [likely] = nearest(wanted, names);
-  const hint = likely ? `did you mean "${likely}"?` : `there is: ${names.join(', ')}`;
-  throw new UserError(`Input "${input}": there is no database server ${JSON.stringify(wanted)}; ${hint}`);
+  return hostOfTier(wanted, names, 'database', input);
 }
 
 /** The server to restore on: the one that is named, or by what the mode usually does. */

@@ -22,7 +22,6 @@ import {
   leaderFor,
   type MemberSeen,
   newestCluster,
-  openBucket,
   readCatalogue,
   removePlace,
   restorePrimary,
@@ -31,9 +30,9 @@ import {
   streamRestorer,
   type Target,
 } from '@perlstack/backup';
+import { bucketOfSite } from '@perlstack/backup-face';
 import type { Storage } from '@perlstack/object-storage';
 import { connect, type Remote } from '@perlstack/remote';
-import { stackFault } from '@perlstack/stack';
 import { declaration } from './declaration.js';
 import {
   assertionsFrom,
@@ -48,7 +47,6 @@ import { runPgbackrest } from './pgbackrest.js';
 import { primaryVerdict, replicaVerdict, tellDrill } from './report.js';
 
 type Context = MainContext<typeof declaration>;
-type Inputs = Context['inputs'];
 
 void runAction({
   name: 'pg-restore',
@@ -62,7 +60,7 @@ void runAction({
     const given = { target: targetFrom(inputs.target), assertions: assertionsFrom(inputs.assertions) };
     const cluster = clusterOf(site.file.stack, site.inventory);
     const host = hostFor(inputs, site.inventory, cluster);
-    const storage = storageOf(site, inputs, signal);
+    const storage = bucketOfSite(site, inputs, signal);
     const remote = connect(site.inventory, { privateKey: inputs['ssh-private-key'] });
     try {
       const leader = inputs.mode === 'replica' ? await leaderFor({ remote, cluster, signal }, host) : null;
@@ -78,12 +76,6 @@ void runAction({
   },
   post: cleanUp,
 });
-
-function storageOf({ file }: Site, inputs: Inputs, signal: AbortSignal): Storage {
-  if (!file.stack.backups)
-    throw stackFault(file.locate([]), 'backups', 'the stack file names no bucket to restore from');
-  return openBucket(file.stack, inputs, signal);
-}
 
 interface Chosen {
   readonly catalogue: Catalogue;

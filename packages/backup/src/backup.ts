@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ARCHIVE, SHARE_OF_DISK, SOCKET_FOLDER } from '@perlstack/configs';
 import type { Storage } from '@perlstack/object-storage';
-import { psqlArgv } from '@perlstack/postgres';
+import { asPostgres, psqlArgv } from '@perlstack/postgres';
 import type { Remote } from '@perlstack/remote';
 import { messageOf, UserError } from '@perlstack/stack';
 import { type Ask, askOf } from './ask.js';
@@ -17,12 +17,13 @@ import {
 } from './catalogue.js';
 import type { Cluster } from './cluster.js';
 import { keepManifestArgv, manifestFile } from './incremental.js';
-import { type ClusterKeys, keysOf } from './keys.js';
+import { type BackupKeys, type ClusterKeys, keysOf } from './keys.js';
 import { backupId, type Manifest } from './manifest.js';
 import { type MemberSeen, type Source } from './members.js';
 import { expiredSegments, planRetention, type RetentionPlan, type RetentionRules } from './retention.js';
 import { between, countRows } from './rows.js';
-import { partBytesFor, sendFrom } from './send.js';
+import { mebibytes, partBytesFor, sendFrom } from './send.js';
+import { type Broken, removeStored } from './stored.js';
 import { historyName, parseHistory, type Switch } from './wal.js';
 
 /** What a backup needs to know. */
@@ -55,8 +56,8 @@ const askPrimary = ({ remote, cluster, source, signal }: ServerSide): Ask =>
 /** What an earlier run left that never became a backup: nobody but the holder of the lease may call this. */
 export async function clearLeftovers(
   storage: Storage,
-  keys: ClusterKeys,
-  broken: Catalogue['broken'],
+  keys: Pick<BackupKeys, 'bases'>,
+  broken: readonly Broken[],
 ): Promise<string[]> {
   const uploads = await storage.uploads(keys.bases);
   for (const { key, id } of uploads) await storage.openUpload(key, id).abort();
@@ -190,7 +191,7 @@ export async function takeBase(
   let stopLsn: string | undefined;
   let words = '';
   const sent = await sendFrom(run.remote, run.storage, {
-    ...{ host: source.host, key, rate: run.rate, signal: run.signal },
+    ...{ host: source.host, as: asPostgres, key, rate: run.rate, signal: run.signal },
     programs: [
       ...packedCopy(run, id, parent, keepsManifest),
       ...(recipient ? [['age', '-r', recipient]] : []),
@@ -247,8 +248,6 @@ function copyArgv({ cluster }: BackupRun, id: string, parent: Manifest | null): 
     ...(parent ? [`--incremental=${manifestFile(parent.id)}`] : []),
   ];
 }
-
-const mebibytes = (bytes: number): string => `${(bytes / 1024 / 1024).toFixed(0)} MiB`;
 
 const POINT_SQL = (
   id: string,
@@ -357,17 +356,14 @@ export function retentionOf(catalogue: Catalogue<BackupFacts>, rules: RetentionR
   return { plan, segments, freedBytes: plan.freedBytes + bytes };
 }
 
-/** Removes it. Manifests go before their data: half a removed backup is none. */
+/** Removes it. */
 export async function retain(
   run: BackupRun,
   catalogue: Catalogue,
   { plan, segments }: Retained,
 ): Promise<void> {
   const keys = clusterKeys(run);
-  const going = new Set(plan.removed);
-  const data = catalogue.backups.filter(({ manifest }) => going.has(manifest.id));
-  await run.storage.remove(plan.removed.map((id) => keys.manifest(id)));
-  await run.storage.remove(data.map(({ manifest }) => manifest.object.key));
+  await removeStored(run.storage, keys, catalogue.backups, plan.removed);
   await run.storage.remove(segments.flatMap((name) => catalogue.wal.get(name)?.key ?? []));
 }
 

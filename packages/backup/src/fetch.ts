@@ -1,10 +1,11 @@
-import { asPostgres } from '@perlstack/postgres';
 import type { Remote } from '@perlstack/remote';
 import { FETCH_PROGRAM } from './fetch-program.js';
 import { PROGRESS_MS, YIELDING } from './send.js';
 
 export interface Fetching {
   readonly host: string;
+  /** Makes an argv that runs as the user whose data they are, for root. */
+  readonly as: (argv: readonly string[]) => string[];
   readonly url: string;
   readonly size: number;
   readonly sha256: string;
@@ -20,12 +21,12 @@ export interface Fetching {
 export const SECRET_FILE = '/dev/fd/4';
 
 /**
- * Has a host read an object straight from the bucket into programs, as PostgreSQL's administrator.
+ * Has a host read an object straight from the bucket into programs.
  *
  * @throws RemoteError when a program fails, or when what came is not what the manifest says
  */
 export async function fetchTo(remote: Remote, fetching: Fetching): Promise<void> {
-  const { host, url, size, sha256, programs, secret, signal, onProgress } = fetching;
+  const { host, as, url, size, sha256, programs, secret, signal, onProgress } = fetching;
   const spec = {
     url,
     size,
@@ -36,7 +37,7 @@ export async function fetchTo(remote: Remote, fetching: Fetching): Promise<void>
     ...(secret === undefined ? {} : { secret }),
   };
   let told = Date.now();
-  await remote.run(host, asPostgres([...YIELDING, 'perl', '-e', FETCH_PROGRAM]), {
+  await remote.run(host, as([...YIELDING, 'perl', '-e', FETCH_PROGRAM]), {
     ...{ sudo: true, signal, name: 'the restore', input: `${JSON.stringify(spec)}\n` },
     onLine: (line, stream) => {
       const word = stream === 'stdout' ? (JSON.parse(line) as { at?: number }) : {};

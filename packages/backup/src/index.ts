@@ -1,6 +1,6 @@
 export * from './backup.js';
 export * from './book.js';
-export { openBucket } from './bucket.js';
+export { type BucketInputs, openBucket } from './bucket.js';
 export * from './catalogue.js';
 export * from './cluster.js';
 export * from './drill.js';
@@ -10,8 +10,10 @@ export { backupId, type Manifest, timeOfId } from './manifest.js';
 export * from './members.js';
 export * from './pgbackrest/index.js';
 export { newestCluster, type PrimaryOptions, restorePrimary } from './primary.js';
+export * from './redis/index.js';
 export * from './replica.js';
 export * from './restore.js';
 export * from './retention.js';
 export * from './rows.js';
+export * from './stored.js';
 export * from './wal.js';

@@ -8,14 +8,26 @@ export interface Keys {
   /** What drills found, a file each. */
   readonly drills: string;
   readonly cluster: (systemId: string) => ClusterKeys;
+  readonly redis: RedisKeys;
 }
 
-export interface ClusterKeys {
-  readonly root: string;
+/** Where backups of one kind lie, each in a folder of its own. */
+export interface BackupKeys {
+  /** Below it a folder a backup, by its id. */
   readonly bases: string;
-  readonly wal: string;
   readonly data: (id: string, encrypted: boolean) => string;
   readonly manifest: (id: string) => string;
+}
+
+/** Redis has no identity that outlives a failover: all snapshots of a stack are in one folder. */
+export interface RedisKeys extends BackupKeys {
+  /** What drills of snapshots found, a file each. */
+  readonly drills: string;
+}
+
+export interface ClusterKeys extends BackupKeys {
+  readonly root: string;
+  readonly wal: string;
   readonly segment: (name: string, encrypted: boolean) => string;
 }
 
@@ -31,15 +43,23 @@ export function keysOf(stack: string): Keys {
       const root = `${clusters}${systemId}/`;
       return {
         root,
-        bases: `${root}base/`,
+        ...backupKeys(`${root}base/`, 'data.tar'),
         wal: `${root}wal/`,
-        data: (id, encrypted) => `${root}base/${id}/data.tar${suffix(encrypted)}`,
-        manifest: (id) => `${root}base/${id}/manifest.json`,
         segment: (name, encrypted) => `${root}wal/${folderOf(name)}${name}${suffix(encrypted)}`,
       };
     },
+    redis: {
+      ...backupKeys(`${stack}/redis/snapshot/`, 'data.rdb'),
+      drills: `${stack}/redis/drills/`,
+    },
   };
 }
+
+const backupKeys = (bases: string, data: string): BackupKeys => ({
+  bases,
+  data: (id, encrypted) => `${bases}${id}/${data}${suffix(encrypted)}`,
+  manifest: (id) => `${bases}${id}/manifest.json`,
+});
 
 /** A listing of one timeline is a listing of one folder. */
 const folderOf = (name: string): string => (HISTORY_NAME.test(name) ? '' : `${name.slice(0, 8)}/`);

@@ -3,13 +3,26 @@ import { z } from 'zod';
 const lsn = z.string().regex(/^[0-9A-F]+\/[0-9A-F]+$/);
 const hash = (digits: number) => z.string().regex(new RegExp(`^[0-9a-f]{${digits}}$`));
 
+/** When a backup was begun, `20261127T020000Z`; sorts by time. */
+export const BackupIdSchema = z.string().regex(/^\d{8}T\d{6}Z$/);
+
+/** The object with a backup's data, as it was sent. */
+export const DataObjectSchema = z.object({
+  key: z.string(),
+  size: z.number().int(),
+  sha256: hash(64),
+  etag: z.string(),
+  parts: z.array(z.object({ part: z.number().int(), size: z.number().int(), md5: hash(32) })),
+  /** Public key that it is encrypted for; `null`: it is not. */
+  recipient: z.string().nullable(),
+});
+
 /** Rows of a table as counted before and after the moment that a drill replays to. */
 const RowsSchema = z.object({ least: z.number(), most: z.number() });
 
 export const ManifestSchema = z.object({
   format: z.literal(1),
-  /** When it was begun, `20261127T020000Z`; sorts by time. */
-  id: z.string().regex(/^\d{8}T\d{6}Z$/),
+  id: BackupIdSchema,
   stack: z.string(),
   kind: z.enum(['full', 'incremental']),
   /** What an incremental one builds on. */
@@ -31,15 +44,7 @@ export const ManifestSchema = z.object({
   proof: z.object({ lsn, segment: z.string(), at: z.iso.datetime() }).nullable(),
   startedAt: z.iso.datetime(),
   finishedAt: z.iso.datetime(),
-  object: z.object({
-    key: z.string(),
-    size: z.number().int(),
-    sha256: hash(64),
-    etag: z.string(),
-    parts: z.array(z.object({ part: z.number().int(), size: z.number().int(), md5: hash(32) })),
-    /** Public key that it is encrypted for; `null`: it is not. */
-    recipient: z.string().nullable(),
-  }),
+  object: DataObjectSchema,
   /** By database, then by `schema.table`. */
   rows: z.record(z.string(), z.record(z.string(), RowsSchema)),
   run: z.string().nullable(),
@@ -49,9 +54,17 @@ export const ManifestSchema = z.object({
 export type Manifest = z.output<typeof ManifestSchema>;
 
 /** @returns why a text is no manifest, or the manifest */
-export function readManifest(text: string): Manifest | { readonly fault: string } {
+export const readManifest = (text: string): Manifest | Unreadable => readAs(ManifestSchema, text);
+
+/** Why a text is no manifest. */
+export interface Unreadable {
+  readonly fault: string;
+}
+
+/** Reads a manifest of any kind. */
+export function readAs<M>(schema: z.ZodType<M>, text: string): M | Unreadable {
   try {
-    const parsed = ManifestSchema.safeParse(JSON.parse(text));
+    const parsed = schema.safeParse(JSON.parse(text));
     if (parsed.success) return parsed.data;
     const [issue] = parsed.error.issues;
     return { fault: `${issue?.path.join('.') || 'the whole'}: ${issue?.message ?? 'not valid'}` };

@@ -4,10 +4,11 @@ import { commandLine, type Remote, RemoteError } from '@perlstack/remote';
 import { messageOf, UserError } from '@perlstack/stack';
 import type { Backup, BackupFacts, Catalogue } from './catalogue.js';
 import type { Cluster } from './cluster.js';
-import { fetchTo, SECRET_FILE } from './fetch.js';
+import { type Fetching, fetchTo, SECRET_FILE } from './fetch.js';
 import { chainOf, combine } from './incremental.js';
 import type { Manifest } from './manifest.js';
 import { RESTORE_WAL_PROGRAM } from './restore-wal-program.js';
+import { backupsNamed, idsOf, type Stored, type StoredFacts } from './stored.js';
 import { segmentName } from './wal.js';
 
 /** Where recovery is to end. */
@@ -68,20 +69,13 @@ export function chooseBackup<M extends BackupFacts>(
   id: string | null,
   target: Target,
 ): Backup<M> {
-  const known = backups.map(({ manifest }) => manifest.id).join(', ') || 'none';
-  const wanted = id === null ? backups : backups.filter(({ manifest }) => manifest.id === id);
-  if (wanted.length === 0)
-    throw new UserError(
-      id === null
-        ? 'The bucket has no whole backup of this stack'
-        : `Input "backup": there is no whole backup ${id}; there is: ${known}`,
-    );
+  const wanted = backupsNamed(backups, id);
   const before = wanted.filter((backup) => isBefore(backup, target));
   const chosen = before.at(-1);
   if (chosen) return chosen;
   const first = wanted[0]?.manifest.finishedAt ?? '';
   throw new UserError(
-    `Input "target": no backup ends before it; the oldest that would do ends at ${first}; there is: ${known}`,
+    `Input "target": no backup ends before it; the oldest that would do ends at ${first}; there is: ${idsOf(backups)}`,
   );
 }
 
@@ -130,7 +124,10 @@ export const roomFor = ({ manifest }: Backup<BackupFacts>): number =>
   Math.ceil(manifest.postgresql.databaseBytes * 1.1) + 256 * 1024 * 1024;
 
 /** @throws UserError when a backup is encrypted and nobody gave the key; asked before anything is touched */
-export function assertReadable({ identity }: Pick<RestoreRun, 'identity'>, { manifest }: Backup): void {
+export function assertReadable(
+  { identity }: Pick<RestoreRun, 'identity'>,
+  { manifest }: Stored<StoredFacts>,
+): void {
   const { id, object } = manifest;
   if (object.recipient === null || identity !== null) return;
   throw new UserError(
@@ -159,19 +156,29 @@ export async function restoreFiles(
   await remote.run(place.host, asPostgres(check), { sudo: true, signal, name: 'pg_verifybackup' });
 }
 
-async function fetchFiles(
-  { remote, storage, identity, signal, say }: RestoreRun,
-  host: string,
-  folder: string,
-  { object }: Manifest,
+function fetchFiles(run: RestoreRun, host: string, folder: string, { object }: Manifest): Promise<void> {
+  const into = ['tar', '-x', '-f', '-', '-C', folder];
+  return fetchObject(run, { host, as: asPostgres, object, into });
+}
+
+export interface FetchObject extends Pick<Fetching, 'host' | 'as'> {
+  readonly object: Manifest['object'];
+  /** The program that gets the data as they were before they were packed. */
+  readonly into: readonly string[];
+}
+
+/** Takes a backup's data out of the bucket, straight to a host; what comes is compared with what the manifest says. */
+export async function fetchObject(
+  { remote, storage, identity, signal, say }: Omit<RestoreRun, 'cluster'>,
+  { host, as, object, into }: FetchObject,
 ): Promise<void> {
   const { url } = storage.presigner(12 * 3_600).sign({ method: 'GET', key: object.key });
   await fetchTo(remote, {
-    ...{ host, url, size: object.size, sha256: object.sha256, signal },
+    ...{ host, as, url, size: object.size, sha256: object.sha256, signal },
     programs: [
       ...(object.recipient === null ? [] : [['age', '-d', '-i', SECRET_FILE]]),
       ['zstd', '-q', '-d', '-c'],
-      ['tar', '-x', '-f', '-', '-C', folder],
+      into,
     ],
     ...(object.recipient === null ? {} : { secret: `${identity ?? ''}\n` }),
     onProgress: (bytes) => say(`${host}: ${Math.floor((100 * bytes) / object.size)} % of ${object.key} read`),

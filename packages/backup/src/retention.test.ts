@@ -56,6 +56,13 @@ describe('planRetention', () => {
     ]);
     expect(window?.id).toBe('full');
   });
+  it('knows no window where there is no log', () => {
+    const { verdicts, window } = planRetention(YEAR, { ...RULES, pitrMs: null }, NOW);
+    expect(window).toBeNull();
+    const stay = verdicts.filter(({ reasons }) => reasons.length > 0).map(({ id }) => id);
+    expect(stay).not.toContain('2026-11-20');
+    expect(stay).toHaveLength(14);
+  });
   it('keeps the last ones however old they are', () => {
     const old = [backup('a', '2020-01-01T00:00:00Z'), backup('b', '2020-01-02T00:00:00Z')];
     const none = { daily: 0, weekly: 0, monthly: 0, pitrMs: 0, minimum: 0 };

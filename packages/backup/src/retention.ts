@@ -2,16 +2,20 @@ import { segmentAt, segmentOf } from '@perlstack/postgres';
 import type { Stack } from '@perlstack/stack';
 import { SEGMENT_NAME, timelineOf } from './wal.js';
 
-/** A base backup as retention looks at it. */
-export interface Kept {
+/** A backup as retention looks at it, whatever it is one of. */
+export interface Held {
   readonly id: string;
   readonly finishedAt: Date;
   readonly parent: string | null;
+  /** All its objects together. */
+  readonly bytes: number;
+}
+
+/** A base backup, which has a log behind it. */
+export interface Kept extends Held {
   readonly timeline: number;
   readonly startLsn: string;
   readonly segmentBytes: number;
-  /** All its objects together. */
-  readonly bytes: number;
 }
 
 export interface RetentionRules {
@@ -19,8 +23,8 @@ export interface RetentionRules {
   readonly daily: number;
   readonly weekly: number;
   readonly monthly: number;
-  /** How far back recovery to any moment must reach, in milliseconds. */
-  readonly pitrMs: number;
+  /** How far back recovery to any moment must reach, in milliseconds; `null` where there is no such recovery. */
+  readonly pitrMs: number | null;
   /** Newest backups that stay whatever the rules say. */
   readonly minimum: number;
 }
@@ -41,13 +45,13 @@ export interface Verdict {
   readonly reasons: readonly Reason[];
 }
 
-export interface RetentionPlan {
+export interface RetentionPlan<B extends Held = Kept> {
   /** Oldest first. */
   readonly verdicts: readonly Verdict[];
   readonly removed: readonly string[];
   readonly freedBytes: number;
   /** The oldest base of the recovery window: the log is kept from its start; `null`: all of it is. */
-  readonly window: Kept | null;
+  readonly window: B | null;
 }
 
 /**
@@ -55,23 +59,32 @@ export interface RetentionPlan {
  * the recovery window, and what any of them builds on. Only whole backups may be given, because a broken one must not
  * take the place of a good one. With none older than the window, nothing of the log goes.
  */
-export function planRetention(backups: readonly Kept[], rules: RetentionRules, now: Date): RetentionPlan {
+export function planRetention<B extends Held>(
+  backups: readonly B[],
+  rules: RetentionRules,
+  now: Date,
+): RetentionPlan<B> {
   const newestFirst = [...backups].sort((one, other) => +other.finishedAt - +one.finishedAt);
   const reasons = new Map<string, Set<Reason>>(newestFirst.map(({ id }) => [id, new Set()]));
-  const keep = (why: Reason, kept: readonly (Kept | undefined)[]): void =>
+  const keep = (why: Reason, kept: readonly (Held | undefined)[]): void =>
     kept.forEach((one) => one && reasons.get(one.id)?.add(why));
   keep('newest', newestFirst.slice(0, Math.max(1, rules.minimum)));
   keep('daily', newestOfEach(newestFirst, dayOf, rules.daily));
   keep('weekly', newestOfEach(newestFirst, weekOf, rules.weekly));
   keep('monthly', newestOfEach(newestFirst, monthOf, rules.monthly));
-  const horizon = +now - rules.pitrMs;
-  const window = newestFirst.find(({ finishedAt }) => +finishedAt <= horizon) ?? null;
-  keep('point-in-time', window ? [window] : newestFirst.slice(-1));
+  const { pitrMs } = rules;
+  const window = pitrMs === null ? null : windowOf(newestFirst, +now - pitrMs);
+  if (pitrMs !== null) keep('point-in-time', window ? [window] : newestFirst.slice(-1));
   keepParents(newestFirst, reasons);
   return report(newestFirst, reasons, window && rootOf(window, newestFirst));
 }
 
-function keepParents(backups: readonly Kept[], reasons: ReadonlyMap<string, Set<Reason>>): void {
+/** The newest backup that is older than the window. */
+function windowOf<B extends Held>(newestFirst: readonly B[], horizon: number): B | null {
+  return newestFirst.find(({ finishedAt }) => +finishedAt <= horizon) ?? null;
+}
+
+function keepParents(backups: readonly Held[], reasons: ReadonlyMap<string, Set<Reason>>): void {
   const byId = new Map(backups.map((backup) => [backup.id, backup]));
   for (const backup of backups) {
     if (reasons.get(backup.id)?.size === 0) continue;
@@ -82,16 +95,16 @@ function keepParents(backups: readonly Kept[], reasons: ReadonlyMap<string, Set<
 }
 
 /** The full backup at the bottom of a chain: recovery may begin there. */
-function rootOf(backup: Kept, backups: readonly Kept[]): Kept {
+function rootOf<B extends Held>(backup: B, backups: readonly B[]): B {
   const parent = backups.find(({ id }) => id === backup.parent);
   return parent ? rootOf(parent, backups) : backup;
 }
 
-function report(
-  newestFirst: readonly Kept[],
+function report<B extends Held>(
+  newestFirst: readonly B[],
   reasons: ReadonlyMap<string, ReadonlySet<Reason>>,
-  window: Kept | null,
-): RetentionPlan {
+  window: B | null,
+): RetentionPlan<B> {
   const oldestFirst = [...newestFirst].reverse();
   const verdicts = oldestFirst.map(({ id }) => ({ id, reasons: [...(reasons.get(id) ?? [])] }));
   const gone = oldestFirst.filter(({ id }) => reasons.get(id)?.size === 0);
@@ -103,8 +116,12 @@ function report(
   };
 }
 
-function newestOfEach(newestFirst: readonly Kept[], period: (date: Date) => string, count: number): Kept[] {
-  const first = new Map<string, Kept>();
+function newestOfEach<B extends Held>(
+  newestFirst: readonly B[],
+  period: (date: Date) => string,
+  count: number,
+): B[] {
+  const first = new Map<string, B>();
   for (const backup of newestFirst) {
     const name = period(backup.finishedAt);
     if (!first.has(name)) first.set(name, backup);

@@ -42,6 +42,20 @@ export function between(before: Counts, after: Counts): Rows {
 /** Rows may have come and gone between two counts, in a table that changed at all: one in a hundred is let pass. */
 const SLACK = 0.01;
 
+/** What may have been there at a moment between two counts. */
+export interface Range {
+  readonly least: number;
+  readonly most: number;
+}
+
+export function fits(count: number, { least, most }: Range): boolean {
+  const slack = least === most ? 0 : Math.ceil(most * SLACK) + 1;
+  return count >= least - slack && count <= most + slack;
+}
+
+export const wordsOf = ({ least, most }: Range): string =>
+  least === most ? String(least) : `${least} to ${most}`;
+
 /** @returns what a restored server has otherwise than was noted, a sentence each */
 export function compareRows(noted: Rows, found: Counts): string[] {
   return Object.entries(noted).flatMap(([database, tables]) => {
@@ -50,10 +64,8 @@ export function compareRows(noted: Rows, found: Counts): string[] {
     return Object.entries(tables).flatMap(([table, { least, most }]) => {
       const count = there[table];
       if (count === undefined) return [`${database}: table ${table} is not there`];
-      const slack = least === most ? 0 : Math.ceil(most * SLACK) + 1;
-      if (count >= least - slack && count <= most + slack) return [];
-      const wanted = least === most ? String(least) : `${least} to ${most}`;
-      return [`${database}: table ${table} has ${count} rows instead of ${wanted}`];
+      if (fits(count, { least, most })) return [];
+      return [`${database}: table ${table} has ${count} rows instead of ${wordsOf({ least, most })}`];
     });
   });
 }

@@ -1,5 +1,4 @@
 import { PassThrough } from 'node:stream';
-import { asPostgres } from '@perlstack/postgres';
 import { type ObjectSeen, type Part, type Storage } from '@perlstack/object-storage';
 import type { Remote } from '@perlstack/remote';
 import { SEND_PROGRAM } from './send-program.js';
@@ -7,6 +6,8 @@ import { SEND_PROGRAM } from './send-program.js';
 /** What a host is to send. */
 export interface Sending {
   readonly host: string;
+  /** Makes an argv that runs as the user whose data they are, for root. */
+  readonly as: (argv: readonly string[]) => string[];
   readonly key: string;
   /** Each reads what the one before it writes; the last one's output becomes the object. */
   readonly programs: readonly (readonly string[])[];
@@ -30,7 +31,7 @@ export interface Sent {
   readonly parts: readonly Part[];
 }
 
-/** Users of the database come first. */
+/** Users of the server come first. */
 export const YIELDING = ['nice', '-n', '10'];
 
 /** Uploads at once; a part waits in a file meanwhile, and one more is being filled. */
@@ -46,6 +47,8 @@ const MIB = 1024 * 1024;
 /** Parts of 64 MiB, or larger where 9,000 of those would not do: an object has at most 10,000. */
 export const partBytesFor = (bytes: number): number =>
   Math.max(64, Math.ceil((bytes * 1.1) / 9_000 / MIB)) * MIB;
+
+export const mebibytes = (bytes: number): string => `${(bytes / MIB).toFixed(0)} MiB`;
 
 /**
  * Has a host send the output of programs straight to the bucket. The runner hands out one URL a part, compares what the
@@ -96,13 +99,13 @@ class Conversation {
   }
 
   async hold(remote: Remote): Promise<{ parts: readonly Part[]; sha256: string }> {
-    const { host, programs, hold, partBytes, rate, signal } = this.#sending;
+    const { host, as, programs, hold, partBytes, rate, signal } = this.#sending;
     const spec = {
       ...{ programs, partBytes, rate, parallel: PARALLEL, spool: '/var/tmp', tries: 7, silence: '30' },
       ...(hold ? { hold } : {}),
     };
     this.#say(spec);
-    await remote.run(host, asPostgres([...YIELDING, 'perl', '-e', SEND_PROGRAM]), {
+    await remote.run(host, as([...YIELDING, 'perl', '-e', SEND_PROGRAM]), {
       ...{ sudo: true, input: this.#input, signal, name: 'the upload' },
       onLine: (line, stream) => stream === 'stdout' && this.#hear(line),
     });

@@ -20,7 +20,7 @@ export const redisEngine: Engine<RedisSpec, HostSeen, RedisStep> = {
   kind: 'redis',
   observe: async (remote, members, { signal }) => {
     const [first] = members;
-    return first ? look(remote, first.spec, signal) : {};
+    return first ? look(remote, first.spec, { signal }) : {};
   },
   plan: planRedis,
   handlers: handlersOf,
@@ -81,7 +81,7 @@ export async function assertStillPrimary(
   primary: string | null,
   { signal }: StepContext,
 ): Promise<void> {
-  const finding = findPrimary(cluster.members, await look(remote, cluster, signal));
+  const finding = findPrimary(cluster.members, await look(remote, cluster, { signal }));
   if (primary === null || (finding.kind !== 'unclear' && finding.primary === primary)) return;
   throw new UserError(`cache: ${nameOf(cluster.members, primary)} is not the primary any more: run again`);
 }

@@ -1,5 +1,5 @@
 /** What all scripts begin with: the password goes to redis-cli through its standard input. */
-const ASK = `
+export const ASK = `
 set -u
 say() { printf '%s\\n%s\\n' "$1" "$3" | redis-cli -h 127.0.0.1 -p "$2" 2>&1 | tail -n +2 | tr -d '\\r'; }
 # Asks a server on this host: file with the password, port, command.

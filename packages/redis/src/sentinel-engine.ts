@@ -20,7 +20,7 @@ export const sentinelEngine: Engine<SentinelSpec, HostSeen, SentinelStep> = {
   kind: 'sentinel',
   observe: async (remote, members, { signal }) => {
     const [first] = members;
-    return first ? look(remote, clusterOf(first.spec), signal) : {};
+    return first ? look(remote, clusterOf(first.spec), { signal }) : {};
   },
   plan: planSentinel,
   handlers: handlersOf,

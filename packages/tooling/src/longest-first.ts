@@ -13,6 +13,7 @@ export const LONGEST: readonly string[] = [
   'redis',
   'pgbackrest',
   'backup',
+  'redis-backup',
   'release',
   'postgres',
   'backup-faults',

@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import type { Backup, BackupFacts, Broken } from '../catalogue.js';
+import type { Backup, BackupFacts } from '../catalogue.js';
 import { ManifestSchema } from '../manifest.js';
+import type { Broken } from '../stored.js';
 import { timelineOf } from '../wal.js';
 
 /** What we write beside a backup, under this name; pgBackRest keeps it with the rest that it knows of it. */

@@ -3,6 +3,7 @@ import { privateAddressOf } from '../addresses.js';
 import type { ManagedFile, Member, ServiceConfig } from '../bundle.js';
 import { headingOf, textFile } from '../files.js';
 import { REDIS_PORT, SENTINEL_PORT } from '../layout.js';
+import { ARCHIVE_PACKAGES } from '../postgres/archive.js';
 import { printRedis, redisWord, type RedisSetting } from '../print/redis.js';
 import type { Renderer, World } from '../world.js';
 import { REDIS, SCRIPTS, SENTINEL, SYSCTL, UNITS, type ServerLayout } from './layout.js';
@@ -21,6 +22,9 @@ import {
 import { redisUnit, sentinelUnit } from './units.js';
 
 export { redisNotes } from './notes.js';
+
+/** What sends a snapshot and fetches it back: the same as for PostgreSQL, which brings its Perl along. */
+const BACKUP_PACKAGES = [...ARCHIVE_PACKAGES, 'perl'];
 
 /** What differs between Redis and Sentinel on a host. */
 interface Program {
@@ -114,7 +118,7 @@ export const redis: Renderer = (world, host) => {
   return {
     service: {
       name: 'redis',
-      packages: ['redis-server'],
+      packages: ['redis-server', ...(stack.backups ? BACKUP_PACKAGES : [])],
       ...serviceOf(REDIS),
       files: [...files, { ...persistenceFile, effect: 'reload' }, sysctlFile(heading)],
       unit: { name: REDIS.unit, enabled: true, state: 'running', onChange: 'reload', restartAsks: true },

@@ -9,6 +9,9 @@ import { cacheMemory } from './memory.js';
 
 const MIB = 1_048_576;
 
+/** How many databases a Redis has. */
+export const DATABASES = 16;
+
 /** How long a primary may be silent before a Sentinel takes it for down, in milliseconds. */
 export const DOWN_AFTER_MS = 5_000;
 
@@ -35,7 +38,7 @@ export function redisStart(host: Host): RedisSetting[] {
     // To the journal.
     ['logfile', ''],
     ['aclfile', `${REDIS.folder}/users.acl`],
-    ['databases', 16],
+    ['databases', DATABASES],
     ['tcp-backlog', 511],
   ];
 }

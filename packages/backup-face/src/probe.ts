@@ -1,14 +1,26 @@
-import type { MainContext } from '@perlstack/action';
-import { type Cluster, keysOf } from '@perlstack/backup';
+import type { Declaration, MainContext } from '@perlstack/action';
 import { abortAfter, missingFor, probeStorage, type Storage } from '@perlstack/object-storage';
 import { UserError } from '@perlstack/stack';
-import type { declaration } from './declaration.js';
-import { probeTable } from './report.js';
-
-type Context = MainContext<typeof declaration>;
+import { probeTable } from './tables.js';
 
 /** What a backup takes for granted of the storage. */
 const NEEDS = ['md5', 'multipart', 'write-once', 'lease'] as const;
+
+/** A safety net below that of every next run. */
+const ABORT_DAYS = 3;
+
+/** What it takes to tell of it. */
+export type Probing = Pick<MainContext<Declaration>, 'log' | 'reporter'> & {
+  readonly output: (name: 'probe', value: unknown) => void;
+};
+
+export interface ProbeOptions {
+  readonly stack: string;
+  /** Where nothing is done but to try it out. */
+  readonly alone: boolean;
+  /** The folder in which the storage itself is to forget uploads that nobody ended; `null`: nowhere. */
+  readonly uploads: string | null;
+}
 
 /**
  * Tries out the endpoint before anything is built on it.
@@ -16,18 +28,14 @@ const NEEDS = ['md5', 'multipart', 'write-once', 'lease'] as const;
  * @throws UserError naming what does not hold
  */
 export async function probe(
-  { inputs, log, output, reporter }: Context,
+  { log, output, reporter }: Probing,
   storage: Storage,
-  cluster: Cluster,
+  { stack, alone, uploads }: ProbeOptions,
 ): Promise<void> {
-  const prefix = `${cluster.stack}/`;
+  const prefix = `${stack}/`;
   const rows = await reporter.phase('Try out the storage', () => probeStorage(storage, prefix));
   output('probe', rows);
-  reporter.section({
-    title: 'What the storage enforces',
-    body: probeTable(rows),
-    folded: inputs.mode !== 'probe',
-  });
+  reporter.section({ title: 'What the storage enforces', body: probeTable(rows), folded: !alone });
   const missing = missingFor(rows, NEEDS);
   if (missing.length > 0) {
     const because = missing.map(({ need, because: why }) => `${need} (${why.join('; ')})`).join(', ');
@@ -35,12 +43,8 @@ export async function probe(
       `The storage does not enforce what backups need: ${because}; use a bucket without versioning, and see mode "probe"`,
     );
   }
-  if (missingFor(rows, ['lifecycle']).length === 0 && inputs.mode === 'backup') {
-    await abortAfter(storage, keysOf(cluster.stack).clusters, ABORT_DAYS);
+  if (uploads !== null && missingFor(rows, ['lifecycle']).length === 0) {
+    await abortAfter(storage, uploads, ABORT_DAYS);
     log.info(`The storage itself forgets uploads that nobody ended for ${ABORT_DAYS} days`);
   }
-  if (inputs.mode === 'probe') reporter.verdict('The storage enforces what backups need.');
 }
-
-/** A safety net below that of every next run. */
-const ABORT_DAYS = 3;

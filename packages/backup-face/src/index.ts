@@ -1,0 +1,5 @@
+export { hostOfTier } from './host.js';
+export { bucketOfSite, recipientOf, rulesOf } from './inputs.js';
+export { cleanUpBucket, type Keeping, underLease } from './lease.js';
+export { probe, type Probing } from './probe.js';
+export { backupTables, type Column, probeTable, retentionTable, sizeOf, tookMs } from './tables.js';

@@ -1,0 +1,20 @@
+export { redisAssertionFrom, type RedisAssertion } from './assertions.js';
+export {
+  readRedisBackups,
+  type RedisBackup,
+  type RedisBackupRun,
+  type RedisBackups,
+  redisKeys,
+  redisRetentionOf,
+  retainRedis,
+  takeSnapshot,
+  writeRedisManifest,
+} from './backup.js';
+export { drillRedis, type RedisDrillReport, removeRedisDrill } from './drill.js';
+export { seeTier } from './host-seen.js';
+export type { RedisManifest } from './manifest.js';
+export { planTier } from './plan-primary.js';
+export { restoreRedis } from './primary.js';
+export { chooseSnapshot, type RedisRestoreRun } from './restore.js';
+export { chooseRedisSource, type RedisSource } from './source.js';
+export { type CacheTier, cacheTierOf } from './tier.js';
