@@ -868,6 +868,51 @@ describe('an input', () => {
     ],
     ['probes', healthGate({ urls: '' }), 'Nothing to probe: set the input "urls", "tcp" or "probes"'],
     [
+      'a login',
+      healthGate({ 'basic-auth': 'hunter2hunter2' }),
+      'Input "basic-auth": the value is not allowed here; it must be of the form login:password',
+    ],
+    [
+      'one login',
+      healthGate({ 'basic-auth': 'me:hunter2hunter2', headers: 'Authorization: Bearer hunter2hunter2' }),
+      'Input "basic-auth": "headers" has an Authorization already; leave one of them out',
+    ],
+    [
+      'authorities',
+      healthGate({ ca: 'none.pem' }),
+      'Input "ca": there is no file WORKSPACE/none.pem; is a checkout or download step missing before this one?',
+    ],
+    [
+      'a hold that fits',
+      healthGate({ hold: '60s' }),
+      'Input "timeout": 1 min 0 s is too short: 3 successes in a row, 1.0 s apart, and a hold of 1 min 0 s need more than 1 min 2 s',
+    ],
+    [
+      'successes that fit',
+      healthGate({ successes: '10', interval: '10s' }),
+      'Input "timeout": 1 min 0 s is too short: 10 successes in a row, 10.0 s apart, need more than 1 min 30 s',
+    ],
+    [
+      'enough tries',
+      healthGate({ 'max-tries': '2' }),
+      'Input "max-tries": 2 are too few: 3 successes in a row, 1.0 s apart, need 3',
+    ],
+    [
+      'a group that can be healthy',
+      healthGate({
+        probes: '- { group: ports, need: 3, of: [{ tcp: "127.0.0.1:1" }, { tcp: "127.0.0.1:2" }] }',
+      }),
+      'Input "probes": 3 of the 2 members of "ports" can never be healthy',
+    ],
+    [
+      'a group of groups that anybody reads',
+      healthGate({
+        probes:
+          '- { group: a, of: [{ group: b, of: [{ group: c, of: [{ group: d, of: [{ tcp: "127.0.0.1:1" }] }] }] }] }',
+      }),
+      'Input "probes":1:63 0.of.0.of.0.of.0.group: found "d"; must be a probe: no more than 3 groups stand in one another. Nothing was changed.',
+    ],
+    [
       'an address and a port',
       healthGate({ tcp: '127.0.0.1' }),
       'Input "tcp": "127.0.0.1" is not of the form host:port',
@@ -880,7 +925,7 @@ describe('an input', () => {
     [
       'status codes',
       healthGate({ status: 'ok' }),
-      'Input "status": "ok" is not allowed here; it must be status codes such as 200,204',
+      'Input "status": "ok" is not allowed here; it must be status codes such as 200,204, or classes of them such as 2xx,3xx',
     ],
     [
       'a whole number',

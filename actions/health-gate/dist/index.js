@@ -68808,10 +68808,10 @@ const $ZodNull = /*@__PURE__*/ $constructor("$ZodNull", (inst, def) => {
         return payload;
     };
 });
-const $ZodAny = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("$ZodAny", (inst, def) => {
+const $ZodAny = /*@__PURE__*/ $constructor("$ZodAny", (inst, def) => {
     $ZodType.init(inst, def);
     inst._zod.parse = (payload) => payload;
-})));
+});
 const $ZodUnknown = /*@__PURE__*/ $constructor("$ZodUnknown", (inst, def) => {
     $ZodType.init(inst, def);
     inst._zod.parse = (payload) => payload;
@@ -76585,13 +76585,13 @@ function schemas_null(params) {
     return api_null(ZodNull, params);
 }
 
-const ZodAny = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("ZodAny", (inst, def) => {
-    core.$ZodAny.init(inst, def);
+const ZodAny = /*@__PURE__*/ $constructor("ZodAny", (inst, def) => {
+    $ZodAny.init(inst, def);
     ZodType.init(inst, def);
-    inst._zod.processJSONSchema = (ctx, json, params) => processors.anyProcessor(inst, ctx, json, params);
-})));
+    inst._zod.processJSONSchema = (ctx, json, params) => anyProcessor(inst, ctx, json, params);
+});
 function any() {
-    return core._any(ZodAny);
+    return _any(ZodAny);
 }
 const ZodUnknown = /*@__PURE__*/ $constructor("ZodUnknown", (inst, def) => {
     $ZodUnknown.init(inst, def);
@@ -77505,29 +77505,66 @@ function isFile(input) {
 
 ;// CONCATENATED MODULE: external "node:timers/promises"
 const promises_namespaceObject = require("node:timers/promises");
+;// CONCATENATED MODULE: ./packages/health/lib/group.js
+/** The probes of all groups, in the order in which they were named. */
+function leavesOf(checks) {
+    return checks.flatMap((check) => (check.kind === 'group' ? leavesOf(check.of) : [check]));
+}
+/** The rule that goes with `leavesOf` the same checks. */
+function ruleOf(checks, need) {
+    return numbered(checks, need, { next: 0 });
+}
+function numbered(checks, need, count) {
+    const of = checks.map((check) => check.kind === 'group' ? { ...numbered(check.of, check.need, count), name: check.name } : count.next++);
+    return { need, of };
+}
+/** How many of so many have to succeed. */
+const neededOf = (need, members) => need === 'all' ? members : need === 'any' ? 1 : Math.min(need, members);
+/** What a try is worth by a rule; a need alone is one for all probes of the try. */
+function weigh(one, need = 'all') {
+    const rule = typeof need === 'object' ? need : { need, of: [...one.keys()] };
+    const members = rule.of.flatMap((member) => typeof member === 'number' ? (one[member] ?? []) : weigh(one, member));
+    const healthy = members.filter(({ ok }) => ok).length;
+    const needed = neededOf(rule.need, rule.of.length);
+    return { group: rule.name ?? '', ok: rule.of.length > 0 && healthy >= needed, healthy, needed, members };
+}
+/** True when as many succeeded as are needed; by default all. */
+const succeeded = (one, need) => one.length > 0 && weigh(one, need).ok;
+
 ;// CONCATENATED MODULE: ./packages/health/lib/probe.js
-/** How much of a body is read, in bytes. */
-const BODY_LIMIT = 64 * 1024;
+/** How much of a body or an output is read, in bytes. */
+const BODY_LIMIT = 1024 * 1024;
+/** Enough of a body that is only shown, or that is the id of a release. */
+const GLANCE = 4 * 1024;
 /** The requests of a probe, in the order in which `judge` expects their answers. */
 function requestsOf(probe) {
     if (probe.kind === 'tcp')
         return [{ kind: 'tcp', address: probe.address, port: probe.port }];
     if (probe.kind === 'tls') {
-        const { address, port, servername = address } = probe;
-        return [{ kind: 'tls', address, port, servername }];
+        const { address, port, servername = address, ca } = probe;
+        return [{ kind: 'tls', address, port, servername, ...(ca === undefined ? {} : { ca }) }];
     }
     if (probe.kind === 'program')
         return [{ kind: 'program', argv: probe.argv, input: probe.input ?? '' }];
-    const request = (url) => ({
-        kind: 'http',
-        url,
-        headers: probe.headers ?? {},
-        redirects: probe.redirects ?? 0,
-        ...(probe.socket === undefined ? {} : { socket: probe.socket }),
-    });
     const { release } = probe;
-    const asksAgain = release !== undefined && 'path' in release;
-    return [request(probe.url), ...(asksAgain ? [request(new URL(release.path, probe.url).href)] : [])];
+    const readsBody = probe.body !== undefined || probe.json !== undefined || probe.series !== undefined;
+    const first = httpRequest(probe, probe.url, readsBody ? BODY_LIMIT : GLANCE);
+    return release !== undefined && 'path' in release
+        ? [first, httpRequest(probe, new URL(release.path, probe.url).href, GLANCE)]
+        : [first];
+}
+function httpRequest({ headers = {}, redirects = 0, socket, ca }, url, most) {
+    return {
+        ...{ kind: 'http', url, headers, redirects, most },
+        ...(socket === undefined ? {} : { socket }),
+        ...(ca === undefined ? {} : { ca }),
+    };
+}
+/** A URL as it may be shown: a login in it is for the server alone. */
+function withoutLogin(text) {
+    const url = new URL(text);
+    [url.username, url.password] = ['', ''];
+    return url.href;
 }
 /** What a person calls a probe. */
 function nameOf(probe) {
@@ -77540,10 +77577,7 @@ function nameOf(probe) {
         return `certificate of ${probe.servername ?? probe.address} port ${probe.port}${by}`;
     if (probe.kind === 'program')
         return `${probe.argv[0] ?? ''} on ${probe.from}`;
-    const url = new URL(probe.url);
-    // A login in a URL is for the server alone.
-    [url.username, url.password] = ['', ''];
-    const { pathname, search, href } = url;
+    const { pathname, search, href } = new URL(withoutLogin(probe.url));
     return `${probe.socket === undefined ? href : `${probe.socket} ${pathname}${search}`}${by}`;
 }
 
@@ -77554,7 +77588,7 @@ function judge(probe, answers) {
     const ms = Math.max(0, ...answers.map((answer) => answer.ms));
     const { percentile } = probe;
     const evidence = (ok, seen) => ({
-        ...{ probe: nameOf(probe), ok, ms, seen },
+        ...{ probe: nameOf(probe), from: probe.from ?? 'runner', ok, ms, seen },
         ...(percentile ? { percentile } : {}),
     });
     const failed = answers.find((answer) => answer.kind === 'error');
@@ -77564,9 +77598,9 @@ function judge(probe, answers) {
     if (!answer)
         return evidence(false, 'no answer');
     if (probe.kind === 'program') {
-        const { ok, seen } = answer.kind === 'program' ? probe.judge(answer.code, answer.output) : NOTHING;
+        const { ok, seen } = answer.kind === 'program' ? judgeProgram(probe, answer) : NOTHING;
         const late = ok && probe.latencyMs !== undefined && answer.ms > probe.latencyMs;
-        return evidence(ok && !late, late ? `${judge_short(seen)}, slower than ${probe.latencyMs} ms` : judge_short(seen));
+        return evidence(ok && !late, late ? `${seen}, slower than ${probe.latencyMs} ms` : seen);
     }
     const { complaint, seen } = probe.kind === 'tls' ? certificate(probe, answer) : httpOrTcp(probe, answers);
     if (complaint !== undefined)
@@ -77577,6 +77611,12 @@ function judge(probe, answers) {
     return evidence(true, seen);
 }
 const NOTHING = { ok: false, seen: 'no answer' };
+function judgeProgram(probe, { code, output, cut }) {
+    const { ok, seen } = probe.judge(code, output);
+    const said = judge_short(seen, SENTENCE);
+    return { ok, seen: ok || !cut ? said : `${said}; of more output, ${LIMIT} were read` };
+}
+const LIMIT = `${BODY_LIMIT / 1024 / 1024} MiB`;
 function httpOrTcp(probe, answers) {
     const [answer] = answers;
     const complaint = probe.kind === 'tcp' ? undefined : complaintOf(probe, answers);
@@ -77586,9 +77626,7 @@ function httpOrTcp(probe, answers) {
         return { seen: 'open' };
     const values = probe.kind === 'http' && probe.series ? seriesIn(answer.body) : undefined;
     return {
-        seen: values
-            ? `${answer.status}: ${values.map(shownNumber).join(', ') || 'no series'}`
-            : String(answer.status),
+        seen: values ? `${answer.status}: ${seriesShown(values)}` : `${answer.status}${wayOf(answer)}`,
     };
 }
 const DAY_MS = 86_400_000;
@@ -77608,12 +77646,17 @@ function certificate({ days }, answer) {
 function complaintOf(probe, [answer, second]) {
     if (answer?.kind !== 'http')
         return 'no HTTP answer';
-    const statuses = probe.status ?? [200];
-    if (!statuses.includes(answer.status))
-        return `${seenOf(answer)}${bodyOf(answer.body)}`;
-    if (probe.body !== undefined && !answer.body.includes(probe.body)) {
-        return `${seenOf(answer)} without "${judge_short(probe.body)}"${bodyOf(answer.body)}`;
+    const statuses = probe.status ?? (leadsElsewhere(probe) ? REDIRECTS : [200]);
+    if (!statuses.includes(answer.status)) {
+        return `${seenOf(answer)}${leadingTo(probe, answer)}${bodyOf(answer.body)}`;
     }
+    if (probe.body !== undefined && !answer.body.includes(probe.body)) {
+        const where = answer.cut ? ` in the first ${LIMIT}` : '';
+        return `${seenOf(answer)} without "${judge_short(probe.body)}"${where}${bodyOf(answer.body)}`;
+    }
+    const astray = locationComplaint(probe, answer);
+    if (astray !== undefined)
+        return astray;
     const inside = jsonComplaint(probe, answer) ?? seriesComplaint(probe, answer);
     if (inside !== undefined)
         return inside;
@@ -77625,9 +77668,37 @@ function complaintOf(probe, [answer, second]) {
     }
     return releaseComplaint(probe, answer, second);
 }
+const REDIRECTS = [301, 302, 303, 307, 308];
+/** Where the redirect itself is what is asked for. */
+const leadsElsewhere = ({ location, redirects = 0 }) => location !== undefined && redirects === 0;
+function locationComplaint(probe, answer) {
+    if (probe.location === undefined)
+        return undefined;
+    const wanted = withoutLogin(new URL(probe.location, probe.url).href);
+    const found = leadsElsewhere(probe) ? targetOf(answer) : answer.url;
+    if (found === wanted)
+        return undefined;
+    const verb = leadsElsewhere(probe) ? 'leading to' : 'from';
+    return `${seenOf(answer)} ${verb} ${judge_short(found ?? 'nowhere')}, not ${leadsElsewhere(probe) ? 'to ' : ''}${judge_short(wanted)}`;
+}
+/** What the header `Location` says, as a whole URL. */
+function targetOf({ headers, url }) {
+    const text = headers['location'];
+    return text !== undefined && URL.canParse(text, url) ? withoutLogin(new URL(text, url).href) : text;
+}
+/** Where a redirect that was not followed leads. */
+function leadingTo({ redirects = 0 }, answer) {
+    const target = REDIRECTS.includes(answer.status) ? targetOf(answer) : undefined;
+    if (target === undefined)
+        return '';
+    const limit = redirects > 0 && answer.redirects >= redirects ? ', and no more are followed' : '';
+    return `, leading to ${judge_short(target)}${limit}`;
+}
 function jsonComplaint({ json }, answer) {
     if (json === undefined)
         return undefined;
+    if (answer.cut)
+        return `${seenOf(answer)}, ${TOO_LONG}`;
     const document = judge_parsed(answer.body);
     if (document === undefined)
         return `${seenOf(answer)} without JSON${bodyOf(answer.body)}`;
@@ -77659,6 +77730,8 @@ function atPointer(document, pointer) {
 function seriesComplaint({ series }, answer) {
     if (series === undefined)
         return undefined;
+    if (answer.cut)
+        return `${seenOf(answer)}, ${TOO_LONG}`;
     const values = seriesIn(answer.body);
     if (values === undefined)
         return `${seenOf(answer)}, no answer of Prometheus${bodyOf(answer.body)}`;
@@ -77696,6 +77769,14 @@ function holds(value, { operator, limit }) {
             return !Number.isNaN(value) && value !== limit;
     }
 }
+/** So many series can be read one by one. */
+const FEW = 8;
+function seriesShown(values) {
+    if (values.length <= FEW)
+        return values.map(shownNumber).join(', ') || 'no series';
+    const [least, most] = [Math.min, Math.max].map((of) => shownNumber(values.reduce((a, b) => of(a, b))));
+    return `${values.length} series from ${least} to ${most}`;
+}
 const shownNumber = (value) => String(Number(value.toPrecision(6)));
 function releaseComplaint(probe, answer, second) {
     const { release } = probe;
@@ -77717,16 +77798,24 @@ function releaseComplaint(probe, answer, second) {
         : `${seenOf(answer)} of ${releaseName(found)}, not of ${release.id}`;
 }
 const releaseName = (found) => found ? `release "${judge_short(found)}"` : 'no named release';
-const seenOf = (answer) => `${answer.kind === 'http' ? answer.status : 'open'} in ${Math.round(answer.ms)} ms`;
+const seenOf = (answer) => answer.kind === 'http'
+    ? `${answer.status}${wayOf(answer)} in ${Math.round(answer.ms)} ms`
+    : `open in ${Math.round(answer.ms)} ms`;
+/** The redirects that were followed, and where they led. */
+const wayOf = ({ redirects, url }) => redirects === 0 ? '' : ` after ${redirects} ${redirects === 1 ? 'redirect' : 'redirects'} to ${judge_short(url)}`;
+/** No JSON can be read of a part. */
+const TOO_LONG = `a body of more than ${LIMIT}: ask for less of it`;
 const bodyOf = (body) => (body.trim() === '' ? ', empty body' : `, body "${judge_short(body)}"`);
 const SHORT = 120;
+/** What a program says, with the reason why that is not well. */
+const SENTENCE = 300;
 /** The beginning of a text on one line, without characters that would disturb a terminal. */
-function judge_short(text) {
+function judge_short(text, most = SHORT) {
     const line = text
-        .slice(0, 4 * SHORT)
+        .slice(0, 4 * most)
         .replace(/[\s\u0000-\u001f\u007f-\u009f]+/g, ' ')
         .trim();
-    return line.length > SHORT ? `${line.slice(0, SHORT)}…` : line;
+    return line.length > most ? `${line.slice(0, most)}…` : line;
 }
 
 // EXTERNAL MODULE: external "node:http"
@@ -77788,20 +77877,19 @@ function answerTo(request, signal) {
     }
 }
 /** Also of a server that nobody should believe: what is wrong with it is the answer. */
-function certificateOf({ address, port, servername }, signal) {
+function certificateOf({ address, port, servername, ca }, signal) {
     return new Promise((resolve, reject) => {
         const name = (0,external_node_net_.isIP)(servername) ? {} : { servername };
-        const socket = (0,external_node_tls_.connect)({ host: address, port, ...name, rejectUnauthorized: false });
+        const socket = (0,external_node_tls_.connect)({ host: address, port, ...name, ca, rejectUnauthorized: false });
         const giveUp = () => void socket.destroy(new Error('cut off'));
         signal.addEventListener('abort', giveUp, { once: true });
         socket.once('error', reject);
         socket.once('secureConnect', () => {
             const { valid_to: validTo } = socket.getPeerCertificate();
             const { authorizationError: error } = socket;
-            const mismatch = (0,external_node_net_.isIP)(servername)
-                ? undefined
-                : (0,external_node_tls_.checkServerIdentity)(servername, socket.getPeerCertificate());
-            const problem = error ? errors_messageOf(error) : (mismatch?.message ?? null);
+            // Also of a name that is an address: the error that the connection knows is that of the first fault alone.
+            const mismatch = (0,external_node_tls_.checkServerIdentity)(servername, socket.getPeerCertificate());
+            const problem = mismatch?.message ?? (error ? errors_messageOf(error) : null);
             resolve({ kind: 'tls', problem, validTo: Date.parse(validTo) });
             socket.destroy();
         });
@@ -77822,45 +77910,57 @@ function local_open({ address, port }, signal) {
         socket.once('error', reject);
     });
 }
-/** Follows as many redirects as it is told to; credentials go to no other host. */
+/** Follows as many redirects as it is told to; headers, a login and a socket are for the first origin alone. */
 async function get(request, signal) {
     let asked = request;
-    for (let left = request.redirects;; left -= 1) {
-        const answer = await getOnce(asked, signal);
-        const target = answer.headers['location'];
-        if (left === 0 || answer.status < 300 || answer.status > 399 || target === undefined)
+    for (let redirects = 0;; redirects += 1) {
+        const answer = { ...(await getOnce(asked, signal)), redirects, url: withoutLogin(asked.url) };
+        const next = redirects < request.redirects ? redirectOf(answer, asked.url) : undefined;
+        if (next === undefined)
             return answer;
-        const url = new URL(target, asked.url);
-        if (!/^https?:$/.test(url.protocol))
-            return answer;
-        const same = url.origin === new URL(asked.url).origin;
-        asked = { ...asked, url: url.href, headers: same ? asked.headers : {} };
+        const { origin, username, password } = new URL(asked.url);
+        if (next.origin === origin) {
+            asked = { ...asked, url: Object.assign(next, { username, password }).href };
+        }
+        else {
+            const { socket: _socket, ...rest } = asked;
+            asked = { ...rest, url: withoutLogin(next.href), headers: {} };
+        }
     }
 }
-function getOnce(request, signal) {
-    const send = request.url.startsWith('https:') ? external_node_https_namespaceObject.request : external_node_http_.request;
+/** Where an answer leads to; undefined where it does not, or to something that is not asked by HTTP. */
+function redirectOf({ status, headers }, base) {
+    const target = headers['location'];
+    if (status < 300 || status > 399 || target === undefined || !URL.canParse(target, base))
+        return undefined;
+    const url = new URL(target, base);
+    return /^https?:$/.test(url.protocol) ? url : undefined;
+}
+function getOnce({ url, headers, socket, ca, most }, signal) {
+    const send = url.startsWith('https:') ? external_node_https_namespaceObject.request : external_node_http_.request;
     return new Promise((resolve, reject) => {
         // Without an agent every try makes a connection of its own, as a new client would.
-        const options = { agent: false, headers: request.headers, signal, socketPath: request.socket };
-        const outgoing = send(request.url, options, (answer) => {
-            readStart(answer).then((body) => resolve({ kind: 'http', status: answer.statusCode ?? 0, headers: headersOf(answer), body }), reject);
+        const options = { agent: false, headers, signal, socketPath: socket, ca };
+        const outgoing = send(url, options, (answer) => {
+            const head = { kind: 'http', status: answer.statusCode ?? 0, headers: headersOf(answer) };
+            readStart(answer, most).then((body) => resolve({ ...head, ...body }), reject);
         });
         outgoing.once('error', reject);
         outgoing.end();
     });
 }
 /** The first part of a body; a longer one is cut off there, so that an endless answer costs no memory. */
-async function readStart(answer) {
+async function readStart(answer, most) {
     const parts = [];
     let length = 0;
     for await (const part of answer) {
         parts.push(part);
         length += part.length;
-        if (length >= BODY_LIMIT)
+        if (length > most)
             break;
     }
     answer.destroy();
-    return Buffer.concat(parts).subarray(0, BODY_LIMIT).toString('utf8');
+    return { body: Buffer.concat(parts).subarray(0, most).toString('utf8'), cut: length > most };
 }
 function headersOf(answer) {
     const entries = Object.entries(answer.headers);
@@ -77892,19 +77992,50 @@ function commandLine(argv) {
 
 
 /**
- * Reads one request a line from standard input: `tcp ADDRESS PORT` or `http` and a curl configuration in base64 (it may
- * hold a secret, which an argument would show to everybody on the host). Prints for each answer a line of round, request,
- * exit code, microseconds, and head and body in base64.
+ * Reads one request a line from standard input: its kind and words, those that may hold a secret or a blank in base64 (an
+ * argument would show it to everybody on the host). Prints for each answer a line of round, request, exit code,
+ * microseconds, and, in base64, output, errors and URL after so many redirects.
  */
 const SCRIPT = String.raw `
-rounds=$1 pause=$2 limit=$3 most=$4
+rounds=$1 pause=$2 limit=$3 limit_ms=$4
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
+set -f
+umask 077
+mkdir "$work/none"
 now() { date +%s%N; }
+plain() { [ "$1" = - ] || printf %s "$1" | base64 -d; }
+# A setting of curl's: name, value
+setting() { printf '%s = "' "$1"; printf %s "$2" | sed 's/[\\"]/\\&/g'; printf '"\n'; }
+# number, URL, origin, the same with its port, redirects, settings for the origin alone, CA, bytes
 ask_http() {
-  printf %s "$2" | base64 -d >"$work/$1.curlrc"
-  { curl -q --config "$work/$1.curlrc" --noproxy '*' --silent --show-error --include --max-time "$limit" 2>"$work/$1.err"
-    echo $? >"$work/$1.code"; } | head -c "$most" >"$work/$1.out"
+  next=$(plain "$2") followed=0
+  plain "$6" >"$work/$1.own"
+  plain "$7" >"$work/$1.ca"
+  own=$work/$1.own
+  while :; do
+    { echo globoff; setting url "$next"
+      # A folder without any: this authority alone is believed.
+      [ ! -s "$work/$1.ca" ] || { setting cacert "$work/$1.ca"; setting capath "$work/none"; }
+    } >"$work/$1.curlrc"
+    # The time is for the answers: it begins with the first question, and redirects share it.
+    [ "$followed" -gt 0 ] || deadline=$(($(now) / 1000000 + limit_ms))
+    left=$((deadline - $(now) / 1000000))
+    [ "$left" -gt 0 ] || { echo 28 >"$work/$1.code"; break; }
+    { curl -q --config "$work/$1.curlrc" --config "$own" --noproxy '*' --silent --show-error --include \
+        --max-time "$((left / 1000)).$(printf %03d $((left % 1000)))" --write-out '%{stderr}\n@%{redirect_url}\n' 2>"$work/$1.err"
+      echo $? >"$work/$1.code"; } | head -c "$8" >"$work/$1.out"
+    [ "$followed" -lt "$5" ] && [ "$(cat "$work/$1.code")" = 0 ] || break
+    to=$(sed -n 's/^@//p' "$work/$1.err" | tail -n 1)
+    case $to in http://* | https://*) ;; *) break ;; esac
+    case $to in
+      "$3" | "$3"[/?#]* | "$4" | "$4"[/?#]*) ;;
+      # Once away, also from there back.
+      *) own=/dev/null ;;
+    esac
+    next=$to followed=$((followed + 1))
+  done
+  printf '%s %s' "$followed" "$next" >"$work/$1.way"
 }
 ask_tcp() {
   timeout "$limit" bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$2" "$3" 2>"$work/$1.err"
@@ -77912,35 +78043,34 @@ ask_tcp() {
   : >"$work/$1.out"
 }
 ask_tls() {
-  printf %s "$2" | base64 -d >"$work/$1.argv"
-  timeout "$limit" sh "$work/$1.argv" </dev/null >"$work/$1.out" 2>"$work/$1.err"
+  plain "$2" >"$work/$1.argv"
+  plain "$3" >"$work/$1.ca"
+  timeout "$limit" sh "$work/$1.argv" "$work/$1.ca" </dev/null >"$work/$1.out" 2>"$work/$1.err"
   echo $? >"$work/$1.code"
 }
 ask_program() {
-  printf %s "$2" | base64 -d >"$work/$1.argv"
-  printf %s "$3" | base64 -d >"$work/$1.in"
+  plain "$2" >"$work/$1.argv"
+  plain "$3" >"$work/$1.in"
+  # What is not wanted is read all the same: a program that nobody reads is killed, and its code says nothing.
   { timeout "$limit" sh "$work/$1.argv" <"$work/$1.in" 2>&1
-    echo $? >"$work/$1.code"; } | head -c "$most" >"$work/$1.out"
+    echo $? >"$work/$1.code"; } | { head -c "$4" >"$work/$1.out"; cat >/dev/null; }
   : >"$work/$1.err"
 }
+# number, kind, words
 ask() {
-  start=$(now)
-  case $2 in
-    http) ask_http "$1" "$3" ;;
-    tcp) ask_tcp "$1" "$3" "$4" ;;
-    tls) ask_tls "$1" "$3" ;;
-    program) ask_program "$1" "$3" "$4" ;;
-  esac
-  echo $((($(now) - start) / 1000)) >"$work/$1.time"
+  start=$(now) number=$1 kind=$2
+  shift 2
+  : >"$work/$number.way"
+  "ask_$kind" "$number" "$@"
+  echo $((($(now) - start) / 1000)) >"$work/$number.time"
 }
 requests=$(cat)
-umask 077
 round=0
 while [ "$round" -lt "$rounds" ]; do
   [ "$round" -eq 0 ] || sleep "$pause"
   number=0
-  while read -r kind first second; do
-    ask "$number" "$kind" "$first" "$second" </dev/null &
+  while read -r kind words; do
+    ask "$number" "$kind" $words </dev/null &
     number=$((number + 1))
     # More at once would measure this host, and not those that are asked.
     [ $((number % 8)) -ne 0 ] || wait
@@ -77952,8 +78082,9 @@ REQUESTS
   while [ "$index" -lt "$number" ]; do
     code=$(cat "$work/$index.code")
     [ "$code" = 0 ] || silent=1
-    printf '%s %s %s %s %s %s\n' "$round" "$index" "$code" "$(cat "$work/$index.time")" \
-      "$(base64 -w 0 <"$work/$index.out")" "$(head -c 300 "$work/$index.err" | base64 -w 0)"
+    printf '%s %s %s %s ' "$round" "$index" "$code" "$(cat "$work/$index.time")"
+    base64 -w 0 <"$work/$index.out"
+    printf ' %s %s\n' "$(head -c 300 "$work/$index.err" | base64 -w 0)" "$(base64 -w 0 <"$work/$index.way")"
     index=$((index + 1))
   done
   [ "$silent" = 0 ] || break
@@ -77967,48 +78098,73 @@ const HEAD_LIMIT = 16 * 1024;
 /** Asks from a host: over SSH, one command however many rounds and requests. */
 function askOn(remote, host) {
     return async (requests, { rounds, intervalMs, timeoutMs, signal }) => {
-        const input = requests.map((request) => `${lineOf(request)}\n`).join('');
         const seconds = (ms) => (ms / 1_000).toFixed(3);
-        const args = [String(rounds), seconds(intervalMs), seconds(timeoutMs), String(BODY_LIMIT + HEAD_LIMIT)];
-        const { stdout } = await remote.script(host, SCRIPT, args, {
-            input,
+        const args = [String(rounds), seconds(intervalMs), seconds(timeoutMs), String(Math.ceil(timeoutMs))];
+        // Line by line: all of them together may be more than is kept of an output.
+        const answers = new Answers(requests, timeoutMs);
+        await remote.script(host, SCRIPT, args, {
+            input: requests.map((request) => `${lineOf(request)}\n`).join(''),
             name: 'health probe',
             // A socket is its application's alone.
             sudo: requests.some(({ kind, ...one }) => kind === 'program' || ('socket' in one && one.socket !== undefined)),
             timeoutMs: rounds * (intervalMs + timeoutMs) + MARGIN_MS,
+            onLine: (line, stream) => void (stream === 'stdout' && answers.add(line)),
             ...(signal ? { signal } : {}),
         });
-        return answersOf(stdout, requests, timeoutMs);
+        return answers.rounds;
     };
 }
+/** The words of a request: those that may be empty, hold a blank or a secret in base64. */
 function lineOf(request) {
-    if (request.kind === 'tcp')
-        return `tcp ${request.address} ${request.port}`;
-    if (request.kind === 'tls')
-        return `tls ${on_host_base64(certificateScript(request))}`;
-    if (request.kind === 'program')
-        return `program ${on_host_base64(commandLine(request.argv))} ${on_host_base64(request.input)}`;
-    const lines = [
-        `url = ${curlString(request.url)}`,
-        'globoff',
-        // curl would take headers of ours to any other host.
-        ...(request.redirects === 0 || Object.keys(request.headers).length > 0
-            ? []
-            : ['location', `max-redirs = ${request.redirects}`, 'proto-redir = "=http,https"']),
-        ...(request.socket === undefined ? [] : [`unix-socket = ${curlString(request.socket)}`]),
-        ...Object.entries(request.headers).map(([name, value]) => `header = ${curlString(`${name}: ${value}`)}`),
-    ];
-    return `http ${on_host_base64(`${lines.join('\n')}\n`)}`;
+    switch (request.kind) {
+        case 'tcp':
+            return `tcp ${request.address} ${request.port}`;
+        case 'tls':
+            return `tls ${on_host_base64(certificateScript(request))} ${on_host_base64(request.ca ?? '')}`;
+        case 'program':
+            return `program ${on_host_base64(commandLine(request.argv))} ${on_host_base64(request.input)} ${BODY_LIMIT + 1}`;
+        case 'http':
+            return `http ${httpWords(request).join(' ')}`;
+    }
 }
-const on_host_base64 = (text) => Buffer.from(text).toString('base64');
-/** Prints what OpenSSL says of the chain and the name, and when the certificate ends. */
+function httpWords(request) {
+    const { origin, protocol, port } = new URL(request.url);
+    const withPort = port === '' ? `${origin}:${protocol === 'https:' ? 443 : 80}` : origin;
+    return [
+        on_host_base64(withoutLogin(request.url)),
+        origin,
+        withPort,
+        request.redirects,
+        on_host_base64(ownSettings(request)),
+        on_host_base64(request.ca ?? ''),
+        request.most + HEAD_LIMIT,
+    ];
+}
+/** What curl may use at the origin that it was told, and at no other that a redirect leads to. */
+function ownSettings({ url, headers, socket }) {
+    const lines = [
+        ...(socket === undefined ? [] : [`unix-socket = ${curlString(socket)}`]),
+        ...Object.entries({ ...loginIn(url), ...headers }).map(([name, value]) => `header = ${curlString(`${name}: ${value}`)}`),
+    ];
+    return lines.map((line) => `${line}\n`).join('');
+}
+/** As a header: curl would write a login into the URLs that it is led to. */
+function loginIn(url) {
+    const { username, password } = new URL(url);
+    const login = [username, password].map(decodeURIComponent).join(':');
+    return login === ':' ? {} : { Authorization: `Basic ${on_host_base64(login)}` };
+}
+/** Never empty: it is a word of a line. */
+const on_host_base64 = (text) => Buffer.from(text).toString('base64') || '-';
+/** Prints what OpenSSL says of the chain and the name, and when the certificate ends; `$1` is a file of authorities, empty for those of the host. */
 function certificateScript({ address, port, servername }) {
     const place = address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
     const name = (0,external_node_net_.isIP)(servername)
         ? ['-verify_ip', servername]
         : ['-servername', servername, '-verify_hostname', servername];
     const shown = commandLine(['openssl', 's_client', '-connect', place, ...name]);
-    return `found=$(${shown} 2>&1 </dev/null) || true
+    return `if [ -s "$1" ]; then set -- -CAfile "$1"; else set --; fi
+found=$(${shown} "$@" 2>&1 </dev/null) || true
 printf '%s\\n' "$found" | sed -n 's/.*Verify return code: /verify /p' | tail -n 1
 printf '%s\\n' "$found" | openssl x509 -noout -enddate 2>/dev/null || printf '%s\\n' "$found" | head -n 3 >&2
 `;
@@ -78022,61 +78178,83 @@ function curlString(text) {
         .replaceAll('\t', '\\t');
     return `"${escaped}"`;
 }
-function answersOf(output, requests, timeoutMs) {
-    const rounds = [];
-    for (const line of output.split('\n')) {
-        const [round, index, code, micros, out = '', err = ''] = line.split(' ');
-        const request = requests[Number(index)];
-        if (round === undefined || micros === undefined || request === undefined)
-            continue;
-        const ms = Number(micros) / 1_000;
-        (rounds[Number(round)] ??= []).push(answerOf(request, Number(code), ms, fromBase64(out), fromBase64(err), timeoutMs));
+/** What the script printed, read line by line. */
+class Answers {
+    #requests;
+    #timeoutMs;
+    rounds = [];
+    constructor(requests, timeoutMs) {
+        this.#requests = requests;
+        this.#timeoutMs = timeoutMs;
     }
-    return rounds;
+    add(line) {
+        const [round, index, code, micros, out = '', err = '', way = ''] = line.split(' ');
+        const request = this.#requests[Number(index)];
+        if (round === undefined || micros === undefined || request === undefined)
+            return;
+        const raw = { code: Number(code), out: Buffer.from(out, 'base64'), err: on_host_text(err), way: on_host_text(way) };
+        (this.rounds[Number(round)] ??= []).push({
+            ...answerOf(request, raw, this.#timeoutMs),
+            ms: Number(micros) / 1_000,
+        });
+    }
 }
-const fromBase64 = (text) => Buffer.from(text, 'base64').toString('utf8');
+const on_host_text = (word) => Buffer.from(word, 'base64').toString('utf8');
 /** curl ends with this code when nobody reads on: the body was longer than what is read of it. */
 const CURL_WRITE_ERROR = 23;
 const CURL_TIMEOUT = 28;
 /** Its message names a host and port that are not connected to when a socket is. */
 const CURL_NO_CONNECTION = 7;
 const TIMEOUT_TIMEOUT = 124;
-function answerOf(request, code, ms, out, err, timeoutMs) {
+function answerOf(request, { code, out, err, way }, timeoutMs) {
     if (code === CURL_TIMEOUT || code === TIMEOUT_TIMEOUT)
-        return { kind: 'error', ms, error: `no answer in ${timeoutMs} ms` };
-    if (request.kind === 'tls')
-        return { ms, ...certificateIn(out, err) };
-    if (request.kind === 'program')
-        return { kind: 'program', ms, code, output: out };
-    if (request.kind === 'tcp')
-        return code === 0 ? { kind: 'tcp', ms } : { kind: 'error', ms, error: tcpError(err) };
-    if (code === CURL_NO_CONNECTION && request.socket !== undefined)
-        return { kind: 'error', ms, error: 'nobody accepts connections' };
-    if (code !== 0 && code !== CURL_WRITE_ERROR)
-        return { kind: 'error', ms, error: curlError(err, code) };
-    return { ms, ...parseAnswer(out, request.redirects) };
+        return on_host_fault(`no answer in ${timeoutMs} ms`);
+    switch (request.kind) {
+        case 'tls':
+            return certificateIn(out.toString('utf8'), err);
+        case 'program':
+            return { kind: 'program', code, ...startOf(out, BODY_LIMIT) };
+        case 'tcp':
+            return code === 0 ? { kind: 'tcp' } : on_host_fault(tcpError(err));
+        case 'http':
+            if (code === CURL_NO_CONNECTION && request.socket !== undefined)
+                return on_host_fault('nobody accepts connections');
+            if (code !== 0 && code !== CURL_WRITE_ERROR)
+                return on_host_fault(curlError(err, code));
+            return httpAnswer(request, out, way);
+    }
+}
+const on_host_fault = (error) => ({ kind: 'error', error });
+function startOf(bytes, most) {
+    return { output: bytes.subarray(0, most).toString('utf8'), cut: bytes.length > most };
 }
 function certificateIn(out, err) {
     const end = /^notAfter=(.*)$/m.exec(out)?.[1];
     const [, code, words] = /^verify (\d+) \((.*)\)$/m.exec(out) ?? [];
     if (end === undefined)
-        return { kind: 'error', error: err.split('\n')[0] || 'no certificate' };
+        return on_host_fault(err.split('\n')[0] || 'no certificate');
     return { kind: 'tls', problem: code === '0' ? null : (words ?? 'not verified'), validTo: Date.parse(end) };
 }
 const tcpError = (err) => /: ([A-Z][A-Za-z ]+)\s*$/.exec(err.split('\n')[0] ?? '')?.[1] ?? 'no connection';
 const curlError = (err, code) => err.split('\n')[0]?.replace(/^curl: \(\d+\) /, '') || `curl ended with exit code ${code}`;
-/**
- * Status, headers and body of an answer as it came over the line; heads of interim answers (1xx) are passed over, and those of
- * redirects that were followed.
- */
-function parseAnswer(text, redirects) {
-    const end = text.indexOf('\r\n\r\n');
-    const [statusLine = '', ...lines] = (end < 0 ? text : text.slice(0, end)).split('\r\n');
-    const body = end < 0 ? '' : text.slice(end + 4);
+const HEAD_END = Buffer.from('\r\n\r\n');
+/** Status, headers and body of an answer as it came over the line; heads of interim answers (1xx) are passed over. */
+function httpAnswer(request, bytes, way) {
+    const end = bytes.indexOf(HEAD_END);
+    const [statusLine = '', ...lines] = bytes
+        .subarray(0, end < 0 ? bytes.length : end)
+        .toString('utf8')
+        .split('\r\n');
+    const rest = end < 0 ? Buffer.alloc(0) : bytes.subarray(end + HEAD_END.length);
     const status = Number(statusLine.split(' ')[1]);
-    const passing = status < 200 || (redirects > 0 && status >= 300 && status < 400);
-    if (passing && body.startsWith('HTTP/'))
-        return parseAnswer(body, redirects);
+    if (status < 200 && rest.subarray(0, 5).toString() === 'HTTP/')
+        return httpAnswer(request, rest, way);
+    const { output: body, cut } = startOf(rest, request.most);
+    const [, redirects = '0', url = request.url] = /^(\d+) (.*)$/s.exec(way) ?? [];
+    const asked = { redirects: Number(redirects), url: URL.canParse(url) ? withoutLogin(url) : url };
+    return { kind: 'http', status, headers: headersIn(lines), body, cut, ...asked };
+}
+function headersIn(lines) {
     const headers = {};
     for (const line of lines) {
         const colon = line.indexOf(':');
@@ -78084,17 +78262,14 @@ function parseAnswer(text, redirects) {
         const value = line.slice(colon + 1).trim();
         headers[name] = headers[name] === undefined ? value : `${headers[name]}, ${value}`;
     }
-    return { kind: 'http', status, headers, body };
+    return headers;
 }
 
 ;// CONCATENATED MODULE: ./packages/health/lib/verdict.js
 
-/** How many of so many probes have to succeed. */
-const neededOf = (need, probes) => need === 'all' ? probes : need === 'any' ? 1 : Math.min(need, probes);
-/** True when as many probes as are needed succeeded; by default all. */
-const succeeded = (one, need = 'all') => one.length > 0 && one.filter(({ ok }) => ok).length >= neededOf(need, one.length);
+
 /** How many of the last tries succeeded in a row. */
-function streakOf(tries, need = 'all') {
+function streakOf(tries, need) {
     const lastFailure = tries.findLastIndex((one) => !succeeded(one, need));
     return tries.length - 1 - lastFailure;
 }
@@ -78122,6 +78297,7 @@ function withPercentiles(before, one) {
 /** The verdict on all tries that were made, first one first. */
 function verdict_verdictOf(tries, end) {
     const last = tries.at(-1) ?? [];
+    const whole = weigh(last, end.need);
     const held = end.hold === undefined || end.hold.held;
     const passed = tries.length > 0 && streakOf(tries, end.need) >= end.successes && held;
     return {
@@ -78129,33 +78305,44 @@ function verdict_verdictOf(tries, end) {
         tries: tries.length,
         seconds: end.elapsedMs / 1_000,
         evidence: last,
-        reason: passed ? praise(last, end) : blame(tries, last, end),
+        ...(whole.members.some(isGroup) ? { tree: whole.members } : {}),
+        reason: passed ? praise(whole, end) : blame(tries, whole, end),
     };
 }
-function praise(last, { successes, need = 'all', hold }) {
-    const good = last.filter(({ ok }) => ok);
-    const each = good.map(({ probe, seen, ms }) => `${seen} from ${probe} in ${Math.round(ms)} ms`);
-    const some = need === 'all' ? '' : ` (${good.length} of ${last.length} probes)`;
+const isGroup = (member) => 'group' in member;
+function praise(whole, { successes, hold }) {
+    const each = whole.members.filter(({ ok }) => ok).map(praiseOf);
+    const some = whole.needed === whole.members.length ? '' : ` (${shareOf(whole)})`;
     const held = hold && hold.ms > 0 ? `, held for ${formatDuration(hold.ms)}` : '';
     return `${successes} of ${successes} consecutive ${each.join(' and ')}${some}${held}`;
 }
-function blame(tries, last, end) {
+const praiseOf = (member) => isGroup(member)
+    ? `${member.group} (${shareOf(member)})`
+    : `${member.seen} from ${member.probe} in ${Math.round(member.ms)} ms`;
+const shareOf = ({ healthy, members }) => `${healthy} of ${members.length} ${members.some(isGroup) ? 'probes and groups' : 'probes'}`;
+function blame(tries, whole, end) {
     const time = `${formatDuration(end.elapsedMs)} (${tries.length} ${tries.length === 1 ? 'try' : 'tries'})`;
-    const { need = 'all', hold } = end;
+    const { need, hold } = end;
     const longest = longestStreak(tries, need);
     const short = longest >= end.successes && hold ? `healthy, but not for ${formatDuration(hold.ms)}, in ${time}` : '';
-    const found = tries.some((one) => succeeded(one, need))
+    const found = longest > 0
         ? short || `only ${longest} of ${end.successes} consecutive successes in ${time}`
         : `no success in ${time}`;
-    const some = need === 'all'
-        ? ''
-        : `; ${last.filter(({ ok }) => ok).length} of ${last.length} probes, needed ${neededOf(need, last.length)}`;
+    const some = whole.needed === whole.members.length ? '' : `; ${lackOf(whole)}`;
     const stopped = end.stopped === undefined ? '' : `; ${end.stopped}`;
-    return `${found}${some}${stopped}${lastEvidence(last)}`;
+    return `${found}${some}${stopped}${lastEvidence(whole)}`;
 }
-function lastEvidence(last) {
-    const shown = last.find((evidence) => !evidence.ok) ?? last[0];
-    return shown ? `; last: ${shown.probe}: ${shown.seen}` : '';
+const lackOf = (group) => `${shareOf(group)}, needed ${group.needed}`;
+function lastEvidence({ members }) {
+    const shown = members.find(({ ok }) => !ok) ?? members[0];
+    return shown ? `; last: ${blameOf(shown)}` : '';
+}
+/** The first that failed, by way of its groups. */
+function blameOf(member) {
+    if (!isGroup(member))
+        return `${member.probe}: ${member.seen}`;
+    const inner = member.members.find(({ ok }) => ok === member.ok) ?? member.members[0];
+    return `${member.group} (${lackOf(member)})${inner ? `: ${blameOf(inner)}` : ''}`;
 }
 function longestStreak(tries, need) {
     let longest = 0;
@@ -78175,12 +78362,17 @@ function longestStreak(tries, need) {
 
 
 
+
 /** Tries made by one command on a host, at the most. */
 const BURST = 10;
+/** Bytes of bodies that one command on a host may bring, at the most, if it makes several tries. */
+const BURST_BYTES = 8 * 1024 * 1024;
 /** Lets pass what answers as it should, several times in a row, before the time is up. Does not throw for a cancel. */
 async function gate(options) {
-    const { probes, successes = 3, intervalMs = 500, timeoutMs = 60_000, need = 'all', holdMs = 0, signal, } = options;
-    if (probes.length === 0)
+    const { successes = 3, intervalMs = 500, timeoutMs = 60_000, need = 'all', holdMs = 0, signal } = options;
+    const rule = ruleOf(options.probes, need);
+    const course = { ...options, leaves: leavesOf(options.probes), rule };
+    if (course.leaves.length === 0)
         throw new Error('A gate needs at least one probe');
     const start = performance.now();
     const elapsed = () => performance.now() - start;
@@ -78191,51 +78383,58 @@ async function gate(options) {
     let healthyUntil = 0;
     const isHeld = () => healthySince !== undefined && healthyUntil - healthySince >= holdMs;
     while (stopped === undefined) {
-        const burst = await nextTries(options, tries, Math.max(1, Math.ceil(timeoutMs - elapsed())));
-        if (!signal?.aborted)
-            gate_record(options, tries, burst, elapsed() >= timeoutMs);
-        if (succeeded(burst.at(-1) ?? [], need))
+        const burst = await nextTries(course, tries, Math.max(1, Math.ceil(timeoutMs - elapsed())));
+        const last = signal?.aborted ? [] : gate_record(course, tries, burst, elapsed() >= timeoutMs);
+        if (succeeded(last, rule))
             healthyUntil = elapsed();
-        healthySince = streakOf(tries, need) >= successes ? (healthySince ?? healthyUntil) : undefined;
+        healthySince = streakOf(tries, rule) >= successes ? (healthySince ?? healthyUntil) : undefined;
         if (isHeld())
             break;
-        stopped = await whyStop(options, burst);
+        stopped = await whyStop(course, tries.length, last);
         if (elapsed() + intervalMs >= timeoutMs)
             break;
-        await (0,promises_namespaceObject.setTimeout)(intervalMs, undefined, signal ? { signal } : {}).catch(() => undefined);
+        if (stopped === undefined)
+            await (0,promises_namespaceObject.setTimeout)(intervalMs, undefined, signal ? { signal } : {}).catch(() => undefined);
     }
     const hold = holdMs > 0 ? { hold: { ms: holdMs, held: isHeld() } } : {};
-    const end = { elapsedMs: elapsed(), successes, need, ...hold };
+    const end = { elapsedMs: elapsed(), successes, need: rule, ...hold };
     return verdict_verdictOf(tries, { ...end, ...(stopped === undefined ? {} : { stopped }) });
 }
 /** One try; several where hosts ask, which costs them no more. */
-function nextTries(options, tries, leftMs) {
-    const { probes, successes = 3, intervalMs = 500, perTryTimeoutMs = 5_000, need, signal } = options;
-    const samples = Math.max(0, ...probes.map(({ percentile }) => (percentile?.samples ?? 0) - tries.length));
-    const missing = Math.max(1, successes - streakOf(tries, need), samples);
-    const wanted = probes.every((probe) => probe.from !== undefined) ? missing : 1;
-    return tryAll(probes, options.remote, {
-        rounds: Math.min(wanted, BURST),
+function nextTries(course, tries, leftMs) {
+    const { leaves, rule, successes = 3, intervalMs = 500, perTryTimeoutMs = 5_000, signal } = course;
+    const samples = Math.max(0, ...leaves.map(({ percentile }) => (percentile?.samples ?? 0) - tries.length));
+    const missing = Math.max(1, successes - streakOf(tries, rule), samples);
+    const bytes = leaves.flatMap(requestsOf).reduce((sum, one) => sum + ('most' in one ? one.most : 0), 1);
+    const most = Math.min(BURST, BURST_BYTES / bytes, (course.maxTries ?? Infinity) - tries.length);
+    const wanted = leaves.every((probe) => probe.from !== undefined) ? missing : 1;
+    return tryAll(leaves, course.remote, {
+        rounds: Math.max(1, Math.floor(Math.min(wanted, most))),
         intervalMs,
         timeoutMs: Math.min(perTryTimeoutMs, leftMs),
         ...(signal ? { signal } : {}),
     });
 }
-function gate_record(options, tries, burst, timeIsUp) {
+/** @returns the last of them, as it is judged among all. */
+function gate_record(course, tries, burst, timeIsUp) {
+    let one = [];
     for (const [index, raw] of burst.entries()) {
-        const one = withPercentiles(tries, raw);
+        one = withPercentiles(tries, raw);
         // The last try may have been cut short by the time limit: an earlier, whole one is better evidence.
-        const cutShort = timeIsUp && index === burst.length - 1 && !succeeded(one, options.need);
+        const cutShort = timeIsUp && index === burst.length - 1 && !succeeded(one, course.rule);
         if (cutShort && tries.length > 0)
-            return;
+            break;
         tries.push(one);
-        options.onTry?.(one, tries.length);
+        course.onTry?.(one, tries.length);
     }
+    return one;
 }
-async function whyStop({ signal, giveUp, need }, burst) {
+async function whyStop({ signal, giveUp, rule, maxTries = Infinity }, tries, last) {
     if (signal?.aborted)
         return 'cancelled';
-    return succeeded(burst.at(-1) ?? [], need) ? undefined : giveUp?.();
+    if (tries >= maxTries)
+        return `no more than ${maxTries} tries are made`;
+    return succeeded(last, rule) ? undefined : giveUp?.();
 }
 /** Makes the requests of all probes, grouped by who asks, and judges them. */
 async function tryAll(probes, remote, how) {
@@ -80474,11 +80673,18 @@ const declaration = declare({
         status: {
             kind: 'string',
             default: '200',
-            pattern: /\d{3}(\s*,\s*\d{3})*/,
-            expected: 'status codes such as 200,204',
+            pattern: /([1-5]xx|[1-5]\d\d)(\s*,\s*([1-5]xx|[1-5]\d\d))*/,
+            expected: 'status codes such as 200,204, or classes of them such as 2xx,3xx',
         },
         contains: { kind: 'string' },
         headers: { kind: 'multiline', secret: true },
+        'basic-auth': {
+            kind: 'string',
+            secret: true,
+            pattern: /[^:\r\n]+:[^\r\n]*/,
+            expected: 'of the form login:password',
+        },
+        ca: { kind: 'string' },
         'follow-redirects': { kind: 'integer', min: 0, max: 20, default: '0' },
         latency: { kind: 'duration', default: '5s' },
         successes: { kind: 'integer', min: 1, max: 1_000, default: '3' },
@@ -80486,10 +80692,189 @@ const declaration = declare({
         interval: { kind: 'duration', default: '1s' },
         'try-timeout': { kind: 'duration', default: '5s' },
         timeout: { kind: 'duration', default: '60s' },
+        'max-tries': { kind: 'integer', min: 0, max: 1_000_000, default: '0' },
         ...commonInputs,
     },
     outputs: { passed: {}, verdict: {} },
 });
+
+;// CONCATENATED MODULE: ./actions/health-gate/lib/evidence.js
+
+
+
+/** What every probe showed last, each below its group. */
+function evidenceTable({ evidence, tree = evidence }) {
+    return table_markdownTable(['Probe', 'Asked from', 'Answer', 'Verdict', 'Time'], tree.flatMap((member) => rowsOf(member, 0)), ['l', 'l', 'l', 'l', 'r']);
+}
+function rowsOf(member, depth) {
+    const mark = '↳ '.repeat(depth);
+    const verdict = member.ok ? 'healthy' : 'not healthy';
+    if (!isGroup(member))
+        return [[`${mark}${member.probe}`, member.from, member.seen, verdict, formatDuration(member.ms)]];
+    const { group, healthy, needed, members } = member;
+    const share = `${healthy} of ${members.length}, needed ${needed}`;
+    return [
+        [`${mark}${group}`, '', share, verdict, ''],
+        ...members.flatMap((inner) => rowsOf(inner, depth + 1)),
+    ];
+}
+
+;// CONCATENATED MODULE: ./packages/health/lib/ca.js
+
+
+
+
+const BLOCK = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
+/**
+ * The certificates of authorities that a text holds, or the file whose path it is, relative to the working folder.
+ *
+ * @param what the key or input that errors give
+ * @throws UserError when there is none, or one cannot be read
+ */
+function authoritiesIn(text, what) {
+    const pem = text.includes('-----BEGIN') ? text : fileAt(text, what);
+    const blocks = pem.match(BLOCK) ?? [];
+    if (blocks.length === 0 || !blocks.every(isCertificate))
+        throw new errors_UserError(`${what}: no certificate of an authority in PEM form; it begins with -----BEGIN CERTIFICATE-----`);
+    return `${blocks.join('\n')}\n`;
+}
+function fileAt(path, what) {
+    try {
+        return (0,external_node_fs_namespaceObject.readFileSync)(path, 'utf8');
+    }
+    catch {
+        throw new errors_UserError(`${what}: there is no file ${(0,external_node_path_namespaceObject.resolve)(path)}; is a checkout or download step missing before this one?`);
+    }
+}
+function isCertificate(block) {
+    try {
+        return new external_node_crypto_.X509Certificate(block).subject !== undefined;
+    }
+    catch {
+        return false;
+    }
+}
+
+;// CONCATENATED MODULE: ./packages/health/lib/program.js
+const good = (seen) => ({ ok: true, seen });
+const bad = (seen) => ({ ok: false, seen });
+
+;// CONCATENATED MODULE: ./packages/health/lib/postgres.js
+
+/**
+ * What a replica is asked first: where its primary's log ends, by the connection that it streams over itself. What was written
+ * after that counts for nothing, so that a replica which is asked a moment later is not blamed for it. Needs no more than
+ * replication's own login, and shows its password to nobody: psql reads it where the server does.
+ */
+const PRIMARY_SQL = String.raw `
+SELECT pg_is_in_recovery() AS replica \gset
+\if :replica
+SELECT current_setting('primary_conninfo') || ' application_name=health replication=true' AS upstream
+  WHERE current_setting('primary_conninfo') <> '' \gset
+\connect -reuse-previous=off :upstream
+IDENTIFY_SYSTEM;
+\endif
+`;
+/** Role, followers, lag and connections in one row of JSON; `primary` is where the primary's log ended, or empty. */
+const OWN_SQL = `
+WITH at AS (SELECT coalesce(nullif(:'primary', '')::pg_lsn, (SELECT latest_end_lsn FROM pg_stat_wal_receiver)) AS head,
+  pg_last_wal_replay_lsn() AS replayed)
+SELECT json_build_object(
+  'replica', pg_is_in_recovery(),
+  'receiving', (SELECT status FROM pg_stat_wal_receiver),
+  'silence', (SELECT extract(epoch FROM clock_timestamp() - last_msg_receipt_time) FROM pg_stat_wal_receiver),
+  'patience', (SELECT nullif(setting::int, 0) / 1000.0 FROM pg_settings WHERE name = 'wal_receiver_timeout'),
+  'asked', :'primary' <> '',
+  'streaming', (SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'),
+  'bytes', CASE WHEN pg_is_in_recovery() THEN (SELECT greatest(pg_wal_lsn_diff(head, replayed), 0) FROM at)
+    ELSE (SELECT coalesce(max(pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn)), 0) FROM pg_stat_replication) END,
+  'seconds', CASE WHEN pg_is_in_recovery()
+    THEN (SELECT CASE WHEN head <= replayed THEN 0
+      WHEN head > replayed THEN coalesce(extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()), 0) END FROM at)
+    ELSE (SELECT coalesce(max(extract(epoch FROM replay_lag)), 0) FROM pg_stat_replication) END,
+  'connections', (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'),
+  'limit', current_setting('max_connections')::int);
+`;
+/** What psql says when the primary cannot be asked stands in a line of its own, after this word. */
+const UNASKED = 'unasked:';
+const postgres_SCRIPT = `
+cd /
+said=$(timeout 3 psql -X -A -t -q -v ON_ERROR_STOP=1 -d postgres 2>&1 <<'SQL'
+${PRIMARY_SQL}
+SQL
+)
+# A connection that nobody answers is waited for in vain: psql's own limit is not for those that it changes to.
+[ $? -ne 124 ] || said='connection to server failed: no answer in 3 s'
+primary=$(printf '%s\\n' "$said" | sed -n 's/^[0-9]*|[0-9]*|\\([0-9A-F]*\\/[0-9A-F]*\\)|.*/\\1/p')
+[ -n "$primary" ] || printf '%s\\n' "$said" | grep -m 1 'connection to server' | sed 's/^/${UNASKED} /'
+exec psql -X -A -t -q -v ON_ERROR_STOP=1 -d postgres -v primary="$primary"
+`;
+function postgresProgram({ lag, connections }, role, host) {
+    const share = connections === undefined ? null : Number.parseInt(connections, 10) / 100;
+    return {
+        name: `PostgreSQL on ${host}`,
+        argv: ['runuser', '-u', 'postgres', '--', 'sh', '-c', postgres_SCRIPT],
+        input: OWN_SQL,
+        judge: (code, output) => {
+            const lines = output.split('\n');
+            const unasked = lines.find((line) => line.startsWith(UNASKED));
+            const said = lines
+                .filter((line) => line !== unasked)
+                .join('\n')
+                .trim();
+            if (code !== 0)
+                return bad(said || `psql ended with exit code ${code}`);
+            // psql may warn before it answers.
+            const row = lines.find((line) => line.startsWith('{'));
+            if (row === undefined)
+                return bad(said || 'no answer');
+            const figures = JSON.parse(row);
+            return judgePostgres(unasked === undefined ? figures : { ...figures, unasked: reasonIn(unasked) }, role, share, lag ?? {});
+        },
+    };
+}
+/** Without the place in psql's input: that is ours. */
+const reasonIn = (line) => line
+    .slice(UNASKED.length)
+    .replace(/^ ?(psql:\S+ )?(error: |\\connect: )?/, '')
+    .trim();
+/** The primary is asked for a sign of life at half of its receiver's patience; so many seconds it has to give one. */
+const ANSWER_SECONDS = 5;
+/** @param share of max_connections that may be in use, or null */
+function judgePostgres(figures, role, share, lag) {
+    const { replica, streaming, bytes, seconds, connections, limit } = figures;
+    const is = replica ? 'replica' : 'primary';
+    const behind = `${bytes ?? '?'} bytes and ${seconds === null ? '?' : Number(seconds.toFixed(1))} s behind`;
+    const link = replica
+        ? `${figures.receiving ?? 'not connected'}, ${behind}`
+        : `${streaming} streaming, ${behind}`;
+    const seen = `${is}, ${link}, ${connections} of ${limit} connections`;
+    if (role !== 'any' && role !== is)
+        return bad(`${seen}: no ${role}`);
+    const broken = replica ? linkComplaint(figures) : undefined;
+    if (broken !== undefined)
+        return bad(`${seen}: ${broken}`);
+    if (!replica && streaming === 0 && (lag.bytes ?? lag.time) !== undefined)
+        return bad(`${seen}: nobody follows it`);
+    if (lag.bytes !== undefined && !((bytes ?? Infinity) <= lag.bytes))
+        return bad(`${seen}: more than ${lag.bytes} bytes`);
+    if (lag.time !== undefined && !((seconds ?? Infinity) * 1_000 <= lag.time))
+        return bad(`${seen}: more than ${lag.time / 1_000} s`);
+    if (share !== null && connections > share * limit)
+        return bad(`${seen}: more than ${Math.round(share * 100)} %`);
+    return good(seen);
+}
+/** A receiver may say that it streams for as long as it is patient while nothing reaches it any more. */
+function linkComplaint({ receiving, silence, patience, asked, unasked = '', }) {
+    if (receiving !== 'streaming')
+        return 'it does not stream';
+    if (silence !== null && patience !== null && silence > patience / 2 + ANSWER_SECONDS)
+        return `it has heard nothing from its primary for ${Math.round(silence)} s`;
+    // A primary that refuses (no right, no free sender) is there, and streams.
+    if (!asked && /connection to server\b.* failed: (?!FATAL)/.test(unasked))
+        return `its primary cannot be reached: ${unasked}`;
+    return undefined;
+}
 
 ;// CONCATENATED MODULE: ./packages/configs/lib/layout.js
 /** The port on which every app host's nginx answers the web tier. */
@@ -80555,10 +80940,104 @@ function layout(name, unit, port) {
 const REDIS = layout('redis', 'redis-server.service', REDIS_PORT);
 const SENTINEL = layout('sentinel', 'redis-sentinel.service', SENTINEL_PORT);
 
+;// CONCATENATED MODULE: ./packages/health/lib/redis.js
+
+
+/** Before every line of what a replica's primary says. */
+const PRIMARY = 'primary ';
+/**
+ * redis-cli reads the login from a file of root's, and a command, from its standard input: nothing secret is an argument. A
+ * replica's primary is asked from the replica's host, by the way that the replica itself takes, and the replica after it: what
+ * was written in between counts for nothing.
+ */
+const redis_SCRIPT = `
+file=$1 port=$2 command=$3
+ask() {
+  { cat -- "$file" 2>/dev/null || echo PING; echo; printf '%s\\n' "$command"; } |
+    timeout "$3" redis-cli -h "$1" -p "$2" 2>&1 | tail -n +2 | tr -d '\\r'
+}
+own=$(ask 127.0.0.1 "$port" 60)
+value() { printf '%s\\n' "$own" | sed -n "s/^$1://p"; }
+case $(value role) in
+  slave)
+    ask "$(value master_host)" "$(value master_port)" 2 | sed 's/^/${PRIMARY}/'
+    ask 127.0.0.1 "$port" 60
+    ;;
+  *) printf '%s\\n' "$own" ;;
+esac
+`;
+const askRedis = ({ port, passwordFile }, command) => ({
+    argv: ['sh', '-c', redis_SCRIPT, 'redis', passwordFile, String(port), command],
+    input: '',
+});
+function redisProgram({ lag }, role, host) {
+    return {
+        name: `Redis on ${host}`,
+        ...askRedis(REDIS, 'INFO replication'),
+        judge: (_code, output) => judgeRedis(output, role, lag?.bytes),
+    };
+}
+/**
+ * @param info what `INFO replication` says, that of a replica's primary with `primary ` before every line
+ * @param most bytes that a replica may be behind
+ */
+function judgeRedis(info, role, most) {
+    const found = fieldIn(info, 'role');
+    if (found === undefined)
+        return bad(info.trim() || 'no answer');
+    return found === 'master' ? judgePrimary(info, role, most) : judgeReplica(info, role, most);
+}
+const fieldIn = (info, name) => new RegExp(`^${name}:(.*)$`, 'm').exec(info)?.[1]?.trim();
+function judgePrimary(info, role, most) {
+    const offset = Number(fieldIn(info, 'master_repl_offset'));
+    const replicas = [...info.matchAll(/^slave\d+:.*state=(\w+),offset=(\d+)/gm)];
+    const online = replicas.filter(([, state]) => state === 'online');
+    const behind = Math.max(0, ...online.map(([, , at]) => offset - Number(at)));
+    const seen = `primary, ${online.length} replicas online, ${behind} bytes behind at the most`;
+    if (role === 'replica')
+        return bad(`${seen}: no replica`);
+    return most !== undefined && (online.length === 0 || behind > most)
+        ? bad(`${seen}: more than ${most}`)
+        : good(seen);
+}
+/** A primary speaks to its replicas every 10 s; a link that is silent for so many is none, whatever it says of itself. */
+const SILENCE_SECONDS = 30;
+function judgeReplica(info, role, most) {
+    const link = fieldIn(info, 'master_link_status') ?? '?';
+    const silence = Number(fieldIn(info, 'master_last_io_seconds_ago') ?? 0);
+    const written = fieldIn(info, `${PRIMARY}master_repl_offset`);
+    const applied = Number(fieldIn(info, 'slave_repl_offset') ?? 0);
+    const behind = written === undefined ? undefined : Math.max(0, Number(written) - applied);
+    const seen = `replica, link ${link}, ${behind ?? '?'} bytes behind`;
+    if (role === 'primary')
+        return bad(`${seen}: no primary`);
+    if (link !== 'up')
+        return bad(seen);
+    if (silence > SILENCE_SECONDS)
+        return bad(`${seen}: it has heard nothing from its primary for ${silence} s`);
+    if (behind === undefined)
+        return bad(`${seen}: its primary cannot be asked: ${refusalIn(info)}`);
+    return most !== undefined && behind > most ? bad(`${seen}: more than ${most}`) : good(seen);
+}
+function refusalIn(info) {
+    const [first = ''] = info.split('\n').filter((line) => line.startsWith(PRIMARY));
+    return first.slice(PRIMARY.length).trim() || 'it does not answer';
+}
+function sentinelProgram(service, host) {
+    return {
+        name: `Sentinel on ${host}`,
+        ...askRedis(SENTINEL, `SENTINEL CKQUORUM ${service}`),
+        judge: (_code, output) => {
+            const said = output.trim();
+            return said.startsWith('OK ') ? good(said) : bad(said || 'no answer');
+        },
+    };
+}
+
 ;// CONCATENATED MODULE: ./packages/health/lib/programs.js
 
-const good = (seen) => ({ ok: true, seen });
-const bad = (seen) => ({ ok: false, seen });
+
+
 /** What is run on a host for a probe that looks at something there, and how its words are read. */
 function programOf(spec, host) {
     if (spec.unit !== undefined)
@@ -80598,127 +81077,30 @@ function commandProgram({ exit = [0], contains }, argv, host) {
         },
     };
 }
-/** Role, followers, lag and connections in one row of JSON. */
-const POSTGRES_SQL = `
-SELECT json_build_object(
-  'replica', pg_is_in_recovery(),
-  'receiving', (SELECT status FROM pg_stat_wal_receiver),
-  'streaming', (SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'),
-  'bytes', CASE WHEN pg_is_in_recovery()
-    THEN (SELECT greatest(pg_wal_lsn_diff(latest_end_lsn, pg_last_wal_replay_lsn()), 0) FROM pg_stat_wal_receiver)
-    ELSE (SELECT coalesce(max(pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn)), 0) FROM pg_stat_replication) END,
-  'seconds', CASE WHEN pg_is_in_recovery()
-    THEN (SELECT CASE WHEN latest_end_lsn <= pg_last_wal_replay_lsn() THEN 0
-      ELSE coalesce(extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()), 0) END FROM pg_stat_wal_receiver)
-    ELSE (SELECT coalesce(max(extract(epoch FROM replay_lag)), 0) FROM pg_stat_replication) END,
-  'connections', (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'),
-  'limit', current_setting('max_connections')::int);
-`;
-function postgresProgram({ lag, connections }, role, host) {
-    const share = connections === undefined ? null : Number.parseInt(connections, 10) / 100;
-    return {
-        name: `PostgreSQL on ${host}`,
-        argv: [
-            'runuser',
-            '-u',
-            'postgres',
-            '--',
-            'sh',
-            '-c',
-            'cd / && exec psql -X -A -t -q -v ON_ERROR_STOP=1 -d postgres',
-        ],
-        input: POSTGRES_SQL,
-        judge: (code, output) => {
-            if (code !== 0)
-                return bad(output.trim() || `psql ended with exit code ${code}`);
-            // psql may warn before it answers.
-            const row = output.split('\n').find((line) => line.startsWith('{'));
-            if (row === undefined)
-                return bad(output.trim() || 'no answer');
-            return judgePostgres(JSON.parse(row), role, share, lag ?? {});
-        },
-    };
-}
-/** @param share of max_connections that may be in use, or null */
-function judgePostgres(figures, role, share, lag) {
-    const { replica, receiving, streaming, bytes, seconds, connections, limit } = figures;
-    const is = replica ? 'replica' : 'primary';
-    const behind = `${bytes ?? '?'} bytes and ${seconds === null ? '?' : Number(seconds.toFixed(1))} s behind`;
-    const link = replica ? `${receiving ?? 'not connected'}, ${behind}` : `${streaming} streaming, ${behind}`;
-    const seen = `${is}, ${link}, ${connections} of ${limit} connections`;
-    if (role !== 'any' && role !== is)
-        return bad(`${seen}: no ${role}`);
-    if (replica && receiving !== 'streaming')
-        return bad(`${seen}: it does not stream`);
-    if (!replica && streaming === 0 && (lag.bytes ?? lag.time) !== undefined)
-        return bad(`${seen}: nobody follows it`);
-    if (lag.bytes !== undefined && !((bytes ?? Infinity) <= lag.bytes))
-        return bad(`${seen}: more than ${lag.bytes} bytes`);
-    if (lag.time !== undefined && !((seconds ?? Infinity) * 1_000 <= lag.time))
-        return bad(`${seen}: more than ${lag.time / 1_000} s`);
-    if (share !== null && connections > share * limit)
-        return bad(`${seen}: more than ${Math.round(share * 100)} %`);
-    return good(seen);
-}
-/** redis-cli reads the login from a file of root's, and a command, from its standard input: nothing secret is an argument. */
-function askRedis({ port, passwordFile }, command) {
-    const script = `{ cat -- "$1" 2>/dev/null || echo PING; echo; printf '%s\\n' "$3"; } | redis-cli -h 127.0.0.1 -p "$2" 2>&1 | tail -n +2 | tr -d '\\r'`;
-    return { argv: ['sh', '-c', script, 'redis', passwordFile, String(port), command], input: '' };
-}
-function redisProgram({ lag }, role, host) {
-    return {
-        name: `Redis on ${host}`,
-        ...askRedis(REDIS, 'INFO replication'),
-        judge: (_code, output) => judgeRedis(output, role, lag?.bytes),
-    };
-}
-/**
- * @param info what `INFO replication` says
- * @param most bytes that a replica may be behind
- */
-function judgeRedis(info, role, most) {
-    const field = (name) => new RegExp(`^${name}:(.*)$`, 'm').exec(info)?.[1]?.trim();
-    const found = field('role');
-    if (found === undefined)
-        return bad(info.trim() || 'no answer');
-    const is = found === 'master' ? 'primary' : 'replica';
-    if (is === 'primary') {
-        const offset = Number(field('master_repl_offset'));
-        const replicas = [...info.matchAll(/^slave\d+:.*state=(\w+),offset=(\d+)/gm)];
-        const online = replicas.filter(([, state]) => state === 'online');
-        const behind = Math.max(0, ...online.map(([, , at]) => offset - Number(at)));
-        const seen = `primary, ${online.length} replicas online, ${behind} bytes behind at the most`;
-        if (role === 'replica')
-            return bad(`${seen}: no replica`);
-        return most !== undefined && (online.length === 0 || behind > most)
-            ? bad(`${seen}: more than ${most}`)
-            : good(seen);
-    }
-    const link = field('master_link_status') ?? '?';
-    const behind = Number(field('master_repl_offset') ?? 0) - Number(field('slave_repl_offset') ?? 0);
-    const seen = `replica, link ${link}, ${Math.max(0, behind)} bytes behind`;
-    if (role === 'primary')
-        return bad(`${seen}: no primary`);
-    if (link !== 'up')
-        return bad(seen);
-    return most !== undefined && behind > most ? bad(`${seen}: more than ${most}`) : good(seen);
-}
-function sentinelProgram(service, host) {
-    return {
-        name: `Sentinel on ${host}`,
-        ...askRedis(SENTINEL, `SENTINEL CKQUORUM ${service}`),
-        judge: (_code, output) => {
-            const said = output.trim();
-            return said.startsWith('OK ') ? good(said) : bad(said || 'no answer');
-        },
-    };
-}
 
 ;// CONCATENATED MODULE: ./packages/health/lib/from-spec.js
 
-/** The probes that a list asks for: one for each host where a tier is named. */
-function probesOf(specs, places) {
-    return specs.flatMap((spec) => places(spec.on ?? spec.from).map((from) => probeOf(spec, from)));
+
+
+/**
+ * The probes and groups that a list asks for: one probe for each host where a tier is named.
+ *
+ * @param source the name that errors give
+ * @throws UserError for a group that can never be healthy, and as `authoritiesIn` where authorities are named
+ */
+function probesOf(specs, places, source = 'probes') {
+    return specs.flatMap((spec) => {
+        if (spec.group !== undefined)
+            return [groupOf(spec, spec.group, places, source)];
+        const ca = spec.ca === undefined ? {} : { ca: authoritiesIn(spec.ca, `${source}: ca`) };
+        return places(spec.on ?? spec.from).map((from) => probeOf({ ...spec, ...ca }, from));
+    });
+}
+function groupOf({ need = 'all', of = [] }, name, places, source) {
+    const members = probesOf(of, places, source);
+    if (typeof need === 'number' && need > members.length)
+        throw new errors_UserError(`${source}: ${need} of the ${members.length} members of "${name}" can never be healthy`);
+    return { kind: 'group', name, need, of: members };
 }
 function probeOf(spec, from) {
     const common = {
@@ -80729,13 +81111,14 @@ function probeOf(spec, from) {
     if (spec.tcp !== undefined)
         return { ...common, kind: 'tcp', ...placeIn(spec.tcp) };
     if (spec.tls !== undefined) {
-        const { servername, days = DEFAULT_DAYS } = spec;
+        const { servername, days = DEFAULT_DAYS, ca } = spec;
         return {
             ...common,
             kind: 'tls',
             ...placeIn(spec.tls),
             days,
             ...(servername === undefined ? {} : { servername }),
+            ...(ca === undefined ? {} : { ca }),
         };
     }
     if (spec.http !== undefined)
@@ -80759,11 +81142,11 @@ function placeIn(text) {
     return { address: text.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(text.slice(colon + 1)) };
 }
 function httpOf(spec, url) {
-    const { status, contains, json, headers, answer, redirects } = spec;
+    const { status, contains, json, headers, answer, redirects, location, ca } = spec;
     return {
         kind: 'http',
         url,
-        ...(status === undefined ? {} : { status: [status].flat() }),
+        ...(status === undefined ? {} : { status: [status].flat().flatMap(statusesIn) }),
         ...(contains === undefined ? {} : { body: contains }),
         ...(json === undefined
             ? {}
@@ -80771,9 +81154,15 @@ function httpOf(spec, url) {
         ...(headers === undefined ? {} : { headers }),
         ...(answer === undefined ? {} : { answerHeaders: answer }),
         ...(redirects === undefined ? {} : { redirects }),
+        ...(location === undefined ? {} : { location }),
+        ...(ca === undefined ? {} : { ca }),
     };
 }
-function prometheusOf({ query = '', threshold, empty, headers }, base) {
+/** The status codes that are meant by one, or by a class of them such as `2xx`. */
+const statusesIn = (status) => /^[1-5]xx$/.test(String(status))
+    ? Array.from({ length: 100 }, (_, index) => Number(String(status)[0]) * 100 + index)
+    : [Number(status)];
+function prometheusOf({ query = '', threshold, empty, headers, ca }, base) {
     const asked = new URL('api/v1/query', base.endsWith('/') ? base : `${base}/`);
     asked.searchParams.set('query', query);
     return {
@@ -80782,6 +81171,7 @@ function prometheusOf({ query = '', threshold, empty, headers }, base) {
         url: asked.href,
         series: { ...(threshold ?? { operator: '==', limit: 0 }), emptyIsFine: empty === 'ok' },
         ...(headers === undefined ? {} : { headers }),
+        ...(ca === undefined ? {} : { ca }),
     };
 }
 
@@ -80811,9 +81201,10 @@ const spec_place = schemas_string().regex(/^(?:\[[0-9A-Fa-f:.]+\]|[^\s:[\]]+):\d
 const spec_duration = schemas_string()
     .regex(/^\d+(ms|s|m|h|d)$/, 'a duration such as 500ms or 30s')
     .transform((text) => parseDuration(text));
+/** In bytes. */
 const size = schemas_string()
-    .regex(/^\d+(KiB|MiB|GiB)$/, 'a size such as 16MiB')
-    .transform((text) => parseSize(text));
+    .regex(/^[1-9]\d*(KiB|MiB|GiB)$/, 'a size such as 16MiB')
+    .transform((text) => parseSize(text) * 1_024 * 1_024);
 const count = (least, most) => schemas_number().int().min(least).max(most);
 const host = schemas_string().regex(/^[a-z][a-z0-9-]*$/, 'the name of a host or of a tier, or runner');
 const header = record(schemas_string().regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/, 'the name of a header'), oneLine);
@@ -80823,6 +81214,11 @@ const threshold = schemas_string()
     const [, operator = '==', limit = ''] = /^\s*(<=?|>=?|==|!=)\s*(\S+)\s*$/.exec(text) ?? [];
     return { operator: operator, limit: Number(limit) };
 });
+/** A status, or a class of them: `2xx`. */
+const spec_status = union([
+    count(100, 599),
+    schemas_string().regex(/^[1-5]xx$/, 'a status such as 200, or a class of them such as 2xx'),
+]);
 /** Shares that have a name. */
 const PERCENTILES = { p50: 0.5, p75: 0.75, p90: 0.9, p95: 0.95, p99: 0.99 };
 const latency = union([
@@ -80845,22 +81241,23 @@ const latency = union([
     }),
 ]);
 const COMMON = ['name', 'latency'];
-/** What a probe may say besides its kind, and `name` and `latency`. */
-const KEYS = {
-    http: ['from', 'status', 'contains', 'json', 'headers', 'answer', 'redirects'],
+/** What a probe may say besides its kind, and, unless it is a group, `name` and `latency`. */
+const PROBE_KEYS = {
+    http: ['from', 'status', 'contains', 'json', 'headers', 'answer', 'redirects', 'location', 'ca'],
     tcp: ['from'],
-    tls: ['from', 'servername', 'days'],
+    tls: ['from', 'servername', 'days', 'ca'],
     unit: ['on'],
     command: ['on', 'exit', 'contains'],
     postgres: ['on', 'lag', 'connections'],
     redis: ['on', 'lag'],
     sentinel: ['on'],
-    prometheus: ['from', 'query', 'threshold', 'empty', 'headers'],
+    prometheus: ['from', 'query', 'threshold', 'empty', 'headers', 'ca'],
+    group: ['need', 'of'],
 };
-const spec_KINDS = Object.keys(KEYS);
+const spec_KINDS = Object.keys(PROBE_KEYS);
 /** Kinds that run on a host. */
-const ON_HOST = spec_KINDS.filter((kind) => KEYS[kind]?.includes('on'));
-const ProbeSchema = strictObject({
+const ON_HOST = spec_KINDS.filter((kind) => PROBE_KEYS[kind]?.includes('on'));
+const KEYS_OF_PROBE = {
     http: spec_url.optional(),
     tcp: spec_place.optional(),
     tls: spec_place.optional(),
@@ -80878,7 +81275,7 @@ const ProbeSchema = strictObject({
     from: host.optional(),
     on: host.optional(),
     latency: latency.optional(),
-    status: union([count(100, 599), array(count(100, 599)).min(1)]).optional(),
+    status: union([spec_status, array(spec_status).min(1)]).optional(),
     contains: oneLine.optional(),
     json: strictObject({
         pointer: schemas_string().regex(/^(\/.*)?$/, 'a JSON Pointer (RFC 6901) such as /checks/0/status'),
@@ -80888,6 +81285,10 @@ const ProbeSchema = strictObject({
     headers: header.optional(),
     answer: header.optional(),
     redirects: count(0, 20).optional(),
+    location: schemas_string()
+        .regex(/^(https?:\/\/\S+|\/\S*)$/, 'a URL, or a path that begins with /')
+        .optional(),
+    ca: schemas_string().min(1).optional(),
     servername: schemas_string()
         .regex(/^[A-Za-z0-9.:-]+$/, 'a host name')
         .optional(),
@@ -80900,25 +81301,48 @@ const ProbeSchema = strictObject({
     query: oneLine.optional(),
     threshold: threshold.optional(),
     empty: literal('ok').optional(),
-})
-    .superRefine((probe, context) => {
+    group: oneLine.optional(),
+    need: union([schemas_enum(['all', 'any']), count(1, 999)]).optional(),
+};
+/** So deep may groups stand in groups: what is deeper nobody reads. */
+const DEPTH = 3;
+/** @param left how many groups may still stand in one another here */
+function probeSchema(left) {
+    const members = left === 0 ? array(any()) : array(probeSchema(left - 1)).min(1);
+    return strictObject({ ...KEYS_OF_PROBE, of: members.optional() }).superRefine((probe, context) => {
+        spec_check(probe, context);
+        if (left === 0 && probe.group !== undefined)
+            context.addIssue({
+                code: 'custom',
+                message: `a probe: no more than ${DEPTH} groups stand in one another`,
+                path: ['group'],
+            });
+    });
+}
+/** What goes together, and what does not. */
+function spec_check(probe, context) {
     const issue = (message, path = []) => context.addIssue({ code: 'custom', message, path });
     const given = Object.entries(probe).flatMap(([key, value]) => (value === undefined ? [] : [key]));
     const kinds = given.filter((key) => spec_KINDS.includes(key));
     const [kind = ''] = kinds;
     if (kinds.length !== 1)
         return issue(`exactly one of ${spec_KINDS.join(', ')}`);
-    const stray = given.find((key) => key !== kind && !COMMON.includes(key) && !KEYS[kind]?.includes(key));
+    const allowed = [...(PROBE_KEYS[kind] ?? []), ...(kind === 'group' ? [] : COMMON)];
+    const stray = given.find((key) => key !== kind && !allowed.includes(key));
     if (stray !== undefined)
-        issue(`no key of a ${kind} probe, which has ${[...(KEYS[kind] ?? []), ...COMMON].join(', ')}`, [stray]);
+        issue(`no key of a ${kind} probe, which has ${allowed.join(', ')}`, [stray]);
     if (ON_HOST.includes(kind) && probe.on === undefined)
         issue(`a probe with "on", as ${kind} is looked at on a host`);
+    if (probe.on === 'runner')
+        issue('the name of a host or of a tier: the runner is asked by "from" alone', ['on']);
     if (kind === 'prometheus' && (probe.query === undefined || probe.threshold === undefined)) {
         issue('a probe with "query" and "threshold"');
     }
+    if (kind === 'group' && probe.of === undefined)
+        issue('a group with the list "of" of its members');
     if (kind === 'redis' && probe.lag?.time !== undefined)
         issue('in bytes: Redis does not know it in time', ['lag', 'time']);
-});
+}
 /**
  * Reads a list of probes in YAML.
  *
@@ -80934,7 +81358,7 @@ function parseProbes(text, source) {
 /** The place is told in the message alone: there is no file that an annotation could stand at. */
 function read(text, source) {
     try {
-        return parseYaml(array(ProbeSchema), text, source).value;
+        return parseYaml(array(probeSchema(DEPTH)), text, source).value;
     }
     catch (error) {
         // A header may hold a token.
@@ -80947,28 +81371,36 @@ function read(text, source) {
 
 
 /**
- * The probes that the inputs ask for.
+ * The probes that the inputs ask for, and groups of them.
  *
  * @throws UserError when there is none, or one is not of the form it should have
  */
 function probesFrom(inputs) {
-    const headers = Object.fromEntries(inputs.headers.map(headerFrom));
     const http = inputs.urls.map((url) => ({
         kind: 'http',
         url: urlFrom(url),
-        headers,
-        status: inputs.status.split(',').map(Number),
-        latencyMs: inputs.latency,
-        ...(inputs['follow-redirects'] === 0 ? {} : { redirects: inputs['follow-redirects'] }),
-        ...(inputs.contains === undefined ? {} : { body: inputs.contains }),
+        ...expected(inputs),
     }));
     const listed = inputs.probes
-        ? probesOf(parseProbes(inputs.probes, 'Input "probes"'), placesIn(inputs.inventory))
+        ? probesOf(parseProbes(inputs.probes, LIST), placesIn(inputs.inventory), LIST)
         : [];
     const probes = [...http, ...inputs.tcp.map((text) => tcpFrom(text, inputs.latency)), ...listed];
     if (probes.length === 0)
         throw new errors_UserError('Nothing to probe: set the input "urls", "tcp" or "probes"');
     return probes;
+}
+/** What the list of probes is called in errors. */
+const LIST = 'Input "probes"';
+/** What is sent to every URL, and asked of its answer. */
+function expected(inputs) {
+    return {
+        headers: headersFrom(inputs),
+        status: inputs.status.split(',').flatMap((status) => statusesIn(status.trim())),
+        latencyMs: inputs.latency,
+        ...(inputs['follow-redirects'] === 0 ? {} : { redirects: inputs['follow-redirects'] }),
+        ...(inputs.contains === undefined ? {} : { body: inputs.contains }),
+        ...(inputs.ca === undefined ? {} : { ca: authoritiesIn(inputs.ca, 'Input "ca"') }),
+    };
 }
 /** A tier means each of its hosts. */
 const placesIn = (inventory) => (word) => {
@@ -80997,6 +81429,14 @@ function tcpFrom(text, latencyMs) {
         return { kind: 'tcp', address, port, latencyMs };
     throw new errors_UserError(`Input "tcp": "${text}" is not of the form host:port`);
 }
+function headersFrom({ headers, 'basic-auth': login }) {
+    const named = Object.fromEntries(headers.map(headerFrom));
+    if (login === undefined)
+        return named;
+    if (Object.keys(named).some((name) => name.toLowerCase() === 'authorization'))
+        throw new errors_UserError('Input "basic-auth": "headers" has an Authorization already; leave one of them out');
+    return { ...named, Authorization: `Basic ${Buffer.from(login).toString('base64')}` };
+}
 /** Headers may hold a token, so no error quotes one. */
 function headerFrom(line, index) {
     const [, name, value] = /^([A-Za-z0-9!#$%&'*+.^_`|~-]+):\s*(.*)$/.exec(line) ?? [];
@@ -81005,7 +81445,64 @@ function headerFrom(line, index) {
     throw new errors_UserError(`Input "headers": line ${index + 1} is not of the form "Name: value"`);
 }
 
+;// CONCATENATED MODULE: ./packages/health/lib/pace.js
+
+/** What of it can never be kept, in words: a gate that cannot open whatever it is told; undefined when it can. */
+function whyNever(pace) {
+    const { intervalMs, holdMs, timeoutMs, maxTries = Infinity } = pace;
+    const first = firstTries(pace);
+    const more = intervalMs === 0 ? 0 : Math.ceil(holdMs / intervalMs);
+    if (first + more > maxTries)
+        return { limit: 'max-tries', why: `${maxTries} are too few: ${wish(pace)} need ${first + more}` };
+    // The last try begins before the time is up.
+    const leastMs = (first - 1) * intervalMs + (intervalMs === 0 ? holdMs : more * intervalMs);
+    if (leastMs < timeoutMs)
+        return undefined;
+    return {
+        limit: 'timeout',
+        why: `${formatDuration(timeoutMs)} is too short: ${wish(pace)} need more than ${formatDuration(leastMs)}`,
+    };
+}
+/** Until there are enough successes in a row, the first of which needs its samples. */
+const firstTries = ({ successes, samples = 1 }) => successes + samples - 1;
+function wish({ successes, intervalMs, holdMs, samples = 1 }) {
+    const sampled = samples > 1 ? `${samples} samples and ` : '';
+    const inRow = successes === 1 ? 'a success' : `${successes} successes in a row`;
+    const apart = successes + samples > 2 && intervalMs > 0 ? `, ${formatDuration(intervalMs)} apart,` : '';
+    const hold = holdMs > 0 ? ` and a hold of ${formatDuration(holdMs)}` : '';
+    return `${sampled}${inRow}${apart}${hold}`;
+}
+
+;// CONCATENATED MODULE: ./actions/health-gate/lib/terms.js
+
+
+/** @throws UserError when more probes are needed than there are. */
+function needFrom(text, probes) {
+    if (text === 'all' || text === 'any')
+        return text;
+    if (Number(text) <= probes)
+        return Number(text);
+    throw new errors_UserError(`Input "need": ${text} of ${probes} probes can never be healthy`);
+}
+/** @throws UserError when the gate could not open whatever it is told. */
+function paceFrom(inputs, probes) {
+    const pace = {
+        successes: inputs.successes,
+        holdMs: inputs.hold,
+        intervalMs: inputs.interval,
+        timeoutMs: inputs.timeout,
+        ...(inputs['max-tries'] === 0 ? {} : { maxTries: inputs['max-tries'] }),
+    };
+    const samples = Math.max(1, ...leavesOf(probes).map(({ percentile }) => percentile?.samples ?? 1));
+    const never = whyNever({ ...pace, samples });
+    if (never)
+        throw new errors_UserError(`Input "${never.limit}": ${never.why}`);
+    return pace;
+}
+
 ;// CONCATENATED MODULE: ./actions/health-gate/lib/main.js
+
+
 
 
 
@@ -81018,16 +81515,15 @@ void runAction({
     main: async ({ inputs, log, reporter, output, signal }) => {
         const inventory = inputs.inventory ? inventoryIn(inputs.inventory) : undefined;
         const probes = probesFrom({ ...inputs, inventory });
+        const need = needFrom(inputs.need, probes.length);
+        const pace = paceFrom(inputs, probes);
         const remote = remoteFor(probes, inventory, inputs);
         try {
             const verdict = await gate({
                 probes,
-                need: needFrom(inputs.need, probes.length),
-                successes: inputs.successes,
-                holdMs: inputs.hold,
-                intervalMs: inputs.interval,
+                need,
+                ...pace,
                 perTryTimeoutMs: inputs['try-timeout'],
-                timeoutMs: inputs.timeout,
                 signal,
                 ...(remote ? { remote } : {}),
                 onTry: (evidence, number) => evidence.forEach(({ probe, seen, ms }) => log.info(`${number}. ${probe}: ${seen} (${formatDuration(ms)})`)),
@@ -81047,30 +81543,13 @@ void runAction({
 });
 /** A connection for what is asked on hosts; none where nothing is. */
 function remoteFor(probes, inventory, inputs) {
-    const hosts = new Set(probes.flatMap(({ from }) => from ?? []));
+    const hosts = new Set(leavesOf(probes).flatMap(({ from }) => from ?? []));
     if (hosts.size === 0 || !inventory)
         return undefined;
     const privateKey = inputs['ssh-private-key'];
     if (!privateKey)
         throw new errors_UserError('Input "ssh-private-key": it is needed for probes that run on servers');
     return connect(inventory, { privateKey });
-}
-/** @throws UserError when more probes are needed than there are. */
-function needFrom(text, probes) {
-    if (text === 'all' || text === 'any')
-        return text;
-    if (Number(text) <= probes)
-        return Number(text);
-    throw new errors_UserError(`Input "need": ${text} of ${probes} probes can never be healthy`);
-}
-function evidenceTable({ evidence }) {
-    const rows = evidence.map(({ probe, seen, ok, ms }) => [
-        probe,
-        seen,
-        ok ? 'healthy' : 'not healthy',
-        formatDuration(ms),
-    ]);
-    return table_markdownTable(['Probe', 'Answer', 'Verdict', 'Time'], rows, ['l', 'l', 'l', 'r']);
 }
 
 })();

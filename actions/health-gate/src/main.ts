@@ -1,9 +1,11 @@
-import { type InputsOf, inventoryIn, markdownTable, runAction } from '@perlstack/action';
-import { gate, type Need, type Probe, type Verdict } from '@perlstack/health';
+import { type InputsOf, inventoryIn, runAction } from '@perlstack/action';
+import { type Check, gate, leavesOf } from '@perlstack/health';
 import { connect, type Remote } from '@perlstack/remote';
 import { formatDuration, type Inventory, UserError } from '@perlstack/stack';
 import { declaration } from './declaration.js';
+import { evidenceTable } from './evidence.js';
 import { probesFrom } from './probes.js';
+import { needFrom, paceFrom } from './terms.js';
 
 type Inputs = InputsOf<typeof declaration>;
 
@@ -13,16 +15,15 @@ void runAction({
   main: async ({ inputs, log, reporter, output, signal }) => {
     const inventory = inputs.inventory ? inventoryIn(inputs.inventory) : undefined;
     const probes = probesFrom({ ...inputs, inventory });
+    const need = needFrom(inputs.need, probes.length);
+    const pace = paceFrom(inputs, probes);
     const remote = remoteFor(probes, inventory, inputs);
     try {
       const verdict = await gate({
         probes,
-        need: needFrom(inputs.need, probes.length),
-        successes: inputs.successes,
-        holdMs: inputs.hold,
-        intervalMs: inputs.interval,
+        need,
+        ...pace,
         perTryTimeoutMs: inputs['try-timeout'],
-        timeoutMs: inputs.timeout,
         signal,
         ...(remote ? { remote } : {}),
         onTry: (evidence, number) =>
@@ -44,31 +45,14 @@ void runAction({
 
 /** A connection for what is asked on hosts; none where nothing is. */
 function remoteFor(
-  probes: readonly Probe[],
+  probes: readonly Check[],
   inventory: Inventory | undefined,
   inputs: Inputs,
 ): Remote | undefined {
-  const hosts = new Set(probes.flatMap(({ from }) => from ?? []));
+  const hosts = new Set(leavesOf(probes).flatMap(({ from }) => from ?? []));
   if (hosts.size === 0 || !inventory) return undefined;
   const privateKey = inputs['ssh-private-key'];
   if (!privateKey)
     throw new UserError('Input "ssh-private-key": it is needed for probes that run on servers');
   return connect(inventory, { privateKey });
-}
-
-/** @throws UserError when more probes are needed than there are. */
-function needFrom(text: string, probes: number): Need {
-  if (text === 'all' || text === 'any') return text;
-  if (Number(text) <= probes) return Number(text);
-  throw new UserError(`Input "need": ${text} of ${probes} probes can never be healthy`);
-}
-
-function evidenceTable({ evidence }: Verdict): string {
-  const rows = evidence.map(({ probe, seen, ok, ms }) => [
-    probe,
-    seen,
-    ok ? 'healthy' : 'not healthy',
-    formatDuration(ms),
-  ]);
-  return markdownTable(['Probe', 'Answer', 'Verdict', 'Time'], rows, ['l', 'l', 'l', 'r']);
 }

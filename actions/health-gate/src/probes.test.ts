@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { leavesOf } from '@perlstack/health';
 import { HostSchema } from '@perlstack/stack';
 import { type ProbeInputs, probesFrom } from './probes.js';
 
@@ -8,6 +9,8 @@ const inputs = (more: Partial<ProbeInputs>): ProbeInputs => ({
   status: '200',
   contains: undefined,
   headers: [],
+  'basic-auth': undefined,
+  ca: undefined,
   latency: 500,
   probes: undefined,
   inventory: undefined,
@@ -69,7 +72,7 @@ describe('probesFrom', () => {
     const probes = probesFrom(
       inputs({ probes: '- { unit: nginx.service, on: app }\n- { tcp: "h:1", from: app-2 }', inventory }),
     );
-    expect(probes.map(({ kind, from }) => [kind, from])).toEqual([
+    expect(leavesOf(probes).map(({ kind, from }) => [kind, from])).toEqual([
       ['program', 'app-1'],
       ['program', 'app-2'],
       ['tcp', 'app-2'],
@@ -79,6 +82,28 @@ describe('probesFrom', () => {
     );
     expect(() => probesFrom(inputs({ probes: '- { unit: a, on: web }' }))).toThrow(
       /set the inputs "inventory" and "ssh-private-key"/,
+    );
+  });
+
+  it('logs in, and believes the authorities that it is told', () => {
+    const [probe] = probesFrom(
+      inputs({ urls: ['https://a'], 'basic-auth': 'me:s3cret', status: '2xx, 404' }),
+    );
+    expect(probe).toMatchObject({ headers: { Authorization: 'Basic bWU6czNjcmV0' } });
+    expect(probe).toMatchObject({ status: { length: 101 } });
+    const twice = { urls: ['https://a'], 'basic-auth': 'me:s3cret', headers: ['authorization: x'] };
+    expect(() => probesFrom(inputs(twice))).toThrow(
+      /^Input "basic-auth": "headers" has an Authorization already/,
+    );
+    expect(() => probesFrom(inputs({ urls: ['https://a'], ca: 'none.pem' }))).toThrow(
+      /^Input "ca": there is no file .*none\.pem; is a checkout/,
+    );
+    expect(() => probesFrom(inputs({ probes: '- { tls: "a:1", ca: none.pem }' }))).toThrow(
+      /^Input "probes": ca: there is no file /,
+    );
+    const broken = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----';
+    expect(() => probesFrom(inputs({ urls: ['https://a'], ca: broken }))).toThrow(
+      /^Input "ca": no certificate of an authority in PEM form/,
     );
   });
 

@@ -1,9 +1,11 @@
 import {
+  authoritiesIn,
+  type Check,
   type HttpProbe,
   parseProbes,
   type Places,
-  type Probe,
   probesOf,
+  statusesIn,
   type TcpProbe,
 } from '@perlstack/health';
 import { type Inventory, UserError } from '@perlstack/stack';
@@ -15,6 +17,8 @@ export interface ProbeInputs {
   readonly status: string;
   readonly contains: string | undefined;
   readonly headers: readonly string[];
+  readonly 'basic-auth': string | undefined;
+  readonly ca: string | undefined;
   readonly latency: number;
   readonly probes: string | undefined;
   readonly inventory: Inventory | undefined;
@@ -22,27 +26,37 @@ export interface ProbeInputs {
 }
 
 /**
- * The probes that the inputs ask for.
+ * The probes that the inputs ask for, and groups of them.
  *
  * @throws UserError when there is none, or one is not of the form it should have
  */
-export function probesFrom(inputs: ProbeInputs): Probe[] {
-  const headers = Object.fromEntries(inputs.headers.map(headerFrom));
+export function probesFrom(inputs: ProbeInputs): Check[] {
   const http = inputs.urls.map((url): HttpProbe => ({
     kind: 'http',
     url: urlFrom(url),
-    headers,
-    status: inputs.status.split(',').map(Number),
-    latencyMs: inputs.latency,
-    ...(inputs['follow-redirects'] === 0 ? {} : { redirects: inputs['follow-redirects'] }),
-    ...(inputs.contains === undefined ? {} : { body: inputs.contains }),
+    ...expected(inputs),
   }));
   const listed = inputs.probes
-    ? probesOf(parseProbes(inputs.probes, 'Input "probes"'), placesIn(inputs.inventory))
+    ? probesOf(parseProbes(inputs.probes, LIST), placesIn(inputs.inventory), LIST)
     : [];
   const probes = [...http, ...inputs.tcp.map((text) => tcpFrom(text, inputs.latency)), ...listed];
   if (probes.length === 0) throw new UserError('Nothing to probe: set the input "urls", "tcp" or "probes"');
   return probes;
+}
+
+/** What the list of probes is called in errors. */
+const LIST = 'Input "probes"';
+
+/** What is sent to every URL, and asked of its answer. */
+function expected(inputs: ProbeInputs): Omit<HttpProbe, 'kind' | 'url'> {
+  return {
+    headers: headersFrom(inputs),
+    status: inputs.status.split(',').flatMap((status) => statusesIn(status.trim())),
+    latencyMs: inputs.latency,
+    ...(inputs['follow-redirects'] === 0 ? {} : { redirects: inputs['follow-redirects'] }),
+    ...(inputs.contains === undefined ? {} : { body: inputs.contains }),
+    ...(inputs.ca === undefined ? {} : { ca: authoritiesIn(inputs.ca, 'Input "ca"') }),
+  };
 }
 
 /** A tier means each of its hosts. */
@@ -75,6 +89,14 @@ function tcpFrom(text: string, latencyMs: number): TcpProbe {
   const port = Number(digits);
   if (address && port >= 1 && port <= 65_535) return { kind: 'tcp', address, port, latencyMs };
   throw new UserError(`Input "tcp": "${text}" is not of the form host:port`);
+}
+
+function headersFrom({ headers, 'basic-auth': login }: ProbeInputs): Record<string, string> {
+  const named = Object.fromEntries(headers.map(headerFrom));
+  if (login === undefined) return named;
+  if (Object.keys(named).some((name) => name.toLowerCase() === 'authorization'))
+    throw new UserError('Input "basic-auth": "headers" has an Authorization already; leave one of them out');
+  return { ...named, Authorization: `Basic ${Buffer.from(login).toString('base64')}` };
 }
 
 /** Headers may hold a token, so no error quotes one. */

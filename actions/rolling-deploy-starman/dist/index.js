@@ -80405,29 +80405,66 @@ function quantileBucket(counts, share) {
     return counts.findIndex((count) => (seen += count) >= wanted);
 }
 
+;// CONCATENATED MODULE: ./packages/health/lib/group.js
+/** The probes of all groups, in the order in which they were named. */
+function leavesOf(checks) {
+    return checks.flatMap((check) => (check.kind === 'group' ? leavesOf(check.of) : [check]));
+}
+/** The rule that goes with `leavesOf` the same checks. */
+function ruleOf(checks, need) {
+    return numbered(checks, need, { next: 0 });
+}
+function numbered(checks, need, count) {
+    const of = checks.map((check) => check.kind === 'group' ? { ...numbered(check.of, check.need, count), name: check.name } : count.next++);
+    return { need, of };
+}
+/** How many of so many have to succeed. */
+const neededOf = (need, members) => need === 'all' ? members : need === 'any' ? 1 : Math.min(need, members);
+/** What a try is worth by a rule; a need alone is one for all probes of the try. */
+function weigh(one, need = 'all') {
+    const rule = typeof need === 'object' ? need : { need, of: [...one.keys()] };
+    const members = rule.of.flatMap((member) => typeof member === 'number' ? (one[member] ?? []) : weigh(one, member));
+    const healthy = members.filter(({ ok }) => ok).length;
+    const needed = neededOf(rule.need, rule.of.length);
+    return { group: rule.name ?? '', ok: rule.of.length > 0 && healthy >= needed, healthy, needed, members };
+}
+/** True when as many succeeded as are needed; by default all. */
+const succeeded = (one, need) => one.length > 0 && weigh(one, need).ok;
+
 ;// CONCATENATED MODULE: ./packages/health/lib/probe.js
-/** How much of a body is read, in bytes. */
-const BODY_LIMIT = 64 * 1024;
+/** How much of a body or an output is read, in bytes. */
+const BODY_LIMIT = 1024 * 1024;
+/** Enough of a body that is only shown, or that is the id of a release. */
+const GLANCE = 4 * 1024;
 /** The requests of a probe, in the order in which `judge` expects their answers. */
 function requestsOf(probe) {
     if (probe.kind === 'tcp')
         return [{ kind: 'tcp', address: probe.address, port: probe.port }];
     if (probe.kind === 'tls') {
-        const { address, port, servername = address } = probe;
-        return [{ kind: 'tls', address, port, servername }];
+        const { address, port, servername = address, ca } = probe;
+        return [{ kind: 'tls', address, port, servername, ...(ca === undefined ? {} : { ca }) }];
     }
     if (probe.kind === 'program')
         return [{ kind: 'program', argv: probe.argv, input: probe.input ?? '' }];
-    const request = (url) => ({
-        kind: 'http',
-        url,
-        headers: probe.headers ?? {},
-        redirects: probe.redirects ?? 0,
-        ...(probe.socket === undefined ? {} : { socket: probe.socket }),
-    });
     const { release } = probe;
-    const asksAgain = release !== undefined && 'path' in release;
-    return [request(probe.url), ...(asksAgain ? [request(new URL(release.path, probe.url).href)] : [])];
+    const readsBody = probe.body !== undefined || probe.json !== undefined || probe.series !== undefined;
+    const first = httpRequest(probe, probe.url, readsBody ? BODY_LIMIT : GLANCE);
+    return release !== undefined && 'path' in release
+        ? [first, httpRequest(probe, new URL(release.path, probe.url).href, GLANCE)]
+        : [first];
+}
+function httpRequest({ headers = {}, redirects = 0, socket, ca }, url, most) {
+    return {
+        ...{ kind: 'http', url, headers, redirects, most },
+        ...(socket === undefined ? {} : { socket }),
+        ...(ca === undefined ? {} : { ca }),
+    };
+}
+/** A URL as it may be shown: a login in it is for the server alone. */
+function withoutLogin(text) {
+    const url = new URL(text);
+    [url.username, url.password] = ['', ''];
+    return url.href;
 }
 /** What a person calls a probe. */
 function nameOf(probe) {
@@ -80440,10 +80477,7 @@ function nameOf(probe) {
         return `certificate of ${probe.servername ?? probe.address} port ${probe.port}${by}`;
     if (probe.kind === 'program')
         return `${probe.argv[0] ?? ''} on ${probe.from}`;
-    const url = new URL(probe.url);
-    // A login in a URL is for the server alone.
-    [url.username, url.password] = ['', ''];
-    const { pathname, search, href } = url;
+    const { pathname, search, href } = new URL(withoutLogin(probe.url));
     return `${probe.socket === undefined ? href : `${probe.socket} ${pathname}${search}`}${by}`;
 }
 
@@ -80454,7 +80488,7 @@ function judge(probe, answers) {
     const ms = Math.max(0, ...answers.map((answer) => answer.ms));
     const { percentile } = probe;
     const evidence = (ok, seen) => ({
-        ...{ probe: nameOf(probe), ok, ms, seen },
+        ...{ probe: nameOf(probe), from: probe.from ?? 'runner', ok, ms, seen },
         ...(percentile ? { percentile } : {}),
     });
     const failed = answers.find((answer) => answer.kind === 'error');
@@ -80464,9 +80498,9 @@ function judge(probe, answers) {
     if (!answer)
         return evidence(false, 'no answer');
     if (probe.kind === 'program') {
-        const { ok, seen } = answer.kind === 'program' ? probe.judge(answer.code, answer.output) : NOTHING;
+        const { ok, seen } = answer.kind === 'program' ? judgeProgram(probe, answer) : NOTHING;
         const late = ok && probe.latencyMs !== undefined && answer.ms > probe.latencyMs;
-        return evidence(ok && !late, late ? `${judge_short(seen)}, slower than ${probe.latencyMs} ms` : judge_short(seen));
+        return evidence(ok && !late, late ? `${seen}, slower than ${probe.latencyMs} ms` : seen);
     }
     const { complaint, seen } = probe.kind === 'tls' ? certificate(probe, answer) : httpOrTcp(probe, answers);
     if (complaint !== undefined)
@@ -80477,6 +80511,12 @@ function judge(probe, answers) {
     return evidence(true, seen);
 }
 const NOTHING = { ok: false, seen: 'no answer' };
+function judgeProgram(probe, { code, output, cut }) {
+    const { ok, seen } = probe.judge(code, output);
+    const said = judge_short(seen, SENTENCE);
+    return { ok, seen: ok || !cut ? said : `${said}; of more output, ${LIMIT} were read` };
+}
+const LIMIT = `${BODY_LIMIT / 1024 / 1024} MiB`;
 function httpOrTcp(probe, answers) {
     const [answer] = answers;
     const complaint = probe.kind === 'tcp' ? undefined : complaintOf(probe, answers);
@@ -80486,9 +80526,7 @@ function httpOrTcp(probe, answers) {
         return { seen: 'open' };
     const values = probe.kind === 'http' && probe.series ? seriesIn(answer.body) : undefined;
     return {
-        seen: values
-            ? `${answer.status}: ${values.map(shownNumber).join(', ') || 'no series'}`
-            : String(answer.status),
+        seen: values ? `${answer.status}: ${seriesShown(values)}` : `${answer.status}${wayOf(answer)}`,
     };
 }
 const DAY_MS = 86_400_000;
@@ -80508,12 +80546,17 @@ function certificate({ days }, answer) {
 function complaintOf(probe, [answer, second]) {
     if (answer?.kind !== 'http')
         return 'no HTTP answer';
-    const statuses = probe.status ?? [200];
-    if (!statuses.includes(answer.status))
-        return `${seenOf(answer)}${bodyOf(answer.body)}`;
-    if (probe.body !== undefined && !answer.body.includes(probe.body)) {
-        return `${seenOf(answer)} without "${judge_short(probe.body)}"${bodyOf(answer.body)}`;
+    const statuses = probe.status ?? (leadsElsewhere(probe) ? REDIRECTS : [200]);
+    if (!statuses.includes(answer.status)) {
+        return `${seenOf(answer)}${leadingTo(probe, answer)}${bodyOf(answer.body)}`;
     }
+    if (probe.body !== undefined && !answer.body.includes(probe.body)) {
+        const where = answer.cut ? ` in the first ${LIMIT}` : '';
+        return `${seenOf(answer)} without "${judge_short(probe.body)}"${where}${bodyOf(answer.body)}`;
+    }
+    const astray = locationComplaint(probe, answer);
+    if (astray !== undefined)
+        return astray;
     const inside = jsonComplaint(probe, answer) ?? seriesComplaint(probe, answer);
     if (inside !== undefined)
         return inside;
@@ -80525,9 +80568,37 @@ function complaintOf(probe, [answer, second]) {
     }
     return releaseComplaint(probe, answer, second);
 }
+const REDIRECTS = [301, 302, 303, 307, 308];
+/** Where the redirect itself is what is asked for. */
+const leadsElsewhere = ({ location, redirects = 0 }) => location !== undefined && redirects === 0;
+function locationComplaint(probe, answer) {
+    if (probe.location === undefined)
+        return undefined;
+    const wanted = withoutLogin(new URL(probe.location, probe.url).href);
+    const found = leadsElsewhere(probe) ? targetOf(answer) : answer.url;
+    if (found === wanted)
+        return undefined;
+    const verb = leadsElsewhere(probe) ? 'leading to' : 'from';
+    return `${seenOf(answer)} ${verb} ${judge_short(found ?? 'nowhere')}, not ${leadsElsewhere(probe) ? 'to ' : ''}${judge_short(wanted)}`;
+}
+/** What the header `Location` says, as a whole URL. */
+function targetOf({ headers, url }) {
+    const text = headers['location'];
+    return text !== undefined && URL.canParse(text, url) ? withoutLogin(new URL(text, url).href) : text;
+}
+/** Where a redirect that was not followed leads. */
+function leadingTo({ redirects = 0 }, answer) {
+    const target = REDIRECTS.includes(answer.status) ? targetOf(answer) : undefined;
+    if (target === undefined)
+        return '';
+    const limit = redirects > 0 && answer.redirects >= redirects ? ', and no more are followed' : '';
+    return `, leading to ${judge_short(target)}${limit}`;
+}
 function jsonComplaint({ json }, answer) {
     if (json === undefined)
         return undefined;
+    if (answer.cut)
+        return `${seenOf(answer)}, ${TOO_LONG}`;
     const document = judge_parsed(answer.body);
     if (document === undefined)
         return `${seenOf(answer)} without JSON${bodyOf(answer.body)}`;
@@ -80559,6 +80630,8 @@ function atPointer(document, pointer) {
 function seriesComplaint({ series }, answer) {
     if (series === undefined)
         return undefined;
+    if (answer.cut)
+        return `${seenOf(answer)}, ${TOO_LONG}`;
     const values = seriesIn(answer.body);
     if (values === undefined)
         return `${seenOf(answer)}, no answer of Prometheus${bodyOf(answer.body)}`;
@@ -80596,6 +80669,14 @@ function holds(value, { operator, limit }) {
             return !Number.isNaN(value) && value !== limit;
     }
 }
+/** So many series can be read one by one. */
+const FEW = 8;
+function seriesShown(values) {
+    if (values.length <= FEW)
+        return values.map(shownNumber).join(', ') || 'no series';
+    const [least, most] = [Math.min, Math.max].map((of) => shownNumber(values.reduce((a, b) => of(a, b))));
+    return `${values.length} series from ${least} to ${most}`;
+}
 const shownNumber = (value) => String(Number(value.toPrecision(6)));
 function releaseComplaint(probe, answer, second) {
     const { release } = probe;
@@ -80617,16 +80698,24 @@ function releaseComplaint(probe, answer, second) {
         : `${seenOf(answer)} of ${releaseName(found)}, not of ${release.id}`;
 }
 const releaseName = (found) => found ? `release "${judge_short(found)}"` : 'no named release';
-const seenOf = (answer) => `${answer.kind === 'http' ? answer.status : 'open'} in ${Math.round(answer.ms)} ms`;
+const seenOf = (answer) => answer.kind === 'http'
+    ? `${answer.status}${wayOf(answer)} in ${Math.round(answer.ms)} ms`
+    : `open in ${Math.round(answer.ms)} ms`;
+/** The redirects that were followed, and where they led. */
+const wayOf = ({ redirects, url }) => redirects === 0 ? '' : ` after ${redirects} ${redirects === 1 ? 'redirect' : 'redirects'} to ${judge_short(url)}`;
+/** No JSON can be read of a part. */
+const TOO_LONG = `a body of more than ${LIMIT}: ask for less of it`;
 const bodyOf = (body) => (body.trim() === '' ? ', empty body' : `, body "${judge_short(body)}"`);
 const SHORT = 120;
+/** What a program says, with the reason why that is not well. */
+const SENTENCE = 300;
 /** The beginning of a text on one line, without characters that would disturb a terminal. */
-function judge_short(text) {
+function judge_short(text, most = SHORT) {
     const line = text
-        .slice(0, 4 * SHORT)
+        .slice(0, 4 * most)
         .replace(/[\s\u0000-\u001f\u007f-\u009f]+/g, ' ')
         .trim();
-    return line.length > SHORT ? `${line.slice(0, SHORT)}…` : line;
+    return line.length > most ? `${line.slice(0, most)}…` : line;
 }
 
 // EXTERNAL MODULE: external "node:http"
@@ -80688,20 +80777,19 @@ function answerTo(request, signal) {
     }
 }
 /** Also of a server that nobody should believe: what is wrong with it is the answer. */
-function certificateOf({ address, port, servername }, signal) {
+function certificateOf({ address, port, servername, ca }, signal) {
     return new Promise((resolve, reject) => {
         const name = (0,external_node_net_.isIP)(servername) ? {} : { servername };
-        const socket = (0,external_node_tls_.connect)({ host: address, port, ...name, rejectUnauthorized: false });
+        const socket = (0,external_node_tls_.connect)({ host: address, port, ...name, ca, rejectUnauthorized: false });
         const giveUp = () => void socket.destroy(new Error('cut off'));
         signal.addEventListener('abort', giveUp, { once: true });
         socket.once('error', reject);
         socket.once('secureConnect', () => {
             const { valid_to: validTo } = socket.getPeerCertificate();
             const { authorizationError: error } = socket;
-            const mismatch = (0,external_node_net_.isIP)(servername)
-                ? undefined
-                : (0,external_node_tls_.checkServerIdentity)(servername, socket.getPeerCertificate());
-            const problem = error ? errors_messageOf(error) : (mismatch?.message ?? null);
+            // Also of a name that is an address: the error that the connection knows is that of the first fault alone.
+            const mismatch = (0,external_node_tls_.checkServerIdentity)(servername, socket.getPeerCertificate());
+            const problem = mismatch?.message ?? (error ? errors_messageOf(error) : null);
             resolve({ kind: 'tls', problem, validTo: Date.parse(validTo) });
             socket.destroy();
         });
@@ -80722,45 +80810,57 @@ function local_open({ address, port }, signal) {
         socket.once('error', reject);
     });
 }
-/** Follows as many redirects as it is told to; credentials go to no other host. */
+/** Follows as many redirects as it is told to; headers, a login and a socket are for the first origin alone. */
 async function get(request, signal) {
     let asked = request;
-    for (let left = request.redirects;; left -= 1) {
-        const answer = await getOnce(asked, signal);
-        const target = answer.headers['location'];
-        if (left === 0 || answer.status < 300 || answer.status > 399 || target === undefined)
+    for (let redirects = 0;; redirects += 1) {
+        const answer = { ...(await getOnce(asked, signal)), redirects, url: withoutLogin(asked.url) };
+        const next = redirects < request.redirects ? redirectOf(answer, asked.url) : undefined;
+        if (next === undefined)
             return answer;
-        const url = new URL(target, asked.url);
-        if (!/^https?:$/.test(url.protocol))
-            return answer;
-        const same = url.origin === new URL(asked.url).origin;
-        asked = { ...asked, url: url.href, headers: same ? asked.headers : {} };
+        const { origin, username, password } = new URL(asked.url);
+        if (next.origin === origin) {
+            asked = { ...asked, url: Object.assign(next, { username, password }).href };
+        }
+        else {
+            const { socket: _socket, ...rest } = asked;
+            asked = { ...rest, url: withoutLogin(next.href), headers: {} };
+        }
     }
 }
-function getOnce(request, signal) {
-    const send = request.url.startsWith('https:') ? external_node_https_namespaceObject.request : external_node_http_.request;
+/** Where an answer leads to; undefined where it does not, or to something that is not asked by HTTP. */
+function redirectOf({ status, headers }, base) {
+    const target = headers['location'];
+    if (status < 300 || status > 399 || target === undefined || !URL.canParse(target, base))
+        return undefined;
+    const url = new URL(target, base);
+    return /^https?:$/.test(url.protocol) ? url : undefined;
+}
+function getOnce({ url, headers, socket, ca, most }, signal) {
+    const send = url.startsWith('https:') ? external_node_https_namespaceObject.request : external_node_http_.request;
     return new Promise((resolve, reject) => {
         // Without an agent every try makes a connection of its own, as a new client would.
-        const options = { agent: false, headers: request.headers, signal, socketPath: request.socket };
-        const outgoing = send(request.url, options, (answer) => {
-            readStart(answer).then((body) => resolve({ kind: 'http', status: answer.statusCode ?? 0, headers: headersOf(answer), body }), reject);
+        const options = { agent: false, headers, signal, socketPath: socket, ca };
+        const outgoing = send(url, options, (answer) => {
+            const head = { kind: 'http', status: answer.statusCode ?? 0, headers: headersOf(answer) };
+            readStart(answer, most).then((body) => resolve({ ...head, ...body }), reject);
         });
         outgoing.once('error', reject);
         outgoing.end();
     });
 }
 /** The first part of a body; a longer one is cut off there, so that an endless answer costs no memory. */
-async function readStart(answer) {
+async function readStart(answer, most) {
     const parts = [];
     let length = 0;
     for await (const part of answer) {
         parts.push(part);
         length += part.length;
-        if (length >= BODY_LIMIT)
+        if (length > most)
             break;
     }
     answer.destroy();
-    return Buffer.concat(parts).subarray(0, BODY_LIMIT).toString('utf8');
+    return { body: Buffer.concat(parts).subarray(0, most).toString('utf8'), cut: length > most };
 }
 function headersOf(answer) {
     const entries = Object.entries(answer.headers);
@@ -80772,19 +80872,50 @@ function headersOf(answer) {
 
 
 /**
- * Reads one request a line from standard input: `tcp ADDRESS PORT` or `http` and a curl configuration in base64 (it may
- * hold a secret, which an argument would show to everybody on the host). Prints for each answer a line of round, request,
- * exit code, microseconds, and head and body in base64.
+ * Reads one request a line from standard input: its kind and words, those that may hold a secret or a blank in base64 (an
+ * argument would show it to everybody on the host). Prints for each answer a line of round, request, exit code,
+ * microseconds, and, in base64, output, errors and URL after so many redirects.
  */
 const SCRIPT = String.raw `
-rounds=$1 pause=$2 limit=$3 most=$4
+rounds=$1 pause=$2 limit=$3 limit_ms=$4
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
+set -f
+umask 077
+mkdir "$work/none"
 now() { date +%s%N; }
+plain() { [ "$1" = - ] || printf %s "$1" | base64 -d; }
+# A setting of curl's: name, value
+setting() { printf '%s = "' "$1"; printf %s "$2" | sed 's/[\\"]/\\&/g'; printf '"\n'; }
+# number, URL, origin, the same with its port, redirects, settings for the origin alone, CA, bytes
 ask_http() {
-  printf %s "$2" | base64 -d >"$work/$1.curlrc"
-  { curl -q --config "$work/$1.curlrc" --noproxy '*' --silent --show-error --include --max-time "$limit" 2>"$work/$1.err"
-    echo $? >"$work/$1.code"; } | head -c "$most" >"$work/$1.out"
+  next=$(plain "$2") followed=0
+  plain "$6" >"$work/$1.own"
+  plain "$7" >"$work/$1.ca"
+  own=$work/$1.own
+  while :; do
+    { echo globoff; setting url "$next"
+      # A folder without any: this authority alone is believed.
+      [ ! -s "$work/$1.ca" ] || { setting cacert "$work/$1.ca"; setting capath "$work/none"; }
+    } >"$work/$1.curlrc"
+    # The time is for the answers: it begins with the first question, and redirects share it.
+    [ "$followed" -gt 0 ] || deadline=$(($(now) / 1000000 + limit_ms))
+    left=$((deadline - $(now) / 1000000))
+    [ "$left" -gt 0 ] || { echo 28 >"$work/$1.code"; break; }
+    { curl -q --config "$work/$1.curlrc" --config "$own" --noproxy '*' --silent --show-error --include \
+        --max-time "$((left / 1000)).$(printf %03d $((left % 1000)))" --write-out '%{stderr}\n@%{redirect_url}\n' 2>"$work/$1.err"
+      echo $? >"$work/$1.code"; } | head -c "$8" >"$work/$1.out"
+    [ "$followed" -lt "$5" ] && [ "$(cat "$work/$1.code")" = 0 ] || break
+    to=$(sed -n 's/^@//p' "$work/$1.err" | tail -n 1)
+    case $to in http://* | https://*) ;; *) break ;; esac
+    case $to in
+      "$3" | "$3"[/?#]* | "$4" | "$4"[/?#]*) ;;
+      # Once away, also from there back.
+      *) own=/dev/null ;;
+    esac
+    next=$to followed=$((followed + 1))
+  done
+  printf '%s %s' "$followed" "$next" >"$work/$1.way"
 }
 ask_tcp() {
   timeout "$limit" bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$2" "$3" 2>"$work/$1.err"
@@ -80792,35 +80923,34 @@ ask_tcp() {
   : >"$work/$1.out"
 }
 ask_tls() {
-  printf %s "$2" | base64 -d >"$work/$1.argv"
-  timeout "$limit" sh "$work/$1.argv" </dev/null >"$work/$1.out" 2>"$work/$1.err"
+  plain "$2" >"$work/$1.argv"
+  plain "$3" >"$work/$1.ca"
+  timeout "$limit" sh "$work/$1.argv" "$work/$1.ca" </dev/null >"$work/$1.out" 2>"$work/$1.err"
   echo $? >"$work/$1.code"
 }
 ask_program() {
-  printf %s "$2" | base64 -d >"$work/$1.argv"
-  printf %s "$3" | base64 -d >"$work/$1.in"
+  plain "$2" >"$work/$1.argv"
+  plain "$3" >"$work/$1.in"
+  # What is not wanted is read all the same: a program that nobody reads is killed, and its code says nothing.
   { timeout "$limit" sh "$work/$1.argv" <"$work/$1.in" 2>&1
-    echo $? >"$work/$1.code"; } | head -c "$most" >"$work/$1.out"
+    echo $? >"$work/$1.code"; } | { head -c "$4" >"$work/$1.out"; cat >/dev/null; }
   : >"$work/$1.err"
 }
+# number, kind, words
 ask() {
-  start=$(now)
-  case $2 in
-    http) ask_http "$1" "$3" ;;
-    tcp) ask_tcp "$1" "$3" "$4" ;;
-    tls) ask_tls "$1" "$3" ;;
-    program) ask_program "$1" "$3" "$4" ;;
-  esac
-  echo $((($(now) - start) / 1000)) >"$work/$1.time"
+  start=$(now) number=$1 kind=$2
+  shift 2
+  : >"$work/$number.way"
+  "ask_$kind" "$number" "$@"
+  echo $((($(now) - start) / 1000)) >"$work/$number.time"
 }
 requests=$(cat)
-umask 077
 round=0
 while [ "$round" -lt "$rounds" ]; do
   [ "$round" -eq 0 ] || sleep "$pause"
   number=0
-  while read -r kind first second; do
-    ask "$number" "$kind" "$first" "$second" </dev/null &
+  while read -r kind words; do
+    ask "$number" "$kind" $words </dev/null &
     number=$((number + 1))
     # More at once would measure this host, and not those that are asked.
     [ $((number % 8)) -ne 0 ] || wait
@@ -80832,8 +80962,9 @@ REQUESTS
   while [ "$index" -lt "$number" ]; do
     code=$(cat "$work/$index.code")
     [ "$code" = 0 ] || silent=1
-    printf '%s %s %s %s %s %s\n' "$round" "$index" "$code" "$(cat "$work/$index.time")" \
-      "$(base64 -w 0 <"$work/$index.out")" "$(head -c 300 "$work/$index.err" | base64 -w 0)"
+    printf '%s %s %s %s ' "$round" "$index" "$code" "$(cat "$work/$index.time")"
+    base64 -w 0 <"$work/$index.out"
+    printf ' %s %s\n' "$(head -c 300 "$work/$index.err" | base64 -w 0)" "$(base64 -w 0 <"$work/$index.way")"
     index=$((index + 1))
   done
   [ "$silent" = 0 ] || break
@@ -80847,48 +80978,73 @@ const HEAD_LIMIT = 16 * 1024;
 /** Asks from a host: over SSH, one command however many rounds and requests. */
 function askOn(remote, host) {
     return async (requests, { rounds, intervalMs, timeoutMs, signal }) => {
-        const input = requests.map((request) => `${lineOf(request)}\n`).join('');
         const seconds = (ms) => (ms / 1_000).toFixed(3);
-        const args = [String(rounds), seconds(intervalMs), seconds(timeoutMs), String(BODY_LIMIT + HEAD_LIMIT)];
-        const { stdout } = await remote.script(host, SCRIPT, args, {
-            input,
+        const args = [String(rounds), seconds(intervalMs), seconds(timeoutMs), String(Math.ceil(timeoutMs))];
+        // Line by line: all of them together may be more than is kept of an output.
+        const answers = new Answers(requests, timeoutMs);
+        await remote.script(host, SCRIPT, args, {
+            input: requests.map((request) => `${lineOf(request)}\n`).join(''),
             name: 'health probe',
             // A socket is its application's alone.
             sudo: requests.some(({ kind, ...one }) => kind === 'program' || ('socket' in one && one.socket !== undefined)),
             timeoutMs: rounds * (intervalMs + timeoutMs) + MARGIN_MS,
+            onLine: (line, stream) => void (stream === 'stdout' && answers.add(line)),
             ...(signal ? { signal } : {}),
         });
-        return answersOf(stdout, requests, timeoutMs);
+        return answers.rounds;
     };
 }
+/** The words of a request: those that may be empty, hold a blank or a secret in base64. */
 function lineOf(request) {
-    if (request.kind === 'tcp')
-        return `tcp ${request.address} ${request.port}`;
-    if (request.kind === 'tls')
-        return `tls ${on_host_base64(certificateScript(request))}`;
-    if (request.kind === 'program')
-        return `program ${on_host_base64(commandLine(request.argv))} ${on_host_base64(request.input)}`;
-    const lines = [
-        `url = ${curlString(request.url)}`,
-        'globoff',
-        // curl would take headers of ours to any other host.
-        ...(request.redirects === 0 || Object.keys(request.headers).length > 0
-            ? []
-            : ['location', `max-redirs = ${request.redirects}`, 'proto-redir = "=http,https"']),
-        ...(request.socket === undefined ? [] : [`unix-socket = ${curlString(request.socket)}`]),
-        ...Object.entries(request.headers).map(([name, value]) => `header = ${curlString(`${name}: ${value}`)}`),
-    ];
-    return `http ${on_host_base64(`${lines.join('\n')}\n`)}`;
+    switch (request.kind) {
+        case 'tcp':
+            return `tcp ${request.address} ${request.port}`;
+        case 'tls':
+            return `tls ${on_host_base64(certificateScript(request))} ${on_host_base64(request.ca ?? '')}`;
+        case 'program':
+            return `program ${on_host_base64(commandLine(request.argv))} ${on_host_base64(request.input)} ${BODY_LIMIT + 1}`;
+        case 'http':
+            return `http ${httpWords(request).join(' ')}`;
+    }
 }
-const on_host_base64 = (text) => Buffer.from(text).toString('base64');
-/** Prints what OpenSSL says of the chain and the name, and when the certificate ends. */
+function httpWords(request) {
+    const { origin, protocol, port } = new URL(request.url);
+    const withPort = port === '' ? `${origin}:${protocol === 'https:' ? 443 : 80}` : origin;
+    return [
+        on_host_base64(withoutLogin(request.url)),
+        origin,
+        withPort,
+        request.redirects,
+        on_host_base64(ownSettings(request)),
+        on_host_base64(request.ca ?? ''),
+        request.most + HEAD_LIMIT,
+    ];
+}
+/** What curl may use at the origin that it was told, and at no other that a redirect leads to. */
+function ownSettings({ url, headers, socket }) {
+    const lines = [
+        ...(socket === undefined ? [] : [`unix-socket = ${curlString(socket)}`]),
+        ...Object.entries({ ...loginIn(url), ...headers }).map(([name, value]) => `header = ${curlString(`${name}: ${value}`)}`),
+    ];
+    return lines.map((line) => `${line}\n`).join('');
+}
+/** As a header: curl would write a login into the URLs that it is led to. */
+function loginIn(url) {
+    const { username, password } = new URL(url);
+    const login = [username, password].map(decodeURIComponent).join(':');
+    return login === ':' ? {} : { Authorization: `Basic ${on_host_base64(login)}` };
+}
+/** Never empty: it is a word of a line. */
+const on_host_base64 = (text) => Buffer.from(text).toString('base64') || '-';
+/** Prints what OpenSSL says of the chain and the name, and when the certificate ends; `$1` is a file of authorities, empty for those of the host. */
 function certificateScript({ address, port, servername }) {
     const place = address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
     const name = (0,external_node_net_.isIP)(servername)
         ? ['-verify_ip', servername]
         : ['-servername', servername, '-verify_hostname', servername];
     const shown = commandLine(['openssl', 's_client', '-connect', place, ...name]);
-    return `found=$(${shown} 2>&1 </dev/null) || true
+    return `if [ -s "$1" ]; then set -- -CAfile "$1"; else set --; fi
+found=$(${shown} "$@" 2>&1 </dev/null) || true
 printf '%s\\n' "$found" | sed -n 's/.*Verify return code: /verify /p' | tail -n 1
 printf '%s\\n' "$found" | openssl x509 -noout -enddate 2>/dev/null || printf '%s\\n' "$found" | head -n 3 >&2
 `;
@@ -80902,61 +81058,83 @@ function curlString(text) {
         .replaceAll('\t', '\\t');
     return `"${escaped}"`;
 }
-function answersOf(output, requests, timeoutMs) {
-    const rounds = [];
-    for (const line of output.split('\n')) {
-        const [round, index, code, micros, out = '', err = ''] = line.split(' ');
-        const request = requests[Number(index)];
-        if (round === undefined || micros === undefined || request === undefined)
-            continue;
-        const ms = Number(micros) / 1_000;
-        (rounds[Number(round)] ??= []).push(answerOf(request, Number(code), ms, fromBase64(out), fromBase64(err), timeoutMs));
+/** What the script printed, read line by line. */
+class Answers {
+    #requests;
+    #timeoutMs;
+    rounds = [];
+    constructor(requests, timeoutMs) {
+        this.#requests = requests;
+        this.#timeoutMs = timeoutMs;
     }
-    return rounds;
+    add(line) {
+        const [round, index, code, micros, out = '', err = '', way = ''] = line.split(' ');
+        const request = this.#requests[Number(index)];
+        if (round === undefined || micros === undefined || request === undefined)
+            return;
+        const raw = { code: Number(code), out: Buffer.from(out, 'base64'), err: on_host_text(err), way: on_host_text(way) };
+        (this.rounds[Number(round)] ??= []).push({
+            ...answerOf(request, raw, this.#timeoutMs),
+            ms: Number(micros) / 1_000,
+        });
+    }
 }
-const fromBase64 = (text) => Buffer.from(text, 'base64').toString('utf8');
+const on_host_text = (word) => Buffer.from(word, 'base64').toString('utf8');
 /** curl ends with this code when nobody reads on: the body was longer than what is read of it. */
 const CURL_WRITE_ERROR = 23;
 const CURL_TIMEOUT = 28;
 /** Its message names a host and port that are not connected to when a socket is. */
 const CURL_NO_CONNECTION = 7;
 const TIMEOUT_TIMEOUT = 124;
-function answerOf(request, code, ms, out, err, timeoutMs) {
+function answerOf(request, { code, out, err, way }, timeoutMs) {
     if (code === CURL_TIMEOUT || code === TIMEOUT_TIMEOUT)
-        return { kind: 'error', ms, error: `no answer in ${timeoutMs} ms` };
-    if (request.kind === 'tls')
-        return { ms, ...certificateIn(out, err) };
-    if (request.kind === 'program')
-        return { kind: 'program', ms, code, output: out };
-    if (request.kind === 'tcp')
-        return code === 0 ? { kind: 'tcp', ms } : { kind: 'error', ms, error: tcpError(err) };
-    if (code === CURL_NO_CONNECTION && request.socket !== undefined)
-        return { kind: 'error', ms, error: 'nobody accepts connections' };
-    if (code !== 0 && code !== CURL_WRITE_ERROR)
-        return { kind: 'error', ms, error: curlError(err, code) };
-    return { ms, ...parseAnswer(out, request.redirects) };
+        return on_host_fault(`no answer in ${timeoutMs} ms`);
+    switch (request.kind) {
+        case 'tls':
+            return certificateIn(out.toString('utf8'), err);
+        case 'program':
+            return { kind: 'program', code, ...startOf(out, BODY_LIMIT) };
+        case 'tcp':
+            return code === 0 ? { kind: 'tcp' } : on_host_fault(tcpError(err));
+        case 'http':
+            if (code === CURL_NO_CONNECTION && request.socket !== undefined)
+                return on_host_fault('nobody accepts connections');
+            if (code !== 0 && code !== CURL_WRITE_ERROR)
+                return on_host_fault(curlError(err, code));
+            return httpAnswer(request, out, way);
+    }
+}
+const on_host_fault = (error) => ({ kind: 'error', error });
+function startOf(bytes, most) {
+    return { output: bytes.subarray(0, most).toString('utf8'), cut: bytes.length > most };
 }
 function certificateIn(out, err) {
     const end = /^notAfter=(.*)$/m.exec(out)?.[1];
     const [, code, words] = /^verify (\d+) \((.*)\)$/m.exec(out) ?? [];
     if (end === undefined)
-        return { kind: 'error', error: err.split('\n')[0] || 'no certificate' };
+        return on_host_fault(err.split('\n')[0] || 'no certificate');
     return { kind: 'tls', problem: code === '0' ? null : (words ?? 'not verified'), validTo: Date.parse(end) };
 }
 const tcpError = (err) => /: ([A-Z][A-Za-z ]+)\s*$/.exec(err.split('\n')[0] ?? '')?.[1] ?? 'no connection';
 const curlError = (err, code) => err.split('\n')[0]?.replace(/^curl: \(\d+\) /, '') || `curl ended with exit code ${code}`;
-/**
- * Status, headers and body of an answer as it came over the line; heads of interim answers (1xx) are passed over, and those of
- * redirects that were followed.
- */
-function parseAnswer(text, redirects) {
-    const end = text.indexOf('\r\n\r\n');
-    const [statusLine = '', ...lines] = (end < 0 ? text : text.slice(0, end)).split('\r\n');
-    const body = end < 0 ? '' : text.slice(end + 4);
+const HEAD_END = Buffer.from('\r\n\r\n');
+/** Status, headers and body of an answer as it came over the line; heads of interim answers (1xx) are passed over. */
+function httpAnswer(request, bytes, way) {
+    const end = bytes.indexOf(HEAD_END);
+    const [statusLine = '', ...lines] = bytes
+        .subarray(0, end < 0 ? bytes.length : end)
+        .toString('utf8')
+        .split('\r\n');
+    const rest = end < 0 ? Buffer.alloc(0) : bytes.subarray(end + HEAD_END.length);
     const status = Number(statusLine.split(' ')[1]);
-    const passing = status < 200 || (redirects > 0 && status >= 300 && status < 400);
-    if (passing && body.startsWith('HTTP/'))
-        return parseAnswer(body, redirects);
+    if (status < 200 && rest.subarray(0, 5).toString() === 'HTTP/')
+        return httpAnswer(request, rest, way);
+    const { output: body, cut } = startOf(rest, request.most);
+    const [, redirects = '0', url = request.url] = /^(\d+) (.*)$/s.exec(way) ?? [];
+    const asked = { redirects: Number(redirects), url: URL.canParse(url) ? withoutLogin(url) : url };
+    return { kind: 'http', status, headers: headersIn(lines), body, cut, ...asked };
+}
+function headersIn(lines) {
     const headers = {};
     for (const line of lines) {
         const colon = line.indexOf(':');
@@ -80964,17 +81142,14 @@ function parseAnswer(text, redirects) {
         const value = line.slice(colon + 1).trim();
         headers[name] = headers[name] === undefined ? value : `${headers[name]}, ${value}`;
     }
-    return { kind: 'http', status, headers, body };
+    return headers;
 }
 
 ;// CONCATENATED MODULE: ./packages/health/lib/verdict.js
 
-/** How many of so many probes have to succeed. */
-const neededOf = (need, probes) => need === 'all' ? probes : need === 'any' ? 1 : Math.min(need, probes);
-/** True when as many probes as are needed succeeded; by default all. */
-const succeeded = (one, need = 'all') => one.length > 0 && one.filter(({ ok }) => ok).length >= neededOf(need, one.length);
+
 /** How many of the last tries succeeded in a row. */
-function streakOf(tries, need = 'all') {
+function streakOf(tries, need) {
     const lastFailure = tries.findLastIndex((one) => !succeeded(one, need));
     return tries.length - 1 - lastFailure;
 }
@@ -81002,6 +81177,7 @@ function withPercentiles(before, one) {
 /** The verdict on all tries that were made, first one first. */
 function verdict_verdictOf(tries, end) {
     const last = tries.at(-1) ?? [];
+    const whole = weigh(last, end.need);
     const held = end.hold === undefined || end.hold.held;
     const passed = tries.length > 0 && streakOf(tries, end.need) >= end.successes && held;
     return {
@@ -81009,33 +81185,44 @@ function verdict_verdictOf(tries, end) {
         tries: tries.length,
         seconds: end.elapsedMs / 1_000,
         evidence: last,
-        reason: passed ? praise(last, end) : blame(tries, last, end),
+        ...(whole.members.some(isGroup) ? { tree: whole.members } : {}),
+        reason: passed ? praise(whole, end) : blame(tries, whole, end),
     };
 }
-function praise(last, { successes, need = 'all', hold }) {
-    const good = last.filter(({ ok }) => ok);
-    const each = good.map(({ probe, seen, ms }) => `${seen} from ${probe} in ${Math.round(ms)} ms`);
-    const some = need === 'all' ? '' : ` (${good.length} of ${last.length} probes)`;
+const isGroup = (member) => 'group' in member;
+function praise(whole, { successes, hold }) {
+    const each = whole.members.filter(({ ok }) => ok).map(praiseOf);
+    const some = whole.needed === whole.members.length ? '' : ` (${shareOf(whole)})`;
     const held = hold && hold.ms > 0 ? `, held for ${formatDuration(hold.ms)}` : '';
     return `${successes} of ${successes} consecutive ${each.join(' and ')}${some}${held}`;
 }
-function blame(tries, last, end) {
+const praiseOf = (member) => isGroup(member)
+    ? `${member.group} (${shareOf(member)})`
+    : `${member.seen} from ${member.probe} in ${Math.round(member.ms)} ms`;
+const shareOf = ({ healthy, members }) => `${healthy} of ${members.length} ${members.some(isGroup) ? 'probes and groups' : 'probes'}`;
+function blame(tries, whole, end) {
     const time = `${formatDuration(end.elapsedMs)} (${tries.length} ${tries.length === 1 ? 'try' : 'tries'})`;
-    const { need = 'all', hold } = end;
+    const { need, hold } = end;
     const longest = longestStreak(tries, need);
     const short = longest >= end.successes && hold ? `healthy, but not for ${formatDuration(hold.ms)}, in ${time}` : '';
-    const found = tries.some((one) => succeeded(one, need))
+    const found = longest > 0
         ? short || `only ${longest} of ${end.successes} consecutive successes in ${time}`
         : `no success in ${time}`;
-    const some = need === 'all'
-        ? ''
-        : `; ${last.filter(({ ok }) => ok).length} of ${last.length} probes, needed ${neededOf(need, last.length)}`;
+    const some = whole.needed === whole.members.length ? '' : `; ${lackOf(whole)}`;
     const stopped = end.stopped === undefined ? '' : `; ${end.stopped}`;
-    return `${found}${some}${stopped}${lastEvidence(last)}`;
+    return `${found}${some}${stopped}${lastEvidence(whole)}`;
 }
-function lastEvidence(last) {
-    const shown = last.find((evidence) => !evidence.ok) ?? last[0];
-    return shown ? `; last: ${shown.probe}: ${shown.seen}` : '';
+const lackOf = (group) => `${shareOf(group)}, needed ${group.needed}`;
+function lastEvidence({ members }) {
+    const shown = members.find(({ ok }) => !ok) ?? members[0];
+    return shown ? `; last: ${blameOf(shown)}` : '';
+}
+/** The first that failed, by way of its groups. */
+function blameOf(member) {
+    if (!isGroup(member))
+        return `${member.probe}: ${member.seen}`;
+    const inner = member.members.find(({ ok }) => ok === member.ok) ?? member.members[0];
+    return `${member.group} (${lackOf(member)})${inner ? `: ${blameOf(inner)}` : ''}`;
 }
 function longestStreak(tries, need) {
     let longest = 0;
@@ -81055,12 +81242,17 @@ function longestStreak(tries, need) {
 
 
 
+
 /** Tries made by one command on a host, at the most. */
 const BURST = 10;
+/** Bytes of bodies that one command on a host may bring, at the most, if it makes several tries. */
+const BURST_BYTES = 8 * 1024 * 1024;
 /** Lets pass what answers as it should, several times in a row, before the time is up. Does not throw for a cancel. */
 async function gate(options) {
-    const { probes, successes = 3, intervalMs = 500, timeoutMs = 60_000, need = 'all', holdMs = 0, signal, } = options;
-    if (probes.length === 0)
+    const { successes = 3, intervalMs = 500, timeoutMs = 60_000, need = 'all', holdMs = 0, signal } = options;
+    const rule = ruleOf(options.probes, need);
+    const course = { ...options, leaves: leavesOf(options.probes), rule };
+    if (course.leaves.length === 0)
         throw new Error('A gate needs at least one probe');
     const start = performance.now();
     const elapsed = () => performance.now() - start;
@@ -81071,51 +81263,58 @@ async function gate(options) {
     let healthyUntil = 0;
     const isHeld = () => healthySince !== undefined && healthyUntil - healthySince >= holdMs;
     while (stopped === undefined) {
-        const burst = await nextTries(options, tries, Math.max(1, Math.ceil(timeoutMs - elapsed())));
-        if (!signal?.aborted)
-            gate_record(options, tries, burst, elapsed() >= timeoutMs);
-        if (succeeded(burst.at(-1) ?? [], need))
+        const burst = await nextTries(course, tries, Math.max(1, Math.ceil(timeoutMs - elapsed())));
+        const last = signal?.aborted ? [] : gate_record(course, tries, burst, elapsed() >= timeoutMs);
+        if (succeeded(last, rule))
             healthyUntil = elapsed();
-        healthySince = streakOf(tries, need) >= successes ? (healthySince ?? healthyUntil) : undefined;
+        healthySince = streakOf(tries, rule) >= successes ? (healthySince ?? healthyUntil) : undefined;
         if (isHeld())
             break;
-        stopped = await whyStop(options, burst);
+        stopped = await whyStop(course, tries.length, last);
         if (elapsed() + intervalMs >= timeoutMs)
             break;
-        await (0,promises_namespaceObject.setTimeout)(intervalMs, undefined, signal ? { signal } : {}).catch(() => undefined);
+        if (stopped === undefined)
+            await (0,promises_namespaceObject.setTimeout)(intervalMs, undefined, signal ? { signal } : {}).catch(() => undefined);
     }
     const hold = holdMs > 0 ? { hold: { ms: holdMs, held: isHeld() } } : {};
-    const end = { elapsedMs: elapsed(), successes, need, ...hold };
+    const end = { elapsedMs: elapsed(), successes, need: rule, ...hold };
     return verdict_verdictOf(tries, { ...end, ...(stopped === undefined ? {} : { stopped }) });
 }
 /** One try; several where hosts ask, which costs them no more. */
-function nextTries(options, tries, leftMs) {
-    const { probes, successes = 3, intervalMs = 500, perTryTimeoutMs = 5_000, need, signal } = options;
-    const samples = Math.max(0, ...probes.map(({ percentile }) => (percentile?.samples ?? 0) - tries.length));
-    const missing = Math.max(1, successes - streakOf(tries, need), samples);
-    const wanted = probes.every((probe) => probe.from !== undefined) ? missing : 1;
-    return tryAll(probes, options.remote, {
-        rounds: Math.min(wanted, BURST),
+function nextTries(course, tries, leftMs) {
+    const { leaves, rule, successes = 3, intervalMs = 500, perTryTimeoutMs = 5_000, signal } = course;
+    const samples = Math.max(0, ...leaves.map(({ percentile }) => (percentile?.samples ?? 0) - tries.length));
+    const missing = Math.max(1, successes - streakOf(tries, rule), samples);
+    const bytes = leaves.flatMap(requestsOf).reduce((sum, one) => sum + ('most' in one ? one.most : 0), 1);
+    const most = Math.min(BURST, BURST_BYTES / bytes, (course.maxTries ?? Infinity) - tries.length);
+    const wanted = leaves.every((probe) => probe.from !== undefined) ? missing : 1;
+    return tryAll(leaves, course.remote, {
+        rounds: Math.max(1, Math.floor(Math.min(wanted, most))),
         intervalMs,
         timeoutMs: Math.min(perTryTimeoutMs, leftMs),
         ...(signal ? { signal } : {}),
     });
 }
-function gate_record(options, tries, burst, timeIsUp) {
+/** @returns the last of them, as it is judged among all. */
+function gate_record(course, tries, burst, timeIsUp) {
+    let one = [];
     for (const [index, raw] of burst.entries()) {
-        const one = withPercentiles(tries, raw);
+        one = withPercentiles(tries, raw);
         // The last try may have been cut short by the time limit: an earlier, whole one is better evidence.
-        const cutShort = timeIsUp && index === burst.length - 1 && !succeeded(one, options.need);
+        const cutShort = timeIsUp && index === burst.length - 1 && !succeeded(one, course.rule);
         if (cutShort && tries.length > 0)
-            return;
+            break;
         tries.push(one);
-        options.onTry?.(one, tries.length);
+        course.onTry?.(one, tries.length);
     }
+    return one;
 }
-async function whyStop({ signal, giveUp, need }, burst) {
+async function whyStop({ signal, giveUp, rule, maxTries = Infinity }, tries, last) {
     if (signal?.aborted)
         return 'cancelled';
-    return succeeded(burst.at(-1) ?? [], need) ? undefined : giveUp?.();
+    if (tries >= maxTries)
+        return `no more than ${maxTries} tries are made`;
+    return succeeded(last, rule) ? undefined : giveUp?.();
 }
 /** Makes the requests of all probes, grouped by who asks, and judges them. */
 async function tryAll(probes, remote, how) {
@@ -83782,9 +83981,13 @@ function tolerating(handlers, hands, tolerance) {
     if (tolerance.maxFailures === 0)
         return handlers;
     const begun = [];
+    return each(handlers, (handler) => tolerant(handler, begun, handlers, hands, tolerance));
+}
+/** The same handlers, each of them with something around it. */
+function each(handlers, around) {
     const wrapped = Object.entries(handlers).map(([kind, handler]) => [
         kind,
-        tolerant(handler, begun, handlers, hands, tolerance),
+        around(handler),
     ]);
     return Object.fromEntries(wrapped);
 }
@@ -83824,30 +84027,31 @@ function tolerant(handler, begun, handlers, hands, { maxFailures, never, journal
  */
 function givingUp(handlers) {
     const gone = new Map();
-    const wrapped = Object.entries(handlers).map(([kind, handler]) => {
-        const known = handler;
-        if (!known.undo)
-            return [kind, handler];
-        const once = async (step, context) => {
-            const host = step.kind === 'leave-out' ? undefined : step.host;
-            if (host !== undefined && gone.has(host))
-                throw gone.get(host);
-            try {
-                return await known.undo?.(step, context).catch((error) => {
-                    if (!isLost(error))
-                        throw error;
-                    return known.undo?.(step, context);
-                });
-            }
-            catch (error) {
-                if (host !== undefined && isOutOfReach(error))
-                    gone.set(host, error);
-                throw error;
-            }
-        };
-        return [kind, { ...handler, undo: once }];
+    return each(handlers, (handler) => {
+        if (!handler.undo)
+            return handler;
+        return { ...handler, undo: waitingOnce(async (step, context) => handler.undo?.(step, context), gone) };
     });
-    return Object.fromEntries(wrapped);
+}
+/** @param gone hosts, and the error that said so */
+function waitingOnce(undo, gone) {
+    return async (step, context) => {
+        const host = step.kind === 'leave-out' ? undefined : step.host;
+        if (host !== undefined && gone.has(host))
+            throw gone.get(host);
+        try {
+            return await undo(step, context).catch((error) => {
+                if (!isLost(error))
+                    throw error;
+                return undo(step, context);
+            });
+        }
+        catch (error) {
+            if (host !== undefined && isOutOfReach(error))
+                gone.set(host, error);
+            throw error;
+        }
+    };
 }
 const isLost = (error) => error instanceof RemoteError && error.reason === 'lost';
 

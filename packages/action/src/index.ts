@@ -20,6 +20,7 @@ export {
 } from './github/deployment.js';
 export { MissingPermission } from './github/errors.js';
 export { pullRequest, runUrl } from './github/event.js';
+export { readInputs } from './inputs.js';
 export type { Log, Remark } from './log.js';
 export { Redactor, secretForms } from './masks.js';
 export { eventLine, Reporter } from './reporter.js';

@@ -34,7 +34,7 @@ const missing = ['/usr/bin/perl', '/usr/bin/curl', '/usr/bin/sha256sum'].filter(
       ));
       const programs = [['sh', '-c', `cat > ${join(folder, 'out')}`]];
       const object = { url, size: content.length, sha256: sha256(content) };
-      return converse(FETCH_PROGRAM, { ...object, programs, tries: 3, silence: '1', ...more });
+      return converse(FETCH_PROGRAM, { ...object, programs, tries: 3, silence: '30', ...more });
     }
 
     const give = (from: number, response: ServerResponse, to = content.length): void => {
@@ -66,7 +66,7 @@ const missing = ['/usr/bin/perl', '/usr/bin/curl', '/usr/bin/sha256sum'].filter(
     });
 
     it('ends where the storage is silent through all tries', async () => {
-      const said = await fetchFrom(() => undefined);
+      const said = await fetchFrom(() => undefined, { silence: '1', tries: 2 });
       expect(said.code).toBe(1);
       expect(said.stderr).toMatch(/the bucket sent 0 of 500000 bytes, and no more after several tries/);
       expect(said.stderr).not.toContain('secret');

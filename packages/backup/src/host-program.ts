@@ -60,10 +60,10 @@ sub hexdigest {
 }
 sub report { print $json->encode($_[0]), "\n" or exit 1 }
 
-# Tells a line that a program said, and keeps it as its last word. age ends with an address where to complain, after the reason.
+# Tells a line that a program said, and keeps it as its last word. age and tar end with one that gives no reason, after the one that does.
 sub says {
     my ($program, $line) = @_;
-    $program->{last} = $line if $line =~ /\S/ && $line !~ m{age/report};
+    $program->{last} = $line if $line =~ /\S/ && $line !~ m{age/report|Exiting with failure status};
     report({ says => [$program->{name}, $line] });
 }
 

@@ -34,7 +34,7 @@ const missing = ['/usr/bin/perl', '/usr/bin/curl', '/usr/bin/sha256sum'].filter(
     ): Promise<Said> {
       const { url } = (storage = await storageThat(behaves));
       const programs = [['cat', join(folder, 'data')]];
-      const limits = { partBytes: 256 * 1024, rate: 0, parallel: 3, tries: 2, silence: '1' };
+      const limits = { partBytes: 256 * 1024, rate: 0, parallel: 3, tries: 2, silence: '30' };
       return converse(SEND_PROGRAM, { ...limits, programs, spool: folder, ...more }, ({ want }) =>
         want === undefined ? undefined : { part: want, url },
       );
@@ -86,7 +86,7 @@ const missing = ['/usr/bin/perl', '/usr/bin/curl', '/usr/bin/sha256sum'].filter(
     });
 
     it('ends where the storage takes a part and is silent through all tries', async () => {
-      const said = await send((request) => request.resume());
+      const said = await send((request) => request.resume(), { silence: '1' });
       expect(said.code).toBe(1);
       expect(said.stderr).toMatch(/^part \d: the bucket answers 0 \(no answer\), after several tries$/m);
     });
@@ -101,7 +101,7 @@ const missing = ['/usr/bin/perl', '/usr/bin/curl', '/usr/bin/sha256sum'].filter(
           }
           response.writeHead(200, { etag: `"${md5(Buffer.concat(parts))}"` }).end();
         },
-        { parallel: 1 },
+        { parallel: 1, silence: '5' },
       );
       expect(said.code).toBe(0);
       expect(partsOf(said)).toHaveLength(3);

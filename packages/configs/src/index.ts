@@ -4,6 +4,7 @@ export * from './compare.js';
 export * from './layout.js';
 export { upstreamServers, type UpstreamServer, withDown, withoutDown } from './nginx/down.js';
 export { ARCHIVE, ARCHIVE_PACKAGES } from './postgres/archive.js';
+export { ARCHIVE_PROGRAM } from './postgres/archive-program.js';
 export { SHARE_OF_DISK } from './postgres/archive-lines.js';
 export { takesRestart } from './postgres/contexts.js';
 export { type PostgresLayout, postgresLayout, REPLICATION_ROLE, SOCKET_FOLDER } from './postgres/names.js';

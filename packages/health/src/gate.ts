@@ -1,23 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Remote } from '@perlstack/remote';
 import { messageOf } from '@perlstack/stack';
+import { type Check, leavesOf, type Need, type Rule, ruleOf, succeeded, type Try } from './group.js';
 import { judge } from './judge.js';
 import { askHere } from './local.js';
 import { askOn } from './on-host.js';
 import { type Answer, type Ask, type AskOptions, type Probe, type Request, requestsOf } from './probe.js';
-import {
-  type Need,
-  streakOf,
-  succeeded,
-  type Try,
-  type Verdict,
-  verdictOf,
-  withPercentiles,
-} from './verdict.js';
+import { streakOf, type Verdict, verdictOf, withPercentiles } from './verdict.js';
 
 export interface GateOptions {
-  readonly probes: readonly Probe[];
-  /** How many of them have to succeed in the same try; default all. */
+  readonly probes: readonly Check[];
+  /** How many of them, a group counted as one, have to succeed in the same try; default all. */
   readonly need?: Need;
   /** For how long it has to stay healthy then, without a failure, in milliseconds; default 0. */
   readonly holdMs?: number;
@@ -29,6 +22,8 @@ export interface GateOptions {
   readonly perTryTimeoutMs?: number;
   /** Limit for everything, in milliseconds; default 60,000. */
   readonly timeoutMs?: number;
+  /** Most tries; default as many as fit in the time. */
+  readonly maxTries?: number;
   readonly signal?: AbortSignal;
   /** Needed for probes with `from`. */
   readonly remote?: Remote;
@@ -40,18 +35,21 @@ export interface GateOptions {
 /** Tries made by one command on a host, at the most. */
 const BURST = 10;
 
+/** Bytes of bodies that one command on a host may bring, at the most, if it makes several tries. */
+const BURST_BYTES = 8 * 1024 * 1024;
+
+/** What a gate knows of its probes besides the options. */
+interface Course extends GateOptions {
+  readonly leaves: readonly Probe[];
+  readonly rule: Rule;
+}
+
 /** Lets pass what answers as it should, several times in a row, before the time is up. Does not throw for a cancel. */
 export async function gate(options: GateOptions): Promise<Verdict> {
-  const {
-    probes,
-    successes = 3,
-    intervalMs = 500,
-    timeoutMs = 60_000,
-    need = 'all',
-    holdMs = 0,
-    signal,
-  } = options;
-  if (probes.length === 0) throw new Error('A gate needs at least one probe');
+  const { successes = 3, intervalMs = 500, timeoutMs = 60_000, need = 'all', holdMs = 0, signal } = options;
+  const rule = ruleOf(options.probes, need);
+  const course: Course = { ...options, leaves: leavesOf(options.probes), rule };
+  if (course.leaves.length === 0) throw new Error('A gate needs at least one probe');
   const start = performance.now();
   const elapsed = (): number => performance.now() - start;
   const tries: Try[] = [];
@@ -61,51 +59,59 @@ export async function gate(options: GateOptions): Promise<Verdict> {
   let healthyUntil = 0;
   const isHeld = (): boolean => healthySince !== undefined && healthyUntil - healthySince >= holdMs;
   while (stopped === undefined) {
-    const burst = await nextTries(options, tries, Math.max(1, Math.ceil(timeoutMs - elapsed())));
-    if (!signal?.aborted) record(options, tries, burst, elapsed() >= timeoutMs);
-    if (succeeded(burst.at(-1) ?? [], need)) healthyUntil = elapsed();
-    healthySince = streakOf(tries, need) >= successes ? (healthySince ?? healthyUntil) : undefined;
+    const burst = await nextTries(course, tries, Math.max(1, Math.ceil(timeoutMs - elapsed())));
+    const last = signal?.aborted ? [] : record(course, tries, burst, elapsed() >= timeoutMs);
+    if (succeeded(last, rule)) healthyUntil = elapsed();
+    healthySince = streakOf(tries, rule) >= successes ? (healthySince ?? healthyUntil) : undefined;
     if (isHeld()) break;
-    stopped = await whyStop(options, burst);
+    stopped = await whyStop(course, tries.length, last);
     if (elapsed() + intervalMs >= timeoutMs) break;
-    await sleep(intervalMs, undefined, signal ? { signal } : {}).catch(() => undefined);
+    if (stopped === undefined)
+      await sleep(intervalMs, undefined, signal ? { signal } : {}).catch(() => undefined);
   }
   const hold = holdMs > 0 ? { hold: { ms: holdMs, held: isHeld() } } : {};
-  const end = { elapsedMs: elapsed(), successes, need, ...hold };
+  const end = { elapsedMs: elapsed(), successes, need: rule, ...hold };
   return verdictOf(tries, { ...end, ...(stopped === undefined ? {} : { stopped }) });
 }
 
 /** One try; several where hosts ask, which costs them no more. */
-function nextTries(options: GateOptions, tries: readonly Try[], leftMs: number): Promise<Try[]> {
-  const { probes, successes = 3, intervalMs = 500, perTryTimeoutMs = 5_000, need, signal } = options;
-  const samples = Math.max(0, ...probes.map(({ percentile }) => (percentile?.samples ?? 0) - tries.length));
-  const missing = Math.max(1, successes - streakOf(tries, need), samples);
-  const wanted = probes.every((probe) => probe.from !== undefined) ? missing : 1;
-  return tryAll(probes, options.remote, {
-    rounds: Math.min(wanted, BURST),
+function nextTries(course: Course, tries: readonly Try[], leftMs: number): Promise<Try[]> {
+  const { leaves, rule, successes = 3, intervalMs = 500, perTryTimeoutMs = 5_000, signal } = course;
+  const samples = Math.max(0, ...leaves.map(({ percentile }) => (percentile?.samples ?? 0) - tries.length));
+  const missing = Math.max(1, successes - streakOf(tries, rule), samples);
+  const bytes = leaves.flatMap(requestsOf).reduce((sum, one) => sum + ('most' in one ? one.most : 0), 1);
+  const most = Math.min(BURST, BURST_BYTES / bytes, (course.maxTries ?? Infinity) - tries.length);
+  const wanted = leaves.every((probe) => probe.from !== undefined) ? missing : 1;
+  return tryAll(leaves, course.remote, {
+    rounds: Math.max(1, Math.floor(Math.min(wanted, most))),
     intervalMs,
     timeoutMs: Math.min(perTryTimeoutMs, leftMs),
     ...(signal ? { signal } : {}),
   });
 }
 
-function record(options: GateOptions, tries: Try[], burst: readonly Try[], timeIsUp: boolean): void {
+/** @returns the last of them, as it is judged among all. */
+function record(course: Course, tries: Try[], burst: readonly Try[], timeIsUp: boolean): Try {
+  let one: Try = [];
   for (const [index, raw] of burst.entries()) {
-    const one = withPercentiles(tries, raw);
+    one = withPercentiles(tries, raw);
     // The last try may have been cut short by the time limit: an earlier, whole one is better evidence.
-    const cutShort = timeIsUp && index === burst.length - 1 && !succeeded(one, options.need);
-    if (cutShort && tries.length > 0) return;
+    const cutShort = timeIsUp && index === burst.length - 1 && !succeeded(one, course.rule);
+    if (cutShort && tries.length > 0) break;
     tries.push(one);
-    options.onTry?.(one, tries.length);
+    course.onTry?.(one, tries.length);
   }
+  return one;
 }
 
 async function whyStop(
-  { signal, giveUp, need }: GateOptions,
-  burst: readonly Try[],
+  { signal, giveUp, rule, maxTries = Infinity }: Course,
+  tries: number,
+  last: Try,
 ): Promise<string | undefined> {
   if (signal?.aborted) return 'cancelled';
-  return succeeded(burst.at(-1) ?? [], need) ? undefined : giveUp?.();
+  if (tries >= maxTries) return `no more than ${maxTries} tries are made`;
+  return succeeded(last, rule) ? undefined : giveUp?.();
 }
 
 /** Makes the requests of all probes, grouped by who asks, and judges them. */

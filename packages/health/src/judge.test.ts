@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { atPointer, holds, judge } from './judge.js';
-import type { Answer, HttpProbe, Threshold, TlsProbe } from './probe.js';
+import type { Answer, HttpProbe, ProgramProbe, Threshold, TlsProbe } from './probe.js';
 
 const probe: HttpProbe = { kind: 'http', url: 'http://10.0.0.1:5000/healthz' };
 const answer = (status: number, body = '', headers: Record<string, string> = {}): Answer => ({
@@ -9,6 +9,7 @@ const answer = (status: number, body = '', headers: Record<string, string> = {})
   status,
   headers,
   body,
+  ...{ cut: false, redirects: 0, url: 'http://10.0.0.1:5000/healthz' },
 });
 
 describe('judge', () => {
@@ -72,6 +73,18 @@ describe('judge', () => {
     expect(seen).toMatch(/^500 in 4 ms, body "\[31mx{116}…"$/);
   });
 
+  it('says when a program wrote more than is read', () => {
+    const program: ProgramProbe = {
+      ...{ kind: 'program', from: 'app-1', argv: ['x'] },
+      judge: (code, output) => ({ ok: output.includes('fine'), seen: `exit code ${code}` }),
+    };
+    const said = (output: string, cut: boolean): Answer => ({ kind: 'program', ms: 1, code: 0, output, cut });
+    expect(judge(program, [said('fine', true)])).toMatchObject({ ok: true, seen: 'exit code 0' });
+    expect(judge(program, [said('x', true)])).toMatchObject({
+      ...{ ok: false, from: 'app-1', seen: 'exit code 0; of more output, 1 MiB were read' },
+    });
+  });
+
   it('judges a TCP probe', () => {
     const tcp = { kind: 'tcp', address: '10.0.0.1', port: 5000, latencyMs: 10 } as const;
     expect(judge(tcp, [{ kind: 'tcp', ms: 1 }])).toMatchObject({
@@ -125,6 +138,13 @@ describe('a query of Prometheus', () => {
   it.each<[string, HttpProbe, string, boolean, string]>([
     ['below the threshold', series, vector('0.001', '0'), true, '200: 0.001, 0'],
     ['with one series above it', series, vector('0.001', '0.5'), false, '0.5 is not < 0.01'],
+    [
+      'of many series',
+      series,
+      vector(...Array.from({ length: 2_000 }, (_, index) => String(index / 1e6))),
+      true,
+      '200: 2000 series from 0 to 0.001999',
+    ],
     ['that is no number', series, vector('NaN'), false, 'NaN is not < 0.01'],
     ['without series', series, vector(), false, 'the query has no series'],
     [

@@ -1,18 +1,23 @@
 import {
   type Answer,
+  BODY_LIMIT,
   type HttpProbe,
   nameOf,
   type Percentile,
   type Probe,
+  type ProgramProbe,
   type TcpProbe,
   type Threshold,
   type TlsProbe,
+  withoutLogin,
 } from './probe.js';
 
 /** What one probe showed in one try. */
 export interface Evidence {
   /** The probe's name. */
   readonly probe: string;
+  /** Who asked: a host's name, or `runner`. */
+  readonly from: string;
   readonly ok: boolean;
   /** Time to the whole answer, in milliseconds; of the slowest request where the probe made two. */
   readonly ms: number;
@@ -29,7 +34,7 @@ export function judge(probe: Probe, answers: readonly Answer[]): Evidence {
   const ms = Math.max(0, ...answers.map((answer) => answer.ms));
   const { percentile } = probe;
   const evidence = (ok: boolean, seen: string): Evidence => ({
-    ...{ probe: nameOf(probe), ok, ms, seen },
+    ...{ probe: nameOf(probe), from: probe.from ?? 'runner', ok, ms, seen },
     ...(percentile ? { percentile } : {}),
   });
   const failed = answers.find((answer) => answer.kind === 'error');
@@ -37,9 +42,9 @@ export function judge(probe: Probe, answers: readonly Answer[]): Evidence {
   const [answer] = answers;
   if (!answer) return evidence(false, 'no answer');
   if (probe.kind === 'program') {
-    const { ok, seen } = answer.kind === 'program' ? probe.judge(answer.code, answer.output) : NOTHING;
+    const { ok, seen } = answer.kind === 'program' ? judgeProgram(probe, answer) : NOTHING;
     const late = ok && probe.latencyMs !== undefined && answer.ms > probe.latencyMs;
-    return evidence(ok && !late, late ? `${short(seen)}, slower than ${probe.latencyMs} ms` : short(seen));
+    return evidence(ok && !late, late ? `${seen}, slower than ${probe.latencyMs} ms` : seen);
   }
   const { complaint, seen } = probe.kind === 'tls' ? certificate(probe, answer) : httpOrTcp(probe, answers);
   if (complaint !== undefined) return evidence(false, complaint);
@@ -50,6 +55,14 @@ export function judge(probe: Probe, answers: readonly Answer[]): Evidence {
 }
 
 const NOTHING = { ok: false, seen: 'no answer' };
+
+function judgeProgram(probe: ProgramProbe, { code, output, cut }: Extract<Answer, { kind: 'program' }>) {
+  const { ok, seen } = probe.judge(code, output);
+  const said = short(seen, SENTENCE);
+  return { ok, seen: ok || !cut ? said : `${said}; of more output, ${LIMIT} were read` };
+}
+
+const LIMIT = `${BODY_LIMIT / 1024 / 1024} MiB`;
 
 interface Judged {
   readonly complaint?: string;
@@ -63,9 +76,7 @@ function httpOrTcp(probe: HttpProbe | TcpProbe, answers: readonly Answer[]): Jud
   if (answer?.kind !== 'http') return { seen: 'open' };
   const values = probe.kind === 'http' && probe.series ? seriesIn(answer.body) : undefined;
   return {
-    seen: values
-      ? `${answer.status}: ${values.map(shownNumber).join(', ') || 'no series'}`
-      : String(answer.status),
+    seen: values ? `${answer.status}: ${seriesShown(values)}` : `${answer.status}${wayOf(answer)}`,
   };
 }
 
@@ -85,11 +96,16 @@ function certificate({ days }: TlsProbe, answer: Answer): Judged {
 
 function complaintOf(probe: HttpProbe, [answer, second]: readonly Answer[]): string | undefined {
   if (answer?.kind !== 'http') return 'no HTTP answer';
-  const statuses = probe.status ?? [200];
-  if (!statuses.includes(answer.status)) return `${seenOf(answer)}${bodyOf(answer.body)}`;
-  if (probe.body !== undefined && !answer.body.includes(probe.body)) {
-    return `${seenOf(answer)} without "${short(probe.body)}"${bodyOf(answer.body)}`;
+  const statuses = probe.status ?? (leadsElsewhere(probe) ? REDIRECTS : [200]);
+  if (!statuses.includes(answer.status)) {
+    return `${seenOf(answer)}${leadingTo(probe, answer)}${bodyOf(answer.body)}`;
   }
+  if (probe.body !== undefined && !answer.body.includes(probe.body)) {
+    const where = answer.cut ? ` in the first ${LIMIT}` : '';
+    return `${seenOf(answer)} without "${short(probe.body)}"${where}${bodyOf(answer.body)}`;
+  }
+  const astray = locationComplaint(probe, answer);
+  if (astray !== undefined) return astray;
   const inside = jsonComplaint(probe, answer) ?? seriesComplaint(probe, answer);
   if (inside !== undefined) return inside;
   for (const [name, value] of Object.entries(probe.answerHeaders ?? {})) {
@@ -101,8 +117,38 @@ function complaintOf(probe: HttpProbe, [answer, second]: readonly Answer[]): str
   return releaseComplaint(probe, answer, second);
 }
 
+const REDIRECTS = [301, 302, 303, 307, 308];
+
+/** Where the redirect itself is what is asked for. */
+const leadsElsewhere = ({ location, redirects = 0 }: HttpProbe): boolean =>
+  location !== undefined && redirects === 0;
+
+function locationComplaint(probe: HttpProbe, answer: HttpAnswer): string | undefined {
+  if (probe.location === undefined) return undefined;
+  const wanted = withoutLogin(new URL(probe.location, probe.url).href);
+  const found = leadsElsewhere(probe) ? targetOf(answer) : answer.url;
+  if (found === wanted) return undefined;
+  const verb = leadsElsewhere(probe) ? 'leading to' : 'from';
+  return `${seenOf(answer)} ${verb} ${short(found ?? 'nowhere')}, not ${leadsElsewhere(probe) ? 'to ' : ''}${short(wanted)}`;
+}
+
+/** What the header `Location` says, as a whole URL. */
+function targetOf({ headers, url }: HttpAnswer): string | undefined {
+  const text = headers['location'];
+  return text !== undefined && URL.canParse(text, url) ? withoutLogin(new URL(text, url).href) : text;
+}
+
+/** Where a redirect that was not followed leads. */
+function leadingTo({ redirects = 0 }: HttpProbe, answer: HttpAnswer): string {
+  const target = REDIRECTS.includes(answer.status) ? targetOf(answer) : undefined;
+  if (target === undefined) return '';
+  const limit = redirects > 0 && answer.redirects >= redirects ? ', and no more are followed' : '';
+  return `, leading to ${short(target)}${limit}`;
+}
+
 function jsonComplaint({ json }: HttpProbe, answer: HttpAnswer): string | undefined {
   if (json === undefined) return undefined;
+  if (answer.cut) return `${seenOf(answer)}, ${TOO_LONG}`;
   const document = parsed(answer.body);
   if (document === undefined) return `${seenOf(answer)} without JSON${bodyOf(answer.body)}`;
   const found = atPointer(document, json.pointer);
@@ -136,6 +182,7 @@ export function atPointer(document: unknown, pointer: string): unknown {
 
 function seriesComplaint({ series }: HttpProbe, answer: HttpAnswer): string | undefined {
   if (series === undefined) return undefined;
+  if (answer.cut) return `${seenOf(answer)}, ${TOO_LONG}`;
   const values = seriesIn(answer.body);
   if (values === undefined) return `${seenOf(answer)}, no answer of Prometheus${bodyOf(answer.body)}`;
   if (values.length === 0) return series.emptyIsFine ? undefined : 'the query has no series';
@@ -172,6 +219,15 @@ export function holds(value: number, { operator, limit }: Threshold): boolean {
   }
 }
 
+/** So many series can be read one by one. */
+const FEW = 8;
+
+function seriesShown(values: readonly number[]): string {
+  if (values.length <= FEW) return values.map(shownNumber).join(', ') || 'no series';
+  const [least, most] = [Math.min, Math.max].map((of) => shownNumber(values.reduce((a, b) => of(a, b))));
+  return `${values.length} series from ${least} to ${most}`;
+}
+
 const shownNumber = (value: number): string => String(Number(value.toPrecision(6)));
 
 function releaseComplaint(
@@ -201,17 +257,28 @@ const releaseName = (found: string | undefined): string =>
   found ? `release "${short(found)}"` : 'no named release';
 
 const seenOf = (answer: Answer): string =>
-  `${answer.kind === 'http' ? answer.status : 'open'} in ${Math.round(answer.ms)} ms`;
+  answer.kind === 'http'
+    ? `${answer.status}${wayOf(answer)} in ${Math.round(answer.ms)} ms`
+    : `open in ${Math.round(answer.ms)} ms`;
+
+/** The redirects that were followed, and where they led. */
+const wayOf = ({ redirects, url }: HttpAnswer): string =>
+  redirects === 0 ? '' : ` after ${redirects} ${redirects === 1 ? 'redirect' : 'redirects'} to ${short(url)}`;
+
+/** No JSON can be read of a part. */
+const TOO_LONG = `a body of more than ${LIMIT}: ask for less of it`;
 
 const bodyOf = (body: string): string => (body.trim() === '' ? ', empty body' : `, body "${short(body)}"`);
 
 const SHORT = 120;
+/** What a program says, with the reason why that is not well. */
+const SENTENCE = 300;
 
 /** The beginning of a text on one line, without characters that would disturb a terminal. */
-function short(text: string): string {
+function short(text: string, most = SHORT): string {
   const line = text
-    .slice(0, 4 * SHORT)
+    .slice(0, 4 * most)
     .replace(/[\s\u0000-\u001f\u007f-\u009f]+/g, ' ')
     .trim();
-  return line.length > SHORT ? `${line.slice(0, SHORT)}…` : line;
+  return line.length > most ? `${line.slice(0, most)}…` : line;
 }

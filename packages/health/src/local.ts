@@ -4,7 +4,14 @@ import { connect, isIP } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { checkServerIdentity, connect as secureConnect } from 'node:tls';
 import { messageOf } from '@perlstack/stack';
-import { type Answer, type Ask, BODY_LIMIT, type Request } from './probe.js';
+import {
+  type Answer,
+  type Ask,
+  type HttpRequest,
+  type Request,
+  type Untimed,
+  withoutLogin,
+} from './probe.js';
 
 /** Asks from this machine. */
 export const askHere: Ask = async (requests, { rounds, intervalMs, timeoutMs, signal }) => {
@@ -35,9 +42,6 @@ async function askOnce(request: Request, timeoutMs: number, signal?: AbortSignal
   }
 }
 
-/** Everything of an answer but the time that it took. */
-type Untimed<T> = T extends unknown ? Omit<T, 'ms'> : never;
-
 function answerTo(request: Request, signal: AbortSignal): Promise<Untimed<Answer>> {
   switch (request.kind) {
     case 'tcp':
@@ -53,22 +57,21 @@ function answerTo(request: Request, signal: AbortSignal): Promise<Untimed<Answer
 
 /** Also of a server that nobody should believe: what is wrong with it is the answer. */
 function certificateOf(
-  { address, port, servername }: Extract<Request, { kind: 'tls' }>,
+  { address, port, servername, ca }: Extract<Request, { kind: 'tls' }>,
   signal: AbortSignal,
-): Promise<Omit<Extract<Answer, { kind: 'tls' }>, 'ms'>> {
+): Promise<Untimed<Extract<Answer, { kind: 'tls' }>>> {
   return new Promise((resolve, reject) => {
     const name = isIP(servername) ? {} : { servername };
-    const socket = secureConnect({ host: address, port, ...name, rejectUnauthorized: false });
+    const socket = secureConnect({ host: address, port, ...name, ca, rejectUnauthorized: false });
     const giveUp = (): void => void socket.destroy(new Error('cut off'));
     signal.addEventListener('abort', giveUp, { once: true });
     socket.once('error', reject);
     socket.once('secureConnect', () => {
       const { valid_to: validTo } = socket.getPeerCertificate();
       const { authorizationError: error } = socket;
-      const mismatch = isIP(servername)
-        ? undefined
-        : checkServerIdentity(servername, socket.getPeerCertificate());
-      const problem = error ? messageOf(error) : (mismatch?.message ?? null);
+      // Also of a name that is an address: the error that the connection knows is that of the first fault alone.
+      const mismatch = checkServerIdentity(servername, socket.getPeerCertificate());
+      const problem = mismatch?.message ?? (error ? messageOf(error) : null);
       resolve({ kind: 'tls', problem, validTo: Date.parse(validTo) });
       socket.destroy();
     });
@@ -92,30 +95,41 @@ function open({ address, port }: Extract<Request, { kind: 'tcp' }>, signal: Abor
   });
 }
 
-/** Follows as many redirects as it is told to; credentials go to no other host. */
-async function get(request: Extract<Request, { kind: 'http' }>, signal: AbortSignal) {
+type HttpAnswer = Untimed<Extract<Answer, { kind: 'http' }>>;
+
+/** Follows as many redirects as it is told to; headers, a login and a socket are for the first origin alone. */
+async function get(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {
   let asked = request;
-  for (let left = request.redirects; ; left -= 1) {
-    const answer = await getOnce(asked, signal);
-    const target = answer.headers['location'];
-    if (left === 0 || answer.status < 300 || answer.status > 399 || target === undefined) return answer;
-    const url = new URL(target, asked.url);
-    if (!/^https?:$/.test(url.protocol)) return answer;
-    const same = url.origin === new URL(asked.url).origin;
-    asked = { ...asked, url: url.href, headers: same ? asked.headers : {} };
+  for (let redirects = 0; ; redirects += 1) {
+    const answer = { ...(await getOnce(asked, signal)), redirects, url: withoutLogin(asked.url) };
+    const next = redirects < request.redirects ? redirectOf(answer, asked.url) : undefined;
+    if (next === undefined) return answer;
+    const { origin, username, password } = new URL(asked.url);
+    if (next.origin === origin) {
+      asked = { ...asked, url: Object.assign(next, { username, password }).href };
+    } else {
+      const { socket: _socket, ...rest } = asked;
+      asked = { ...rest, url: withoutLogin(next.href), headers: {} };
+    }
   }
 }
 
-function getOnce(request: Extract<Request, { kind: 'http' }>, signal: AbortSignal) {
-  const send = request.url.startsWith('https:') ? httpsRequest : httpRequest;
-  return new Promise<Omit<Extract<Answer, { kind: 'http' }>, 'ms'>>((resolve, reject) => {
+/** Where an answer leads to; undefined where it does not, or to something that is not asked by HTTP. */
+function redirectOf({ status, headers }: Pick<HttpAnswer, 'status' | 'headers'>, base: string) {
+  const target = headers['location'];
+  if (status < 300 || status > 399 || target === undefined || !URL.canParse(target, base)) return undefined;
+  const url = new URL(target, base);
+  return /^https?:$/.test(url.protocol) ? url : undefined;
+}
+
+function getOnce({ url, headers, socket, ca, most }: HttpRequest, signal: AbortSignal) {
+  const send = url.startsWith('https:') ? httpsRequest : httpRequest;
+  return new Promise<Omit<HttpAnswer, 'redirects' | 'url'>>((resolve, reject) => {
     // Without an agent every try makes a connection of its own, as a new client would.
-    const options = { agent: false, headers: request.headers, signal, socketPath: request.socket };
-    const outgoing = send(request.url, options, (answer) => {
-      readStart(answer).then(
-        (body) => resolve({ kind: 'http', status: answer.statusCode ?? 0, headers: headersOf(answer), body }),
-        reject,
-      );
+    const options = { agent: false, headers, signal, socketPath: socket, ca };
+    const outgoing = send(url, options, (answer) => {
+      const head = { kind: 'http', status: answer.statusCode ?? 0, headers: headersOf(answer) } as const;
+      readStart(answer, most).then((body) => resolve({ ...head, ...body }), reject);
     });
     outgoing.once('error', reject);
     outgoing.end();
@@ -123,16 +137,16 @@ function getOnce(request: Extract<Request, { kind: 'http' }>, signal: AbortSigna
 }
 
 /** The first part of a body; a longer one is cut off there, so that an endless answer costs no memory. */
-async function readStart(answer: IncomingMessage): Promise<string> {
+async function readStart(answer: IncomingMessage, most: number): Promise<{ body: string; cut: boolean }> {
   const parts: Buffer[] = [];
   let length = 0;
   for await (const part of answer as AsyncIterable<Buffer>) {
     parts.push(part);
     length += part.length;
-    if (length >= BODY_LIMIT) break;
+    if (length > most) break;
   }
   answer.destroy();
-  return Buffer.concat(parts).subarray(0, BODY_LIMIT).toString('utf8');
+  return { body: Buffer.concat(parts).subarray(0, most).toString('utf8'), cut: length > most };
 }
 
 function headersOf(answer: IncomingMessage): Record<string, string> {

@@ -1,21 +1,60 @@
 import { isIP } from 'node:net';
 import { commandLine, type Remote } from '@perlstack/remote';
-import { type Answer, type Ask, BODY_LIMIT, type Request } from './probe.js';
+import {
+  type Answer,
+  type Ask,
+  BODY_LIMIT,
+  type HttpRequest,
+  type Request,
+  type Untimed,
+  withoutLogin,
+} from './probe.js';
 
 /**
- * Reads one request a line from standard input: `tcp ADDRESS PORT` or `http` and a curl configuration in base64 (it may
- * hold a secret, which an argument would show to everybody on the host). Prints for each answer a line of round, request,
- * exit code, microseconds, and head and body in base64.
+ * Reads one request a line from standard input: its kind and words, those that may hold a secret or a blank in base64 (an
+ * argument would show it to everybody on the host). Prints for each answer a line of round, request, exit code,
+ * microseconds, and, in base64, output, errors and URL after so many redirects.
  */
 const SCRIPT = String.raw`
-rounds=$1 pause=$2 limit=$3 most=$4
+rounds=$1 pause=$2 limit=$3 limit_ms=$4
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
+set -f
+umask 077
+mkdir "$work/none"
 now() { date +%s%N; }
+plain() { [ "$1" = - ] || printf %s "$1" | base64 -d; }
+# A setting of curl's: name, value
+setting() { printf '%s = "' "$1"; printf %s "$2" | sed 's/[\\"]/\\&/g'; printf '"\n'; }
+# number, URL, origin, the same with its port, redirects, settings for the origin alone, CA, bytes
 ask_http() {
-  printf %s "$2" | base64 -d >"$work/$1.curlrc"
-  { curl -q --config "$work/$1.curlrc" --noproxy '*' --silent --show-error --include --max-time "$limit" 2>"$work/$1.err"
-    echo $? >"$work/$1.code"; } | head -c "$most" >"$work/$1.out"
+  next=$(plain "$2") followed=0
+  plain "$6" >"$work/$1.own"
+  plain "$7" >"$work/$1.ca"
+  own=$work/$1.own
+  while :; do
+    { echo globoff; setting url "$next"
+      # A folder without any: this authority alone is believed.
+      [ ! -s "$work/$1.ca" ] || { setting cacert "$work/$1.ca"; setting capath "$work/none"; }
+    } >"$work/$1.curlrc"
+    # The time is for the answers: it begins with the first question, and redirects share it.
+    [ "$followed" -gt 0 ] || deadline=$(($(now) / 1000000 + limit_ms))
+    left=$((deadline - $(now) / 1000000))
+    [ "$left" -gt 0 ] || { echo 28 >"$work/$1.code"; break; }
+    { curl -q --config "$work/$1.curlrc" --config "$own" --noproxy '*' --silent --show-error --include \
+        --max-time "$((left / 1000)).$(printf %03d $((left % 1000)))" --write-out '%{stderr}\n@%{redirect_url}\n' 2>"$work/$1.err"
+      echo $? >"$work/$1.code"; } | head -c "$8" >"$work/$1.out"
+    [ "$followed" -lt "$5" ] && [ "$(cat "$work/$1.code")" = 0 ] || break
+    to=$(sed -n 's/^@//p' "$work/$1.err" | tail -n 1)
+    case $to in http://* | https://*) ;; *) break ;; esac
+    case $to in
+      "$3" | "$3"[/?#]* | "$4" | "$4"[/?#]*) ;;
+      # Once away, also from there back.
+      *) own=/dev/null ;;
+    esac
+    next=$to followed=$((followed + 1))
+  done
+  printf '%s %s' "$followed" "$next" >"$work/$1.way"
 }
 ask_tcp() {
   timeout "$limit" bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$2" "$3" 2>"$work/$1.err"
@@ -23,35 +62,34 @@ ask_tcp() {
   : >"$work/$1.out"
 }
 ask_tls() {
-  printf %s "$2" | base64 -d >"$work/$1.argv"
-  timeout "$limit" sh "$work/$1.argv" </dev/null >"$work/$1.out" 2>"$work/$1.err"
+  plain "$2" >"$work/$1.argv"
+  plain "$3" >"$work/$1.ca"
+  timeout "$limit" sh "$work/$1.argv" "$work/$1.ca" </dev/null >"$work/$1.out" 2>"$work/$1.err"
   echo $? >"$work/$1.code"
 }
 ask_program() {
-  printf %s "$2" | base64 -d >"$work/$1.argv"
-  printf %s "$3" | base64 -d >"$work/$1.in"
+  plain "$2" >"$work/$1.argv"
+  plain "$3" >"$work/$1.in"
+  # What is not wanted is read all the same: a program that nobody reads is killed, and its code says nothing.
   { timeout "$limit" sh "$work/$1.argv" <"$work/$1.in" 2>&1
-    echo $? >"$work/$1.code"; } | head -c "$most" >"$work/$1.out"
+    echo $? >"$work/$1.code"; } | { head -c "$4" >"$work/$1.out"; cat >/dev/null; }
   : >"$work/$1.err"
 }
+# number, kind, words
 ask() {
-  start=$(now)
-  case $2 in
-    http) ask_http "$1" "$3" ;;
-    tcp) ask_tcp "$1" "$3" "$4" ;;
-    tls) ask_tls "$1" "$3" ;;
-    program) ask_program "$1" "$3" "$4" ;;
-  esac
-  echo $((($(now) - start) / 1000)) >"$work/$1.time"
+  start=$(now) number=$1 kind=$2
+  shift 2
+  : >"$work/$number.way"
+  "ask_$kind" "$number" "$@"
+  echo $((($(now) - start) / 1000)) >"$work/$number.time"
 }
 requests=$(cat)
-umask 077
 round=0
 while [ "$round" -lt "$rounds" ]; do
   [ "$round" -eq 0 ] || sleep "$pause"
   number=0
-  while read -r kind first second; do
-    ask "$number" "$kind" "$first" "$second" </dev/null &
+  while read -r kind words; do
+    ask "$number" "$kind" $words </dev/null &
     number=$((number + 1))
     # More at once would measure this host, and not those that are asked.
     [ $((number % 8)) -ne 0 ] || wait
@@ -63,8 +101,9 @@ REQUESTS
   while [ "$index" -lt "$number" ]; do
     code=$(cat "$work/$index.code")
     [ "$code" = 0 ] || silent=1
-    printf '%s %s %s %s %s %s\n' "$round" "$index" "$code" "$(cat "$work/$index.time")" \
-      "$(base64 -w 0 <"$work/$index.out")" "$(head -c 300 "$work/$index.err" | base64 -w 0)"
+    printf '%s %s %s %s ' "$round" "$index" "$code" "$(cat "$work/$index.time")"
+    base64 -w 0 <"$work/$index.out"
+    printf ' %s %s\n' "$(head -c 300 "$work/$index.err" | base64 -w 0)" "$(base64 -w 0 <"$work/$index.way")"
     index=$((index + 1))
   done
   [ "$silent" = 0 ] || break
@@ -81,51 +120,83 @@ const HEAD_LIMIT = 16 * 1024;
 /** Asks from a host: over SSH, one command however many rounds and requests. */
 export function askOn(remote: Remote, host: string): Ask {
   return async (requests, { rounds, intervalMs, timeoutMs, signal }) => {
-    const input = requests.map((request) => `${lineOf(request)}\n`).join('');
     const seconds = (ms: number): string => (ms / 1_000).toFixed(3);
-    const args = [String(rounds), seconds(intervalMs), seconds(timeoutMs), String(BODY_LIMIT + HEAD_LIMIT)];
-    const { stdout } = await remote.script(host, SCRIPT, args, {
-      input,
+    const args = [String(rounds), seconds(intervalMs), seconds(timeoutMs), String(Math.ceil(timeoutMs))];
+    // Line by line: all of them together may be more than is kept of an output.
+    const answers = new Answers(requests, timeoutMs);
+    await remote.script(host, SCRIPT, args, {
+      input: requests.map((request) => `${lineOf(request)}\n`).join(''),
       name: 'health probe',
       // A socket is its application's alone.
       sudo: requests.some(
         ({ kind, ...one }) => kind === 'program' || ('socket' in one && one.socket !== undefined),
       ),
       timeoutMs: rounds * (intervalMs + timeoutMs) + MARGIN_MS,
+      onLine: (line, stream) => void (stream === 'stdout' && answers.add(line)),
       ...(signal ? { signal } : {}),
     });
-    return answersOf(stdout, requests, timeoutMs);
+    return answers.rounds;
   };
 }
 
+/** The words of a request: those that may be empty, hold a blank or a secret in base64. */
 function lineOf(request: Request): string {
-  if (request.kind === 'tcp') return `tcp ${request.address} ${request.port}`;
-  if (request.kind === 'tls') return `tls ${base64(certificateScript(request))}`;
-  if (request.kind === 'program')
-    return `program ${base64(commandLine(request.argv))} ${base64(request.input)}`;
-  const lines = [
-    `url = ${curlString(request.url)}`,
-    'globoff',
-    // curl would take headers of ours to any other host.
-    ...(request.redirects === 0 || Object.keys(request.headers).length > 0
-      ? []
-      : ['location', `max-redirs = ${request.redirects}`, 'proto-redir = "=http,https"']),
-    ...(request.socket === undefined ? [] : [`unix-socket = ${curlString(request.socket)}`]),
-    ...Object.entries(request.headers).map(([name, value]) => `header = ${curlString(`${name}: ${value}`)}`),
-  ];
-  return `http ${base64(`${lines.join('\n')}\n`)}`;
+  switch (request.kind) {
+    case 'tcp':
+      return `tcp ${request.address} ${request.port}`;
+    case 'tls':
+      return `tls ${base64(certificateScript(request))} ${base64(request.ca ?? '')}`;
+    case 'program':
+      return `program ${base64(commandLine(request.argv))} ${base64(request.input)} ${BODY_LIMIT + 1}`;
+    case 'http':
+      return `http ${httpWords(request).join(' ')}`;
+  }
 }
 
-const base64 = (text: string): string => Buffer.from(text).toString('base64');
+function httpWords(request: HttpRequest): (string | number)[] {
+  const { origin, protocol, port } = new URL(request.url);
+  const withPort = port === '' ? `${origin}:${protocol === 'https:' ? 443 : 80}` : origin;
+  return [
+    base64(withoutLogin(request.url)),
+    origin,
+    withPort,
+    request.redirects,
+    base64(ownSettings(request)),
+    base64(request.ca ?? ''),
+    request.most + HEAD_LIMIT,
+  ];
+}
 
-/** Prints what OpenSSL says of the chain and the name, and when the certificate ends. */
+/** What curl may use at the origin that it was told, and at no other that a redirect leads to. */
+function ownSettings({ url, headers, socket }: HttpRequest): string {
+  const lines = [
+    ...(socket === undefined ? [] : [`unix-socket = ${curlString(socket)}`]),
+    ...Object.entries({ ...loginIn(url), ...headers }).map(
+      ([name, value]) => `header = ${curlString(`${name}: ${value}`)}`,
+    ),
+  ];
+  return lines.map((line) => `${line}\n`).join('');
+}
+
+/** As a header: curl would write a login into the URLs that it is led to. */
+function loginIn(url: string): Record<string, string> {
+  const { username, password } = new URL(url);
+  const login = [username, password].map(decodeURIComponent).join(':');
+  return login === ':' ? {} : { Authorization: `Basic ${base64(login)}` };
+}
+
+/** Never empty: it is a word of a line. */
+const base64 = (text: string): string => Buffer.from(text).toString('base64') || '-';
+
+/** Prints what OpenSSL says of the chain and the name, and when the certificate ends; `$1` is a file of authorities, empty for those of the host. */
 function certificateScript({ address, port, servername }: Extract<Request, { kind: 'tls' }>): string {
   const place = address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
   const name = isIP(servername)
     ? ['-verify_ip', servername]
     : ['-servername', servername, '-verify_hostname', servername];
   const shown = commandLine(['openssl', 's_client', '-connect', place, ...name]);
-  return `found=$(${shown} 2>&1 </dev/null) || true
+  return `if [ -s "$1" ]; then set -- -CAfile "$1"; else set --; fi
+found=$(${shown} "$@" 2>&1 </dev/null) || true
 printf '%s\\n' "$found" | sed -n 's/.*Verify return code: /verify /p' | tail -n 1
 printf '%s\\n' "$found" | openssl x509 -noout -enddate 2>/dev/null || printf '%s\\n' "$found" | head -n 3 >&2
 `;
@@ -141,22 +212,39 @@ function curlString(text: string): string {
   return `"${escaped}"`;
 }
 
-function answersOf(output: string, requests: readonly Request[], timeoutMs: number): Answer[][] {
-  const rounds: Answer[][] = [];
-  for (const line of output.split('\n')) {
-    const [round, index, code, micros, out = '', err = ''] = line.split(' ');
-    const request = requests[Number(index)];
-    if (round === undefined || micros === undefined || request === undefined) continue;
-    const ms = Number(micros) / 1_000;
-    (rounds[Number(round)] ??= []).push(
-      answerOf(request, Number(code), ms, fromBase64(out), fromBase64(err), timeoutMs),
-    );
+/** What the script printed, read line by line. */
+class Answers {
+  readonly #requests: readonly Request[];
+  readonly #timeoutMs: number;
+  readonly rounds: Answer[][] = [];
+
+  constructor(requests: readonly Request[], timeoutMs: number) {
+    this.#requests = requests;
+    this.#timeoutMs = timeoutMs;
   }
-  return rounds;
+
+  add(line: string): void {
+    const [round, index, code, micros, out = '', err = '', way = ''] = line.split(' ');
+    const request = this.#requests[Number(index)];
+    if (round === undefined || micros === undefined || request === undefined) return;
+    const raw = { code: Number(code), out: Buffer.from(out, 'base64'), err: text(err), way: text(way) };
+    (this.rounds[Number(round)] ??= []).push({
+      ...answerOf(request, raw, this.#timeoutMs),
+      ms: Number(micros) / 1_000,
+    });
+  }
 }
 
-const fromBase64 = (text: string): string => Buffer.from(text, 'base64').toString('utf8');
+const text = (word: string): string => Buffer.from(word, 'base64').toString('utf8');
 
+/** What came of one request. */
+interface Raw {
+  readonly code: number;
+  readonly out: Buffer;
+  readonly err: string;
+  /** Number of redirects and URL. */
+  readonly way: string;
+}
 /** curl ends with this code when nobody reads on: the body was longer than what is read of it. */
 const CURL_WRITE_ERROR = 23;
 const CURL_TIMEOUT = 28;
@@ -164,35 +252,35 @@ const CURL_TIMEOUT = 28;
 const CURL_NO_CONNECTION = 7;
 const TIMEOUT_TIMEOUT = 124;
 
-function answerOf(
-  request: Request,
-  code: number,
-  ms: number,
-  out: string,
-  err: string,
-  timeoutMs: number,
-): Answer {
-  if (code === CURL_TIMEOUT || code === TIMEOUT_TIMEOUT)
-    return { kind: 'error', ms, error: `no answer in ${timeoutMs} ms` };
-  if (request.kind === 'tls') return { ms, ...certificateIn(out, err) };
-  if (request.kind === 'program') return { kind: 'program', ms, code, output: out };
-  if (request.kind === 'tcp')
-    return code === 0 ? { kind: 'tcp', ms } : { kind: 'error', ms, error: tcpError(err) };
-  if (code === CURL_NO_CONNECTION && request.socket !== undefined)
-    return { kind: 'error', ms, error: 'nobody accepts connections' };
-  if (code !== 0 && code !== CURL_WRITE_ERROR) return { kind: 'error', ms, error: curlError(err, code) };
-  return { ms, ...parseAnswer(out, request.redirects) };
+function answerOf(request: Request, { code, out, err, way }: Raw, timeoutMs: number): Untimed<Answer> {
+  if (code === CURL_TIMEOUT || code === TIMEOUT_TIMEOUT) return fault(`no answer in ${timeoutMs} ms`);
+  switch (request.kind) {
+    case 'tls':
+      return certificateIn(out.toString('utf8'), err);
+    case 'program':
+      return { kind: 'program', code, ...startOf(out, BODY_LIMIT) };
+    case 'tcp':
+      return code === 0 ? { kind: 'tcp' } : fault(tcpError(err));
+    case 'http':
+      if (code === CURL_NO_CONNECTION && request.socket !== undefined)
+        return fault('nobody accepts connections');
+      if (code !== 0 && code !== CURL_WRITE_ERROR) return fault(curlError(err, code));
+      return httpAnswer(request, out, way);
+  }
 }
 
-function certificateIn(out: string, err: string): Untimed {
+const fault = (error: string): Untimed<Answer> => ({ kind: 'error', error });
+
+function startOf(bytes: Buffer, most: number): { output: string; cut: boolean } {
+  return { output: bytes.subarray(0, most).toString('utf8'), cut: bytes.length > most };
+}
+
+function certificateIn(out: string, err: string): Untimed<Answer> {
   const end = /^notAfter=(.*)$/m.exec(out)?.[1];
   const [, code, words] = /^verify (\d+) \((.*)\)$/m.exec(out) ?? [];
-  if (end === undefined) return { kind: 'error', error: err.split('\n')[0] || 'no certificate' };
+  if (end === undefined) return fault(err.split('\n')[0] || 'no certificate');
   return { kind: 'tls', problem: code === '0' ? null : (words ?? 'not verified'), validTo: Date.parse(end) };
 }
-
-type Untimed =
-  { readonly kind: 'error'; readonly error: string } | Omit<Extract<Answer, { kind: 'tls' }>, 'ms'>;
 
 const tcpError = (err: string): string =>
   /: ([A-Z][A-Za-z ]+)\s*$/.exec(err.split('\n')[0] ?? '')?.[1] ?? 'no connection';
@@ -200,17 +288,25 @@ const tcpError = (err: string): string =>
 const curlError = (err: string, code: number): string =>
   err.split('\n')[0]?.replace(/^curl: \(\d+\) /, '') || `curl ended with exit code ${code}`;
 
-/**
- * Status, headers and body of an answer as it came over the line; heads of interim answers (1xx) are passed over, and those of
- * redirects that were followed.
- */
-function parseAnswer(text: string, redirects: number): Omit<Extract<Answer, { kind: 'http' }>, 'ms'> {
-  const end = text.indexOf('\r\n\r\n');
-  const [statusLine = '', ...lines] = (end < 0 ? text : text.slice(0, end)).split('\r\n');
-  const body = end < 0 ? '' : text.slice(end + 4);
+const HEAD_END = Buffer.from('\r\n\r\n');
+
+/** Status, headers and body of an answer as it came over the line; heads of interim answers (1xx) are passed over. */
+function httpAnswer(request: HttpRequest, bytes: Buffer, way: string): Untimed<Answer> {
+  const end = bytes.indexOf(HEAD_END);
+  const [statusLine = '', ...lines] = bytes
+    .subarray(0, end < 0 ? bytes.length : end)
+    .toString('utf8')
+    .split('\r\n');
+  const rest = end < 0 ? Buffer.alloc(0) : bytes.subarray(end + HEAD_END.length);
   const status = Number(statusLine.split(' ')[1]);
-  const passing = status < 200 || (redirects > 0 && status >= 300 && status < 400);
-  if (passing && body.startsWith('HTTP/')) return parseAnswer(body, redirects);
+  if (status < 200 && rest.subarray(0, 5).toString() === 'HTTP/') return httpAnswer(request, rest, way);
+  const { output: body, cut } = startOf(rest, request.most);
+  const [, redirects = '0', url = request.url] = /^(\d+) (.*)$/s.exec(way) ?? [];
+  const asked = { redirects: Number(redirects), url: URL.canParse(url) ? withoutLogin(url) : url };
+  return { kind: 'http', status, headers: headersIn(lines), body, cut, ...asked };
+}
+
+function headersIn(lines: readonly string[]): Record<string, string> {
   const headers: Record<string, string> = {};
   for (const line of lines) {
     const colon = line.indexOf(':');
@@ -218,5 +314,5 @@ function parseAnswer(text: string, redirects: number): Omit<Extract<Answer, { ki
     const value = line.slice(colon + 1).trim();
     headers[name] = headers[name] === undefined ? value : `${headers[name]}, ${value}`;
   }
-  return { kind: 'http', status, headers, body };
+  return headers;
 }

@@ -24,13 +24,17 @@ export interface HttpProbe extends CommonProbe {
   readonly url: string;
   /** Path of the unix socket that is connected to instead of the URL's host and port. */
   readonly socket?: string;
-  /** Headers to send. They may hold a secret: no message shows them. */
+  /** Headers to send. They may hold a secret: no message shows them, and no redirect takes them to another origin. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** Status codes that are a success; default `[200]`. */
+  /** Certificates (PEM) of the only authorities that are believed; default: those that whoever asks believes anyway. */
+  readonly ca?: string;
+  /** Status codes that are a success; default `[200]`, or those of redirects where `location` asks for one. */
   readonly status?: readonly number[];
   /** How many redirects are followed; default none: a redirect is the answer. */
   readonly redirects?: number;
-  /** Text that the body (its first 64 KiB) must contain. */
+  /** Where the answer must lead to, or, when redirects are followed, must have come from; may be relative to `url`. */
+  readonly location?: string;
+  /** Text that the body (its first MiB) must contain. */
   readonly body?: string;
   /** What the body must hold as JSON, at a place named by a JSON Pointer (RFC 6901): `/checks/0/status`. */
   readonly json?: { readonly pointer: string; readonly equals?: unknown };
@@ -62,6 +66,8 @@ export interface TlsProbe extends CommonProbe {
   readonly port: number;
   /** The name that the certificate must be for; default: the address. */
   readonly servername?: string;
+  /** Certificates (PEM) of the only authorities that are believed; default: those that whoever asks believes anyway. */
+  readonly ca?: string;
   /** Days for which it must still be valid. */
   readonly days: number;
 }
@@ -74,7 +80,7 @@ export interface ProgramProbe extends CommonProbe {
   /** Standard input; none means an empty one. */
   readonly input?: string;
   /**
-   * What is wrong with the exit code and the output (its first 64 KiB), and what was seen.
+   * What is wrong with the exit code and the output (its first MiB), and what was seen.
    */
   readonly judge: (code: number, output: string) => { readonly ok: boolean; readonly seen: string };
 }
@@ -89,9 +95,18 @@ export type Request =
       readonly socket?: string;
       readonly headers: Readonly<Record<string, string>>;
       readonly redirects: number;
+      readonly ca?: string;
+      /** How much of the body is wanted, in bytes. */
+      readonly most: number;
     }
   | { readonly kind: 'tcp'; readonly address: string; readonly port: number }
-  | { readonly kind: 'tls'; readonly address: string; readonly port: number; readonly servername: string }
+  | {
+      readonly kind: 'tls';
+      readonly address: string;
+      readonly port: number;
+      readonly servername: string;
+      readonly ca?: string;
+    }
   | { readonly kind: 'program'; readonly argv: readonly string[]; readonly input: string };
 
 /** What came back: an HTTP answer (header names in small letters), an open connection, a certificate, words, or nothing. */
@@ -102,6 +117,12 @@ export type Answer =
       readonly status: number;
       readonly headers: Readonly<Record<string, string>>;
       readonly body: string;
+      /** True when the body is longer than what was wanted of it. */
+      readonly cut: boolean;
+      /** How many redirects were followed. */
+      readonly redirects: number;
+      /** What was asked in the end, without a login. */
+      readonly url: string;
     }
   | { readonly kind: 'tcp'; readonly ms: number }
   | {
@@ -112,11 +133,26 @@ export type Answer =
       /** End of its validity, in milliseconds since the epoch; NaN when that is not known. */
       readonly validTo: number;
     }
-  | { readonly kind: 'program'; readonly ms: number; readonly code: number; readonly output: string }
+  | {
+      readonly kind: 'program';
+      readonly ms: number;
+      readonly code: number;
+      readonly output: string;
+      /** True when the output is longer than what is read of it. */
+      readonly cut: boolean;
+    }
   | { readonly kind: 'error'; readonly ms: number; readonly error: string };
 
-/** How much of a body is read, in bytes. */
-export const BODY_LIMIT = 64 * 1024;
+export type HttpRequest = Extract<Request, { kind: 'http' }>;
+
+/** Everything of an answer but the time that it took. */
+export type Untimed<T> = T extends unknown ? Omit<T, 'ms'> : never;
+
+/** How much of a body or an output is read, in bytes. */
+export const BODY_LIMIT = 1024 * 1024;
+
+/** Enough of a body that is only shown, or that is the id of a release. */
+const GLANCE = 4 * 1024;
 
 export interface AskOptions {
   /** How often the requests are made, as long as all of them are answered. */
@@ -139,20 +175,35 @@ export type Ask = (requests: readonly Request[], options: AskOptions) => Promise
 export function requestsOf(probe: Probe): Request[] {
   if (probe.kind === 'tcp') return [{ kind: 'tcp', address: probe.address, port: probe.port }];
   if (probe.kind === 'tls') {
-    const { address, port, servername = address } = probe;
-    return [{ kind: 'tls', address, port, servername }];
+    const { address, port, servername = address, ca } = probe;
+    return [{ kind: 'tls', address, port, servername, ...(ca === undefined ? {} : { ca }) }];
   }
   if (probe.kind === 'program') return [{ kind: 'program', argv: probe.argv, input: probe.input ?? '' }];
-  const request = (url: string): Request => ({
-    kind: 'http',
-    url,
-    headers: probe.headers ?? {},
-    redirects: probe.redirects ?? 0,
-    ...(probe.socket === undefined ? {} : { socket: probe.socket }),
-  });
   const { release } = probe;
-  const asksAgain = release !== undefined && 'path' in release;
-  return [request(probe.url), ...(asksAgain ? [request(new URL(release.path, probe.url).href)] : [])];
+  const readsBody = probe.body !== undefined || probe.json !== undefined || probe.series !== undefined;
+  const first = httpRequest(probe, probe.url, readsBody ? BODY_LIMIT : GLANCE);
+  return release !== undefined && 'path' in release
+    ? [first, httpRequest(probe, new URL(release.path, probe.url).href, GLANCE)]
+    : [first];
+}
+
+function httpRequest(
+  { headers = {}, redirects = 0, socket, ca }: HttpProbe,
+  url: string,
+  most: number,
+): HttpRequest {
+  return {
+    ...({ kind: 'http', url, headers, redirects, most } as const),
+    ...(socket === undefined ? {} : { socket }),
+    ...(ca === undefined ? {} : { ca }),
+  };
+}
+
+/** A URL as it may be shown: a login in it is for the server alone. */
+export function withoutLogin(text: string): string {
+  const url = new URL(text);
+  [url.username, url.password] = ['', ''];
+  return url.href;
 }
 
 /** What a person calls a probe. */
@@ -163,9 +214,6 @@ export function nameOf(probe: Probe): string {
   if (probe.kind === 'tls')
     return `certificate of ${probe.servername ?? probe.address} port ${probe.port}${by}`;
   if (probe.kind === 'program') return `${probe.argv[0] ?? ''} on ${probe.from}`;
-  const url = new URL(probe.url);
-  // A login in a URL is for the server alone.
-  [url.username, url.password] = ['', ''];
-  const { pathname, search, href } = url;
+  const { pathname, search, href } = new URL(withoutLogin(probe.url));
   return `${probe.socket === undefined ? href : `${probe.socket} ${pathname}${search}`}${by}`;
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { probesOf } from './from-spec.js';
+import { leavesOf } from './group.js';
 import { nameOf } from './probe.js';
 import { parseProbes } from './spec.js';
 
@@ -56,11 +57,48 @@ describe('a list of probes', () => {
     expect(probes(text)).toMatchObject([probe]);
   });
 
-  it('has one probe for each host of a tier', () => {
-    expect(probes('- { postgres: any, on: database }', ['db-1', 'db-2']).map(({ from }) => from)).toEqual([
-      'db-1',
-      'db-2',
+  it('has groups in groups', () => {
+    const text = `
+- group: cache
+  need: 2
+  of:
+    - { redis: any, on: cache }
+    - { group: watchers, need: any, of: [{ sentinel: shop, on: cache }] }
+- tcp: a:1`;
+    expect(probes(text, ['c-1', 'c-2'])).toMatchObject([
+      {
+        kind: 'group',
+        name: 'cache',
+        need: 2,
+        of: [
+          { name: 'Redis on c-1' },
+          { name: 'Redis on c-2' },
+          { kind: 'group', name: 'watchers', need: 'any', of: [{ from: 'c-1' }, { from: 'c-2' }] },
+        ],
+      },
+      { kind: 'tcp' },
     ]);
+    expect(() => probes(text.replace('need: 2', 'need: 4'), ['c-1', 'c-2'])).toThrow(
+      'probes: 4 of the 3 members of "cache" can never be healthy',
+    );
+  });
+
+  it('knows how many bytes a lag may have', () => {
+    const [spec] = read('- { postgres: replica, on: db, lag: { bytes: 16MiB, time: 30s } }');
+    expect(spec?.lag).toEqual({ bytes: 16_777_216, time: 30_000 });
+    expect(() => read('- { redis: any, on: c, lag: { bytes: 0MiB } }')).toThrow(
+      'must be a size such as 16MiB',
+    );
+  });
+
+  it('takes classes of status codes', () => {
+    const [probe] = probes('- { http: "http://a", status: [2xx, 404] }');
+    expect(probe).toMatchObject({ status: { length: 101, 0: 200, 99: 299, 100: 404 } });
+  });
+
+  it('has one probe for each host of a tier', () => {
+    const found = leavesOf(probes('- { postgres: any, on: database }', ['db-1', 'db-2']));
+    expect(found.map(({ from }) => from)).toEqual(['db-1', 'db-2']);
   });
 
   it.each([
@@ -81,6 +119,21 @@ describe('a list of probes', () => {
     ['- { redis: any, on: c, lag: { time: 3s } }', 'must be in bytes: Redis does not know it in time'],
     ['- { http: "http://a", latency: { p95: 1s, p99: 2s } }', 'exactly one of p50, p75, p90, p95, p99'],
     ['- { command: "rm -rf /", on: a }', '0.command: found "rm -rf /"; must be a list'],
+    [
+      '- { group: a, of: [{ group: b, of: [{ group: c, of: [{ group: d, of: [{ tcp: "a:1" }] }] }] }] }',
+      '0.of.0.of.0.of.0.group: found "d"; must be a probe: no more than 3 groups stand in one another',
+    ],
+    [
+      '- { unit: nginx.service, on: runner }',
+      '0.on: found "runner"; must be the name of a host or of a tier',
+    ],
+    ['- { group: a, of: [] }', '0.of: must have at least 1 entry'],
+    ['- { group: a }', '0: must be a group with the list "of" of its members'],
+    ['- { group: a, of: [{ tpc: "a:1" }] }', '0.of.0.tpc: unknown key; did you mean "tcp"?'],
+    ['- { group: a, latency: 1s, of: [{ tcp: "a:1" }] }', 'no key of a group probe, which has need, of'],
+    ['- { tcp: "a:1", need: any }', '0.need: found "any"; must be no key of a tcp probe'],
+    ['- { http: "http://a", status: 6xx }', 'must be a status such as 200, or a class of them such as 2xx'],
+    ['- { http: "http://a", location: nowhere }', 'must be a URL, or a path that begins with /'],
     ['[]', 'it lists no probe'],
     ['http: "http://a"', 'must be a list'],
   ])('%s is refused', (text, message) => {
@@ -90,7 +143,7 @@ describe('a list of probes', () => {
   it('never quotes a header, nor a login in a URL', () => {
     const broken = '- { http: "http://a", headers: { Authorization: "Bearer hunter2\\n" } }';
     expect(() => read(broken)).toThrow(/headers\.Authorization: must be one line/);
-    const [probe] = probes('- http: "https://me:hunter2@a.example/x"');
+    const [probe] = leavesOf(probes('- http: "https://me:hunter2@a.example/x"'));
     expect(probe && nameOf(probe)).toBe('https://a.example/x');
   });
 });

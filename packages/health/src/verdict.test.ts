@@ -1,9 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
+import { succeeded, type Try } from './group.js';
 import type { Evidence } from './judge.js';
-import { streakOf, succeeded, type Try, verdictOf, withPercentiles } from './verdict.js';
+import { streakOf, verdictOf, withPercentiles } from './verdict.js';
 
-const good: Evidence = { probe: 'http://a/', ok: true, ms: 12.4, seen: '200' };
-const bad: Evidence = { probe: 'http://a/', ok: false, ms: 4, seen: '503 in 4 ms, body "x"' };
+const good: Evidence = { probe: 'http://a/', from: 'runner', ok: true, ms: 12.4, seen: '200' };
+const bad: Evidence = { probe: 'http://a/', from: 'runner', ok: false, ms: 4, seen: '503 in 4 ms, body "x"' };
 const tries = (pattern: string): Try[] => [...pattern].map((one) => [one === '+' ? good : bad]);
 
 describe('verdictOf', () => {

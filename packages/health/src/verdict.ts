@@ -1,11 +1,6 @@
 import { formatDuration } from '@perlstack/stack';
+import { type GroupEvidence, type Need, type Rule, succeeded, type Try, weigh } from './group.js';
 import type { Evidence } from './judge.js';
-
-/** One try: what every probe showed at about the same time. */
-export type Try = readonly Evidence[];
-
-/** How many probes must succeed in a try: all of them, one, or so many. */
-export type Need = 'all' | 'any' | number;
 
 export interface Verdict {
   readonly passed: boolean;
@@ -15,6 +10,8 @@ export interface Verdict {
   readonly seconds: number;
   /** What every probe showed in the last try. */
   readonly evidence: readonly Evidence[];
+  /** The same, in the groups that were named; absent where none was. */
+  readonly tree?: readonly (Evidence | GroupEvidence)[];
   /** Why, in one line that names the last evidence. */
   readonly reason: string;
 }
@@ -26,23 +23,15 @@ export interface End {
   /** Consecutive successes that were asked for. */
   readonly successes: number;
   /** Default all. */
-  readonly need?: Need;
+  readonly need?: Need | Rule;
   /** For how long it had to stay healthy, in milliseconds, and did, or did not. */
   readonly hold?: { readonly ms: number; readonly held: boolean };
   /** Why no further try was made, where it was not the time limit: `cancelled`, `the unit failed`. */
   readonly stopped?: string;
 }
 
-/** How many of so many probes have to succeed. */
-export const neededOf = (need: Need, probes: number): number =>
-  need === 'all' ? probes : need === 'any' ? 1 : Math.min(need, probes);
-
-/** True when as many probes as are needed succeeded; by default all. */
-export const succeeded = (one: Try, need: Need = 'all'): boolean =>
-  one.length > 0 && one.filter(({ ok }) => ok).length >= neededOf(need, one.length);
-
 /** How many of the last tries succeeded in a row. */
-export function streakOf(tries: readonly Try[], need: Need = 'all'): number {
+export function streakOf(tries: readonly Try[], need?: Need | Rule): number {
   const lastFailure = tries.findLastIndex((one) => !succeeded(one, need));
   return tries.length - 1 - lastFailure;
 }
@@ -72,6 +61,7 @@ export function withPercentiles(before: readonly Try[], one: Try): Try {
 /** The verdict on all tries that were made, first one first. */
 export function verdictOf(tries: readonly Try[], end: End): Verdict {
   const last = tries.at(-1) ?? [];
+  const whole = weigh(last, end.need);
   const held = end.hold === undefined || end.hold.held;
   const passed = tries.length > 0 && streakOf(tries, end.need) >= end.successes && held;
   return {
@@ -79,41 +69,58 @@ export function verdictOf(tries: readonly Try[], end: End): Verdict {
     tries: tries.length,
     seconds: end.elapsedMs / 1_000,
     evidence: last,
-    reason: passed ? praise(last, end) : blame(tries, last, end),
+    ...(whole.members.some(isGroup) ? { tree: whole.members } : {}),
+    reason: passed ? praise(whole, end) : blame(tries, whole, end),
   };
 }
 
-function praise(last: Try, { successes, need = 'all', hold }: End): string {
-  const good = last.filter(({ ok }) => ok);
-  const each = good.map(({ probe, seen, ms }) => `${seen} from ${probe} in ${Math.round(ms)} ms`);
-  const some = need === 'all' ? '' : ` (${good.length} of ${last.length} probes)`;
+export const isGroup = (member: Evidence | GroupEvidence): member is GroupEvidence => 'group' in member;
+
+function praise(whole: GroupEvidence, { successes, hold }: End): string {
+  const each = whole.members.filter(({ ok }) => ok).map(praiseOf);
+  const some = whole.needed === whole.members.length ? '' : ` (${shareOf(whole)})`;
   const held = hold && hold.ms > 0 ? `, held for ${formatDuration(hold.ms)}` : '';
   return `${successes} of ${successes} consecutive ${each.join(' and ')}${some}${held}`;
 }
 
-function blame(tries: readonly Try[], last: Try, end: End): string {
+const praiseOf = (member: Evidence | GroupEvidence): string =>
+  isGroup(member)
+    ? `${member.group} (${shareOf(member)})`
+    : `${member.seen} from ${member.probe} in ${Math.round(member.ms)} ms`;
+
+const shareOf = ({ healthy, members }: GroupEvidence): string =>
+  `${healthy} of ${members.length} ${members.some(isGroup) ? 'probes and groups' : 'probes'}`;
+
+function blame(tries: readonly Try[], whole: GroupEvidence, end: End): string {
   const time = `${formatDuration(end.elapsedMs)} (${tries.length} ${tries.length === 1 ? 'try' : 'tries'})`;
-  const { need = 'all', hold } = end;
+  const { need, hold } = end;
   const longest = longestStreak(tries, need);
   const short =
     longest >= end.successes && hold ? `healthy, but not for ${formatDuration(hold.ms)}, in ${time}` : '';
-  const found = tries.some((one) => succeeded(one, need))
-    ? short || `only ${longest} of ${end.successes} consecutive successes in ${time}`
-    : `no success in ${time}`;
-  const some =
-    need === 'all'
-      ? ''
-      : `; ${last.filter(({ ok }) => ok).length} of ${last.length} probes, needed ${neededOf(need, last.length)}`;
+  const found =
+    longest > 0
+      ? short || `only ${longest} of ${end.successes} consecutive successes in ${time}`
+      : `no success in ${time}`;
+  const some = whole.needed === whole.members.length ? '' : `; ${lackOf(whole)}`;
   const stopped = end.stopped === undefined ? '' : `; ${end.stopped}`;
-  return `${found}${some}${stopped}${lastEvidence(last)}`;
+  return `${found}${some}${stopped}${lastEvidence(whole)}`;
 }
 
-function lastEvidence(last: Try): string {
-  const shown = last.find((evidence) => !evidence.ok) ?? last[0];
-  return shown ? `; last: ${shown.probe}: ${shown.seen}` : '';
+const lackOf = (group: GroupEvidence): string => `${shareOf(group)}, needed ${group.needed}`;
+
+function lastEvidence({ members }: GroupEvidence): string {
+  const shown = members.find(({ ok }) => !ok) ?? members[0];
+  return shown ? `; last: ${blameOf(shown)}` : '';
 }
 
-function longestStreak(tries: readonly Try[], need: Need): number {
+/** The first that failed, by way of its groups. */
+function blameOf(member: Evidence | GroupEvidence): string {
+  if (!isGroup(member)) return `${member.probe}: ${member.seen}`;
+  const inner = member.members.find(({ ok }) => ok === member.ok) ?? member.members[0];
+  return `${member.group} (${lackOf(member)})${inner ? `: ${blameOf(inner)}` : ''}`;
+}
+
+function longestStreak(tries: readonly Try[], need?: Need | Rule): number {
   let longest = 0;
   let now = 0;
   for (const one of tries) {

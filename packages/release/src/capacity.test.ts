@@ -18,7 +18,7 @@ const host = (name: string, inFlight: number): AppHostState => ({
 const facts = (name: string, ...command: string[]): AppFacts => ({
   host: name,
   unit: { killMode: '', killSignal: '', timeoutStop: '', workingDirectory: '', command },
-  ...{ nginx: null, perl: '', starman: '' },
+  ...{ nginx: null, perl: '', os: '', tools: [], starman: '' },
 });
 const app = [host('app-1', 6), host('app-2', 5), host('app-3', 1)];
 const known = [

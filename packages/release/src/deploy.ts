@@ -18,7 +18,7 @@ import { type Hands, ReleaseFault } from './hands.js';
 import { acquirePatiently, type Lease, type Owner } from './lease.js';
 import { askAgain, isOutOfReach, observe } from './observe.js';
 import { setServer } from './out-of-service.js';
-import { modulesOf, requireArchname } from './modules.js';
+import { checkBuild, modulesOf, requireArchname } from './modules.js';
 import { type Finding, findingsOf } from './preflight/findings.js';
 import { DEFAULT_PACE, type Pace, type Plan, plan, type Strategy, type Wanted } from './plan.js';
 import { leaveOut } from './plan-steps.js';
@@ -88,7 +88,9 @@ async function prospectOf(site: Site, options: ReleaseOptions, artifact: Artifac
   const observed = options.release === undefined ? await askAgain(site, seen, release, signal) : seen;
   if (artifact !== null) requireArchname(artifact.build, observed.facts.app);
   const steps = plan(wantedOf(options, site, release, artifact, observed), observed);
-  const warnings = steps.roll.length === 0 ? [] : warningsOf(site, options, observed);
+  const build =
+    artifact === null ? [] : checkBuild(steps.roll, observed.app, observed.facts.app, artifact.build);
+  const warnings = steps.roll.length === 0 ? [] : [...warningsOf(site, options, observed), ...build];
   return { release, observed, plan: steps, warnings };
 }
 

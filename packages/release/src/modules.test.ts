@@ -1,8 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import { parseStack } from '@perlstack/stack';
 import type { BuildFacts } from './artifact.js';
-import { modulesOf, requireArchname } from './modules.js';
+import { checkBuild, modulesOf, requireArchname } from './modules.js';
 import type { AppFacts } from './preflight/facts.js';
+import type { ReleaseStep } from './steps.js';
+import type { AppHostState } from './world.js';
 
 const stackWith = (build: object) =>
   parseStack(JSON.stringify({ stack: 'shop', region: 'us-ord', app: { build } }), 'perlstack.yml').stack;
@@ -14,12 +16,17 @@ const facts: BuildFacts = {
   archname: null,
   cpm: null,
 };
-const host = (name: string, perl = '5.40.1 x86_64-linux-gnu-thread-multi'): AppFacts => ({
+const host = (
+  name: string,
+  perl = '5.40.1 x86_64-linux-gnu-thread-multi',
+  more: Partial<AppFacts> = {},
+): AppFacts => ({
   host: name,
   unit: { killMode: '', killSignal: '', timeoutStop: '', workingDirectory: '', command: [] },
   nginx: null,
   perl,
-  starman: '',
+  ...{ os: 'debian 12', tools: ['carton'], starman: '' },
+  ...more,
 });
 const hosts = [host('app-1'), host('app-2')];
 const carton = stackWith({ with: 'carton' });
@@ -43,13 +50,14 @@ describe('modulesOf', () => {
     expect(modulesOf(stackWith(build), { ...facts, ...more }, hosts)?.command).toEqual(command);
   });
 
-  it('has a key for each state of the dependencies, the tool and perl', () => {
+  it('has a key for each state of the dependencies, the tool, perl and the system', () => {
     const keys = [
       modulesOf(carton, facts, hosts),
       modulesOf(carton, { ...facts, cpanfile: 'd' }, hosts),
       modulesOf(carton, { ...facts, snapshot: 't' }, hosts),
       modulesOf(stackWith({ with: 'cpm' }), facts, hosts),
       modulesOf(carton, facts, [host('app-1', '5.36.0 x')]),
+      modulesOf(carton, facts, [host('app-1', undefined, { os: 'debian 13' })]),
     ].map((modules) => modules?.key);
     expect(new Set(keys).size).toBe(keys.length);
     expect(modulesOf(carton, { ...facts, vendored: true }, hosts)?.key).toBe(keys[0]);
@@ -67,10 +75,38 @@ describe('modulesOf', () => {
       'on hosts with different perls',
       {},
       [host('app-1'), host('app-2', '5.36.0 x86_64')],
-      /different perls \(app-1 5\.40\.1 .*, app-2 5\.36\.0 x86_64\)/,
+      /different kinds \(app-1 perl 5\.40\.1 .* on debian 12, app-2 perl 5\.36\.0 x86_64 on debian 12\)/,
     ],
   ])('is refused %s', (_what, more, facing, message) => {
     expect(() => modulesOf(carton, { ...facts, ...more }, facing)).toThrow(message);
+  });
+});
+
+describe('checkBuild', () => {
+  const key = 'k';
+  const step = (more: object = {}): ReleaseStep => ({
+    ...{ id: 'app-1/modules', kind: 'modules', title: 'modules', host: 'app-1', release: 'r2' },
+    ...{ key, command: ['carton', 'install'], source: null },
+    ...more,
+  });
+  const state = (modules: string[]): AppHostState[] => [
+    { host: 'app-1', modules } as unknown as AppHostState,
+  ];
+
+  it('warns of a build that another day gives other modules', () => {
+    expect(checkBuild([step()], state([]), hosts, facts)).toEqual([]);
+    expect(checkBuild([step()], state([]), hosts, { ...facts, snapshot: null })).toEqual([
+      expect.stringContaining('no cpanfile.snapshot'),
+    ]);
+  });
+
+  it('refuses a host that is to build and has no program for it', () => {
+    const bare = [host('app-1', undefined, { tools: [] })];
+    const check = (...given: [ReleaseStep, string[]]) => checkBuild([given[0]], state(given[1]), bare, facts);
+    expect(() => check(step(), [])).toThrow(/^app-1 has no carton, which is to build the modules there/);
+    expect(check(step(), [key])).toEqual([]);
+    expect(check(step({ source: 'app-2' }), [])).toEqual([]);
+    expect(check(step({ command: ['./bin/cpm'] }), [])).toEqual([]);
   });
 });
 

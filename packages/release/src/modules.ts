@@ -7,11 +7,12 @@ import type { BuildFacts } from './artifact.js';
 import { act, EVIDENCE_LINES, type Hands, linesOf, ReleaseFault, SHORT_MS } from './hands.js';
 import type { AppFacts } from './preflight/facts.js';
 import { upstreamAddress } from './site.js';
-import type { ModulesStep } from './steps.js';
+import type { ModulesStep, ReleaseStep } from './steps.js';
+import type { AppHostState } from './world.js';
 
 /** The Perl modules that a release needs, and how they are made where no host has them. */
 export interface Modules {
-  /** The same for all releases with the same dependencies, the same tool and the same perl. */
+  /** The same for all releases with the same dependencies, the same tool, the same perl and the same system. */
   readonly key: string;
   /** Program and arguments; one with a slash is a file of the release. */
   readonly command: readonly string[];
@@ -52,22 +53,57 @@ export function modulesOf(stack: Stack, facts: BuildFacts, hosts: readonly AppFa
         'runner }". Nothing was changed',
     );
   }
-  const perl = samePerl(hosts);
-  const parts = [build.with, facts.cpanfile, facts.snapshot ?? '', perl];
+  const parts = [build.with, facts.cpanfile, facts.snapshot ?? '', sameKind(hosts)];
   const key = createHash('sha256').update(parts.join('\n')).digest('hex').slice(0, 16);
   return { key, command: build.with === 'carton' ? cartonCommand(facts) : cpmCommand(facts) };
 }
 
-/** Compiled modules fit one perl, and are built on one host for all. */
-function samePerl(hosts: readonly AppFacts[]): string {
-  const found = new Map(hosts.map(({ host, perl }) => [perl, host]));
-  const [perl = ''] = found.keys();
-  if (found.size < 2) return perl;
-  const all = [...found].map(([version, host]) => `${host} ${version}`).join(', ');
+/** Compiled modules fit one perl and the libraries of one system, and are built on one host for all. */
+function sameKind(hosts: readonly AppFacts[]): string {
+  const found = new Map(hosts.map(({ host, perl, os }) => [`perl ${perl} on ${os}`, host]));
+  const [kind = ''] = found.keys();
+  if (found.size < 2) return kind;
+  const all = [...found].map(([one, host]) => `${host} ${one}`).join(', ');
   throw new UserError(
-    `app.build: the app servers have different perls (${all}), and what one builds does not load on the other: use one image for ` +
+    `app.build: the app servers are of different kinds (${all}), and what one builds does not load on the other: use one image for ` +
       'all of them. Nothing was changed',
   );
+}
+
+/** The host that builds, where none has the modules yet, and with what. */
+function buildIn(steps: readonly ReleaseStep[], hosts: readonly AppHostState[]): ModulesStep | undefined {
+  const isBuilt = ({ host, key }: ModulesStep): boolean =>
+    hosts.some((one) => one.host === host && one.modules.includes(key));
+  return steps.filter((one) => one.kind === 'modules').find((one) => one.source === null && !isBuilt(one));
+}
+
+/**
+ * What is missing for a build, before anything is changed.
+ *
+ * @returns what else should be known of it, as warnings
+ * @throws UserError where the host that is to build has no program for it
+ */
+export function checkBuild(
+  steps: readonly ReleaseStep[],
+  hosts: readonly AppHostState[],
+  facts: readonly AppFacts[],
+  { snapshot }: BuildFacts,
+): string[] {
+  const build = buildIn(steps, hosts);
+  if (build === undefined) return [];
+  const [program = ''] = build.command;
+  const there = facts.find(({ host }) => host === build.host)?.tools ?? [];
+  if (!program.includes('/') && !there.includes(program)) {
+    throw new UserError(
+      `${build.host} has no ${program}, which is to build the modules there: add it to the image or to app.packages, or set "build: { ` +
+        'on: runner }". Nothing was changed',
+    );
+  }
+  return snapshot === null
+    ? [
+        'the artifact has no cpanfile.snapshot: another day builds other versions; run carton install and commit what it writes',
+      ]
+    : [];
 }
 
 const cartonCommand = ({ snapshot, vendored }: BuildFacts): string[] => [
@@ -110,12 +146,14 @@ settle() {
   sync -f "$1"
   mv -T "$1" "$trees/$key"
 }
+# The application that serves beside it comes first, however much a compiler would like to have.
+most=$(awk '/^MemAvailable:/ { printf "%d", $2 * 1024 * 0.9 }' /proc/meminfo)
 as_builder() {
   systemctl reset-failed "$build_unit" 2>/dev/null || true
   systemd-run --quiet --wait --pipe --collect --unit="$build_unit" -p "User=$user" -p "Group=$user" \
     -p "WorkingDirectory=$part" -p "RuntimeMaxSec=$limit" -p "Environment=HOME=$part/.home" -p Environment=PERL_MM_USE_DEFAULT=1 \
     -p NoNewPrivileges=yes -p ProtectSystem=strict -p "ReadWritePaths=$part" -p ProtectHome=yes -p PrivateTmp=yes \
-    -p OOMScoreAdjust=900 -p Nice=10 -- "$@" </dev/null >&2
+    -p OOMScoreAdjust=900 -p Nice=10 -p "MemoryMax=$most" -- "$@" </dev/null >&2
 }
 build() {
   install -d -m 700 "$part"

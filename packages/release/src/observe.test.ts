@@ -67,6 +67,7 @@ describe('parseAppHost', () => {
         },
         nginx: 'user www-data;',
         perl: '5.40.1 x86_64-linux-gnu-thread-multi',
+        ...{ os: '', tools: [] },
         starman: '0.4018',
       },
       lock: { owner: 'run-1', url: null, release: 'r2', since: '2026-01-01T00:00:00.000Z', silentSeconds: 4 },

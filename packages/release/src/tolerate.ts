@@ -27,9 +27,17 @@ export function tolerating(
 ): Handlers<ReleaseStep> {
   if (tolerance.maxFailures === 0) return handlers;
   const begun: ReleaseStep[] = [];
+  return each(handlers, (handler) => tolerant(handler, begun, handlers, hands, tolerance));
+}
+
+/** The same handlers, each of them with something around it. */
+function each(
+  handlers: Handlers<ReleaseStep>,
+  around: (handler: Handler<ReleaseStep>) => Handler<ReleaseStep>,
+): Handlers<ReleaseStep> {
   const wrapped = Object.entries(handlers).map(([kind, handler]) => [
     kind,
-    tolerant(handler as Handler<ReleaseStep>, begun, handlers, hands, tolerance),
+    around(handler as Handler<ReleaseStep>),
   ]);
   return Object.fromEntries(wrapped) as Handlers<ReleaseStep>;
 }
@@ -75,25 +83,29 @@ function tolerant(
  */
 export function givingUp(handlers: Handlers<ReleaseStep>): Handlers<ReleaseStep> {
   const gone = new Map<string, unknown>();
-  const wrapped = Object.entries(handlers).map(([kind, handler]) => {
-    const known = handler as Handler<ReleaseStep>;
-    if (!known.undo) return [kind, handler];
-    const once: typeof known.undo = async (step, context) => {
-      const host = step.kind === 'leave-out' ? undefined : step.host;
-      if (host !== undefined && gone.has(host)) throw gone.get(host);
-      try {
-        return await known.undo?.(step, context).catch((error: unknown) => {
-          if (!isLost(error)) throw error;
-          return known.undo?.(step, context);
-        });
-      } catch (error) {
-        if (host !== undefined && isOutOfReach(error)) gone.set(host, error);
-        throw error;
-      }
-    };
-    return [kind, { ...handler, undo: once }];
+  return each(handlers, (handler) => {
+    if (!handler.undo) return handler;
+    return { ...handler, undo: waitingOnce(async (step, context) => handler.undo?.(step, context), gone) };
   });
-  return Object.fromEntries(wrapped) as Handlers<ReleaseStep>;
+}
+
+type Undo = (...args: Parameters<NonNullable<Handler<ReleaseStep>['undo']>>) => Promise<string | void>;
+
+/** @param gone hosts, and the error that said so */
+function waitingOnce(undo: Undo, gone: Map<string, unknown>): Undo {
+  return async (step, context) => {
+    const host = step.kind === 'leave-out' ? undefined : step.host;
+    if (host !== undefined && gone.has(host)) throw gone.get(host);
+    try {
+      return await undo(step, context).catch((error: unknown) => {
+        if (!isLost(error)) throw error;
+        return undo(step, context);
+      });
+    } catch (error) {
+      if (host !== undefined && isOutOfReach(error)) gone.set(host, error);
+      throw error;
+    }
+  };
 }
 
 const isLost = (error: unknown): boolean => error instanceof RemoteError && error.reason === 'lost';

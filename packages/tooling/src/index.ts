@@ -1,1 +1,2 @@
+export { examplesOf } from './examples.js';
 export { actionNames, inRoot, ROOT } from './repository.js';

@@ -16,6 +16,7 @@ export const LONGEST: readonly string[] = [
   'release',
   'postgres',
   'backup-faults',
+  'backup-run-faults',
   'backup-log-faults',
   'roll',
   'real-app',

@@ -1,47 +1,33 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { type Access, type GitHubApi, type Repository, startGitHub } from '@perlstack/local-cloud';
+import { type Access, GitFolder, type GitHubApi, type Repository, startGitHub } from '@perlstack/local-cloud';
 import type * as Client from './client.js';
 import { type DeploymentOptions, openDeployment, recordOf } from './deployment.js';
 
-const folder = mkdtempSync(join(tmpdir(), 'perlstack-deployment-'));
+const source = new GitFolder();
+const sha = source.commit({ 'app.psgi': '1;\n' });
 const RUN = 'https://github.com/acme/shop/actions/runs/42';
 
 let api: GitHubApi;
 let repository: Repository;
 let connectGitHub: typeof Client.connectGitHub;
-let sha: string;
 let warnings: string[];
 const before = { ...process.env };
 
 beforeAll(async () => {
-  const git = (...args: string[]): string =>
-    execFileSync('git', ['-c', 'user.name=shop', '-c', 'user.email=shop@example.com', ...args], {
-      cwd: folder,
-      encoding: 'utf8',
-    }).trim();
-  git('init', '--quiet', '--initial-branch=main');
-  writeFileSync(join(folder, 'app.psgi'), '1;\n');
-  git('add', '.');
-  git('commit', '--quiet', '--message', 'First');
-  sha = git('rev-parse', 'HEAD');
   api = await startGitHub();
   // GitHub's library reads where its API is when it is loaded.
   Object.assign(process.env, { GITHUB_API_URL: api.url, GITHUB_REPOSITORY: 'acme/shop' });
   ({ connectGitHub } = await import('./client.js'));
 });
 beforeEach(() => {
-  repository = api.addRepository('acme/shop', folder);
+  repository = api.addRepository('acme/shop', source.folder);
   warnings = [];
 });
 afterEach(() => api.faults.clear());
 afterAll(async () => {
   process.env = before;
   await api.close();
-  rmSync(folder, { recursive: true });
+  source.remove();
 });
 
 function options(access: Access = 'write'): DeploymentOptions {

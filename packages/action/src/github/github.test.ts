@@ -1,11 +1,8 @@
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import {
   type Access,
   ACTIONS_BOT,
+  GitFolder,
   type GitHubApi,
   type Repository,
   startGitHub,
@@ -17,33 +14,23 @@ import { keepComment } from './comment.js';
 const MONA = { login: 'mona', id: 7, type: 'User' } as const;
 const MARKER = '<!-- perlstack:test:shop -->';
 
-const folder = mkdtempSync(join(tmpdir(), 'perlstack-github-'));
-const git = (...args: string[]): string =>
-  execFileSync('git', ['-c', 'user.name=shop', '-c', 'user.email=shop@example.com', ...args], {
-    cwd: folder,
-    encoding: 'utf8',
-  }).trim();
+const source = new GitFolder();
+const sha = source.commit({ 'perlstack.yml': 'stack: shöp\n' });
 
 let api: GitHubApi;
 let repository: Repository;
 let connectGitHub: typeof Client.connectGitHub;
 let number: number;
-let sha: string;
 const before = { ...process.env };
 
 beforeAll(async () => {
-  git('init', '--quiet', '--initial-branch=main');
-  writeFileSync(join(folder, 'perlstack.yml'), 'stack: shöp\n');
-  git('add', '.');
-  git('commit', '--quiet', '--message', 'First');
-  sha = git('rev-parse', 'HEAD');
   api = await startGitHub();
   // GitHub's library reads where its API is when it is loaded.
   Object.assign(process.env, { GITHUB_API_URL: api.url, GITHUB_REPOSITORY: 'acme/shop' });
   ({ connectGitHub } = await import('./client.js'));
 });
 beforeEach(() => {
-  repository = api.addRepository('acme/shop', folder);
+  repository = api.addRepository('acme/shop', source.folder);
   const tip = { ref: 'main', sha, repository: 'acme/shop' };
   ({ number } = repository.open(tip, tip));
   api.requests.length = 0;
@@ -52,7 +39,7 @@ afterEach(() => api.faults.clear());
 afterAll(async () => {
   process.env = before;
   await api.close();
-  rmSync(folder, { recursive: true });
+  source.remove();
 });
 
 const connected = (pulls: Access = 'write', contents: Access = 'read'): Client.GitHub =>
@@ -76,11 +63,8 @@ describe('fileAt', () => {
   it('gives null for one that the commit does not have', async () =>
     expect(await connected().fileAt('conf/perlstack.yml', sha)).toBeNull());
   it('refuses a folder', async () => {
-    mkdirSync(join(folder, 'conf'));
-    writeFileSync(join(folder, 'conf/perlstack.yml'), 'stack: shop\n');
-    git('add', '.');
-    git('commit', '--quiet', '--message', 'Folder');
-    expect(await refusal(connected().fileAt('conf', git('rev-parse', 'HEAD')))).toBe(
+    const commit = source.commit({ 'conf/perlstack.yml': 'stack: shop\n' });
+    expect(await refusal(connected().fileAt('conf', commit))).toBe(
       'GitHub has no plain file of less than 1 MiB as conf at the base of the pull request',
     );
   });

@@ -88,15 +88,34 @@ sub ticket {
         $head{$word} = $value;
     }
     $book = \%head;
-    my $length = length $wanted;
-    while (defined(my $line = <$in>)) {
-        next unless substr($line, 0, $length) eq $wanted && substr($line, $length, 1) eq ' ';
-        chomp $line;
+    if (my $line = line_of($in, $wanted)) {
         my (undef, $put, $head) = split / /, $line;
         my $key = $head{folder} . ($wanted =~ /history/ ? '' : substr($wanted, 0, 8) . '/') . $wanted . $head{suffix};
         return ["$key?$head{put}$put", "$key?$head{head}$head"];
     }
     die "$wanted: no ticket in $file, which was made for $head{until}; run the backup, which writes new ones\n";
+}
+
+# The line of a ticket. Those of histories come first; the segments after them are in order, and their lines equally long.
+sub line_of {
+    my ($in, $wanted) = @_;
+    my ($start, $line);
+    do {
+        $start = tell $in;
+        $line = <$in> // return undef;
+        return $line =~ s/\n//r if index($line, "$wanted ") == 0;
+    } while $line =~ /\A[0-9A-F]{8}\.history /;
+    my $length = length $line;
+    my ($low, $high) = (0, int(((-s $in) - $start) / $length));
+    while ($low < $high) {
+        my $middle = int(($low + $high) / 2);
+        seek $in, $start + $middle * $length, 0;
+        $line = <$in>;
+        my $order = substr($line, 0, 24) cmp $wanted;
+        return $line =~ s/\n//r if $order == 0;
+        if ($order < 0) { $low = $middle + 1 } else { $high = $middle }
+    }
+    return undef;
 }
 
 # Packed once and kept: named after the time of the segment, because names of segments come again after a restore.

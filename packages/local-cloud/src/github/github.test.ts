@@ -1,12 +1,11 @@
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Ajv } from 'ajv';
 import type { Excerpt } from './excerpt.js';
 import { excerptOf } from './excerpt.js';
+import { GitFolder } from './git-folder.js';
 import { type GitHubApi, type Repository, startGitHub } from './index.js';
 import { OPERATIONS, type Operation } from './operations.js';
 import { ROUTES } from './server.js';
@@ -26,33 +25,23 @@ function faultsIn(operation: Operation, status: number, body: unknown): unknown[
   return validate(body) ? [] : (validate.errors ?? []);
 }
 
-let folder: string;
+let source: GitFolder;
 let api: GitHubApi;
 let repository: Repository;
 let number: number;
 let sha: string;
 
-const git = (...args: string[]): string =>
-  execFileSync('git', ['-c', 'user.name=shop', '-c', 'user.email=shop@example.com', ...args], {
-    cwd: folder,
-    encoding: 'utf8',
-  }).trim();
-
 beforeEach(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'perlstack-github-'));
-  git('init', '--quiet', '--initial-branch=main');
-  writeFileSync(join(folder, 'perlstack.yml'), 'stack: shop\n# ünïcode\n');
-  git('add', '.');
-  git('commit', '--quiet', '--message', 'First');
-  sha = git('rev-parse', 'HEAD');
+  source = new GitFolder();
+  sha = source.commit({ 'perlstack.yml': 'stack: shop\n# ünïcode\n' });
   api = await startGitHub();
-  repository = api.addRepository('acme/shop', folder);
+  repository = api.addRepository('acme/shop', source.folder);
   const tip = { ref: 'main', sha, repository: 'acme/shop' };
   ({ number } = repository.open(tip, { ...tip, ref: 'change' }));
 });
 afterEach(async () => {
   await api.close();
-  rmSync(folder, { recursive: true });
+  source.remove();
 });
 
 interface Reply {
@@ -179,17 +168,13 @@ describe('answers are those that GitHub describes', () => {
 
 describe('contents', () => {
   it('of a folder are a list', async () => {
-    mkdirSync(join(folder, 'conf'));
-    writeFileSync(join(folder, 'conf/a.yml'), 'a');
-    git('add', '.');
-    git('commit', '--quiet', '--message', 'Folder');
+    source.commit({ 'conf/a.yml': 'a' });
     const { status, body } = await call(writer(), 'GET', '/repos/acme/shop/contents/conf');
     expect(faultsIn('GET /repos/{owner}/{repo}/contents/{path}', status, body)).toEqual([]);
     expect(body).toMatchObject([{ type: 'file', path: 'conf/a.yml' }]);
   });
   it('are those of the commit that is asked for', async () => {
-    writeFileSync(join(folder, 'perlstack.yml'), 'stack: other\n');
-    git('commit', '--quiet', '--all', '--message', 'Second');
+    source.commit({ 'perlstack.yml': 'stack: other\n' });
     const text = async (ref: string): Promise<string> => {
       const { body } = await call(writer(), 'GET', `/repos/acme/shop/contents/perlstack.yml?ref=${ref}`);
       return Buffer.from((body as { content: string }).content, 'base64').toString();

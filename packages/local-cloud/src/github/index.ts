@@ -7,6 +7,7 @@ import type { Permissions } from './permissions.js';
 import { createGitHubServer, type GitHubRequest } from './server.js';
 
 export { type GitHubFault, GitHubFaults } from './faults.js';
+export { GitFolder } from './git-folder.js';
 export { type Account, ACTIONS_BOT, type Comment, type PullRequest, Repository, type Tip } from './model.js';
 export { type Access, type Permissions, permissionsOf, type Scope, SCOPES } from './permissions.js';
 export { pullRequestPayload } from './pull.js';

@@ -16,6 +16,10 @@ export interface AppFacts {
   readonly nginx: string | null;
   /** `5.40.1 x86_64-linux-gnu-thread-multi` */
   readonly perl: string;
+  /** `debian 12` */
+  readonly os: string;
+  /** Those of the programs that build modules which are there. */
+  readonly tools: readonly string[];
   /** `0.4018`; empty where there is none. */
   readonly starman: string;
 }
@@ -34,6 +38,8 @@ one="$unit"${PREFLIGHT_ID}.service
 say unit "$(systemctl show -p KillMode,KillSignal,TimeoutStopUSec,WorkingDirectory "$one" | tr '\n' '|')"
 say command "$(systemctl show -p ExecStart --value "$one" | sed -n 's/.*argv\[\]=\(.*\) ; ignore_errors=.*/\1/p' | head -n 1)"
 say perl "$(perl -MConfig -e 'printf "%vd %s", $^V, $Config{archname}' 2>/dev/null)"
+say os "$(sed -n 's/^\(ID\|VERSION_ID\)=//p' /etc/os-release 2>/dev/null | tr -d '"' | sort -r | tr '\n' ' ')"
+say tools "$(for tool in carton cpm; do ! command -v "$tool" >/dev/null || printf '%s ' "$tool"; done)"
 say starman "$(dpkg-query -W -f '${'$'}{Version}' starman 2>/dev/null || true)"
 say nginx "$(nginx -T 2>/dev/null | base64 -w 0)"
 `;
@@ -65,6 +71,8 @@ export function appFactsOf(host: string, one: (word: string) => string): AppFact
     },
     nginx: decode(one('nginx')),
     perl: one('perl'),
+    os: one('os').trim(),
+    tools: one('tools').split(' ').filter(Boolean),
     starman: /^[\d.]+/.exec(one('starman'))?.[0] ?? '',
   };
 }

@@ -28,6 +28,7 @@ const app = (more: Partial<AppFacts> = {}): AppFacts => ({
     unit,
     nginx: NGINX_APP,
     perl: '5.40.1 x86_64-linux-gnu-thread-multi',
+    ...{ os: 'debian 13', tools: [] },
     starman: '0.4018',
   },
   ...more,
