@@ -77201,6 +77201,13 @@ const schema_StackSchema = strictObject({
         .prefault({}),
     backups: strictObject({
         bucket: schemas_string().regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'a bucket name'),
+        engine: schemas_enum(['stream', 'pgbackrest'])
+            .default('stream')
+            .describe('How PostgreSQL is copied: with no key on the database hosts, or by pgBackRest for large ones'),
+        endpoint: schemas_string()
+            .regex(/^https:\/\/[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::\d{1,5})?$/, 'a URL without a path, such as https://us-ord-1.linodeobjects.com')
+            .optional()
+            .describe("Where the bucket is; default: that of the stack's region at Linode"),
         keep: strictObject({
             daily: count(0, 366).default(7),
             weekly: count(0, 520).default(4),
@@ -78761,15 +78768,18 @@ const hostInputs = {
     inventory: { kind: 'string', required: true },
     'ssh-private-key': { kind: 'string', required: true, secret: true },
 };
-/** The inputs of every action that reads or writes the bucket that the stack file names. */
+/**
+ * The inputs of every action that reads or writes the bucket that the stack file names. The key is asked for where it is
+ * used: with the engine pgBackRest the database hosts have it.
+ */
 const storageInputs = {
     endpoint: {
         kind: 'string',
         pattern: /https?:\/\/[^/\s?#]+\/?/,
         expected: 'a URL without a path, such as https://us-ord-1.linodeobjects.com',
     },
-    'access-key-id': { kind: 'string', required: true, secret: true },
-    'secret-access-key': { kind: 'string', required: true, secret: true },
+    'access-key-id': { kind: 'string', secret: true },
+    'secret-access-key': { kind: 'string', secret: true },
 };
 /**
  * Reads the stack file and the inventory of its servers.
@@ -80920,17 +80930,29 @@ const DATABASE_PASSWORD = 'DATABASE_PASSWORD';
 const REPLICATION_PASSWORD = 'REPLICATION_PASSWORD';
 /** Password of Redis and its Sentinels. */
 const REDIS_PASSWORD = 'REDIS_PASSWORD';
+/** The key of the bucket, where pgBackRest is the engine of the backups: the database hosts have it. */
+const BACKUP_ACCESS_KEY_ID = 'BACKUP_ACCESS_KEY_ID';
+const BACKUP_SECRET_ACCESS_KEY = 'BACKUP_SECRET_ACCESS_KEY';
+/** What pgBackRest encrypts with. Without it no backup can be restored. */
+const BACKUP_CIPHER_PASSPHRASE = 'BACKUP_CIPHER_PASSPHRASE';
 /** The secrets without which a stack can't be rendered, sorted by name. */
-function requiredSecrets({ app, tiers }) {
+function requiredSecrets({ app, tiers, backups }) {
     const own = [
         ...(tiers.database ? [DATABASE_PASSWORD, REPLICATION_PASSWORD] : []).map((name) => ({
             name,
             why: 'tiers.database needs',
         })),
+        ...(tiers.database ? secretsOfBackups(backups) : []).map((name) => ({ name, why: 'backups needs' })),
         ...(tiers.cache ? [{ name: REDIS_PASSWORD, why: 'tiers.cache needs' }] : []),
     ];
     const named = app.secrets.map((name) => ({ name, why: 'app.secrets names' }));
     return [...own, ...named.filter(({ name }) => !own.some((other) => other.name === name))].sort((a, b) => a.name < b.name ? -1 : 1);
+}
+function secretsOfBackups(backups) {
+    if (backups?.engine !== 'pgbackrest')
+        return [];
+    const key = [BACKUP_ACCESS_KEY_ID, BACKUP_SECRET_ACCESS_KEY];
+    return backups.encrypt ? [...key, BACKUP_CIPHER_PASSPHRASE] : key;
 }
 
 ;// CONCATENATED MODULE: ./packages/configs/lib/postgres/access.js
@@ -80969,6 +80991,17 @@ function replicationPasswords({ role, secrets }) {
         .map((host) => printPassword(password, privateAddressOf(host), POSTGRESQL_PORT, REPLICATION_ROLE))
         .join('');
 }
+
+;// CONCATENATED MODULE: ./packages/configs/lib/postgres/archive-lines.js
+/** A segment is handed over when it is full, or after a minute, which is what a lost primary may cost at most. */
+const archiveLines = (command) => [
+    ['Backup', null],
+    ['archive_mode', 'on'],
+    ['archive_command', command],
+    ['archive_timeout', '60s'],
+];
+/** How much of a disk may be taken by a log that nobody takes. */
+const SHARE_OF_DISK = 0.25;
 
 ;// CONCATENATED MODULE: ./packages/configs/lib/postgres/archive-program.js
 /**
@@ -81061,15 +81094,34 @@ sub ticket {
         $head{$word} = $value;
     }
     $book = \%head;
-    my $length = length $wanted;
-    while (defined(my $line = <$in>)) {
-        next unless substr($line, 0, $length) eq $wanted && substr($line, $length, 1) eq ' ';
-        chomp $line;
+    if (my $line = line_of($in, $wanted)) {
         my (undef, $put, $head) = split / /, $line;
         my $key = $head{folder} . ($wanted =~ /history/ ? '' : substr($wanted, 0, 8) . '/') . $wanted . $head{suffix};
         return ["$key?$head{put}$put", "$key?$head{head}$head"];
     }
     die "$wanted: no ticket in $file, which was made for $head{until}; run the backup, which writes new ones\n";
+}
+
+# The line of a ticket. Those of histories come first; the segments after them are in order, and their lines equally long.
+sub line_of {
+    my ($in, $wanted) = @_;
+    my ($start, $line);
+    do {
+        $start = tell $in;
+        $line = <$in> // return undef;
+        return $line =~ s/\n//r if index($line, "$wanted ") == 0;
+    } while $line =~ /\A[0-9A-F]{8}\.history /;
+    my $length = length $line;
+    my ($low, $high) = (0, int(((-s $in) - $start) / $length));
+    while ($low < $high) {
+        my $middle = int(($low + $high) / 2);
+        seek $in, $start + $middle * $length, 0;
+        $line = <$in>;
+        my $order = substr($line, 0, 24) cmp $wanted;
+        return $line =~ s/\n//r if $order == 0;
+        if ($order < 0) { $low = $middle + 1 } else { $high = $middle }
+    }
+    return undef;
 }
 
 # Packed once and kept: named after the time of the segment, because names of segments come again after a restore.
@@ -81146,173 +81198,36 @@ sub ask {
 }
 `;
 
-;// CONCATENATED MODULE: ./packages/configs/lib/postgres/archive.js
+;// CONCATENATED MODULE: ./packages/stack/lib/bucket.js
+/** Where the bucket of a stack is, without the bucket: as the stack file says, or as Linode has it in the region. */
+function endpointOf({ region, backups }) {
+    return backups?.endpoint ?? `https://${region}-1.linodeobjects.com`;
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/print/pgbackrest.js
 
 
-/** Where the archiving of the write-ahead log has its parts on every member. */
-const ARCHIVE = {
-    /** What `archive_command` calls. */
-    program: '/usr/local/lib/perlstack/archive-wal',
-    folder: '/var/lib/perlstack-wal',
-    /** URLs that each take one segment once; written by the backup, never by converge. */
-    book: '/var/lib/perlstack-wal/tickets',
-    /** Segments that are packed and not yet taken. */
-    spool: '/var/lib/perlstack-wal/spool',
-};
-/** Packs, encrypts and sends; the tools that a restore needs are the same. */
-const ARCHIVE_PACKAGES = ['age', 'curl', 'zstd'];
+const pgbackrest_NAME = /^[a-z][a-z0-9-]*$/;
+/** pgBackRest takes a value as it stands, from the first sign that is no space to the last. */
+function printSetting([name, value]) {
+    if (!pgbackrest_NAME.test(name))
+        throw new errors_UserError(`pgbackrest: "${name}" is no name of a setting`);
+    if (typeof value === 'boolean')
+        return `${name}=${value ? 'y' : 'n'}\n`;
+    const text = String(value);
+    // A value may be a secret: it is not in the message.
+    if (text === '' || text !== text.trim() || /[\u0000-\u001f\u007f]/.test(text) || !isSound(text))
+        throw new errors_UserError(`pgbackrest: the value of ${name} is empty, begins or ends with a space, or holds a line end or another control character; choose another`);
+    return `${name}=${text}\n`;
+}
 /**
- * A segment is handed over when it is full, or after a minute, which is what a lost primary may cost at most. Without
- * summaries PostgreSQL 17 can make no incremental backup.
- */
-function archiveSettings(version) {
-    return [
-        ['Backup', null],
-        ['archive_mode', 'on'],
-        ['archive_command', `${ARCHIVE.program} "%p" "%f"`],
-        ['archive_timeout', '60s'],
-        ...(version >= 17 ? [['summarize_wal', true]] : []),
-    ];
-}
-function archiveDirectories() {
-    const own = { owner: 'postgres', group: 'postgres', mode: 0o700 };
-    return [
-        { path: '/usr/local/lib/perlstack', owner: 'root', group: 'root', mode: 0o755 },
-        { path: ARCHIVE.folder, ...own },
-        { path: ARCHIVE.spool, ...own },
-    ];
-}
-function archiveFiles() {
-    return [{ ...textFile(ARCHIVE.program, ARCHIVE_PROGRAM), mode: 0o755, effect: 'none' }];
-}
-
-;// CONCATENATED MODULE: ./packages/configs/lib/postgres/contexts.js
-/** The settings that are read at the start of the server only, of PostgreSQL 15 to 17 and of the extensions loaded here. */
-const AT_START = new Set([
-    'archive_mode',
-    'autovacuum_freeze_max_age',
-    'autovacuum_max_workers',
-    'autovacuum_multixact_freeze_max_age',
-    'bonjour',
-    'bonjour_name',
-    'cluster_name',
-    'commit_timestamp_buffers',
-    'config_file',
-    'data_directory',
-    'data_sync_retry',
-    'debug_io_direct',
-    'dynamic_shared_memory_type',
-    'event_source',
-    'external_pid_file',
-    'hba_file',
-    'hot_standby',
-    'huge_page_size',
-    'huge_pages',
-    'ident_file',
-    'ignore_invalid_pages',
-    'jit_provider',
-    'listen_addresses',
-    'logging_collector',
-    'max_connections',
-    'max_files_per_process',
-    'max_locks_per_transaction',
-    'max_logical_replication_workers',
-    'max_notify_queue_pages',
-    'max_pred_locks_per_transaction',
-    'max_prepared_transactions',
-    'max_replication_slots',
-    'max_wal_senders',
-    'max_worker_processes',
-    'min_dynamic_shared_memory',
-    'multixact_member_buffers',
-    'multixact_offset_buffers',
-    'notify_buffers',
-    'old_snapshot_threshold',
-    'pg_stat_statements.max',
-    'port',
-    'recovery_target',
-    'recovery_target_action',
-    'recovery_target_inclusive',
-    'recovery_target_lsn',
-    'recovery_target_name',
-    'recovery_target_time',
-    'recovery_target_timeline',
-    'recovery_target_xid',
-    'reserved_connections',
-    'serializable_buffers',
-    'shared_buffers',
-    'shared_memory_type',
-    'shared_preload_libraries',
-    'subtransaction_buffers',
-    'superuser_reserved_connections',
-    'trace_connection_negotiation',
-    'track_activity_query_size',
-    'track_commit_timestamp',
-    'transaction_buffers',
-    'unix_socket_directories',
-    'unix_socket_group',
-    'unix_socket_permissions',
-    'wal_buffers',
-    'wal_decode_buffer_size',
-    'wal_level',
-    'wal_log_hints',
-]);
-/** Extensions whose settings are all listed above where they take a restart. */
-const KNOWN_EXTENSIONS = ['pg_stat_statements'];
-/**
- * Whether a changed setting is in force only after a restart. Nothing is known of other extensions' settings: they are
- * taken for such, because asking once too often is the lesser fault.
- */
-function takesRestart(name) {
-    const [extension, ...rest] = name.split('.');
-    if (rest.length > 0 && !KNOWN_EXTENSIONS.includes(extension ?? ''))
-        return true;
-    return AT_START.has(name);
-}
-/** For the test that compares the list with a server's own. */
-const restartSettings = () => [...AT_START];
-
-;// CONCATENATED MODULE: ./packages/configs/lib/postgres/durability.js
-
-/**
- * Who has to have a transaction before its commit is answered. All members are named on all hosts: whoever is primary
- * is not its own standby, so that the list needs no change after a failover.
+ * The text of a file in pgBackRest's dialect.
  *
- * @throws UserError when there is nobody to wait for.
+ * @throws UserError when a name is none, or a value can't be written. The value is not in the message.
  */
-function durabilitySettings(durability, members) {
-    return [
-        ['Durability', null],
-        ['synchronous_commit', 'on'],
-        ['synchronous_standby_names', standbyNames(durability, members)],
-    ];
-}
-function standbyNames(durability, members) {
-    if (durability === 'async')
-        return '';
-    if (members.length < 2) {
-        throw new errors_UserError(`tiers.database.durability: ${durability} waits for a replica at every commit, and there is none with ` +
-            `${members.length} host; give tiers.database a count of 2 or more, or write durability: async`);
-    }
-    const names = members.map((name) => `"${name}"`).join(', ');
-    return durability === 'sync' ? `FIRST 1 (${names})` : `ANY ${majority(members) - 1} (${names})`;
-}
-const majority = (members) => Math.floor(members.length / 2) + 1;
-/** What a durability loses, and when it makes the application wait, as a sentence for the plan. */
-function durabilityNote(durability, members) {
-    const [first = 'the database'] = members;
-    if (members.length < 2) {
-        return `database: one host, no replica: if ${first} is lost, all since the last backup is lost with it`;
-    }
-    const copies = majority(members);
-    return {
-        async: 'database: durability async: no commit waits for a replica; if the primary is lost, commits that no replica ' +
-            'had received yet are lost, though they were answered',
-        sync: 'database: durability sync: an answered commit is on the primary and on one replica, and is lost only with ' +
-            'both; while no replica follows, every commit waits',
-        quorum: `database: durability quorum: an answered commit is on ${copies} of ${members.length} hosts; while fewer than ` +
-            `${copies} of them run, every commit waits`,
-    }[durability];
+function printPgbackrest(heading, sections) {
+    const printed = sections.map(({ name, settings }) => `\n[${refuse_oneLine(name, 'pgbackrest')}]\n${settings.map(printSetting).join('')}`);
+    return `# ${refuse_oneLine(heading, 'pgbackrest')}\n${printed.join('')}`;
 }
 
 ;// CONCATENATED MODULE: ./packages/configs/lib/postgres/memory.js
@@ -81338,82 +81253,6 @@ function mebibytes(value, unit) {
 }
 /** Mebibytes as a value of postgresql.conf, rounded down. */
 const megabytes = (size) => `${Math.floor(size)}MB`;
-
-;// CONCATENATED MODULE: ./packages/configs/lib/postgres/override.js
-
-
-/** Settings that the stack file may not name, and where to say what they are about instead. */
-const RESERVED = {
-    max_connections: 'use tiers.database.connections',
-    synchronous_standby_names: 'use tiers.database.durability',
-    synchronous_commit: 'use tiers.database.durability, or set it for a role or a transaction',
-    listen_addresses: 'the server answers on its private address',
-    port: 'firewalls and the application know it as 5432',
-    cluster_name: 'replicas are known by it',
-    password_encryption: 'roles are made with SCRAM-SHA-256',
-    hot_standby: 'replicas are asked how they are',
-    fsync: 'without it a power loss destroys the data',
-    full_page_writes: 'without it a power loss destroys the data',
-    ...Object.fromEntries([
-        'data_directory',
-        'config_file',
-        'hba_file',
-        'ident_file',
-        'external_pid_file',
-        'unix_socket_directories',
-    ].map((name) => [name, "Debian's own units know where it is"])),
-    ...Object.fromEntries(['primary_conninfo', 'primary_slot_name', 'promote_trigger_file'].map((name) => [
-        name,
-        'it changes at a failover, and belongs to the server',
-    ])),
-};
-/**
- * The computed settings with those of the stack file in their places; others follow in a group of their own.
- *
- * @throws UserError for a setting that is not the user's to choose.
- */
-function overridden(computed, settings) {
-    const reserved = Object.keys(settings).find((name) => Object.hasOwn(RESERVED, name));
-    if (reserved !== undefined) {
-        throw new errors_UserError(`tiers.database.settings: ${reserved} can't be set there: ${RESERVED[reserved] ?? ''}; remove it`);
-    }
-    const known = new Set(computed.map(([name]) => name));
-    const further = Object.entries(settings).filter(([name]) => !known.has(name));
-    const replaced = computed.map(([name, value]) => [
-        name,
-        value !== null && Object.hasOwn(settings, name) ? (settings[name] ?? value) : value,
-    ]);
-    return [...replaced, ...(further.length > 0 ? [['From the stack file', null]] : []), ...further];
-}
-/** Bytes of the units of the settings below, where a value has none. */
-const PAGE = 8_192;
-const KIB = 1_024;
-/**
- * That a host has the memory for what is declared: PostgreSQL's own cache, one maintenance, and one sort in every
- * connection. What falls short of that can only swap or be killed.
- *
- * @throws UserError naming the figures.
- */
-function assertFits(host, memoryMiB, lines) {
-    if (memoryMiB === null)
-        return;
-    const values = new Map(lines);
-    const size = (name, unit) => mebibytes(values.get(name) ?? 0, unit) ?? 0;
-    const parts = {
-        shared_buffers: size('shared_buffers', PAGE),
-        maintenance_work_mem: size('maintenance_work_mem', KIB),
-        work_mem: size('work_mem', KIB),
-    };
-    const connections = Number(values.get('max_connections') ?? 0);
-    const needed = parts.shared_buffers + parts.maintenance_work_mem + connections * parts.work_mem;
-    if (needed <= memoryMiB)
-        return;
-    const figures = Object.entries(parts).map(([name, mib]) => `${name} ${inWords(mib)}`);
-    throw new errors_UserError(`tiers.database: ${host} has ${inWords(memoryMiB)} of memory for PostgreSQL, but the settings declare ` +
-        `${inWords(needed)}: ${figures.join(', ')} in each of ${connections} connections; lower these in ` +
-        'tiers.database.settings or tiers.database.connections, or choose a larger tiers.database.type');
-}
-const inWords = (mib) => `${Math.round(mib).toLocaleString('en')} MiB`;
 
 ;// CONCATENATED MODULE: ./packages/configs/lib/postgres/settings.js
 
@@ -81573,6 +81412,380 @@ function sizesOf(world, host) {
         workers: Math.max(WORKERS, Math.min(...cpus)),
     };
 }
+
+;// CONCATENATED MODULE: ./packages/configs/lib/postgres/pgbackrest.js
+
+
+
+
+
+
+
+
+
+
+/** Where pgBackRest has its parts on every member; its stanza has the name of the stack. */
+const PGBACKREST = {
+    configuration: '/etc/pgbackrest/pgbackrest.conf',
+    /** The bucket's key and the passphrase: read after the configuration, by pgBackRest's own rule. */
+    secrets: '/etc/pgbackrest/conf.d/perlstack.conf',
+    locks: `${SOCKET_FOLDER}/pgbackrest`,
+};
+/** The command of one stanza, as PostgreSQL calls it. */
+const pgbackrestCommand = (stack, words) => `pgbackrest --stanza=${stack} ${words}`;
+/** More fulls than there will ever be: pgBackRest's own word for "all of them". */
+const ALL = 9_999_999;
+/** pgBackRest as the engine of a host's backups: its settings, and what PostgreSQL is told. */
+function pgbackrestArchiving(world, host) {
+    const { stack } = world.stack;
+    return {
+        settings: [
+            ...archiveLines(pgbackrestCommand(stack, 'archive-push "%p"')),
+            // A replica that was away for longer than its primary keeps the log finds the rest in the bucket.
+            ['restore_command', pgbackrestCommand(stack, 'archive-get "%f" "%p"')],
+        ],
+        packages: ['pgbackrest'],
+        directories: directories(),
+        files: pgbackrest_files(world, host),
+        removes: [],
+    };
+}
+const directories = () => ['/etc/pgbackrest', '/etc/pgbackrest/conf.d'].map((path) => ({
+    ...{ path, owner: 'root', group: 'root', mode: 0o755 },
+}));
+function pgbackrest_files(world, host) {
+    const heading = headingOf(world.stack, host);
+    const sections = [
+        { name: 'global', settings: globalSettings(world, host) },
+        { name: world.stack.stack, settings: stanzaSettings(world) },
+    ];
+    const secrets = [{ name: 'global', settings: secretSettings(world) }];
+    return [
+        { ...textFile(PGBACKREST.configuration, printPgbackrest(heading, sections)), effect: 'none' },
+        {
+            ...textFile(PGBACKREST.secrets, printPgbackrest(heading, secrets)),
+            ...{ owner: 'postgres', group: 'postgres', mode: 0o600, secret: true, effect: 'none' },
+        },
+    ];
+}
+function globalSettings(world, host) {
+    const { vcpus, diskMiB } = sizesOf(world, host);
+    return [
+        ...repositorySettings(world),
+        ['process-max', vcpus],
+        ['compress-type', 'zst'],
+        ['compress-level', 3],
+        ['start-fast', true],
+        // What says that a segment is there before it is, would say so of one that never comes there.
+        ['archive-async', false],
+        ['archive-timeout', 180],
+        // A server that stands still because its disk is full is worse than a gap, which the next full backup closes.
+        ['archive-push-queue-max', megabytes((diskMiB ?? UNKNOWN_DISK_MIB) * SHARE_OF_DISK)],
+        // What goes is decided, and said, by the action; left alone, nothing does.
+        ['expire-auto', false],
+        ['lock-path', PGBACKREST.locks],
+        ['log-level-console', 'warn'],
+        ['log-level-file', 'off'],
+    ];
+}
+function repositorySettings({ stack }) {
+    const { hostname, port } = endpointFor(stack);
+    return [
+        ['repo1-type', 's3'],
+        ['repo1-s3-endpoint', hostname],
+        ...(port === '' ? [] : [['repo1-storage-port', Number(port)]]),
+        ['repo1-s3-uri-style', 'path'],
+        ['repo1-s3-region', hostname.split('.')[0] ?? ''],
+        ['repo1-s3-bucket', stack.backups?.bucket ?? ''],
+        ['repo1-path', `/${stack.stack}/pgbackrest`],
+        ['repo1-storage-verify-tls', true],
+        ['repo1-bundle', true],
+        ['repo1-cipher-type', stack.backups?.encrypt ? 'aes-256-cbc' : 'none'],
+        ['repo1-retention-full-type', 'count'],
+        ['repo1-retention-full', ALL],
+    ];
+}
+/** @throws UserError for an address, which pgBackRest does not look for in certificates */
+function endpointFor(stack) {
+    const url = new URL(endpointOf(stack));
+    if (!/^[\d.]+$/.test(url.hostname))
+        return url;
+    throw new errors_UserError(`backups.endpoint: pgBackRest finds no address in a certificate, so ${url.hostname} would never be trusted; give its name`);
+}
+function stanzaSettings({ platform }) {
+    return [
+        ['pg1-path', postgresLayout(platform.postgresql).data],
+        ['pg1-port', POSTGRESQL_PORT],
+        ['pg1-socket-path', SOCKET_FOLDER],
+    ];
+}
+function secretSettings({ stack, secrets }) {
+    const secret = (name) => writable(name, secrets[name] ?? '');
+    const key = [
+        ['repo1-s3-key', secret(BACKUP_ACCESS_KEY_ID)],
+        ['repo1-s3-key-secret', secret(BACKUP_SECRET_ACCESS_KEY)],
+    ];
+    return stack.backups?.encrypt ? [...key, ['repo1-cipher-pass', secret(BACKUP_CIPHER_PASSPHRASE)]] : key;
+}
+/** @throws UserError for what would not be read back as it was written. The value is not in the message. */
+function writable(name, value) {
+    if (value === value.trim() && !/[\u0000-\u001f\u007f]/.test(value))
+        return value;
+    throw new errors_UserError(`backups: the secret ${name} begins or ends with a space, or has several lines, which pgBackRest cannot read back; choose another`);
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/postgres/archive.js
+
+
+
+
+/** Where the archiving of the write-ahead log has its parts on every member. */
+const ARCHIVE = {
+    /** What `archive_command` calls. */
+    program: '/usr/local/lib/perlstack/archive-wal',
+    folder: '/var/lib/perlstack-wal',
+    /** URLs that each take one segment once; written by the backup, never by converge. */
+    book: '/var/lib/perlstack-wal/tickets',
+    /** Segments that are packed and not yet taken. */
+    spool: '/var/lib/perlstack-wal/spool',
+};
+/** Packs, encrypts and sends; the tools that a restore needs are the same. */
+const ARCHIVE_PACKAGES = ['age', 'curl', 'zstd'];
+const archive_NONE = {
+    ...{ settings: [], packages: [], directories: [], files: [] },
+    removes: [PGBACKREST.secrets],
+};
+/** By the engine that the stack file wants. */
+function archivingOf(world, host) {
+    const { backups } = world.stack;
+    if (!backups)
+        return archive_NONE;
+    return backups.engine === 'pgbackrest' ? pgbackrestArchiving(world, host) : streamArchiving(world);
+}
+function streamArchiving({ platform }) {
+    const own = { owner: 'postgres', group: 'postgres', mode: 0o700 };
+    return {
+        ...archive_NONE,
+        settings: archiveSettings(`${ARCHIVE.program} "%p" "%f"`, platform.postgresql),
+        packages: ARCHIVE_PACKAGES,
+        directories: [
+            { path: '/usr/local/lib/perlstack', owner: 'root', group: 'root', mode: 0o755 },
+            { path: ARCHIVE.folder, ...own },
+            { path: ARCHIVE.spool, ...own },
+        ],
+        files: [{ ...textFile(ARCHIVE.program, ARCHIVE_PROGRAM), mode: 0o755, effect: 'none' }],
+    };
+}
+/** Without summaries PostgreSQL 17 can make no incremental backup of its own. */
+const archiveSettings = (command, version) => [
+    ...archiveLines(command),
+    ...(version >= 17 ? [['summarize_wal', true]] : []),
+];
+
+;// CONCATENATED MODULE: ./packages/configs/lib/postgres/contexts.js
+/** The settings that are read at the start of the server only, of PostgreSQL 15 to 17 and of the extensions loaded here. */
+const AT_START = new Set([
+    'archive_mode',
+    'autovacuum_freeze_max_age',
+    'autovacuum_max_workers',
+    'autovacuum_multixact_freeze_max_age',
+    'bonjour',
+    'bonjour_name',
+    'cluster_name',
+    'commit_timestamp_buffers',
+    'config_file',
+    'data_directory',
+    'data_sync_retry',
+    'debug_io_direct',
+    'dynamic_shared_memory_type',
+    'event_source',
+    'external_pid_file',
+    'hba_file',
+    'hot_standby',
+    'huge_page_size',
+    'huge_pages',
+    'ident_file',
+    'ignore_invalid_pages',
+    'jit_provider',
+    'listen_addresses',
+    'logging_collector',
+    'max_connections',
+    'max_files_per_process',
+    'max_locks_per_transaction',
+    'max_logical_replication_workers',
+    'max_notify_queue_pages',
+    'max_pred_locks_per_transaction',
+    'max_prepared_transactions',
+    'max_replication_slots',
+    'max_wal_senders',
+    'max_worker_processes',
+    'min_dynamic_shared_memory',
+    'multixact_member_buffers',
+    'multixact_offset_buffers',
+    'notify_buffers',
+    'old_snapshot_threshold',
+    'pg_stat_statements.max',
+    'port',
+    'recovery_target',
+    'recovery_target_action',
+    'recovery_target_inclusive',
+    'recovery_target_lsn',
+    'recovery_target_name',
+    'recovery_target_time',
+    'recovery_target_timeline',
+    'recovery_target_xid',
+    'reserved_connections',
+    'serializable_buffers',
+    'shared_buffers',
+    'shared_memory_type',
+    'shared_preload_libraries',
+    'subtransaction_buffers',
+    'superuser_reserved_connections',
+    'trace_connection_negotiation',
+    'track_activity_query_size',
+    'track_commit_timestamp',
+    'transaction_buffers',
+    'unix_socket_directories',
+    'unix_socket_group',
+    'unix_socket_permissions',
+    'wal_buffers',
+    'wal_decode_buffer_size',
+    'wal_level',
+    'wal_log_hints',
+]);
+/** Extensions whose settings are all listed above where they take a restart. */
+const KNOWN_EXTENSIONS = ['pg_stat_statements'];
+/**
+ * Whether a changed setting is in force only after a restart. Nothing is known of other extensions' settings: they are
+ * taken for such, because asking once too often is the lesser fault.
+ */
+function takesRestart(name) {
+    const [extension, ...rest] = name.split('.');
+    if (rest.length > 0 && !KNOWN_EXTENSIONS.includes(extension ?? ''))
+        return true;
+    return AT_START.has(name);
+}
+/** For the test that compares the list with a server's own. */
+const restartSettings = () => [...AT_START];
+
+;// CONCATENATED MODULE: ./packages/configs/lib/postgres/durability.js
+
+/**
+ * Who has to have a transaction before its commit is answered. All members are named on all hosts: whoever is primary
+ * is not its own standby, so that the list needs no change after a failover.
+ *
+ * @throws UserError when there is nobody to wait for.
+ */
+function durabilitySettings(durability, members) {
+    return [
+        ['Durability', null],
+        ['synchronous_commit', 'on'],
+        ['synchronous_standby_names', standbyNames(durability, members)],
+    ];
+}
+function standbyNames(durability, members) {
+    if (durability === 'async')
+        return '';
+    if (members.length < 2) {
+        throw new errors_UserError(`tiers.database.durability: ${durability} waits for a replica at every commit, and there is none with ` +
+            `${members.length} host; give tiers.database a count of 2 or more, or write durability: async`);
+    }
+    const names = members.map((name) => `"${name}"`).join(', ');
+    return durability === 'sync' ? `FIRST 1 (${names})` : `ANY ${majority(members) - 1} (${names})`;
+}
+const majority = (members) => Math.floor(members.length / 2) + 1;
+/** What a durability loses, and when it makes the application wait, as a sentence for the plan. */
+function durabilityNote(durability, members) {
+    const [first = 'the database'] = members;
+    if (members.length < 2) {
+        return `database: one host, no replica: if ${first} is lost, all since the last backup is lost with it`;
+    }
+    const copies = majority(members);
+    return {
+        async: 'database: durability async: no commit waits for a replica; if the primary is lost, commits that no replica ' +
+            'had received yet are lost, though they were answered',
+        sync: 'database: durability sync: an answered commit is on the primary and on one replica, and is lost only with ' +
+            'both; while no replica follows, every commit waits',
+        quorum: `database: durability quorum: an answered commit is on ${copies} of ${members.length} hosts; while fewer than ` +
+            `${copies} of them run, every commit waits`,
+    }[durability];
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/postgres/override.js
+
+
+/** Settings that the stack file may not name, and where to say what they are about instead. */
+const RESERVED = {
+    max_connections: 'use tiers.database.connections',
+    synchronous_standby_names: 'use tiers.database.durability',
+    synchronous_commit: 'use tiers.database.durability, or set it for a role or a transaction',
+    listen_addresses: 'the server answers on its private address',
+    port: 'firewalls and the application know it as 5432',
+    cluster_name: 'replicas are known by it',
+    password_encryption: 'roles are made with SCRAM-SHA-256',
+    hot_standby: 'replicas are asked how they are',
+    fsync: 'without it a power loss destroys the data',
+    full_page_writes: 'without it a power loss destroys the data',
+    ...Object.fromEntries([
+        'data_directory',
+        'config_file',
+        'hba_file',
+        'ident_file',
+        'external_pid_file',
+        'unix_socket_directories',
+    ].map((name) => [name, "Debian's own units know where it is"])),
+    ...Object.fromEntries(['primary_conninfo', 'primary_slot_name', 'promote_trigger_file'].map((name) => [
+        name,
+        'it changes at a failover, and belongs to the server',
+    ])),
+};
+/**
+ * The computed settings with those of the stack file in their places; others follow in a group of their own.
+ *
+ * @throws UserError for a setting that is not the user's to choose.
+ */
+function overridden(computed, settings) {
+    const reserved = Object.keys(settings).find((name) => Object.hasOwn(RESERVED, name));
+    if (reserved !== undefined) {
+        throw new errors_UserError(`tiers.database.settings: ${reserved} can't be set there: ${RESERVED[reserved] ?? ''}; remove it`);
+    }
+    const known = new Set(computed.map(([name]) => name));
+    const further = Object.entries(settings).filter(([name]) => !known.has(name));
+    const replaced = computed.map(([name, value]) => [
+        name,
+        value !== null && Object.hasOwn(settings, name) ? (settings[name] ?? value) : value,
+    ]);
+    return [...replaced, ...(further.length > 0 ? [['From the stack file', null]] : []), ...further];
+}
+/** Bytes of the units of the settings below, where a value has none. */
+const PAGE = 8_192;
+const KIB = 1_024;
+/**
+ * That a host has the memory for what is declared: PostgreSQL's own cache, one maintenance, and one sort in every
+ * connection. What falls short of that can only swap or be killed.
+ *
+ * @throws UserError naming the figures.
+ */
+function assertFits(host, memoryMiB, lines) {
+    if (memoryMiB === null)
+        return;
+    const values = new Map(lines);
+    const size = (name, unit) => mebibytes(values.get(name) ?? 0, unit) ?? 0;
+    const parts = {
+        shared_buffers: size('shared_buffers', PAGE),
+        maintenance_work_mem: size('maintenance_work_mem', KIB),
+        work_mem: size('work_mem', KIB),
+    };
+    const connections = Number(values.get('max_connections') ?? 0);
+    const needed = parts.shared_buffers + parts.maintenance_work_mem + connections * parts.work_mem;
+    if (needed <= memoryMiB)
+        return;
+    const figures = Object.entries(parts).map(([name, mib]) => `${name} ${inWords(mib)}`);
+    throw new errors_UserError(`tiers.database: ${host} has ${inWords(memoryMiB)} of memory for PostgreSQL, but the settings declare ` +
+        `${inWords(needed)}: ${figures.join(', ')} in each of ${connections} connections; lower these in ` +
+        'tiers.database.settings or tiers.database.connections, or choose a larger tiers.database.type');
+}
+const inWords = (mib) => `${Math.round(mib).toLocaleString('en')} MiB`;
 
 ;// CONCATENATED MODULE: ./packages/configs/lib/postgres/scram.js
 
@@ -81754,7 +81967,7 @@ function probeCommand({ programs }, port) {
 
 
 /** The cluster's settings of one host, as the stack file and the host's size have them. */
-function service_settingsOf(world, host) {
+function service_settingsOf(world, host, archiving) {
     const { stack, platform, role } = world;
     const sizes = sizesOf(world, host);
     const members = role('database').map(({ name }) => name);
@@ -81762,7 +81975,7 @@ function service_settingsOf(world, host) {
     const lines = overridden([
         ...computedSettings(platform.postgresql, sizes),
         ...durabilitySettings(durability, members),
-        ...(stack.backups ? archiveSettings(platform.postgresql) : []),
+        ...archiving.settings,
     ], settings);
     assertFits(host.name, host.memoryMiB === null ? null : sizes.memoryMiB, lines);
     return lines;
@@ -81790,9 +82003,9 @@ function part(lines, wanted) {
 function serverFile(path, content, effect) {
     return { ...textFile(path, content), group: 'postgres', mode: 0o640, effect };
 }
-function service_files(world, host, layout) {
+function service_files(world, host, layout, archiving) {
     const heading = headingOf(world.stack, host);
-    const lines = service_settingsOf(world, host);
+    const lines = service_settingsOf(world, host, archiving);
     const conf = (name, content, effect) => serverFile(`${layout.config}/${name}`, printPostgresql(heading, content), effect);
     return [
         conf('postgresql.conf', placeSettings(host, layout), 'restart'),
@@ -81806,10 +82019,10 @@ function service_files(world, host, layout) {
             ...serverFile(layout.passfile, replicationPasswords(world), 'none'),
             ...{ owner: 'postgres', mode: 0o600, secret: true },
         },
-        ...(world.stack.backups ? archiveFiles() : []),
+        ...archiving.files,
     ];
 }
-function directories({ config, versionFolder }) {
+function service_directories({ config, versionFolder }) {
     const etc = config.replace(/\/[^/]*$/, '');
     return [
         { path: etc, owner: 'root', group: 'root', mode: 0o755 },
@@ -81823,13 +82036,14 @@ const PRESET = textFile('/etc/postgresql-common/createcluster.d/perlstack.conf',
 function serviceOf(world, host) {
     const version = world.platform.postgresql;
     const layout = postgresLayout(version);
+    const archiving = archivingOf(world, host);
     return {
         name: 'postgresql',
         presets: [PRESET],
-        packages: [`postgresql-${version}`, ...(world.stack.backups ? ARCHIVE_PACKAGES : [])],
-        directories: [...directories(layout), ...(world.stack.backups ? archiveDirectories() : [])],
-        files: service_files(world, host, layout),
-        removes: [],
+        packages: [`postgresql-${version}`, ...archiving.packages],
+        directories: [...service_directories(layout), ...archiving.directories],
+        files: service_files(world, host, layout, archiving),
+        removes: [...archiving.removes],
         roots: [layout.config],
         validate: [validateCommand(layout)],
         unit: { name: layout.unit, enabled: true, state: 'running', onChange: 'reload', restartAsks: true },
@@ -82146,6 +82360,8 @@ ${CASES}`;
 
 
 const MIB = 1_048_576;
+/** How many databases a Redis has. */
+const DATABASES = 16;
 /** How long a primary may be silent before a Sentinel takes it for down, in milliseconds. */
 const DOWN_AFTER_MS = 5_000;
 /**
@@ -82169,7 +82385,7 @@ function redisStart(host) {
         // To the journal.
         ['logfile', ''],
         ['aclfile', `${REDIS.folder}/users.acl`],
-        ['databases', 16],
+        ['databases', DATABASES],
         ['tcp-backlog', 511],
     ];
 }
@@ -82356,6 +82572,9 @@ function sentinelUnit(stack, host) {
 
 
 
+
+/** What sends a snapshot and fetches it back: the same as for PostgreSQL, which brings its Perl along. */
+const BACKUP_PACKAGES = [...ARCHIVE_PACKAGES, 'perl'];
 /** Only root, and where it says so the program too, may read it. */
 function secretFile(path, content, group) {
     return {
@@ -82418,7 +82637,7 @@ const redis = (world, host) => {
     return {
         service: {
             name: 'redis',
-            packages: ['redis-server'],
+            packages: ['redis-server', ...(stack.backups ? BACKUP_PACKAGES : [])],
             ...service_serviceOf(REDIS),
             files: [...files, { ...persistenceFile, effect: 'reload' }, sysctlFile(heading)],
             unit: { name: REDIS.unit, enabled: true, state: 'running', onChange: 'reload', restartAsks: true },
@@ -82561,11 +82780,11 @@ const pg_service_LONGEST = 1_000;
 function printServiceFile(heading, service, settings) {
     if (!/^[\w-]+$/.test(service))
         throw new Error(`"${service}" is no name of a service`);
-    const lines = Object.entries(settings).map(([name, value]) => `${printSetting(name, String(value))}\n`);
+    const lines = Object.entries(settings).map(([name, value]) => `${pg_service_printSetting(name, String(value))}\n`);
     return `# ${refuse_oneLine(heading, DIALECT)}\n[${service}]\n${lines.join('')}`;
 }
 const DIALECT = 'pg_service.conf';
-function printSetting(name, value) {
+function pg_service_printSetting(name, value) {
     if (!/^[a-z_]+$/.test(name))
         throw new Error(`"${name}" is no setting of libpq`);
     const line = `${name}=${refuse_oneLine(value, DIALECT)}`;
@@ -85408,6 +85627,8 @@ const postgresEngine = {
 
 
 
+
+
 ;// CONCATENATED MODULE: ./packages/redis/lib/hands.js
 
 
@@ -85767,20 +85988,29 @@ function readSentinel(answers) {
 
 
 
+
 /** A failover takes 6 to 12 s, and its old primary some more to become a replica; twice that, in milliseconds. */
 const SETTLE_MS = 40_000;
 const look_PAUSE_MS = 1_000;
-/** What is there on all hosts of a cluster. A failover that is under way is waited for. Writes nothing. */
-async function look(remote, cluster, signal) {
-    const deadline = Date.now() + SETTLE_MS;
+/**
+ * What is there on all hosts of a cluster. A failover that is under way is waited for. Writes nothing.
+ *
+ * @throws as `Remote.script` where a host does not answer, unless somebody is to be told of it
+ */
+async function look(remote, cluster, { signal, onSilent, settleMs = SETTLE_MS } = {}) {
+    const deadline = Date.now() + settleMs;
     for (;;) {
-        const seen = await lookOnce(remote, cluster, signal);
-        if (!isSettling(cluster.members, seen) || Date.now() > deadline)
+        const silent = new Map();
+        const note = (host, fault) => void silent.set(host, fault);
+        const seen = await lookOnce(remote, cluster, { signal, ...(onSilent ? { onSilent: note } : {}) });
+        if (!isSettling(cluster.members, seen) || Date.now() >= deadline) {
+            silent.forEach((fault, host) => onSilent?.(host, fault));
             return seen;
+        }
         await (0,promises_namespaceObject.setTimeout)(look_PAUSE_MS, undefined, signal ? { signal } : {});
     }
 }
-async function lookOnce(remote, { members, service }, signal) {
+async function lookOnce(remote, { members, service }, { signal, onSilent }) {
     const servers = [REDIS, SENTINEL].flatMap(({ liveFile, passwordFile, port, unit }) => [
         liveFile,
         passwordFile,
@@ -85789,10 +86019,18 @@ async function lookOnce(remote, { members, service }, signal) {
     ]);
     const options = { name: 'asking Redis', sudo: true, timeoutMs: 60_000, ...(signal ? { signal } : {}) };
     const entries = members.map(async ({ host }) => {
-        const { stdout } = await remote.script(host, OBSERVE_SCRIPT, [...servers, service], options);
-        return [host, seen_readSeen(host, stdout)];
+        try {
+            const { stdout } = await remote.script(host, OBSERVE_SCRIPT, [...servers, service], options);
+            return [[host, seen_readSeen(host, stdout)]];
+        }
+        catch (error) {
+            if (!onSilent || signal?.aborted || !(error instanceof RemoteError || error instanceof ConnectError))
+                throw error;
+            onSilent(host, error.message);
+            return [];
+        }
     });
-    return Object.fromEntries(await Promise.all(entries));
+    return Object.fromEntries((await Promise.all(entries)).flat());
 }
 
 ;// CONCATENATED MODULE: ./packages/redis/lib/plan-redis.js
@@ -85910,7 +86148,7 @@ const redisEngine = {
     kind: 'redis',
     observe: async (remote, members, { signal }) => {
         const [first] = members;
-        return first ? look(remote, first.spec, signal) : {};
+        return first ? look(remote, first.spec, { signal }) : {};
     },
     plan: planRedis,
     handlers: handlersOf,
@@ -85964,7 +86202,7 @@ function seedOf({ port }, { primary }) {
 }
 /** Between the plan and its execution a failover may have come. */
 async function assertStillPrimary(remote, cluster, primary, { signal }) {
-    const finding = findPrimary(cluster.members, await look(remote, cluster, signal));
+    const finding = findPrimary(cluster.members, await look(remote, cluster, { signal }));
     if (primary === null || (finding.kind !== 'unclear' && finding.primary === primary))
         return;
     throw new errors_UserError(`cache: ${nameOf(cluster.members, primary)} is not the primary any more: run again`);
@@ -86032,7 +86270,7 @@ const sentinelEngine = {
     kind: 'sentinel',
     observe: async (remote, members, { signal }) => {
         const [first] = members;
-        return first ? look(remote, clusterOf(first.spec), signal) : {};
+        return first ? look(remote, clusterOf(first.spec), { signal }) : {};
     },
     plan: planSentinel,
     handlers: sentinel_engine_handlersOf,
@@ -87703,6 +87941,75 @@ class Announcement {
     }
 }
 
+;// CONCATENATED MODULE: ./packages/remote/lib/standby.js
+
+/**
+ * Reads a line with a number of bytes, those, and becomes the command that they are; what comes after is the command's own
+ * input. The shell's `read` takes no byte beyond the line, and `head` none beyond the number.
+ */
+const waitingCommand = (marker) => `exec sh -c 'IFS= read -r n && c=$(head -c "$n" && echo .) && echo ${marker}$$ >&2 && eval "\${c%.}"'`;
+/** What a waiting shell is told. */
+const told = (command) => `${Buffer.byteLength(command)}\n${command}`;
+const newMarker = () => `run-${(0,external_node_crypto_.randomBytes)(6).toString('hex')}:`;
+/**
+ * Keeps one shell waiting on a connection for the next command. To open a channel and to start something on it are a round
+ * trip each; a shell that waits already takes one for all. It ends with its connection, at the end of its input.
+ */
+class Standby {
+    #client;
+    #waiting;
+    #opening = false;
+    /** A server that allows few channels, or ends idle ones, is not asked again. */
+    #unwanted = false;
+    constructor(client) {
+        this.#client = client;
+    }
+    /** Begins to open one, if there is none. */
+    prepare() {
+        if (this.#waiting || this.#opening || this.#unwanted)
+            return;
+        this.#opening = true;
+        const marker = newMarker();
+        try {
+            this.#client.exec(waitingCommand(marker), (error, channel) => {
+                this.#opening = false;
+                if (error)
+                    this.#unwanted = true;
+                else
+                    this.#keep({ channel, marker });
+            });
+        }
+        catch {
+            // Not connected any more: whoever asks next is told so.
+            this.#unwanted = true;
+        }
+    }
+    /** @returns the one that waits; from then on it is the caller's */
+    take() {
+        const waiting = this.#waiting;
+        this.#waiting = undefined;
+        return waiting;
+    }
+    /** Gives its place up: the server lets no more channels be opened. */
+    drop() {
+        this.#unwanted = true;
+        this.take()?.channel.end();
+    }
+    #keep(waiting) {
+        if (this.#unwanted)
+            return void waiting.channel.end();
+        this.#waiting = waiting;
+        // Nobody listens to it yet: a channel that ends unheard would never be closed.
+        waiting.channel.once('exit', () => {
+            if (this.#waiting !== waiting)
+                return;
+            this.#unwanted = true;
+            this.#waiting = undefined;
+            waiting.channel.destroy();
+        });
+    }
+}
+
 ;// CONCATENATED MODULE: ./packages/remote/lib/exec.js
 
 
@@ -87715,8 +88022,10 @@ const MAX_COMMAND_BYTES = 120 * 1024;
  * The line that is sent: it announces the number of its process group on standard error, so that the group can be
  * stopped, and then becomes the program.
  */
-function remoteCommand(argv, sudo, marker) {
-    const line = `echo ${marker}$$ >&2; exec ${commandLine(sudo ? asRoot(argv) : argv)}`;
+const remoteCommand = (argv, sudo, marker) => `echo ${marker}$$ >&2; ${becoming(argv, sudo)}`;
+/** What makes a shell the program. */
+function becoming(argv, sudo) {
+    const line = `exec ${commandLine(sudo ? asRoot(argv) : argv)}`;
     if (Buffer.byteLength(line) > MAX_COMMAND_BYTES) {
         throw new Error(`${argv[0]}: the command is longer than ${MAX_COMMAND_BYTES} bytes: pass data on standard input`);
     }
@@ -87735,13 +88044,22 @@ class NotConnected extends Error {
  *
  * @throws NotConnected when nothing was started; Error when the input failed, after the program was stopped.
  */
-async function lib_exec_exec(client, argv, options, maxOutputBytes) {
-    const marker = `run-${(0,external_node_crypto_.randomBytes)(6).toString('hex')}:`;
-    const command = remoteCommand(argv, options.sudo ?? false, marker);
+async function lib_exec_exec(line, argv, options, maxOutputBytes) {
+    const sudo = options.sudo ?? false;
+    const words = told(becoming(argv, sudo));
+    const waiting = line.standby?.take();
+    if (waiting) {
+        line.standby?.prepare();
+        return follow(line, waiting.channel, waiting.marker, options, maxOutputBytes, words);
+    }
+    const marker = newMarker();
+    const command = remoteCommand(argv, sudo, marker);
     try {
-        const { ended } = await openChannel(client, command, (channel) => ({
-            ended: follow(client, channel, marker, options, maxOutputBytes),
+        const opening = openChannel(line, command, (channel) => ({
+            ended: follow(line, channel, marker, options, maxOutputBytes),
         }));
+        line.standby?.prepare();
+        const { ended } = await opening;
         return await ended;
     }
     catch (error) {
@@ -87751,10 +88069,12 @@ async function lib_exec_exec(client, argv, options, maxOutputBytes) {
     }
 }
 /** Feeds the program, listens to it and stops it when it has to, until its channel is closed. */
-async function follow(client, channel, marker, options, maxOutputBytes) {
+async function follow(line, channel, marker, options, maxOutputBytes, firstWords = '') {
     const output = collect(channel, marker, maxOutputBytes, options.onLine);
     const closed = new Promise((resolve) => channel.once('close', () => resolve()));
-    const stopper = new Stopper(client, channel, closed, options.sudo ?? false, () => output.pid());
+    const stopper = new Stopper(line, channel, closed, options.sudo ?? false, () => output.pid());
+    if (firstWords !== '')
+        channel.write(firstWords);
     const inputFailure = feed(channel, options.input);
     const release = watch(stopper, options);
     void inputFailure.then((error) => {
@@ -87786,7 +88106,7 @@ const CHANNEL_TRIES = 6;
  *
  * @param attach called at once: a program's first words, and its exit code, can come in the same packet.
  */
-async function openChannel(client, command, attach) {
+async function openChannel({ client, standby }, command, attach) {
     for (let attempt = 1;; attempt++) {
         try {
             return await new Promise((resolve, reject) => {
@@ -87798,6 +88118,7 @@ async function openChannel(client, command, attach) {
             const refused = message.includes('Channel open failure');
             if (!refused || attempt === CHANNEL_TRIES)
                 throw new ChannelError(message);
+            standby?.drop();
             await (0,promises_namespaceObject.setTimeout)(Math.random() * 100 * 2 ** attempt);
         }
     }
@@ -87888,15 +88209,15 @@ const TERM_GRACE_MS = 2500;
 const KILL_GRACE_MS = 1500;
 /** Ends a command under way: TERM to its process group, then KILL, then the channel is closed whatever happens. */
 class Stopper {
-    #client;
+    #line;
     #channel;
     #closed;
     #sudo;
     #pid;
     #work;
     stopped = null;
-    constructor(client, channel, closed, sudo, pid) {
-        this.#client = client;
+    constructor(line, channel, closed, sudo, pid) {
+        this.#line = line;
         this.#channel = channel;
         this.#closed = closed;
         this.#sudo = sudo;
@@ -87934,7 +88255,7 @@ class Stopper {
         // The shell's own kill: a small host has no program of that name.
         const argv = ['sh', '-c', `kill -s ${signal} -- -${pid}`];
         const line = commandLine(this.#sudo ? ['sudo', '-n', '--', ...argv] : argv);
-        await openChannel(this.#client, line, (killer) => {
+        await openChannel(this.#line, line, (killer) => {
             killer.resume();
             killer.stderr.resume();
             return killer.end();
@@ -89255,6 +89576,7 @@ class NodeSSH {
 
 
 
+
 /** A handshake that failed; caught by the pool, never seen outside. */
 class AttemptError extends Error {
     attempt;
@@ -89279,6 +89601,8 @@ async function openSession(host, key, jump, timeoutMs, signal) {
             username: host.ssh.user,
             privateKey: key.privateKey,
             ...(key.passphrase === undefined ? {} : { passphrase: key.passphrase }),
+            // The way in is known: to be told which ways there are would be one more round trip.
+            authHandler: ['publickey'],
             readyTimeout: timeoutMs,
             keepaliveInterval: KEEPALIVE_MS,
             keepaliveCountMax: KEEPALIVE_MISSES,
@@ -89356,7 +89680,12 @@ async function handshake(config, signal) {
     finally {
         signal.removeEventListener('abort', giveUp);
     }
-    return { client, closed, forward: (address, port) => ssh.forwardOut('127.0.0.1', 0, address, port) };
+    return {
+        client,
+        standby: new Standby(client),
+        closed,
+        forward: (address, port) => ssh.forwardOut('127.0.0.1', 0, address, port),
+    };
 }
 
 ;// CONCATENATED MODULE: ./packages/remote/lib/pool.js
@@ -89369,8 +89698,8 @@ async function handshake(config, signal) {
 
 /** sshd (MaxStartups 10:30:100) drops connections at random when more than ten are in their handshake. */
 const HANDSHAKES = 8;
-/** sshd (MaxSessions 10) refuses more channels on one connection; two are left for stopping a command. */
-const CHANNELS = 8;
+/** sshd (MaxSessions 10) refuses more channels on one connection; one waits for a command, two are left for stopping one. */
+const CHANNELS = 7;
 /** A server that was just told to reload may turn away who comes in that moment. */
 const NEW_WAIT_MS = 4000;
 /** One connection a host, opened when it is first needed and again when it was lost. */
@@ -89636,10 +89965,10 @@ function connect(inventory, credentials, options = {}) {
     let commands = 0;
     const run = async (host, argv, runOptions = {}) => {
         const command = runOptions.name ?? argv[0] ?? 'command';
-        const start = (begin) => pool.use(host, async ({ client }) => {
+        const start = (begin) => pool.use(host, async (session) => {
             begin();
             commands++;
-            return lib_exec_exec(client, argv, runOptions, maxOutputBytes);
+            return lib_exec_exec(session, argv, runOptions, maxOutputBytes);
         });
         return resultOf(host, command, await cancellable(host, command, runOptions, start), runOptions);
     };
@@ -89662,7 +89991,8 @@ function connect(inventory, credentials, options = {}) {
             const options = { ...reachOptions, timeoutMs: HANDSHAKE_TIMEOUT_MS };
             const ended = await pool.useNew(host, async (session) => {
                 await pool.assertForwards(host, session);
-                return lib_exec_exec(session.client, ['sh', '-c', ':'], options, maxOutputBytes);
+                // Its connection ends with it: nothing is to wait there.
+                return lib_exec_exec({ client: session.client }, ['sh', '-c', ':'], options, maxOutputBytes);
             });
             resultOf(host, 'a new login', ended, options);
         },

@@ -78102,6 +78102,13 @@ const schema_StackSchema = strictObject({
         .prefault({}),
     backups: strictObject({
         bucket: schemas_string().regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'a bucket name'),
+        engine: schemas_enum(['stream', 'pgbackrest'])
+            .default('stream')
+            .describe('How PostgreSQL is copied: with no key on the database hosts, or by pgBackRest for large ones'),
+        endpoint: schemas_string()
+            .regex(/^https:\/\/[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::\d{1,5})?$/, 'a URL without a path, such as https://us-ord-1.linodeobjects.com')
+            .optional()
+            .describe("Where the bucket is; default: that of the stack's region at Linode"),
         keep: strictObject({
             daily: count(0, 366).default(7),
             weekly: count(0, 520).default(4),
@@ -79662,15 +79669,18 @@ const hostInputs = {
     inventory: { kind: 'string', required: true },
     'ssh-private-key': { kind: 'string', required: true, secret: true },
 };
-/** The inputs of every action that reads or writes the bucket that the stack file names. */
+/**
+ * The inputs of every action that reads or writes the bucket that the stack file names. The key is asked for where it is
+ * used: with the engine pgBackRest the database hosts have it.
+ */
 const storageInputs = {
     endpoint: {
         kind: 'string',
         pattern: /https?:\/\/[^/\s?#]+\/?/,
         expected: 'a URL without a path, such as https://us-ord-1.linodeobjects.com',
     },
-    'access-key-id': { kind: 'string', required: true, secret: true },
-    'secret-access-key': { kind: 'string', required: true, secret: true },
+    'access-key-id': { kind: 'string', secret: true },
+    'secret-access-key': { kind: 'string', secret: true },
 };
 /**
  * Reads the stack file and the inventory of its servers.
@@ -81815,6 +81825,8 @@ one="$unit"${PREFLIGHT_ID}.service
 say unit "$(systemctl show -p KillMode,KillSignal,TimeoutStopUSec,WorkingDirectory "$one" | tr '\n' '|')"
 say command "$(systemctl show -p ExecStart --value "$one" | sed -n 's/.*argv\[\]=\(.*\) ; ignore_errors=.*/\1/p' | head -n 1)"
 say perl "$(perl -MConfig -e 'printf "%vd %s", $^V, $Config{archname}' 2>/dev/null)"
+say os "$(sed -n 's/^\(ID\|VERSION_ID\)=//p' /etc/os-release 2>/dev/null | tr -d '"' | sort -r | tr '\n' ' ')"
+say tools "$(for tool in carton cpm; do ! command -v "$tool" >/dev/null || printf '%s ' "$tool"; done)"
 say starman "$(dpkg-query -W -f '${'$'}{Version}' starman 2>/dev/null || true)"
 say nginx "$(nginx -T 2>/dev/null | base64 -w 0)"
 `;
@@ -81842,6 +81854,8 @@ function appFactsOf(host, one) {
         },
         nginx: facts_decode(one('nginx')),
         perl: one('perl'),
+        os: one('os').trim(),
+        tools: one('tools').split(' ').filter(Boolean),
         starman: /^[\d.]+/.exec(one('starman'))?.[0] ?? '',
     };
 }
@@ -82495,20 +82509,46 @@ function modulesOf(stack, facts, hosts) {
         throw new errors_UserError('app.build: the artifact holds "local", where the modules that are built on a host are to be: leave it out, or set "build: { on: ' +
             'runner }". Nothing was changed');
     }
-    const perl = samePerl(hosts);
-    const parts = [build.with, facts.cpanfile, facts.snapshot ?? '', perl];
+    const parts = [build.with, facts.cpanfile, facts.snapshot ?? '', sameKind(hosts)];
     const key = (0,external_node_crypto_.createHash)('sha256').update(parts.join('\n')).digest('hex').slice(0, 16);
     return { key, command: build.with === 'carton' ? cartonCommand(facts) : cpmCommand(facts) };
 }
-/** Compiled modules fit one perl, and are built on one host for all. */
-function samePerl(hosts) {
-    const found = new Map(hosts.map(({ host, perl }) => [perl, host]));
-    const [perl = ''] = found.keys();
+/** Compiled modules fit one perl and the libraries of one system, and are built on one host for all. */
+function sameKind(hosts) {
+    const found = new Map(hosts.map(({ host, perl, os }) => [`perl ${perl} on ${os}`, host]));
+    const [kind = ''] = found.keys();
     if (found.size < 2)
-        return perl;
-    const all = [...found].map(([version, host]) => `${host} ${version}`).join(', ');
-    throw new errors_UserError(`app.build: the app servers have different perls (${all}), and what one builds does not load on the other: use one image for ` +
+        return kind;
+    const all = [...found].map(([one, host]) => `${host} ${one}`).join(', ');
+    throw new errors_UserError(`app.build: the app servers are of different kinds (${all}), and what one builds does not load on the other: use one image for ` +
         'all of them. Nothing was changed');
+}
+/** The host that builds, where none has the modules yet, and with what. */
+function buildIn(steps, hosts) {
+    const isBuilt = ({ host, key }) => hosts.some((one) => one.host === host && one.modules.includes(key));
+    return steps.filter((one) => one.kind === 'modules').find((one) => one.source === null && !isBuilt(one));
+}
+/**
+ * What is missing for a build, before anything is changed.
+ *
+ * @returns what else should be known of it, as warnings
+ * @throws UserError where the host that is to build has no program for it
+ */
+function checkBuild(steps, hosts, facts, { snapshot }) {
+    const build = buildIn(steps, hosts);
+    if (build === undefined)
+        return [];
+    const [program = ''] = build.command;
+    const there = facts.find(({ host }) => host === build.host)?.tools ?? [];
+    if (!program.includes('/') && !there.includes(program)) {
+        throw new errors_UserError(`${build.host} has no ${program}, which is to build the modules there: add it to the image or to app.packages, or set "build: { ` +
+            'on: runner }". Nothing was changed');
+    }
+    return snapshot === null
+        ? [
+            'the artifact has no cpanfile.snapshot: another day builds other versions; run carton install and commit what it writes',
+        ]
+        : [];
 }
 const cartonCommand = ({ snapshot, vendored }) => [
     'carton',
@@ -82548,12 +82588,14 @@ settle() {
   sync -f "$1"
   mv -T "$1" "$trees/$key"
 }
+# The application that serves beside it comes first, however much a compiler would like to have.
+most=$(awk '/^MemAvailable:/ { printf "%d", $2 * 1024 * 0.9 }' /proc/meminfo)
 as_builder() {
   systemctl reset-failed "$build_unit" 2>/dev/null || true
   systemd-run --quiet --wait --pipe --collect --unit="$build_unit" -p "User=$user" -p "Group=$user" \
     -p "WorkingDirectory=$part" -p "RuntimeMaxSec=$limit" -p "Environment=HOME=$part/.home" -p Environment=PERL_MM_USE_DEFAULT=1 \
     -p NoNewPrivileges=yes -p ProtectSystem=strict -p "ReadWritePaths=$part" -p ProtectHome=yes -p PrivateTmp=yes \
-    -p OOMScoreAdjust=900 -p Nice=10 -- "$@" </dev/null >&2
+    -p OOMScoreAdjust=900 -p Nice=10 -p "MemoryMax=$most" -- "$@" </dev/null >&2
 }
 build() {
   install -d -m 700 "$part"
@@ -83595,9 +83637,14 @@ function rollBySocket(course, lanes) {
     const first = [...out, ...noted].filter(({ kind }) => kind !== 'boot').map(({ id }) => id);
     const prepared = fresh.map((lane) => prepare(course, lane, first));
     const migration = migrationOf(course, prepared.flatMap((steps) => idsOf(steps.slice(-1))), first);
-    const booted = fresh.map((lane, at) => bootStep(course, lane, idsOf(migration, idsOf((prepared[at] ?? []).slice(-1), first))));
-    const started = [...resumed.map(({ host }) => `${host.host}/switch`), ...idsOf(booted)];
-    const proven = [...resumed, ...fresh].map((lane, index) => proveStep(course, lane, started.slice(index, index + 1)));
+    const compiled = prepared.map((steps) => idsOf(steps.slice(-1)));
+    // Beside the compile check: what does not compile does not come up either, and nobody is sent to it.
+    const unpacked = prepared.map((steps) => idsOf(steps.slice(0, -1).slice(-1), first));
+    const booted = fresh.map((lane, at) => bootStep(course, lane, idsOf(migration, unpacked[at])));
+    const proven = [
+        ...resumed.map((lane) => proveStep(course, lane, [`${lane.host.host}/switch`])),
+        ...fresh.map((lane, at) => proveStep(course, lane, [...(compiled[at] ?? []), `${lane.host.host}/boot`])),
+    ];
     const preparing = prepared.flatMap((steps, at) => [
         ...steps,
         ...(migration[0] ? [] : booted.slice(at, at + 1)),
@@ -84092,7 +84139,8 @@ async function prospectOf(site, options, artifact) {
     if (artifact !== null)
         requireArchname(artifact.build, observed.facts.app);
     const steps = plan(wantedOf(options, site, release, artifact, observed), observed);
-    const warnings = steps.roll.length === 0 ? [] : warningsOf(site, options, observed);
+    const build = artifact === null ? [] : checkBuild(steps.roll, observed.app, observed.facts.app, artifact.build);
+    const warnings = steps.roll.length === 0 ? [] : [...warningsOf(site, options, observed), ...build];
     return { release, observed, plan: steps, warnings };
 }
 /**
@@ -84149,9 +84197,9 @@ async function audited({ owner, artifact }, site, { plan: { roll, finish, previo
     const kind = artifact === undefined ? 'rollback' : 'deploy';
     const hosts = observed.app.map(({ host }) => host);
     const note = (event, reason, gone = []) => appendAudit(site, hosts.filter((host) => !gone.includes(host)), entryOf(owner, { event, kind, release, previous, ...(reason ? { reason } : {}) }));
-    const began = note('began');
-    const result = await work();
-    await began;
+    // The work first: what is asked of a host first is there a round trip earlier.
+    const working = work();
+    const [result] = await Promise.all([working, note('began')]);
     if (result.outcome !== 'nothing-to-do') {
         await note(result.outcome, result.reason, result.left.map(({ host }) => host));
     }
@@ -84467,6 +84515,75 @@ class Announcement {
     }
 }
 
+;// CONCATENATED MODULE: ./packages/remote/lib/standby.js
+
+/**
+ * Reads a line with a number of bytes, those, and becomes the command that they are; what comes after is the command's own
+ * input. The shell's `read` takes no byte beyond the line, and `head` none beyond the number.
+ */
+const waitingCommand = (marker) => `exec sh -c 'IFS= read -r n && c=$(head -c "$n" && echo .) && echo ${marker}$$ >&2 && eval "\${c%.}"'`;
+/** What a waiting shell is told. */
+const told = (command) => `${Buffer.byteLength(command)}\n${command}`;
+const newMarker = () => `run-${(0,external_node_crypto_.randomBytes)(6).toString('hex')}:`;
+/**
+ * Keeps one shell waiting on a connection for the next command. To open a channel and to start something on it are a round
+ * trip each; a shell that waits already takes one for all. It ends with its connection, at the end of its input.
+ */
+class Standby {
+    #client;
+    #waiting;
+    #opening = false;
+    /** A server that allows few channels, or ends idle ones, is not asked again. */
+    #unwanted = false;
+    constructor(client) {
+        this.#client = client;
+    }
+    /** Begins to open one, if there is none. */
+    prepare() {
+        if (this.#waiting || this.#opening || this.#unwanted)
+            return;
+        this.#opening = true;
+        const marker = newMarker();
+        try {
+            this.#client.exec(waitingCommand(marker), (error, channel) => {
+                this.#opening = false;
+                if (error)
+                    this.#unwanted = true;
+                else
+                    this.#keep({ channel, marker });
+            });
+        }
+        catch {
+            // Not connected any more: whoever asks next is told so.
+            this.#unwanted = true;
+        }
+    }
+    /** @returns the one that waits; from then on it is the caller's */
+    take() {
+        const waiting = this.#waiting;
+        this.#waiting = undefined;
+        return waiting;
+    }
+    /** Gives its place up: the server lets no more channels be opened. */
+    drop() {
+        this.#unwanted = true;
+        this.take()?.channel.end();
+    }
+    #keep(waiting) {
+        if (this.#unwanted)
+            return void waiting.channel.end();
+        this.#waiting = waiting;
+        // Nobody listens to it yet: a channel that ends unheard would never be closed.
+        waiting.channel.once('exit', () => {
+            if (this.#waiting !== waiting)
+                return;
+            this.#unwanted = true;
+            this.#waiting = undefined;
+            waiting.channel.destroy();
+        });
+    }
+}
+
 ;// CONCATENATED MODULE: ./packages/remote/lib/exec.js
 
 
@@ -84479,8 +84596,10 @@ const MAX_COMMAND_BYTES = 120 * 1024;
  * The line that is sent: it announces the number of its process group on standard error, so that the group can be
  * stopped, and then becomes the program.
  */
-function remoteCommand(argv, sudo, marker) {
-    const line = `echo ${marker}$$ >&2; exec ${commandLine(sudo ? asRoot(argv) : argv)}`;
+const remoteCommand = (argv, sudo, marker) => `echo ${marker}$$ >&2; ${becoming(argv, sudo)}`;
+/** What makes a shell the program. */
+function becoming(argv, sudo) {
+    const line = `exec ${commandLine(sudo ? asRoot(argv) : argv)}`;
     if (Buffer.byteLength(line) > MAX_COMMAND_BYTES) {
         throw new Error(`${argv[0]}: the command is longer than ${MAX_COMMAND_BYTES} bytes: pass data on standard input`);
     }
@@ -84499,13 +84618,22 @@ class NotConnected extends Error {
  *
  * @throws NotConnected when nothing was started; Error when the input failed, after the program was stopped.
  */
-async function lib_exec_exec(client, argv, options, maxOutputBytes) {
-    const marker = `run-${(0,external_node_crypto_.randomBytes)(6).toString('hex')}:`;
-    const command = remoteCommand(argv, options.sudo ?? false, marker);
+async function lib_exec_exec(line, argv, options, maxOutputBytes) {
+    const sudo = options.sudo ?? false;
+    const words = told(becoming(argv, sudo));
+    const waiting = line.standby?.take();
+    if (waiting) {
+        line.standby?.prepare();
+        return follow(line, waiting.channel, waiting.marker, options, maxOutputBytes, words);
+    }
+    const marker = newMarker();
+    const command = remoteCommand(argv, sudo, marker);
     try {
-        const { ended } = await openChannel(client, command, (channel) => ({
-            ended: follow(client, channel, marker, options, maxOutputBytes),
+        const opening = openChannel(line, command, (channel) => ({
+            ended: follow(line, channel, marker, options, maxOutputBytes),
         }));
+        line.standby?.prepare();
+        const { ended } = await opening;
         return await ended;
     }
     catch (error) {
@@ -84515,10 +84643,12 @@ async function lib_exec_exec(client, argv, options, maxOutputBytes) {
     }
 }
 /** Feeds the program, listens to it and stops it when it has to, until its channel is closed. */
-async function follow(client, channel, marker, options, maxOutputBytes) {
+async function follow(line, channel, marker, options, maxOutputBytes, firstWords = '') {
     const output = collect(channel, marker, maxOutputBytes, options.onLine);
     const closed = new Promise((resolve) => channel.once('close', () => resolve()));
-    const stopper = new Stopper(client, channel, closed, options.sudo ?? false, () => output.pid());
+    const stopper = new Stopper(line, channel, closed, options.sudo ?? false, () => output.pid());
+    if (firstWords !== '')
+        channel.write(firstWords);
     const inputFailure = feed(channel, options.input);
     const release = watch(stopper, options);
     void inputFailure.then((error) => {
@@ -84550,7 +84680,7 @@ const CHANNEL_TRIES = 6;
  *
  * @param attach called at once: a program's first words, and its exit code, can come in the same packet.
  */
-async function openChannel(client, command, attach) {
+async function openChannel({ client, standby }, command, attach) {
     for (let attempt = 1;; attempt++) {
         try {
             return await new Promise((resolve, reject) => {
@@ -84562,6 +84692,7 @@ async function openChannel(client, command, attach) {
             const refused = message.includes('Channel open failure');
             if (!refused || attempt === CHANNEL_TRIES)
                 throw new ChannelError(message);
+            standby?.drop();
             await (0,promises_namespaceObject.setTimeout)(Math.random() * 100 * 2 ** attempt);
         }
     }
@@ -84652,15 +84783,15 @@ const TERM_GRACE_MS = 2500;
 const KILL_GRACE_MS = 1500;
 /** Ends a command under way: TERM to its process group, then KILL, then the channel is closed whatever happens. */
 class Stopper {
-    #client;
+    #line;
     #channel;
     #closed;
     #sudo;
     #pid;
     #work;
     stopped = null;
-    constructor(client, channel, closed, sudo, pid) {
-        this.#client = client;
+    constructor(line, channel, closed, sudo, pid) {
+        this.#line = line;
         this.#channel = channel;
         this.#closed = closed;
         this.#sudo = sudo;
@@ -84698,7 +84829,7 @@ class Stopper {
         // The shell's own kill: a small host has no program of that name.
         const argv = ['sh', '-c', `kill -s ${signal} -- -${pid}`];
         const line = commandLine(this.#sudo ? ['sudo', '-n', '--', ...argv] : argv);
-        await openChannel(this.#client, line, (killer) => {
+        await openChannel(this.#line, line, (killer) => {
             killer.resume();
             killer.stderr.resume();
             return killer.end();
@@ -86019,6 +86150,7 @@ class NodeSSH {
 
 
 
+
 /** A handshake that failed; caught by the pool, never seen outside. */
 class AttemptError extends Error {
     attempt;
@@ -86043,6 +86175,8 @@ async function openSession(host, key, jump, timeoutMs, signal) {
             username: host.ssh.user,
             privateKey: key.privateKey,
             ...(key.passphrase === undefined ? {} : { passphrase: key.passphrase }),
+            // The way in is known: to be told which ways there are would be one more round trip.
+            authHandler: ['publickey'],
             readyTimeout: timeoutMs,
             keepaliveInterval: KEEPALIVE_MS,
             keepaliveCountMax: KEEPALIVE_MISSES,
@@ -86120,7 +86254,12 @@ async function handshake(config, signal) {
     finally {
         signal.removeEventListener('abort', giveUp);
     }
-    return { client, closed, forward: (address, port) => ssh.forwardOut('127.0.0.1', 0, address, port) };
+    return {
+        client,
+        standby: new Standby(client),
+        closed,
+        forward: (address, port) => ssh.forwardOut('127.0.0.1', 0, address, port),
+    };
 }
 
 ;// CONCATENATED MODULE: ./packages/remote/lib/pool.js
@@ -86133,8 +86272,8 @@ async function handshake(config, signal) {
 
 /** sshd (MaxStartups 10:30:100) drops connections at random when more than ten are in their handshake. */
 const HANDSHAKES = 8;
-/** sshd (MaxSessions 10) refuses more channels on one connection; two are left for stopping a command. */
-const CHANNELS = 8;
+/** sshd (MaxSessions 10) refuses more channels on one connection; one waits for a command, two are left for stopping one. */
+const CHANNELS = 7;
 /** A server that was just told to reload may turn away who comes in that moment. */
 const NEW_WAIT_MS = 4000;
 /** One connection a host, opened when it is first needed and again when it was lost. */
@@ -86400,10 +86539,10 @@ function connect(inventory, credentials, options = {}) {
     let commands = 0;
     const run = async (host, argv, runOptions = {}) => {
         const command = runOptions.name ?? argv[0] ?? 'command';
-        const start = (begin) => pool.use(host, async ({ client }) => {
+        const start = (begin) => pool.use(host, async (session) => {
             begin();
             commands++;
-            return lib_exec_exec(client, argv, runOptions, maxOutputBytes);
+            return lib_exec_exec(session, argv, runOptions, maxOutputBytes);
         });
         return resultOf(host, command, await cancellable(host, command, runOptions, start), runOptions);
     };
@@ -86426,7 +86565,8 @@ function connect(inventory, credentials, options = {}) {
             const options = { ...reachOptions, timeoutMs: HANDSHAKE_TIMEOUT_MS };
             const ended = await pool.useNew(host, async (session) => {
                 await pool.assertForwards(host, session);
-                return lib_exec_exec(session.client, ['sh', '-c', ':'], options, maxOutputBytes);
+                // Its connection ends with it: nothing is to wait there.
+                return lib_exec_exec({ client: session.client }, ['sh', '-c', ':'], options, maxOutputBytes);
             });
             resultOf(host, 'a new login', ended, options);
         },
