@@ -78781,6 +78781,12 @@ const storageInputs = {
     'access-key-id': { kind: 'string', secret: true },
     'secret-access-key': { kind: 'string', secret: true },
 };
+/** The same where nobody but the runner has the key. */
+const ownStorageInputs = {
+    ...storageInputs,
+    'access-key-id': { ...storageInputs['access-key-id'], required: true },
+    'secret-access-key': { ...storageInputs['secret-access-key'], required: true },
+};
 /**
  * Reads the stack file and the inventory of its servers.
  *

@@ -1,11 +1,11 @@
-import { commonInputs, declare, hostInputs, stackInputs, storageInputs } from '@perlstack/action';
+import { commonInputs, declare, hostInputs, ownStorageInputs, stackInputs } from '@perlstack/action';
 
 export const declaration = declare({
   inputs: {
     ...stackInputs,
     ...hostInputs,
     mode: { kind: 'choice', options: ['plan', 'backup', 'verify'], default: 'backup' },
-    ...storageInputs,
+    ...ownStorageInputs,
     'age-recipient': { kind: 'string' },
     source: { kind: 'string', default: 'auto' },
     'max-rate': { kind: 'integer', min: 0, max: 100_000, default: '0' },

@@ -1,11 +1,11 @@
-import { commonInputs, declare, hostInputs, stackInputs, storageInputs } from '@perlstack/action';
+import { commonInputs, declare, hostInputs, ownStorageInputs, stackInputs } from '@perlstack/action';
 
 export const declaration = declare({
   inputs: {
     ...stackInputs,
     ...hostInputs,
     mode: { kind: 'choice', options: ['plan', 'drill', 'primary'], default: 'drill' },
-    ...storageInputs,
+    ...ownStorageInputs,
     'age-identity': {
       kind: 'string',
       secret: true,

@@ -31,6 +31,7 @@ export { type Alignment, type Cell, escapeMarkdown, markdownTable, terminalTable
 export { timeline } from './timeline.js';
 export {
   hostInputs,
+  ownStorageInputs,
   inStackFile,
   inventoryFrom,
   inventoryIn,

@@ -35,6 +35,13 @@ export const storageInputs = {
   'secret-access-key': { kind: 'string', secret: true },
 } as const satisfies Record<string, InputDeclaration>;
 
+/** The same where nobody but the runner has the key. */
+export const ownStorageInputs = {
+  ...storageInputs,
+  'access-key-id': { ...storageInputs['access-key-id'], required: true },
+  'secret-access-key': { ...storageInputs['secret-access-key'], required: true },
+} as const satisfies Record<string, InputDeclaration>;
+
 /** What the inputs of an action that works on servers speak of. */
 export interface Site {
   readonly file: StackFile;
