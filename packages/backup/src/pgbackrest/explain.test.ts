@@ -38,6 +38,16 @@ describe('explain', () => {
       /^the repository was encrypted with another passphrase/,
     ],
     [
+      'a file that cannot be decrypted, which is no fault of the passphrase',
+      'ERROR: [095]: raised from local-1 shim protocol: unable to flush\n CryptoError: unable to flush',
+      'a file in the bucket is not what was stored (raised from local-1 shim protocol: unable to flush CryptoError: unable to flush); see mode "verify" of pg-backup-to-object-storage, and take another backup',
+    ],
+    [
+      'a file with another content',
+      "ERROR: [026]: error restoring '/data/base/5/1259': actual checksum 'a' does not match expected checksum 'b'",
+      /^a file in the bucket is not what was stored \(error restoring '\/data\/base\/5\/1259'/,
+    ],
+    [
       'another one at work',
       "ERROR: [050]: unable to acquire lock on file '/run/postgresql/pgbackrest/shop-backup-1.lock': Resource temporarily unavailable\nHINT: is another pgBackRest process running?",
       'another command of pgBackRest is at work there; wait for its end',

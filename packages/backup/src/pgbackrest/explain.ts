@@ -1,7 +1,8 @@
 /** What pgBackRest calls its reasons, by the number in front of them. */
 const REASONS = {
+  checksum: 26,
   fileInvalid: 28,
-  protocol: 39,
+  format: 29,
   connect: 49,
   lock: 50,
   backupMismatch: 51,
@@ -22,8 +23,7 @@ export function explain(said: string): string {
   if (status !== undefined) return explainHttp(status, /<Code>(\w+)<\/Code>/.exec(said)?.[1]);
   const [, code, message = ''] = /\[0*(\d+)\]: ([^]*)/.exec(said) ?? [];
   const sentence = oneSentence(message || said);
-  if (/CryptoError/.test(said) && /unable to flush|repo encrypted|magic/.test(said)) return WRONG_PASSPHRASE;
-  if (/outside of section/.test(said)) return WRONG_PASSPHRASE;
+  if (/\.info\b/.test(said) && /CryptoError|outside of section/.test(said)) return WRONG_PASSPHRASE;
   switch (Number(code)) {
     case REASONS.lock:
       return 'another command of pgBackRest is at work there; wait for its end';
@@ -36,16 +36,22 @@ export function explain(said: string): string {
       return /do not match the database|system-id/.test(said) ? OTHER_CLUSTER : sentence;
     case REASONS.archiveTimeout:
       return `the log did not reach the bucket in time (${sentence}); see the log of PostgreSQL for "archive-push"`;
+    case REASONS.checksum:
+    case REASONS.format:
+      return damaged(sentence);
     case REASONS.crypto:
       return /certificate/.test(said)
         ? `${sentence}; have the server trust who signed it, or correct backups.endpoint`
-        : sentence;
+        : damaged(sentence);
     case REASONS.connect:
       return `${sentence}; check backups.endpoint and the network`;
     default:
       return sentence;
   }
 }
+
+const damaged = (sentence: string): string =>
+  `a file in the bucket is not what was stored (${sentence}); see mode "verify" of pg-backup-to-object-storage, and take another backup`;
 
 const WRONG_PASSPHRASE = `the repository was encrypted with another passphrase, or not at all: give the right BACKUP_CIPHER_PASSPHRASE ${SECRETS}, or see backups.encrypt`;
 
