@@ -373,7 +373,7 @@ describeHosts(`the example workflows${obstacle === null ? '' : ` (${obstacle})`}
 
   describe('backup.yml, restore.yml and redis-backup.yml, when the stack has got a database and a cache', () => {
     const DATABASE = 'shop-database-1';
-    const WITH_DATABASE = `${STACK.replace('[libmojolicious-perl]', '[libmojolicious-perl, libdbd-pg-perl]')}  database: { type: g6-standard-1, count: 2 }
+    const WITH_DATABASE = `${STACK.replace('[libmojolicious-perl]', '[libmojolicious-perl, libdbd-pg-perl, libredis-perl]')}  database: { type: g6-standard-1, count: 2 }
   cache: { type: g6-nanode-1, count: 1, failover: manual }
 backups: { bucket: shop-backups }
 `;
