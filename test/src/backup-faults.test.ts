@@ -208,7 +208,7 @@ const obstacle = await whyNoHosts();
       const hosts = ['web-1', 'app-1', PRIMARY, REPLICA];
       const { accessKeyId, secretAccessKey } = trials.site.storage;
       const { identity } = trials.site.age;
-      const watch = `rm -f /run/watched; i=0; while [ ! -e /run/watched ] && [ $i -lt 1200 ]; do ps axwwe -o args=; i=$((i + 1)); sleep 0.1; done | sort -u`;
+      const watch = `rm -f /run/watched; i=0; while [ ! -e /run/watched ] && [ $i -lt 6000 ]; do ps axwwe -o args=; i=$((i + 1)); sleep 0.02; done | sort -u`;
       const watching = hosts.map((host) => trials.site.hosts.console(host, watch));
       const results = [await trials.succeeds({ 'max-rate': '5' }), await trials.restore()];
       await Promise.all(hosts.map((host) => trials.site.hosts.console(host, 'touch /run/watched')));

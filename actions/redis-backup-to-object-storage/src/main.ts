@@ -4,6 +4,7 @@ import {
   cacheTierOf,
   chooseRedisSource,
   clearLeftovers,
+  forgetGhosts,
   openBucket,
   readRedisBackups,
   type RedisBackupRun,
@@ -128,6 +129,7 @@ async function backUp(context: Context, run: RedisBackupRun, rules: RetentionRul
   });
   output('backup', manifest.id);
   output('bytes', manifest.object.size);
+  await forgetGhosts(run, (line) => log.warning(line), run.signal);
   const backups = await reporter.phase('Check', () => readRedisBackups(storage, tier));
   // What is broken, or cannot be proven, takes nothing else with it.
   if (!backups.backups.some((one) => one.manifest.id === manifest.id))

@@ -11,6 +11,7 @@ export {
   writeRedisManifest,
 } from './backup.js';
 export { drillRedis, type RedisDrillReport, removeRedisDrill } from './drill.js';
+export { forgetGhosts } from './ghosts.js';
 export { seeTier } from './host-seen.js';
 export type { RedisManifest } from './manifest.js';
 export { planTier } from './plan-primary.js';
