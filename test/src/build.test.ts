@@ -137,8 +137,9 @@ describeHosts(`modules built on a host${obstacle === null ? '' : ` (${obstacle})
 
   it('with cpm, where there is none, say so', async () => {
     const cpm = parseStack(site.stackFile.replace('with: carton', 'with: cpm'), 'perlstack.yml').stack;
-    const { result } = await roll(nextRelease(), SIX, { stack: cpm });
-    expect(result).toMatchObject({ outcome: 'rolled-back', unresolved: [] });
-    expect(result.reason).toMatch(/there is no cpm on this host$/);
+    await expect(roll(nextRelease(), SIX, { stack: cpm })).rejects.toThrow(
+      /^app-1 has no cpm, which is to build the modules there: .* Nothing was changed$/,
+    );
+    expect(await answers()).toEqual(['42', '42']);
   });
 });

@@ -54,6 +54,8 @@ tiers:
   app: { type: g6-standard-1, count: 2 }
 `;
 const HOSTS = ['web-1', 'app-1', 'app-2'];
+/** A run that hangs is cancelled before its test ends, so that it says where it stood and holds nobody up. */
+const LONGEST_RUN_MS = 240_000;
 /** Where GitHub's API answers inside the internet of the cloud. */
 const GITHUB_PORT = 8081;
 const EXAMPLES = readdirSync(path.join(PROJECT, 'workflows-examples'));
@@ -109,6 +111,7 @@ describeHosts(`the example workflows${obstacle === null ? '' : ` (${obstacle})`}
   ): Promise<WorkflowRun> {
     cloud.api.requests.length = 0;
     executed.add(file);
+    const late = AbortSignal.timeout(LONGEST_RUN_MS);
     const around = {
       apiUrl: cloud.apiUrl,
       ...{ secrets, vars },
@@ -118,8 +121,12 @@ describeHosts(`the example workflows${obstacle === null ? '' : ` (${obstacle})`}
         jobToken: (permissions: Permissions) => github.issueToken(REPOSITORY, permissions),
       },
       ...moment,
+      signal: AbortSignal.any([late, ...(moment?.signal ? [moment.signal] : [])]),
     };
     const run = await repository.run(file, around, inputs);
+    if (late.aborted) {
+      throw new Error(`${file} took longer than ${LONGEST_RUN_MS / 1000} s: ${logOf(run).slice(-4_000)}`);
+    }
     runs.push(run);
     return run;
   }
