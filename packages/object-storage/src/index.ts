@@ -9,10 +9,18 @@ export { type Feature, type Missing, missingFor, type Need, type ProbeRow } from
 export { probeStorage } from './probe/probe.js';
 export {
   openStorage,
-  type ObjectSeen,
   type PutOptions,
   type SendOptions,
   type Storage,
   type Upload,
   type UploadSeen,
 } from './storage.js';
+export {
+  allOf,
+  keysIn,
+  type KeySeen,
+  type Lock,
+  lockHeaders,
+  type ObjectSeen,
+  type Removable,
+} from './versions.js';

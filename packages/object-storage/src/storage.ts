@@ -2,9 +2,9 @@ import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
-  DeleteObjectsCommand,
   GetObjectCommand,
   HeadObjectCommand,
+  type ListObjectsV2CommandOutput,
   paginateListObjectsV2,
   ListMultipartUploadsCommand,
   ListPartsCommand,
@@ -16,20 +16,24 @@ import { clientOf, type StorageSpec } from './client.js';
 import { placeOf, StorageError, storageError } from './errors.js';
 import { compareParts, compositeEtag, md5Base64, type Part } from './integrity.js';
 import { type Presigner, presignerOf, type Signed } from './presign.js';
-
-export interface ObjectSeen {
-  readonly key: string;
-  readonly size: number;
-  /** Without the quotes that the protocol puts around it: conditional writes take it bare only. */
-  readonly etag: string;
-  readonly modified: Date;
-}
+import {
+  keysIn,
+  type KeySeen,
+  type Lock,
+  type ObjectSeen,
+  pagesOfVersions,
+  putLock,
+  type Removable,
+  removeAll,
+} from './versions.js';
 
 export interface PutOptions {
   /** Only when there is no such object yet. */
   readonly ifNoneMatch?: '*';
   /** Only when the object still has this ETag. */
   readonly ifMatch?: string;
+  /** In a bucket with Object Lock: keeps it from being removed. */
+  readonly lock?: Lock;
 }
 
 export interface UploadSeen {
@@ -65,14 +69,27 @@ export interface Storage {
   readonly endpoint: string;
   /** Writes a small object, whose MD5 the storage compares. `exists` when a condition does not hold. */
   put(key: string, content: string | Buffer, options?: PutOptions): Promise<{ readonly etag: string }>;
-  /** Reads a small object; `null`: there is none. */
-  get(key: string): Promise<{ readonly content: Buffer; readonly etag: string } | null>;
-  head(key: string): Promise<ObjectSeen | null>;
-  /** All of it, sorted by key. */
+  /** Reads a small object, or a certain version of it; `null`: there is none. */
+  get(
+    key: string,
+    version?: string | null,
+  ): Promise<{ readonly content: Buffer; readonly etag: string } | null>;
+  head(key: string, version?: string | null): Promise<(ObjectSeen & { readonly lock: Lock | null }) | null>;
+  /** All that is there now, sorted by key. */
   list(prefix: string): Promise<ObjectSeen[]>;
-  /** The folders right in a folder, `shop/postgresql/7/`, without a look into them. */
+  /**
+   * All that the bucket keeps, also what was overwritten or removed by a deletion marker alone, sorted by key. Where the bucket
+   * keeps no versions, or does not list them, each object is one.
+   */
+  versions(prefix: string): Promise<KeySeen[]>;
+  /** The folders right in a folder, `shop/postgresql/7/`, without a look into them; also of what has versions alone. */
   folders(prefix: string): Promise<string[]>;
+  /** In a bucket with versions this only marks them as removed. */
   remove(keys: readonly string[]): Promise<void>;
+  /** Removes for good. @returns what stays because it is locked */
+  removeVersions(what: readonly Removable[]): Promise<Removable[]>;
+  /** Keeps a version from being removed; what is locked as long already stays so. */
+  lock(what: Removable, lock: Lock): Promise<void>;
   /** @param now when they begin to be good; by default at once, by the storage's clock */
   presigner(expiresInS: number, now?: Date): Presigner;
   /** The time, by the storage's clock where ours is wrong by more than minutes, as its answers have told. */
@@ -94,7 +111,6 @@ export interface Storage {
   ask<T>(what: string, work: (client: S3Client, options: SendOptions) => Promise<T>): Promise<T>;
 }
 
-const BATCH = 1_000;
 const bare = (etag: string | undefined): string => (etag ?? '').replaceAll('"', '');
 
 export const openStorage = (spec: StorageSpec): Storage => storageWith(spec, clientOf(spec));
@@ -120,18 +136,44 @@ function storageWith(spec: StorageSpec, client: S3Client): Storage {
       throw error;
     });
 
-  const head = (key: string): Promise<ObjectSeen | null> =>
+  const head: Storage['head'] = (key, version = null) =>
     orNull(
       asked(`HEAD ${key}`, async () => {
-        const seen = await client.send(new HeadObjectCommand({ ...at, Key: key }), options);
+        const of = { ...at, Key: key, ...(version === null ? {} : { VersionId: version }) };
+        const seen = await client.send(new HeadObjectCommand(of), options);
+        const { ObjectLockMode: mode, ObjectLockRetainUntilDate: until } = seen;
         return {
           key,
           size: seen.ContentLength ?? 0,
           etag: bare(seen.ETag),
           modified: seen.LastModified ?? new Date(0),
+          version: seen.VersionId ?? null,
+          lock: mode && until ? { mode, until } : null,
         };
       }),
     );
+  const list: Storage['list'] = (prefix) =>
+    asked(`list of ${prefix || 'all objects'}`, async () => {
+      const all: ObjectSeen[] = [];
+      for await (const page of paginateListObjectsV2({ client }, { ...at, Prefix: prefix }, options)) {
+        for (const { Key, Size, ETag, LastModified } of page.Contents ?? [])
+          all.push({
+            key: Key ?? '',
+            size: Size ?? 0,
+            etag: bare(ETag),
+            modified: LastModified ?? new Date(0),
+            version: null,
+          });
+      }
+      return all;
+    });
+  // Versions are another right, and some endpoints know none: without them there are the objects themselves.
+  const orWithout = <T>(work: Promise<T>, without: () => Promise<T>): Promise<T> =>
+    work.catch((error: unknown) => {
+      if (error instanceof StorageError && ['denied', 'refused'].includes(error.kind)) return without();
+      throw error;
+    });
+  const asking = { client, options };
 
   const openUpload = (key: string, id: string): Upload => {
     const of = { ...at, Key: key, UploadId: id };
@@ -163,7 +205,7 @@ function storageWith(spec: StorageSpec, client: S3Client): Storage {
             'bad-digest',
             `${place}: ${key} was not stored as it was sent: ${faults.slice(0, 3).join('; ')}`,
           );
-        await asked(`completing ${key}`, () =>
+        const { VersionId } = await asked(`completing ${key}`, () =>
           client.send(
             new CompleteMultipartUploadCommand({
               ...of,
@@ -172,8 +214,8 @@ function storageWith(spec: StorageSpec, client: S3Client): Storage {
             options,
           ),
         );
-        // RADOS Gateway's answer has an empty ETag.
-        return checked(place, await head(key), sent);
+        // RADOS Gateway's answer has an empty ETag, and no version where it was completed already.
+        return checked(place, await head(key, VersionId), sent);
       },
       abort: async () => {
         await orNull(
@@ -189,61 +231,61 @@ function storageWith(spec: StorageSpec, client: S3Client): Storage {
     ask: (what, work) => asked(what, () => work(client, options)),
     head,
     openUpload,
-    put: (key, content, { ifNoneMatch, ifMatch } = {}) =>
+    put: (key, content, { ifNoneMatch, ifMatch, lock } = {}) =>
       asked(`PUT ${key}`, async () => {
         const body = Buffer.from(content);
         const command = new PutObjectCommand({
           ...{ ...at, Key: key, Body: body, ContentMD5: md5Base64(body) },
           ...(ifNoneMatch ? { IfNoneMatch: ifNoneMatch } : {}),
           ...(ifMatch === undefined ? {} : { IfMatch: ifMatch }),
+          ...(lock ? { ObjectLockMode: lock.mode, ObjectLockRetainUntilDate: lock.until } : {}),
         });
         return { etag: bare((await client.send(command, options)).ETag) };
       }),
-    get: (key) =>
+    get: (key, version = null) =>
       orNull(
         asked(`GET ${key}`, async () => {
-          const { Body, ETag } = await client.send(new GetObjectCommand({ ...at, Key: key }), options);
+          const of = { ...at, Key: key, ...(version === null ? {} : { VersionId: version }) };
+          const { Body, ETag } = await client.send(new GetObjectCommand(of), options);
           return { content: Buffer.from((await Body?.transformToByteArray()) ?? []), etag: bare(ETag) };
         }),
       ),
-    list: (prefix) =>
-      asked(`list of ${prefix || 'all objects'}`, async () => {
-        const all: ObjectSeen[] = [];
-        for await (const page of paginateListObjectsV2({ client }, { ...at, Prefix: prefix }, options)) {
-          for (const { Key, Size, ETag, LastModified } of page.Contents ?? [])
-            all.push({
-              key: Key ?? '',
-              size: Size ?? 0,
-              etag: bare(ETag),
-              modified: LastModified ?? new Date(0),
-            });
-        }
-        return all;
-      }),
-    folders: (prefix) =>
-      asked(`list of ${prefix || 'all objects'}`, async () => {
-        const all: string[] = [];
-        const input = { ...at, Prefix: prefix, Delimiter: '/' };
-        for await (const page of paginateListObjectsV2({ client }, input, options))
-          all.push(...(page.CommonPrefixes ?? []).map(({ Prefix = '' }) => Prefix));
-        return all;
-      }),
-    remove: (keys) =>
-      asked('removal', async () => {
-        for (let from = 0; from < keys.length; from += BATCH) {
-          const Objects = keys.slice(from, from + BATCH).map((Key) => ({ Key }));
-          const { Errors = [] } = await client.send(
-            new DeleteObjectsCommand({ ...at, Delete: { Objects, Quiet: true } }),
-            options,
-          );
-          const [first] = Errors;
-          if (first)
-            throw new StorageError(
-              'refused',
-              `${place}: ${Errors.length} of ${Objects.length} objects were not removed: ${first.Key ?? ''} (${first.Code ?? 'no reason given'})`,
-            );
-        }
-      }),
+    list,
+    versions: (prefix) =>
+      orWithout(
+        asked(`list of ${prefix || 'all objects'}`, async () =>
+          keysIn(await allPages(pagesOfVersions(asking, { ...at, Prefix: prefix }))),
+        ),
+        async () => (await list(prefix)).map((one) => ({ key: one.key, versions: [one], markers: [] })),
+      ),
+    folders: (prefix) => {
+      const input = { ...at, Prefix: prefix, Delimiter: '/' };
+      const named = (pages: readonly Pick<ListObjectsV2CommandOutput, 'CommonPrefixes'>[]): string[] => [
+        ...new Set(
+          pages.flatMap(({ CommonPrefixes = [] }) => CommonPrefixes.map(({ Prefix = '' }) => Prefix)),
+        ),
+      ];
+      const what = `list of ${prefix || 'all objects'}`;
+      return orWithout(
+        asked(what, async () => named(await allPages(pagesOfVersions(asking, input)))),
+        () =>
+          asked(what, async () => named(await allPages(paginateListObjectsV2({ client }, input, options)))),
+      );
+    },
+    remove: async (keys) => {
+      const objects = keys.map((key) => ({ key, version: null }));
+      await asked('removal', () => removeAll(asking, { bucket, name: place }, objects));
+    },
+    removeVersions: (what) => asked('removal', () => removeAll(asking, { bucket, name: place }, what)),
+    lock: async (what, lock) => {
+      try {
+        await asked(`locking ${what.key}`, () => putLock(asking, bucket, what, lock));
+      } catch (error) {
+        // A bucket may lock all that comes by itself, and for longer.
+        const until = (await head(what.key, what.version))?.lock?.until;
+        if (!until || until < lock.until) throw error;
+      }
+    },
     presigner: (expiresInS, now = clock()) => presignerOf(spec, expiresInS, now),
     now: clock,
     createUpload: (key) =>
@@ -284,6 +326,12 @@ function storageWith(spec: StorageSpec, client: S3Client): Storage {
     },
     close: () => client.destroy(),
   };
+}
+
+async function allPages<T>(pages: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const page of pages) all.push(page);
+  return all;
 }
 
 function checked(place: string, seen: ObjectSeen | null, sent: readonly Part[]): ObjectSeen {

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { LOCK_FILE, lockFound } from '@perlstack/remote';
 import { messageOf, UserError } from '@perlstack/stack';
 import { holderOf } from './observe.js';
 import { hostScript } from './scripts.js';
@@ -28,46 +29,9 @@ export interface Lease {
   release(): Promise<void>;
 }
 
-/**
- * Arguments: what the first characters of our lock are, seconds of silence after which a lock counts as abandoned.
- * Standard input: the lock's text. Prints `free`, `ours`, `abandoned` or `held`; the last two with silence and text.
- */
-const ACQUIRE = String.raw`
-mine=$1 ttl=$2
-install -d -m 755 "$state"
-lock=$state/deploy.lock
-exec 9>"$state/mutex"
-flock 9
-how=free
-if [ -e "$lock" ]; then
-  silent=$(($(date +%s) - $(stat -c %Y "$lock"))) text=$(cat "$lock")
-  case $text in
-    "$mine"*) how=ours ;;
-    *) if [ "$silent" -gt "$ttl" ]; then how=abandoned; else how=held; fi ;;
-  esac
-fi
-if [ "$how" != held ]; then
-  cat >"$lock.next"
-  mv -fT "$lock.next" "$lock"
-fi
-echo "$how" "\${silent:-0}" "\${text:-}"
-`.replaceAll('\\${', '${');
-
-/** Argument as above. Exit 3: the lock is somebody else's, or gone. */
-const RENEW = String.raw`
-lock=$state/deploy.lock
-exec 9>"$state/mutex"
-flock 9
-case $(cat "$lock" 2>/dev/null) in "$1"*) touch -c "$lock" ;; *) exit 3 ;; esac
-`;
-
-const RELEASE = String.raw`
-lock=$state/deploy.lock
-[ -e "$lock" ] || exit 0
-exec 9>"$state/mutex"
-flock 9
-case $(cat "$lock" 2>/dev/null) in "$1"*) rm -f "$lock" ;; esac
-`;
+/** A script of the lock's, with its place in front. */
+const lockScript = (site: Site, what: keyof typeof LOCK_FILE): string =>
+  hostScript(site, `lock=$state/deploy.lock\n${LOCK_FILE[what]}`);
 
 const LIMIT_MS = 20_000;
 
@@ -121,17 +85,17 @@ export async function acquire(site: Site, owner: Owner, release: string): Promis
   const text = JSON.stringify({ owner: owner.id, url: owner.url ?? null, release, since });
   const args = [prefixOf(owner), String(Math.ceil(timings.leaseMs / 1_000))];
   const options = { sudo: true, timeoutMs: LIMIT_MS, name: 'deploy lock' };
-  const { stdout } = await remote.script(lockHost, hostScript(site, ACQUIRE), args, {
+  const { stdout } = await remote.script(lockHost, lockScript(site, 'take'), args, {
     ...options,
     input: text,
   });
-  const [, how, silent, before] = /^(\w+) (-?\d+) ?(.*)/.exec(stdout) ?? [];
-  const holder = holderOf(before ?? '', Number(silent));
+  const { how, silentSeconds, text: before } = lockFound(stdout);
+  const holder = holderOf(before, silentSeconds);
   if (how === 'held') throw new LockedError(refusal(app.name, lockHost, holder, timings.leaseMs));
   const lost = new AbortController();
   const stop = keepAlive(site, owner, lost);
   return {
-    found: how === 'ours' || how === 'abandoned' ? how : 'free',
+    found: how,
     remark: how === 'abandoned' ? `${overtaken(holder)} was taken over` : undefined,
     lost: lost.signal,
     release: async () => {
@@ -144,7 +108,7 @@ export async function acquire(site: Site, owner: Owner, release: string): Promis
 /** Removes the lock of an owner, if it is still that owner's. */
 export async function releaseLock(site: Site, owner: Owner): Promise<void> {
   const options = { sudo: true, timeoutMs: LIMIT_MS, name: 'deploy lock' };
-  await site.remote.script(site.lockHost, hostScript(site, RELEASE), [prefixOf(owner)], options);
+  await site.remote.script(site.lockHost, lockScript(site, 'release'), [prefixOf(owner)], options);
 }
 
 /** How every lock text of an owner begins; the closing quote keeps "run-1" from being taken for "run-12". */
@@ -161,7 +125,7 @@ function keepAlive(site: Site, owner: Owner, lost: AbortController): () => void 
     try {
       const options = { sudo: true, timeoutMs: LIMIT_MS, okCodes: [0, 3], name: 'deploy lock' };
       const args = [prefixOf(owner)];
-      const { code } = await site.remote.script(site.lockHost, hostScript(site, RENEW), args, options);
+      const { code } = await site.remote.script(site.lockHost, lockScript(site, 'renew'), args, options);
       if (stopped) return;
       if (code === 3) return lose('another deploy took it over');
       last = performance.now();

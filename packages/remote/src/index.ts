@@ -9,5 +9,6 @@ export {
   type PublicKey,
   publicKeyOf,
 } from './keys.js';
+export { LOCK_FILE, type LockFound, lockFound } from './lock-file.js';
 export { commandLine, quote } from './quote.js';
 export type { Counters, Remote, RemoteOptions, RunOptions, RunResult, UploadTarget } from './remote.js';

@@ -12,10 +12,11 @@ export async function tryVersioning({ storage }: Bench): Promise<ProbeRow[]> {
     client.send(new GetBucketVersioningCommand({ Bucket: storage.bucket }), options),
   );
   const state = { Enabled: 'on', Suspended: 'suspended' } as const;
-  return [rowOf('versioning', Status ? state[Status] : 'off')];
+  // What is overwritten while versions are suspended is gone.
+  return [rowOf('versioning', Status ? state[Status] : 'off', Status !== 'Suspended')];
 }
 
-export async function tryLock({ storage }: Bench): Promise<ProbeRow[]> {
+export async function tryLockState({ storage }: Bench): Promise<ProbeRow[]> {
   try {
     const { ObjectLockConfiguration: lock } = await storage.ask(
       'reading the Object Lock',

@@ -4,7 +4,7 @@ import { EXPECTED, type Feature, missingFor, type ProbeRow, rowOf } from './need
 const ideal = (Object.keys(EXPECTED) as Feature[]).map((feature) => rowOf(feature, EXPECTED[feature]));
 const but = (...rows: ProbeRow[]): ProbeRow[] =>
   ideal.map((row) => rows.find(({ feature }) => feature === row.feature) ?? row);
-const ALL = ['md5', 'multipart', 'write-once', 'lease', 'lifecycle'] as const;
+const ALL = ['md5', 'multipart', 'write-once', 'lease', 'lifecycle', 'versions', 'lock-governance'] as const;
 
 describe('rowOf', () => {
   it('holds when what is seen is what is expected', () => {
@@ -18,7 +18,12 @@ describe('rowOf', () => {
 describe('missingFor', () => {
   it('misses nothing where all holds, and asks for nothing that is not needed', () => {
     expect(missingFor(ideal, ALL)).toEqual([]);
-    expect(missingFor(but(rowOf('Object Lock', 'off'), rowOf('If-Match on DELETE', '204')), ALL)).toEqual([]);
+    expect(
+      missingFor(
+        but(rowOf('locked version, COMPLIANCE', 'PUT 400'), rowOf('If-Match on DELETE', '204')),
+        ALL,
+      ),
+    ).toEqual([]);
     expect(missingFor(but(rowOf('If-None-Match on PUT', '4 of 4 writers at once win')), ['md5'])).toEqual([]);
   });
 
@@ -39,7 +44,12 @@ describe('missingFor', () => {
     ['write-once URL', '200, again 200, without its header 403, as GET 403, as DELETE 403', ['write-once']],
     ['wrong MD5 on PUT', '200', ['md5']],
     ['wrong MD5 on a part', '200', ['md5', 'multipart']],
-    ['wrong MD5 on a presigned PUT', '200', ['md5', 'write-once']],
+    ['wrong MD5 on a presigned PUT', '200', ['md5', 'write-once', 'versions']],
+    ['overwritten object', 'the second is there alone', ['versions']],
+    ['GET of a version', '200 with other bytes', ['versions']],
+    ['Object Lock', 'off', ['lock-governance']],
+    ['locked version, GOVERNANCE', 'DELETE 204, in a batch removed', ['lock-governance']],
+    ['URL that locks', '200 and not locked, with another date 403, without 403', ['lock-governance']],
     ['ETag of a multipart upload', 'another', ['multipart']],
     ['lifecycle rules', 'Filter.Prefix was dropped', ['lifecycle']],
     ['lifecycle rules by size', 'Filter.ObjectSizeGreaterThan was dropped', []],

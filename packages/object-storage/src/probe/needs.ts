@@ -20,8 +20,15 @@ export const EXPECTED = {
   'completion, again': '200',
   'lifecycle rules': 'as written',
   'lifecycle rules by size': 'as written',
-  versioning: 'off',
+  versioning: 'on, or off',
+  'overwritten object': 'its first version stays',
+  'GET of a version': '200 with its bytes',
+  'removal of a version': 'nothing left',
   'Object Lock': 'on',
+  'locked version, GOVERNANCE': 'DELETE 403, in a batch refused',
+  'locked version, COMPLIANCE': 'DELETE 403, in a batch refused',
+  'lock of an upload': 'DELETE 403',
+  'URL that locks': '200 and locked, with another date 403, without 403',
   removal: 'nothing left',
 } as const satisfies Readonly<Record<string, string>>;
 
@@ -60,6 +67,16 @@ const NEEDED = {
   multipart: ['wrong MD5 on a part', 'list of parts', 'ETag of a multipart upload', 'completion, again'],
   /** Presigned URLs by which an object is written once, and neither read nor removed. */
   'write-once': ['write-once URL', 'wrong MD5 on a presigned PUT', 'If-None-Match on PUT'],
+  /** Versions that can be read one by one: what is overwritten is still there, and can be told from what came after. */
+  versions: [
+    'overwritten object',
+    'GET of a version',
+    'removal of a version',
+    'wrong MD5 on a presigned PUT',
+  ],
+  /** Retention that keeps a version from being removed before its time, whoever writes it. */
+  'lock-governance': ['Object Lock', 'locked version, GOVERNANCE', 'lock of an upload', 'URL that locks'],
+  'lock-compliance': ['Object Lock', 'locked version, COMPLIANCE', 'lock of an upload', 'URL that locks'],
   /** A lease by conditional writes. */
   lease: ['If-None-Match on PUT', 'If-Match with a bare ETag'],
   /** Rules by which the storage itself forgets unfinished uploads below a prefix. */
@@ -73,6 +90,10 @@ export interface Missing {
   /** A sentence for each thing that does not hold, or of which it is not known that it does. */
   readonly because: readonly string[];
 }
+
+/** What must be tried to tell whether needs are met. */
+export const featuresOf = (needs: readonly Need[]): ReadonlySet<Feature> =>
+  new Set(needs.flatMap((need): readonly Feature[] => NEEDED[need]));
 
 /** @returns those of the needs that can't be met at an endpoint that was probed; what was not seen to hold does not */
 export function missingFor(rows: readonly ProbeRow[], needs: readonly Need[]): Missing[] {

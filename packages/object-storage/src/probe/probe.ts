@@ -10,9 +10,10 @@ import {
 import { StorageError } from '../errors.js';
 import type { SendOptions, Storage } from '../storage.js';
 import type { Bench } from './bench.js';
-import { tryLifecycle, tryLock, tryVersioning } from './bucket.js';
-import { EXPECTED, type Feature, type ProbeRow, refusedRows, rowOf } from './needs.js';
+import { tryLifecycle, tryVersioning } from './bucket.js';
+import { EXPECTED, type Feature, featuresOf, type Need, type ProbeRow, refusedRows, rowOf } from './needs.js';
 import { tryConditionalCompletion, tryUpload } from './uploads.js';
+import { tryLock, tryVersions } from './versions.js';
 import * as writes from './writes.js';
 
 type Try = readonly [features: readonly [Feature, ...Feature[]], work: (bench: Bench) => Promise<ProbeRow[]>];
@@ -33,7 +34,17 @@ const TRIES: readonly Try[] = [
   [['If-None-Match on completion'], tryConditionalCompletion],
   [['lifecycle rules', 'lifecycle rules by size'], tryLifecycle],
   [['versioning'], tryVersioning],
-  [['Object Lock'], tryLock],
+  [['overwritten object', 'GET of a version', 'removal of a version'], tryVersions],
+  [
+    [
+      'Object Lock',
+      'locked version, GOVERNANCE',
+      'locked version, COMPLIANCE',
+      'lock of an upload',
+      'URL that locks',
+    ],
+    tryLock,
+  ],
 ];
 
 /** A key that is good for objects may be not good enough to ask for these. */
@@ -48,9 +59,17 @@ const LONGEST_PROBE_MS = 3_600_000;
  * is removed at the end, also when it fails or is cancelled.
  *
  * @param prefix empty, or with a slash at its end
+ * @param needs what is to be known; by default all of it. A bucket with Object Lock takes some seconds more, because what is
+ *   locked there must stay so until it can be removed.
  * @throws StorageError when the bucket can't be read and written to at all
  */
-export async function probeStorage(storage: Storage, prefix: string): Promise<ProbeRow[]> {
+export async function probeStorage(
+  storage: Storage,
+  prefix: string,
+  needs?: readonly Need[],
+): Promise<ProbeRow[]> {
+  const wanted = needs && featuresOf(needs);
+  const tries = TRIES.filter(([features]) => features.some((feature) => wanted?.has(feature) ?? true));
   await assertGoingOn(storage);
   const shared = `${prefix}probe/`;
   const folder = `${shared}${randomUUID()}/`;
@@ -60,7 +79,7 @@ export async function probeStorage(storage: Storage, prefix: string): Promise<Pr
     at: (name) => ({ Bucket: storage.bucket, Key: `${folder}${name}` }),
   };
   // All of them end before anything is removed: one that still ran would write again.
-  const outcomes = await Promise.allSettled(TRIES.map((one) => attempt(one, bench)));
+  const outcomes = await Promise.allSettled(tries.map((one) => attempt(one, bench)));
   const removed = await Promise.allSettled([sweep(bench)]);
   await assertGoingOn(storage);
   const rows = [...outcomes, ...removed].flatMap((outcome) => {

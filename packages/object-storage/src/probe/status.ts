@@ -37,7 +37,20 @@ const ANSWER_MS = 20_000;
  *
  * @throws StorageError when no answer comes, or none but requests for a slower pace
  */
-export function statusBySigned(storage: Storage, url: string, request: SignedRequest): Promise<number> {
+export async function statusBySigned(storage: Storage, url: string, request: SignedRequest): Promise<number> {
+  return (await askBySigned(storage, url, request)).status;
+}
+
+/** What a presigned URL gives to someone without a key. @throws StorageError as above */
+export const bodyBySigned = (storage: Storage, url: string): Promise<SignedAnswer> =>
+  askBySigned(storage, url, { method: 'GET' });
+
+interface SignedAnswer {
+  readonly status: number;
+  readonly body: string;
+}
+
+function askBySigned(storage: Storage, url: string, request: SignedRequest): Promise<SignedAnswer> {
   const { method, headers = {}, body } = request;
   const what = `presigned ${method}`;
   return storage.ask(what, async (_client, { abortSignal }) => {
@@ -50,9 +63,9 @@ export function statusBySigned(storage: Storage, url: string, request: SignedReq
             ? { body }
             : {};
       const answer = await fetch(url, { method, headers, signal, ...content });
-      await answer.arrayBuffer();
+      const said = await answer.text();
       const { status } = answer;
-      if (status === 501 || (status < 500 && status !== 429)) return status;
+      if (status === 501 || (status < 500 && status !== 429)) return { status, body: said };
       if (tried === TRIES) throw Object.assign(new Error(what), { $metadata: { httpStatusCode: status } });
       await sleep(200 * 2 ** tried, undefined, { signal });
     }

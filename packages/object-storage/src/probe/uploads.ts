@@ -7,7 +7,7 @@ import { type ProbeRow, rowOf } from './needs.js';
 import { statusBySigned, statusOf } from './status.js';
 
 /** An upload of one part, which may be as small as it likes because it is the last. */
-async function uploadOnePart({ storage, presigner }: Bench, key: string): Promise<Upload> {
+export async function uploadOnePart({ storage, presigner }: Bench, key: string): Promise<Upload> {
   const upload = await storage.createUpload(key);
   const { url } = upload.signPart(1, presigner);
   const status = await statusBySigned(storage, url, { method: 'PUT', body: CONTENT });
