@@ -35,7 +35,8 @@ const missing = ['/usr/bin/perl', '/usr/bin/curl', '/usr/bin/zstd'].filter((path
       const bucket = openStorage({
         ...{ endpoint: origin, bucket: 'shop-backups', accessKeyId: 'key', secretAccessKey: 'secret' },
       });
-      const options = { recipient: null, limitBytes: 1e12 };
+      const ways = { once: 'condition', lock: null } as const;
+      const options = { recipient: null, limitBytes: 1e12, ways };
       const { content } = writeBook(bucket, keysOf('shop').cluster('7'), names, options);
       writeFileSync(join(folder, 'tickets'), content);
       writeFileSync(join(folder, 'segment'), randomBytes(1_000));

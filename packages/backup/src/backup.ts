@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ARCHIVE, SHARE_OF_DISK, SOCKET_FOLDER } from '@perlstack/configs';
-import type { Storage } from '@perlstack/object-storage';
+import { allOf, type Removable, type Storage } from '@perlstack/object-storage';
 import { asPostgres, psqlArgv } from '@perlstack/postgres';
 import type { Remote } from '@perlstack/remote';
 import { messageOf, UserError } from '@perlstack/stack';
@@ -25,6 +25,7 @@ import { between, countRows } from './rows.js';
 import { mebibytes, partBytesFor, sendFrom } from './send.js';
 import { type Broken, removeStored } from './stored.js';
 import { historyName, parseHistory, type Switch } from './wal.js';
+import { lockFrom, type Ways } from './ways.js';
 
 /** What a backup needs to know. */
 export interface BackupRun {
@@ -42,6 +43,11 @@ export interface BackupRun {
   readonly say: (line: string) => void;
   /** Told the key and id of an upload before anything is sent. */
   readonly onUpload?: (key: string, id: string) => void;
+}
+
+/** A run that writes into the bucket. */
+export interface BackupWriter extends BackupRun {
+  readonly ways: Ways;
 }
 
 export const clusterKeys = ({ cluster, source }: BackupRun): ClusterKeys =>
@@ -62,12 +68,14 @@ export async function clearLeftovers(
   const uploads = await storage.uploads(keys.bases);
   for (const { key, id } of uploads) await storage.openUpload(key, id).abort();
   const abandoned = broken.filter(({ unfinished }) => unfinished);
-  await storage.remove(abandoned.flatMap((one) => one.keys));
+  const locked = await storage.removeVersions(abandoned.flatMap((one) => one.objects.flatMap(allOf)));
+  const left = (one: Broken): boolean =>
+    one.objects.some(({ key }) => locked.some((stays) => stays.key === key));
   return [
     ...uploads.map(
       ({ key, initiated }) => `an upload of ${key} that was begun ${initiated.toISOString()} and never ended`,
     ),
-    ...abandoned.map(({ id }) => `backup ${id}, which never came to its end`),
+    ...abandoned.filter((one) => !left(one)).map(({ id }) => `backup ${id}, which never came to its end`),
   ];
 }
 
@@ -100,15 +108,16 @@ export function logGoesOn(
  * Gives every member the tickets for the log of the coming week: any of them may be the primary by then. One that is
  * off must not keep the others from being backed up.
  */
-export async function renewBook(run: BackupRun, catalogue: Catalogue): Promise<Book> {
-  const { remote, storage, cluster, recipient, signal } = run;
+export async function renewBook(run: BackupWriter, catalogue: Catalogue): Promise<Book> {
+  const { remote, storage, cluster, recipient, signal, ways } = run;
   const { primary } = run.source;
+  await assertKnowsWays(run);
   const names = namesFor({
     ...{ timeline: primary.timeline, lsn: primary.lsn, segmentBytes: primary.segmentBytes },
     ...{ waiting: primary.waiting, perDay: pace(catalogue.wal, storage.now()) },
   });
   const limitBytes = primary.diskBytes * SHARE_OF_DISK;
-  const book = writeBook(storage, clusterKeys(run), names, { recipient, limitBytes });
+  const book = writeBook(storage, clusterKeys(run), names, { recipient, limitBytes, ways });
   const target = { path: ARCHIVE.book, mode: 0o600, owner: 'postgres', group: 'postgres' };
   await Promise.all(
     cluster.members.map((host) =>
@@ -119,6 +128,18 @@ export async function renewBook(run: BackupRun, catalogue: Catalogue): Promise<B
     ),
   );
   return book;
+}
+
+/** @throws UserError where the program that hands the log over is of a time before versions and locks */
+async function assertKnowsWays({ remote, source, signal, ways }: BackupWriter): Promise<void> {
+  if (ways.once === 'condition' && ways.lock === null) return;
+  const { host } = source.primary;
+  const look = ['grep', '-qF', 'lock-until', ARCHIVE.program];
+  const { code } = await remote.run(host, look, { sudo: true, signal, okCodes: [0, 1, 2] });
+  if (code === 0) return;
+  throw new UserError(
+    `${host}: ${ARCHIVE.program} does not know buckets with versions yet; run apply-configs, then this again`,
+  );
 }
 
 /** Arguments: file. Input: lines that go from it. What is let go at this very moment is found in the bucket, as a gap. */
@@ -167,6 +188,9 @@ export async function settleSource(run: BackupRun): Promise<void> {
   }
 }
 
+/** What a manifest says of the data alone. */
+type Base = Omit<Manifest, 'proof' | 'rows' | 'finishedAt' | 'lockedUntil'>;
+
 /**
  * Copies the data of the source into the bucket.
  *
@@ -178,7 +202,7 @@ export async function takeBase(
   run: BackupRun,
   parent: Manifest | null,
   keepsManifest: boolean,
-): Promise<Omit<Manifest, 'proof' | 'rows' | 'finishedAt'>> {
+): Promise<Base> {
   const {
     cluster,
     source: { source, primary, lagBytes },
@@ -224,7 +248,7 @@ export async function takeBase(
     startedAt: started.toISOString(),
     object: {
       ...{ key, size: sent.object.size, etag: sent.object.etag, sha256: sent.sha256 },
-      ...{ parts: [...sent.parts], recipient },
+      ...{ version: sent.object.version, parts: [...sent.parts], recipient },
     },
     run: run.run,
   };
@@ -292,20 +316,23 @@ export async function untilArchived(run: BackupRun, segment: string, timeoutMs: 
   }
 }
 
-/** The last thing that is written of a backup: from here on it counts. */
-export async function writeManifest(
-  run: BackupRun,
-  base: Omit<Manifest, 'proof' | 'rows' | 'finishedAt'>,
-  proof: Proof | null,
-): Promise<Manifest> {
+/**
+ * The last thing that is written of a backup: from here on it counts, and is locked where that is wanted. What never comes so
+ * far is not, so that it can be cleared.
+ */
+export async function writeManifest(run: BackupWriter, base: Base, proof: Proof | null): Promise<Manifest> {
+  const lock = lockFrom(run.ways.lock, run.storage.now());
+  if (lock) await run.storage.lock(base.object, lock);
   const manifest: Manifest = {
     ...base,
     finishedAt: run.storage.now().toISOString(),
+    lockedUntil: lock?.until.toISOString() ?? null,
     proof: proof?.proof ?? null,
     rows: proof?.rows ?? {},
   };
   const key = clusterKeys(run).manifest(base.id);
-  await run.storage.put(key, `${JSON.stringify(manifest, null, 1)}\n`, { ifNoneMatch: '*' });
+  const options = { ifNoneMatch: '*' as const, ...(lock ? { lock } : {}) };
+  await run.storage.put(key, `${JSON.stringify(manifest, null, 1)}\n`, options);
   return manifest;
 }
 
@@ -356,15 +383,16 @@ export function retentionOf(catalogue: Catalogue<BackupFacts>, rules: RetentionR
   return { plan, segments, freedBytes: plan.freedBytes + bytes };
 }
 
-/** Removes it. */
+/** Removes it, with all versions. @returns what stays, because the storage keeps it locked */
 export async function retain(
   run: BackupRun,
   catalogue: Catalogue,
   { plan, segments }: Retained,
-): Promise<void> {
+): Promise<Removable[]> {
   const keys = clusterKeys(run);
-  await removeStored(run.storage, keys, catalogue.backups, plan.removed);
-  await run.storage.remove(segments.flatMap((name) => catalogue.wal.get(name)?.key ?? []));
+  const locked = await removeStored(run.storage, keys, catalogue.backups, plan.removed);
+  const files = segments.flatMap((name) => catalogue.wal.get(name)?.seen ?? []);
+  return [...locked, ...(await run.storage.removeVersions(files.flatMap(allOf)))];
 }
 
 /** @throws UserError for what is no public key of age */

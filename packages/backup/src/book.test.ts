@@ -35,7 +35,12 @@ describe('writeBook', () => {
 
   it('says once what all URLs share, so that a URL is put together from a line', async () => {
     const names = ['00000002.history', '000000010000000000000005'];
-    const options = { recipient: 'age1x', limitBytes: 1_000.4, now };
+    const options = {
+      recipient: 'age1x',
+      limitBytes: 1_000.4,
+      now,
+      ways: { once: 'condition', lock: null },
+    } as const;
     const { content, tickets, expiresAt } = writeBook(storage, keysOf('shop').cluster('7'), names, options);
     const text = content.toString();
     const [head = '', lines = ''] = text.split('\n\n');

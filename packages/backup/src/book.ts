@@ -1,8 +1,9 @@
-import { LONGEST_SIGNED_S, type Storage } from '@perlstack/object-storage';
+import { LONGEST_SIGNED_S, lockHeaders, type Storage } from '@perlstack/object-storage';
 import { segmentAt, segmentOf } from '@perlstack/postgres';
 import type { ClusterKeys } from './keys.js';
 import type { MemberSeen } from './members.js';
 import { historyName, segmentName } from './wal.js';
+import { lockFrom, type Ways } from './ways.js';
 
 /** What the tickets of a book are for. */
 export interface BookPlan {
@@ -51,20 +52,32 @@ export interface Book {
   readonly expiresAt: Date;
 }
 
+export interface BookOptions {
+  /** Public key of age; `null`: nothing is encrypted. */
+  readonly recipient: string | null;
+  /** How much of the log may wait before it is let go. */
+  readonly limitBytes: number;
+  readonly ways: Pick<Ways, 'once' | 'lock'>;
+  readonly now?: Date;
+}
+
 /**
- * Writes the tickets for a list of names, in the form that `archive-wal` reads: what all URLs share is there once.
- *
- * @param limitBytes how much of the log may wait before it is let go
+ * Writes the tickets for a list of names, in the form that `archive-wal` reads: what all URLs share is there once. What is
+ * locked stays so for the time that the rule says, also when it comes by the last ticket in its last hour.
  */
 export function writeBook(
   storage: Storage,
   keys: ClusterKeys,
   names: readonly string[],
-  { recipient, limitBytes, now }: { recipient: string | null; limitBytes: number; now?: Date },
+  { recipient, limitBytes, ways, now }: BookOptions,
 ): Book {
   const presigner = storage.presigner(LONGEST_SIGNED_S, now);
+  const lock = lockFrom(ways.lock, presigner.expiresAt);
   const [put, head] = [
-    presigner.signer({ method: 'PUT', headers: { 'if-none-match': '*' } }),
+    presigner.signer({
+      method: 'PUT',
+      headers: { 'if-none-match': '*', ...(lock ? lockHeaders(lock) : {}) },
+    }),
     presigner.signer({ method: 'HEAD' }),
   ];
   const line = (name: string): string => {
@@ -78,6 +91,8 @@ export function writeBook(
     ...(recipient === null ? [] : [`recipient ${recipient}`]),
     `limit ${Math.round(limitBytes)}`,
     `until ${presigner.expiresAt.toISOString()}`,
+    ...(ways.once === 'version' ? ['look first'] : []),
+    ...(lock ? [`lock-mode ${lock.mode}`, `lock-until ${lock.until.toISOString()}`] : []),
     `put ${put('').common}`,
     `head ${head('').common}`,
   ];

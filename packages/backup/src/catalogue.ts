@@ -1,21 +1,27 @@
-import type { ObjectSeen, Storage } from '@perlstack/object-storage';
+import type { KeySeen, ObjectSeen, Storage } from '@perlstack/object-storage';
 import { type ClusterKeys, walNameOf } from './keys.js';
 import { type Manifest, readManifest } from './manifest.js';
 import { type Kept, planRetention, type RetentionRules } from './retention.js';
-import { readStored, type Stored, type StoredBackups } from './stored.js';
+import { bytesOf, readStored, type Stored, type StoredBackups, type Touched, touchedIn } from './stored.js';
 import { coverage, type Coverage, type Switch, timelineOf } from './wal.js';
 
 /** What is known of a base backup, whichever engine made it. */
 export type BackupFacts = Pick<
   Manifest,
   'id' | 'kind' | 'parent' | 'source' | 'postgresql' | 'wal' | 'proof' | 'rows' | 'startedAt' | 'finishedAt'
-> & { readonly object: Pick<Manifest['object'], 'size' | 'recipient'> };
+> &
+  Partial<Pick<Manifest, 'lockedUntil'>> & {
+    readonly object: Pick<Manifest['object'], 'size' | 'recipient'>;
+  };
 
 /** A base backup as the bucket has it. */
 export type Backup<M extends BackupFacts = Manifest> = Stored<M>;
 
 /** A file of the log as the bucket has it. */
-export type LogFile = Pick<ObjectSeen, 'key' | 'size' | 'modified'>;
+export interface LogFile extends Pick<ObjectSeen, 'key' | 'size' | 'modified'> {
+  /** All that is kept of it, where it is an object of its own: the first version counts, and `size` is that of all. */
+  readonly seen?: KeySeen;
+}
 
 export interface Catalogue<M extends BackupFacts = Manifest> extends StoredBackups<M> {
   /** Segments and histories. */
@@ -24,12 +30,22 @@ export interface Catalogue<M extends BackupFacts = Manifest> extends StoredBacku
 
 /** Reads what the bucket has of a cluster. What is not whole is told apart, and counts as nothing. */
 export async function readCatalogue(storage: Storage, keys: ClusterKeys): Promise<Catalogue> {
-  const [stored, wal] = await Promise.all([readStored(storage, keys, readManifest), storage.list(keys.wal)]);
-  const named = wal.flatMap((object) => {
-    const found = walNameOf(object.key);
-    return found ? [[found.name, object] as const] : [];
+  const [stored, wal] = await Promise.all([
+    readStored(storage, keys, readManifest),
+    storage.versions(keys.wal),
+  ]);
+  const named = wal.flatMap((seen): [string, LogFile][] => {
+    const found = walNameOf(seen.key);
+    const modified = seen.versions[0]?.modified ?? new Date(0);
+    return found ? [[found.name, { key: seen.key, size: bytesOf(seen), modified, seen }]] : [];
   });
   return { ...stored, wal: new Map(named) };
+}
+
+/** What somebody wrote to or removed after it was stored. */
+export function touchedOf({ backups, broken, wal }: Catalogue<BackupFacts>): Touched[] {
+  const files = [...wal.values()].flatMap(({ seen }) => seen ?? []);
+  return touchedIn([...files, ...[...backups, ...broken].flatMap(({ objects = [] }) => objects)]);
 }
 
 export const keptOf = ({ manifest, bytes }: Backup<BackupFacts>): Kept => ({
@@ -40,6 +56,7 @@ export const keptOf = ({ manifest, bytes }: Backup<BackupFacts>): Kept => ({
   startLsn: manifest.wal.startLsn,
   segmentBytes: manifest.wal.segmentBytes,
   bytes,
+  lockedUntil: manifest.lockedUntil ? new Date(manifest.lockedUntil) : null,
 });
 
 /**

@@ -12,10 +12,15 @@ export const DataObjectSchema = z.object({
   size: z.number().int(),
   sha256: hash(64),
   etag: z.string(),
+  /** The version that was written, where the bucket keeps versions: it counts, whatever is written later. */
+  version: z.string().nullable().default(null),
   parts: z.array(z.object({ part: z.number().int(), size: z.number().int(), md5: hash(32) })),
   /** Public key that it is encrypted for; `null`: it is not. */
   recipient: z.string().nullable(),
 });
+
+/** Until when nobody can remove it; `null`: it is not locked. */
+export const lockedUntil = z.iso.datetime().nullable().default(null);
 
 /** Rows of a table as counted before and after the moment that a drill replays to. */
 const RowsSchema = z.object({ least: z.number(), most: z.number() });
@@ -45,6 +50,7 @@ export const ManifestSchema = z.object({
   startedAt: z.iso.datetime(),
   finishedAt: z.iso.datetime(),
   object: DataObjectSchema,
+  lockedUntil,
   /** By database, then by `schema.table`. */
   rows: z.record(z.string(), z.record(z.string(), RowsSchema)),
   run: z.string().nullable(),

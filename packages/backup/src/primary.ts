@@ -14,7 +14,11 @@ export async function newestCluster(storage: Storage, stack: string): Promise<st
   const ids = (await storage.folders(clusters)).map((folder) => folder.slice(clusters.length, -1));
   // The log of each is beside its backups, and may be long.
   const found = await Promise.all(
-    ids.map(async (id) => (await storage.list(cluster(id).bases)).map((object) => ({ id, ...object }))),
+    ids.map(async (id) =>
+      (await storage.versions(cluster(id).bases)).flatMap(({ versions: [first] }) =>
+        first ? [{ id, ...first }] : [],
+      ),
+    ),
   );
   const manifests = found.flat().filter(({ key }) => key.endsWith('/manifest.json'));
   const [newest] = manifests.sort((one, other) => +other.modified - +one.modified);

@@ -1,4 +1,4 @@
-import type { Storage } from '@perlstack/object-storage';
+import type { Removable, SignRequest, Storage } from '@perlstack/object-storage';
 import { asPostgres, parseLsn, segmentAt } from '@perlstack/postgres';
 import { commandLine, type Remote, RemoteError } from '@perlstack/remote';
 import { messageOf, UserError } from '@perlstack/stack';
@@ -167,12 +167,18 @@ export interface FetchObject extends Pick<Fetching, 'host' | 'as'> {
   readonly into: readonly string[];
 }
 
+/** What reads a version, or, where the bucket keeps none, the object. */
+const readOf = ({ key, version }: Removable): SignRequest => ({
+  ...{ method: 'GET', key },
+  ...(version === null ? {} : { query: { versionId: version } }),
+});
+
 /** Takes a backup's data out of the bucket, straight to a host; what comes is compared with what the manifest says. */
 export async function fetchObject(
   { remote, storage, identity, signal, say }: Omit<RestoreRun, 'cluster'>,
   { host, as, object, into }: FetchObject,
 ): Promise<void> {
-  const { url } = storage.presigner(12 * 3_600).sign({ method: 'GET', key: object.key });
+  const { url } = storage.presigner(12 * 3_600).sign(readOf(object));
   await fetchTo(remote, {
     ...{ host, as, url, size: object.size, sha256: object.sha256, signal },
     programs: [
@@ -196,8 +202,10 @@ export async function layLog(
   const { remote, storage, identity, signal } = run;
   const presigner = storage.presigner(12 * 3_600);
   const lines = [];
-  for (const [name, { key }] of catalogue.wal)
-    lines.push(`${name} ${presigner.sign({ method: 'GET', key }).url}`);
+  for (const [name, { key, seen }] of catalogue.wal) {
+    const version = seen?.versions[0]?.version ?? null;
+    lines.push(`${name} ${presigner.sign(readOf({ key, version })).url}`);
+  }
   const put = (name: string, content: string): Promise<void> =>
     remote.upload(
       place.host,

@@ -7,8 +7,10 @@ export interface Held {
   readonly id: string;
   readonly finishedAt: Date;
   readonly parent: string | null;
-  /** All its objects together. */
+  /** All its objects together, with all versions of them. */
   readonly bytes: number;
+  /** Until when the storage refuses to remove it; nothing: it does not. */
+  readonly lockedUntil?: Date | null;
 }
 
 /** A base backup, which has a log behind it. */
@@ -37,7 +39,7 @@ export const rulesFrom = (
   ...{ ...keep, pitrMs: pitr, minimum },
 });
 
-export type Reason = 'newest' | 'daily' | 'weekly' | 'monthly' | 'point-in-time' | 'parent';
+export type Reason = 'newest' | 'daily' | 'weekly' | 'monthly' | 'point-in-time' | 'locked' | 'parent';
 
 export interface Verdict {
   readonly id: string;
@@ -56,7 +58,7 @@ export interface RetentionPlan<B extends Held = Kept> {
 
 /**
  * Which backups stay, in the manner of grandfather, father and son: the newest of each day, week and month, the base of
- * the recovery window, and what any of them builds on. Only whole backups may be given, because a broken one must not
+ * the recovery window, what is locked, and what any of them builds on. Only whole backups may be given, because a broken one must not
  * take the place of a good one. With none older than the window, nothing of the log goes.
  */
 export function planRetention<B extends Held>(
@@ -75,6 +77,10 @@ export function planRetention<B extends Held>(
   const { pitrMs } = rules;
   const window = pitrMs === null ? null : windowOf(newestFirst, +now - pitrMs);
   if (pitrMs !== null) keep('point-in-time', window ? [window] : newestFirst.slice(-1));
+  keep(
+    'locked',
+    newestFirst.filter(({ lockedUntil }) => lockedUntil && lockedUntil > now),
+  );
   keepParents(newestFirst, reasons);
   return report(newestFirst, reasons, window && rootOf(window, newestFirst));
 }

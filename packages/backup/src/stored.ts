@@ -1,4 +1,10 @@
-import type { ObjectSeen, Storage } from '@perlstack/object-storage';
+import {
+  allOf,
+  type KeySeen,
+  type ObjectSeen,
+  type Removable,
+  type Storage,
+} from '@perlstack/object-storage';
 import { UserError } from '@perlstack/stack';
 import type { BackupKeys } from './keys.js';
 import type { Manifest, Unreadable } from './manifest.js';
@@ -14,7 +20,10 @@ export type ObjectFacts = StoredFacts & Pick<Manifest, 'object'>;
 /** A backup as the bucket has it. */
 export interface Stored<M extends StoredFacts> {
   readonly manifest: M;
+  /** All its objects together, with all versions of them. */
   readonly bytes: number;
+  /** What it consists of, where it is of objects of its own. */
+  readonly objects?: readonly KeySeen[];
 }
 
 export interface Broken {
@@ -22,7 +31,7 @@ export interface Broken {
   readonly why: string;
   /** It has no manifest: whoever made it did not come to the end. */
   readonly unfinished: boolean;
-  readonly keys: readonly string[];
+  readonly objects: readonly KeySeen[];
 }
 
 export interface StoredBackups<M extends StoredFacts> {
@@ -33,7 +42,8 @@ export interface StoredBackups<M extends StoredFacts> {
 }
 
 /**
- * Reads the backups of one kind. What is not whole is told apart, and counts as nothing.
+ * Reads the backups of one kind. What is not whole is told apart, and counts as nothing. Where the bucket keeps versions, the
+ * first of each key counts, also when it was overwritten or marked as removed since.
  *
  * @param read makes a manifest of its text, or says why it is none
  */
@@ -42,14 +52,15 @@ export async function readStored<M extends ObjectFacts>(
   keys: BackupKeys,
   read: (text: string) => M | Unreadable,
 ): Promise<StoredBackups<M>> {
-  const folders = new Map<string, ObjectSeen[]>();
-  for (const object of await storage.list(keys.bases)) {
+  const folders = new Map<string, KeySeen[]>();
+  for (const object of await storage.versions(keys.bases)) {
     const id = object.key.slice(keys.bases.length).split('/')[0] ?? '';
     folders.set(id, [...(folders.get(id) ?? []), object]);
   }
   const found = await Promise.all(
     [...folders].map(async ([id, objects]) => {
-      const text = await storage.get(keys.manifest(id));
+      const first = objects.find(({ key }) => key === keys.manifest(id))?.versions[0];
+      const text = first && (await storage.get(first.key, first.version));
       return judge(id, objects, text && read(text.content.toString()));
     }),
   );
@@ -63,20 +74,48 @@ export async function readStored<M extends ObjectFacts>(
 
 function judge<M extends ObjectFacts>(
   id: string,
-  objects: readonly ObjectSeen[],
+  objects: readonly KeySeen[],
   manifest: M | Unreadable | null | undefined,
 ): Stored<M> | Broken {
   const broken = (why: string, unfinished = false): Broken => ({
-    ...{ id, why, unfinished },
-    keys: objects.map(({ key }) => key),
+    ...{ id, why, unfinished, objects },
   });
   if (!manifest) return broken('it has no manifest: it never came to its end', true);
   if ('fault' in manifest) return broken(`its manifest cannot be read: ${manifest.fault}`);
-  const data = objects.find(({ key }) => key === manifest.object.key);
+  const { key, version } = manifest.object;
+  const data = versionOf(
+    objects.find((one) => one.key === key),
+    version,
+  );
   if (!data) return broken('its data are not there');
   if (data.size !== manifest.object.size || data.etag !== manifest.object.etag)
     return broken(`its data are not what was stored: ${data.size} bytes, ETag ${data.etag}`);
-  return { manifest, bytes: objects.reduce((sum, { size }) => sum + size, 0) };
+  return { manifest, objects, bytes: objects.reduce((sum, one) => sum + bytesOf(one), 0) };
+}
+
+/** @param version that a manifest names; `null`: the first, since there were no versions when it was written */
+function versionOf(seen: KeySeen | undefined, version: string | null): ObjectSeen | undefined {
+  return version === null ? seen?.versions[0] : seen?.versions.find((one) => one.version === version);
+}
+
+/** Of all versions of a key. */
+export const bytesOf = ({ versions }: KeySeen): number => versions.reduce((sum, { size }) => sum + size, 0);
+
+/** What somebody did to a key of a bucket that keeps versions. */
+export interface Touched {
+  readonly key: string;
+  /** Written again with the same content, as after an answer that was lost; with another one; or marked as removed. */
+  readonly how: 'again' | 'overwritten' | 'removed';
+}
+
+/** @returns the keys that were touched after they were written; nothing in a bucket without versions */
+export function touchedIn(keys: Iterable<KeySeen>): Touched[] {
+  return [...keys].flatMap(({ key, versions, markers }): Touched[] => {
+    const [first, ...later] = versions;
+    if (later.some(({ etag }) => etag !== first?.etag)) return [{ key, how: 'overwritten' }];
+    if (markers.length > 0) return [{ key, how: 'removed' }];
+    return later.length > 0 ? [{ key, how: 'again' }] : [];
+  });
 }
 
 export const idsOf = (backups: readonly Stored<StoredFacts>[]): string =>
@@ -101,15 +140,23 @@ export function backupsNamed<M extends StoredFacts>(
   );
 }
 
-/** Removes backups. Manifests go before their data: half a removed backup is none. */
+/**
+ * Removes backups, with all versions of what they consist of. Manifests go before their data: half a removed backup is none.
+ *
+ * @returns what stays, because the storage keeps it locked
+ */
 export async function removeStored(
   storage: Storage,
   keys: BackupKeys,
-  backups: readonly Stored<ObjectFacts>[],
+  backups: readonly Stored<StoredFacts>[],
   removed: readonly string[],
-): Promise<void> {
-  const going = new Set(removed);
-  const data = backups.filter(({ manifest }) => going.has(manifest.id));
-  await storage.remove(removed.map((id) => keys.manifest(id)));
-  await storage.remove(data.map(({ manifest }) => manifest.object.key));
+): Promise<Removable[]> {
+  const going = backups.filter(({ manifest }) => removed.includes(manifest.id));
+  const isManifest = ({ key }: KeySeen): boolean => key.endsWith('/manifest.json');
+  const manifests = going.flatMap(({ objects = [] }) => objects.filter(isManifest).flatMap(allOf));
+  const locked = await storage.removeVersions(manifests);
+  const left = new Set(locked.map(({ key }) => key));
+  const bare = going.filter(({ manifest }) => !left.has(keys.manifest(manifest.id)));
+  const data = bare.flatMap(({ objects = [] }) => objects.filter((one) => !isManifest(one)).flatMap(allOf));
+  return [...locked, ...(await storage.removeVersions(data))];
 }

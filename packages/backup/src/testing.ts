@@ -9,9 +9,15 @@ export function exampleManifest(id: string, more: Partial<Manifest> = {}): Manif
     source: { host: 'database-2', role: 'replica', lagBytes: 0 },
     postgresql: { systemId: '7', major: 17, version: '17.6', databaseBytes: 1_000 },
     wal: { timeline: 1, startLsn: '0/5000028', stopLsn: '0/5000120', segmentBytes: 16_777_216 },
-    ...{ startedAt: at, finishedAt: at },
+    ...{ startedAt: at, finishedAt: at, lockedUntil: null },
     object: {
-      ...{ key: `shop/postgresql/7/base/${id}/data.tar.zst`, size: 3, sha256: 'a'.repeat(64), etag: 'e' },
+      ...{
+        key: `shop/postgresql/7/base/${id}/data.tar.zst`,
+        size: 3,
+        sha256: 'a'.repeat(64),
+        etag: 'e',
+        version: null,
+      },
       ...{ parts: [{ part: 1, size: 3, md5: 'b'.repeat(32) }], recipient: null },
     },
     ...more,

@@ -44,7 +44,7 @@ export async function acquireLease(storage: Storage, key: string, options: Lease
   const span = (): Pick<Holder, 'until'> => ({ until: new Date(now() + options.ttlMs).toISOString() });
   const seen = await storage.get(key);
   const before = seen && holderIn(seen.content);
-  if (before && Date.parse(before.until) + CLOCK_PRECISION_MS > now()) throw held(before);
+  if (before && Date.parse(before.until) + CLOCK_PRECISION_MS > now()) throw leaseHeld(before);
   let holder: Holder = {
     nonce: randomUUID(),
     purpose: options.purpose,
@@ -61,7 +61,7 @@ export async function acquireLease(storage: Storage, key: string, options: Lease
       // A try whose answer was lost may have won: this one, or a renewal before, of which nothing was known then.
       if (there && owner?.nonce === next.nonce)
         return owner.until === next.until ? there : put(next, there.etag);
-      if (error instanceof StorageError && error.kind === 'exists') throw held(owner);
+      if (error instanceof StorageError && error.kind === 'exists') throw leaseHeld(owner);
       throw error;
     });
     holder = next;
@@ -90,7 +90,8 @@ function holderIn(content: Buffer): Holder | null {
   }
 }
 
-function held(holder: Holder | null): StorageError {
+/** What is said to who asks for a lease that somebody else holds. */
+export function leaseHeld(holder: Holder | null): StorageError {
   if (!holder)
     return new StorageError('exists', 'Somebody else took the lease at the same moment; run this again');
   const { purpose, owner, since, until } = holder;

@@ -292,6 +292,22 @@ export const StackSchema = z
           .prefault({}),
         pitr: duration.default(parseDuration('7d')),
         encrypt: z.boolean().default(true),
+        lock: duration
+          .optional()
+          .describe(
+            'How long nobody can remove a new backup; takes a bucket with Object Lock. Best not longer than `pitr` and `keep.daily`; the log is locked up to a week longer',
+          ),
+        lockMode: z
+          .enum(['governance', 'compliance'])
+          .default('governance')
+          .describe(
+            'Who can remove it all the same: with governance a key with the right to bypass it, with compliance nobody',
+          ),
+      })
+      .refine(({ engine, lock }) => engine !== 'pgbackrest' || lock === undefined, {
+        path: ['lock'],
+        error:
+          'pgBackRest removes and rewrites files that could not be removed then; leave it out, or use engine: stream',
       })
       .optional(),
     budget: z

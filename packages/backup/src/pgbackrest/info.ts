@@ -104,7 +104,7 @@ function brokenOf({ label, error }: BackupInfo): Broken {
     error === true
       ? 'pages were copied whose checksums do not fit: see the log of the run, and pg_amcheck'
       : 'it was made without the server: there is no position of the log in it';
-  return { id: label, why, unfinished: false, keys: [] };
+  return { id: label, why, unfinished: false, objects: [] };
 }
 
 function backupOf(backup: BackupInfo, { cipher, db }: Info): Backup<BackupFacts> {

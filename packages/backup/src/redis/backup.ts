@@ -1,5 +1,5 @@
 import { REDIS } from '@perlstack/configs';
-import type { Storage } from '@perlstack/object-storage';
+import type { Removable, Storage } from '@perlstack/object-storage';
 import { asRedis } from '@perlstack/redis';
 import type { Remote } from '@perlstack/remote';
 import { keysOf, type RedisKeys } from '../keys.js';
@@ -12,6 +12,7 @@ import { readRedisManifest, type RedisManifest } from './manifest.js';
 import { SNAPSHOT_PROGRAM } from './snapshot-program.js';
 import type { RedisSource } from './source.js';
 import type { CacheTier } from './tier.js';
+import { lockFrom, type Ways } from '../ways.js';
 
 /** What a backup of Redis needs to know. */
 export interface RedisBackupRun {
@@ -30,6 +31,14 @@ export interface RedisBackupRun {
   /** Told the key and id of an upload before anything is sent. */
   readonly onUpload?: (key: string, id: string) => void;
 }
+
+/** A run that writes into the bucket. */
+export interface RedisBackupWriter extends RedisBackupRun {
+  readonly ways: Pick<Ways, 'lock'>;
+}
+
+/** What a manifest says of the data alone. */
+type Taken = Omit<RedisManifest, 'finishedAt' | 'lockedUntil'>;
 
 export type RedisBackup = Stored<RedisManifest>;
 export type RedisBackups = StoredBackups<RedisManifest>;
@@ -60,7 +69,7 @@ const PASSWORD_FILES = [`${REDIS.folder}/secrets.conf`, REDIS.liveFile];
  *
  * @returns what the manifest needs to know
  */
-export async function takeSnapshot(run: RedisBackupRun): Promise<Omit<RedisManifest, 'finishedAt'>> {
+export async function takeSnapshot(run: RedisBackupRun): Promise<Taken> {
   const { tier, recipient, storage } = run;
   const { host, role, lagBytes } = run.source;
   const started = storage.now();
@@ -90,25 +99,33 @@ export async function takeSnapshot(run: RedisBackupRun): Promise<Omit<RedisManif
     ...{ keys, databases: keysBetween(before, after), startedAt: started.toISOString() },
     object: {
       ...{ key, size: sent.object.size, etag: sent.object.etag, sha256: sent.sha256 },
-      ...{ parts: [...sent.parts], recipient },
+      ...{ version: sent.object.version, parts: [...sent.parts], recipient },
     },
     run: run.run,
   };
 }
 
-/** The last thing that is written of a snapshot: from here on it counts. */
+/** The last thing that is written of a snapshot: from here on it counts, and is locked where that is wanted. */
 export async function writeRedisManifest(
-  { storage, tier }: RedisBackupRun,
-  snapshot: Omit<RedisManifest, 'finishedAt'>,
+  { storage, tier, ways }: RedisBackupWriter,
+  snapshot: Taken,
 ): Promise<RedisManifest> {
-  const manifest = { ...snapshot, finishedAt: storage.now().toISOString() };
+  const lock = lockFrom(ways.lock, storage.now());
+  if (lock) await storage.lock(snapshot.object, lock);
+  const manifest = {
+    ...snapshot,
+    finishedAt: storage.now().toISOString(),
+    lockedUntil: lock?.until.toISOString() ?? null,
+  };
   const key = redisKeys(tier).manifest(manifest.id);
-  await storage.put(key, `${JSON.stringify(manifest, null, 1)}\n`, { ifNoneMatch: '*' });
+  const options = { ifNoneMatch: '*' as const, ...(lock ? { lock } : {}) };
+  await storage.put(key, `${JSON.stringify(manifest, null, 1)}\n`, options);
   return manifest;
 }
 
 const heldOf = ({ manifest, bytes }: RedisBackup): Held => ({
   ...{ id: manifest.id, finishedAt: new Date(manifest.finishedAt), parent: null, bytes },
+  lockedUntil: manifest.lockedUntil === null ? null : new Date(manifest.lockedUntil),
 });
 
 /** What the rules let go. A snapshot has no log behind it, so that there is no window of recovery. */
@@ -118,9 +135,9 @@ export const redisRetentionOf = (
   now: Date,
 ): RetentionPlan<Held> => planRetention(backups.map(heldOf), { ...rules, pitrMs: null }, now);
 
-/** Removes it. */
+/** Removes it, with all versions. @returns what stays, because the storage keeps it locked */
 export const retainRedis = (
   { storage, tier }: RedisBackupRun,
   { backups }: RedisBackups,
   { removed }: RetentionPlan<Held>,
-): Promise<void> => removeStored(storage, redisKeys(tier), backups, removed);
+): Promise<Removable[]> => removeStored(storage, redisKeys(tier), backups, removed);

@@ -3,6 +3,7 @@ export {
   readRedisBackups,
   type RedisBackup,
   type RedisBackupRun,
+  type RedisBackupWriter,
   type RedisBackups,
   redisKeys,
   redisRetentionOf,

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { BackupIdSchema, DataObjectSchema, readAs, type Unreadable } from '../manifest.js';
+import { BackupIdSchema, DataObjectSchema, lockedUntil, readAs, type Unreadable } from '../manifest.js';
 
 export const RedisManifestSchema = z.object({
   format: z.literal(1),
@@ -23,6 +23,7 @@ export const RedisManifestSchema = z.object({
   startedAt: z.iso.datetime(),
   finishedAt: z.iso.datetime(),
   object: DataObjectSchema,
+  lockedUntil,
   run: z.string().nullable(),
 });
 

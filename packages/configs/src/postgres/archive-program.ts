@@ -5,7 +5,8 @@
  * The book of tickets is text: `word value` lines until an empty one, then a line a segment, `NAME PUT HEAD`, where the
  * two are what makes the common URL one of its own. A segment that was taken already is one that succeeds when the
  * bucket holds the same, and fails when it holds something else. What was sent is kept until it is known to be taken,
- * because age never encrypts a text twice in the same way.
+ * because age never encrypts a text twice in the same way. Where the bucket takes a second write as a further version, the book
+ * says `look first`: the first version counts, so none is written beside another one's.
  *
  * Before the first backup there is no book, and no backup that needs the log: nothing is kept. When the bucket is away
  * so long that what waits is larger than the book's `limit`, the log is let go and noted in `dropped`: a server that
@@ -41,19 +42,23 @@ $ticket = ticket($name);
 my $packed = pack_segment();
 my ($md5_base64, $md5_hex) = digests($packed);
 for my $try (1 .. 3) {
+    look() if $book->{look};
     my ($status, $etag) = ask('PUT', $ticket->[0], $packed, $md5_base64);
-    if ($status == 412) {
-        my ($seen, $there) = ask('HEAD', $ticket->[1]);
-        done() if $seen == 200 && $there eq $md5_hex;
-        die "$name: the bucket holds another content under this name; nothing was changed there\n" if $seen == 200;
-        $status = $seen;
-    }
+    $status = look() if $status == 412;
     done() if $status == 200;
     die "$name: the bucket refused the ticket (403): it is too old, or its key is gone; run the backup, which writes new ones\n"
         if $status == 403;
     die "$name: the bucket found the content damaged on its way (400); it is sent again\n" if $status == 400;
     die "$name: the bucket does not answer as it should ($status); tried again by PostgreSQL\n" if $try == 3;
     select undef, undef, undef, 0.5 * $try;
+}
+
+# Done when the bucket has this content, and no further when it has another one. Gives the status.
+sub look {
+    my ($seen, $there) = ask('HEAD', $ticket->[1]);
+    done() if $seen == 200 && $there eq $md5_hex;
+    die "$name: the bucket holds another content under this name; nothing was changed there\n" if $seen == 200;
+    return $seen;
 }
 
 sub done {
@@ -171,6 +176,10 @@ sub ask {
     my ($method, $url, $file, $md5) = @_;
     my $config = "url = \"$url\"\n";
     $config .= $method eq 'HEAD' ? "head\n" : "upload-file = \"$file\"\nheader = \"Content-MD5: $md5\"\nheader = \"If-None-Match: *\"\n";
+    if ($method eq 'PUT' && $book->{'lock-mode'}) {
+        $config .= "header = \"X-Amz-Object-Lock-Mode: $book->{'lock-mode'}\"\n";
+        $config .= "header = \"X-Amz-Object-Lock-Retain-Until-Date: $book->{'lock-until'}\"\n";
+    }
     $config .= "header = \"Expect:\"\nheader = \"Content-Type:\"\n";
     my @curl = ('curl', '-q', '--silent', '--connect-timeout', '5', '--max-time', '60', '--speed-limit', '1024',
         '--speed-time', '15', '--output', '/dev/null', '--write-out', '%{http_code} %header{etag}', '--config', '-');

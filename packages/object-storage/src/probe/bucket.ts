@@ -7,13 +7,28 @@ import type { Storage } from '../storage.js';
 import type { Bench } from './bench.js';
 import { type Feature, type ProbeRow, rowOf } from './needs.js';
 
-export async function tryVersioning({ storage }: Bench): Promise<ProbeRow[]> {
+type Versioning = 'on' | 'off' | 'suspended';
+
+async function versioningOf(storage: Storage): Promise<Versioning> {
   const { Status } = await storage.ask('reading the versioning', (client, options) =>
     client.send(new GetBucketVersioningCommand({ Bucket: storage.bucket }), options),
   );
   const state = { Enabled: 'on', Suspended: 'suspended' } as const;
+  return Status ? state[Status] : 'off';
+}
+
+/** Whether a bucket keeps versions; `null`: the key may not ask, or the endpoint knows no answer. */
+export function readVersioning(storage: Storage): Promise<Versioning | null> {
+  return versioningOf(storage).catch((error: unknown) => {
+    if (error instanceof StorageError && ['denied', 'refused'].includes(error.kind)) return null;
+    throw error;
+  });
+}
+
+export async function tryVersioning({ storage }: Bench): Promise<ProbeRow[]> {
+  const state = await versioningOf(storage);
   // What is overwritten while versions are suspended is gone.
-  return [rowOf('versioning', Status ? state[Status] : 'off', Status !== 'Suspended')];
+  return [rowOf('versioning', state, state !== 'suspended')];
 }
 
 export async function tryLockState({ storage }: Bench): Promise<ProbeRow[]> {
