@@ -56,8 +56,10 @@ void runAction({
     const remote = connect(site.inventory, { privateKey: inputs['ssh-private-key'] });
     try {
       if (inputs.mode === 'probe' || (inputs.mode === 'backup' && (await isFirst(storage, cluster)))) {
-        await tryOut(context, storage, cluster);
-        if (inputs.mode === 'probe') return;
+        const alone = inputs.mode === 'probe';
+        const { stack } = cluster;
+        await probe(context, storage, { stack, alone, uploads: alone ? null : keysOf(stack).clusters });
+        if (alone) return;
       }
       const run = await prepare(context, remote, storage, cluster, recipient);
       if (inputs.mode === 'backup')
@@ -73,13 +75,6 @@ void runAction({
 
 async function isFirst(storage: Storage, { stack }: Cluster): Promise<boolean> {
   return (await storage.folders(keysOf(stack).clusters)).length === 0;
-}
-
-/** @throws UserError naming what the storage does not enforce */
-async function tryOut(context: Context, storage: Storage, { stack }: Cluster): Promise<void> {
-  const alone = context.inputs.mode === 'probe';
-  await probe(context, storage, { stack, alone, uploads: alone ? null : keysOf(stack).clusters });
-  if (alone) context.reporter.verdict('The storage enforces what backups need.');
 }
 
 async function prepare(

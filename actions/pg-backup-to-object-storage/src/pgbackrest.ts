@@ -50,7 +50,10 @@ export async function runPgbackrest(context: Context, { file, inventory }: Site)
   const storage = bucketOf(file.stack, inputs, signal);
   const remote = connect(inventory, { privateKey: inputs['ssh-private-key'] });
   try {
-    if (inputs.mode === 'probe') return await tryOut(context, storage ?? missingKey(), cluster);
+    if (inputs.mode === 'probe') {
+      const { stack } = cluster;
+      return await probe(context, storage ?? missingKey(), { stack, alone: true, uploads: null });
+    }
     const observed = await observe(context, remote, cluster);
     const back = (): Promise<void> => backUp(context, observed, rules);
     if (inputs.mode !== 'backup') await look(context, observed, rules);
@@ -60,11 +63,6 @@ export async function runPgbackrest(context: Context, { file, inventory }: Site)
     storage?.close();
     await remote.close();
   }
-}
-
-async function tryOut(context: Context, storage: Storage, { stack }: Cluster): Promise<void> {
-  await probe(context, storage, { stack, alone: true, uploads: null });
-  context.reporter.verdict('The storage enforces what backups need.');
 }
 
 /** @throws UserError for an input that means nothing to this engine: it would be left out in silence */

@@ -43,6 +43,7 @@ export async function probe(
       `The storage does not enforce what backups need: ${because}; use a bucket without versioning, and see mode "probe"`,
     );
   }
+  if (alone) reporter.verdict('The storage enforces what backups need.');
   if (uploads !== null && missingFor(rows, ['lifecycle']).length === 0) {
     await abortAfter(storage, uploads, ABORT_DAYS);
     log.info(`The storage itself forgets uploads that nobody ended for ${ABORT_DAYS} days`);

@@ -2,7 +2,6 @@ import { ARCHIVE, SHARE_OF_DISK, SOCKET_FOLDER } from '@perlstack/configs';
 import type { Storage } from '@perlstack/object-storage';
 import { asPostgres, psqlArgv } from '@perlstack/postgres';
 import { until } from '@perlstack/procedure';
-import type { Remote } from '@perlstack/remote';
 import { messageOf, UserError } from '@perlstack/stack';
 import { type Ask, askOf } from './ask.js';
 import { type Book, namesFor, ticketHoursLeft, writeBook } from './book.js';
@@ -22,26 +21,14 @@ import { backupId, type Manifest } from './manifest.js';
 import { type MemberSeen, type Source } from './members.js';
 import { expiredSegments, planRetention, type RetentionPlan, type RetentionRules } from './retention.js';
 import { between, countRows } from './rows.js';
-import { mebibytes, partBytesFor, sendFrom } from './send.js';
+import { type CopyRun, mebibytes, partBytesFor, sendFrom } from './send.js';
 import { type Broken, removeStored } from './stored.js';
 import { historyName, parseHistory, type Switch } from './wal.js';
 
 /** What a backup needs to know. */
-export interface BackupRun {
-  readonly remote: Remote;
-  readonly storage: Storage;
+export interface BackupRun extends CopyRun {
   readonly cluster: Cluster;
   readonly source: Source;
-  /** Public key of age; `null`: nothing is encrypted. */
-  readonly recipient: string | null;
-  /** Bytes a second; 0: as fast as it goes. */
-  readonly rate: number;
-  /** The page of the run. */
-  readonly run: string | null;
-  readonly signal: AbortSignal;
-  readonly say: (line: string) => void;
-  /** Told the key and id of an upload before anything is sent. */
-  readonly onUpload?: (key: string, id: string) => void;
 }
 
 export const clusterKeys = ({ cluster, source }: BackupRun): ClusterKeys =>
