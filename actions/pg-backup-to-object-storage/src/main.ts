@@ -2,6 +2,7 @@ import { type MainContext, openSite, runAction, runUrl } from '@perlstack/action
 import {
   assertArchives,
   type BackupRun,
+  type BackupWriter,
   canBuildOn,
   type Catalogue,
   chooseParent,
@@ -14,6 +15,8 @@ import {
   forgetDropped,
   gapAfter,
   keysOf,
+  lockBeyond,
+  lockRuleOf,
   logGoesOn,
   type Manifest,
   manifestsOn,
@@ -28,11 +31,22 @@ import {
   type RetentionRules,
   settleSource,
   takeBase,
+  touchedOf,
   untilArchived,
   verifyLog,
   writeManifest,
 } from '@perlstack/backup';
-import { cleanUpBucket, probe, recipientOf, rulesOf, underLease } from '@perlstack/backup-face';
+import {
+  cleanUpBucket,
+  probe,
+  recipientOf,
+  rulesOf,
+  tellHeld,
+  tellLocked,
+  tellTouched,
+  tryOut,
+  underLease,
+} from '@perlstack/backup-face';
 import type { Storage } from '@perlstack/object-storage';
 import { connect, type Remote } from '@perlstack/remote';
 import { UserError } from '@perlstack/stack';
@@ -55,14 +69,19 @@ void runAction({
     const storage = openBucket(site.file.stack, inputs, signal);
     const remote = connect(site.inventory, { privateKey: inputs['ssh-private-key'] });
     try {
-      if (inputs.mode === 'probe' || (inputs.mode === 'backup' && (await isFirst(storage, cluster)))) {
-        await tryOut(context, storage, cluster);
-        if (inputs.mode === 'probe') return;
+      const { stack } = cluster;
+      const lock = lockRuleOf(site.file.stack);
+      if (inputs.mode === 'probe') {
+        await probe(context, storage, { stack, lock, alone: true, uploads: null });
+        return;
       }
-      const run = await prepare(context, remote, storage, cluster, recipient);
-      if (inputs.mode === 'backup')
-        await underLease(context, storage, cluster.stack, () => backUp(context, run, rules));
-      else await look(context, run, rules);
+      if (inputs.mode !== 'backup')
+        return await look(context, await prepare(context, remote, storage, cluster, recipient), rules);
+      const options = { stack, lock, uploads: keysOf(stack).clusters };
+      const ways = await tryOut(context, storage, await isFirst(storage, cluster), options);
+      const run = { ...(await prepare(context, remote, storage, cluster, recipient)), ways };
+      const places = { storage, ways, remote, host: run.source.primary.host, stack };
+      await underLease(context, places, () => backUp(context, run, rules));
     } finally {
       storage.close();
       await remote.close();
@@ -73,13 +92,6 @@ void runAction({
 
 async function isFirst(storage: Storage, { stack }: Cluster): Promise<boolean> {
   return (await storage.folders(keysOf(stack).clusters)).length === 0;
-}
-
-/** @throws UserError naming what the storage does not enforce */
-async function tryOut(context: Context, storage: Storage, { stack }: Cluster): Promise<void> {
-  const alone = context.inputs.mode === 'probe';
-  await probe(context, storage, { stack, alone, uploads: alone ? null : keysOf(stack).clusters });
-  if (alone) context.reporter.verdict('The storage enforces what backups need.');
 }
 
 async function prepare(
@@ -113,12 +125,14 @@ async function prepare(
   };
 }
 
-async function backUp(context: Context, run: BackupRun, rules: RetentionRules): Promise<void> {
+async function backUp(context: Context, run: BackupWriter, rules: RetentionRules): Promise<void> {
   const { log, reporter } = context;
   const catalogue = await reporter.phase('Look into the bucket', async () => {
     const catalogue = await readCatalogue(run.storage, clusterKeys(run));
     const cleared = await clearLeftovers(run.storage, clusterKeys(run), catalogue.broken);
     cleared.forEach((what) => log.notice(`Removed ${what}`));
+    const beyond = lockBeyond(run.ways.lock, rules);
+    if (beyond !== null) log.warning(beyond);
     return catalogue;
   });
   const tickets = giveTickets(context, run, catalogue);
@@ -137,7 +151,7 @@ async function bothDone<T>(first: Promise<T>, second: Promise<unknown>): Promise
   return result;
 }
 
-async function giveTickets({ log, output }: Context, run: BackupRun, catalogue: Catalogue): Promise<void> {
+async function giveTickets({ log, output }: Context, run: BackupWriter, catalogue: Catalogue): Promise<void> {
   const book = await renewBook(run, catalogue);
   output('tickets-until', book.expiresAt.toISOString());
   log.info(`${book.tickets} tickets on every member, good until ${book.expiresAt.toISOString()}`);
@@ -150,7 +164,7 @@ interface Made {
 
 async function makeBackup(
   { inputs, log, output }: Context,
-  run: BackupRun,
+  run: BackupWriter,
   catalogue: Catalogue,
 ): Promise<Made> {
   await settleSource(run);
@@ -184,7 +198,9 @@ async function conclude(
   // What is broken, or cannot be proven, takes nothing else with it.
   const missing = coverage?.missing ?? [];
   const whole = archived && missing.length === 0;
-  if (whole) await retain(run, catalogue, retained);
+  tellTouched(log, touchedOf(catalogue));
+  tellHeld(log, catalogue.backups, retained.plan);
+  if (whole) await tellLocked(log, run.storage, await retain(run, catalogue, retained));
   output('removed', whole ? retained.plan.removed : []);
   const members = await measure(context, run, catalogue);
   sections(context, catalogue, retained);
@@ -222,12 +238,14 @@ function archiveFault(members: Awaited<ReturnType<typeof readMembers>>, { source
 
 /** Modes that change nothing. */
 async function look(context: Context, run: BackupRun, rules: RetentionRules): Promise<void> {
-  const { inputs, reporter, output } = context;
+  const { inputs, log, reporter, output } = context;
   const { catalogue, from, coverage } = await reporter.phase('Look into the bucket', () =>
     verifyLog(run, rules),
   );
   const retained = retentionOf(catalogue, rules, run.storage.now());
   await measure(context, run, catalogue);
+  tellTouched(log, touchedOf(catalogue));
+  tellHeld(log, catalogue.backups, retained.plan);
   output('removed', retained.plan.removed);
   sections(context, catalogue, retained);
   const count = `${catalogue.backups.length} whole ${catalogue.backups.length === 1 ? 'backup' : 'backups'}`;

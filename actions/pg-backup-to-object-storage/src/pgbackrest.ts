@@ -27,6 +27,7 @@ import {
   untilInArchive,
   type Verified,
   verifyRepository,
+  waysNow,
 } from '@perlstack/backup';
 import { probe, underLease } from '@perlstack/backup-face';
 import { pgbackrestCommand } from '@perlstack/configs';
@@ -50,21 +51,24 @@ export async function runPgbackrest(context: Context, { file, inventory }: Site)
   const storage = bucketOf(file.stack, inputs, signal);
   const remote = connect(inventory, { privateKey: inputs['ssh-private-key'] });
   try {
-    if (inputs.mode === 'probe') return await tryOut(context, storage ?? missingKey(), cluster);
+    if (inputs.mode === 'probe') {
+      const { stack } = cluster;
+      await probe(context, storage ?? missingKey(), { stack, lock: null, alone: true, uploads: null });
+      return;
+    }
     const observed = await observe(context, remote, cluster);
     const back = (): Promise<void> => backUp(context, observed, rules);
     if (inputs.mode !== 'backup') await look(context, observed, rules);
     // Without the bucket's key pgBackRest's own lock on the primary is the only one.
-    else await (storage ? underLease(context, storage, cluster.stack, back) : back());
+    else if (storage) {
+      const { stack } = cluster;
+      const ways = await waysNow(storage, `${stack}/`, null);
+      await underLease(context, { storage, ways, remote, host: observed.pgbackrest.host, stack }, back);
+    } else await back();
   } finally {
     storage?.close();
     await remote.close();
   }
-}
-
-async function tryOut(context: Context, storage: Storage, { stack }: Cluster): Promise<void> {
-  await probe(context, storage, { stack, alone: true, uploads: null });
-  context.reporter.verdict('The storage enforces what backups need.');
 }
 
 /** @throws UserError for an input that means nothing to this engine: it would be left out in silence */

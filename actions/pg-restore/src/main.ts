@@ -29,8 +29,9 @@ import {
   type RestoreRun,
   streamRestorer,
   type Target,
+  touchedOf,
 } from '@perlstack/backup';
-import { bucketOfSite } from '@perlstack/backup-face';
+import { bucketOfSite, tellTouched } from '@perlstack/backup-face';
 import type { Storage } from '@perlstack/object-storage';
 import { connect, type Remote } from '@perlstack/remote';
 import { declaration } from './declaration.js';
@@ -91,6 +92,7 @@ async function choose(
   return reporter.phase('Look into the bucket', async () => {
     const catalogue = await readCatalogue(storage, keys);
     catalogue.broken.forEach(({ id, why }) => log.warning(`Backup ${id} is left out: ${why}`));
+    tellTouched(log, touchedOf(catalogue));
     const backup = chooseBackup(catalogue.backups, inputs.backup ?? null, target ?? { kind: 'latest' });
     const { id, source, object } = backup.manifest;
     log.info(`Backup ${id} of ${source.host}, ${object.size} bytes; ${catalogue.wal.size} files of the log`);

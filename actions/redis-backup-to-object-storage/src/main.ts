@@ -5,25 +5,32 @@ import {
   chooseRedisSource,
   clearLeftovers,
   forgetGhosts,
+  lockBeyond,
+  lockRuleOf,
   openBucket,
   readRedisBackups,
   type RedisBackupRun,
   type RedisBackups,
+  type RedisBackupWriter,
   redisKeys,
   redisRetentionOf,
   retainRedis,
   type RetentionRules,
   takeSnapshot,
+  touchedOf,
   writeRedisManifest,
 } from '@perlstack/backup';
 import {
   cleanUpBucket,
   hostOfTier,
-  probe,
   recipientOf,
   retentionTable,
   rulesOf,
   sizeOf,
+  tellHeld,
+  tellLocked,
+  tellTouched,
+  tryOut,
   underLease,
 } from '@perlstack/backup-face';
 import type { Storage } from '@perlstack/object-storage';
@@ -77,11 +84,13 @@ async function work(context: Context, given: Given): Promise<void> {
   const { site, storage, tier, rules } = given;
   const remote = connect(site.inventory, { privateKey: inputs['ssh-private-key'] });
   try {
-    if (inputs.mode === 'backup' && (await isFirst(storage, tier)))
-      await probe(context, storage, { stack: tier.stack, alone: false, uploads: redisKeys(tier).bases });
-    const run = await prepare(context, remote, given);
-    if (inputs.mode === 'plan') return await plan(context, run, rules);
-    await underLease(context, storage, tier.stack, () => backUp(context, run, rules));
+    if (inputs.mode === 'plan') return await plan(context, await prepare(context, remote, given), rules);
+    const { stack } = tier;
+    const options = { stack, lock: lockRuleOf(site.file.stack), uploads: redisKeys(tier).bases };
+    const ways = await tryOut(context, storage, await isFirst(storage, tier), options);
+    const run = { ...(await prepare(context, remote, given)), ways };
+    const places = { storage, ways, remote, host: run.source.primary, stack };
+    await underLease(context, places, () => backUp(context, run, rules));
   } finally {
     await remote.close();
   }
@@ -113,13 +122,15 @@ async function prepare(
   };
 }
 
-async function backUp(context: Context, run: RedisBackupRun, rules: RetentionRules): Promise<void> {
+async function backUp(context: Context, run: RedisBackupWriter, rules: RetentionRules): Promise<void> {
   const { log, reporter, output } = context;
   const { storage, tier } = run;
   await reporter.phase('Look into the bucket', async () => {
     const { broken } = await readRedisBackups(storage, tier);
     const cleared = await clearLeftovers(storage, redisKeys(tier), broken);
     cleared.forEach((what) => log.notice(`Removed ${what}`));
+    const beyond = lockBeyond(run.ways.lock, { ...rules, pitrMs: null });
+    if (beyond !== null) log.warning(beyond);
   });
   const manifest = await reporter.phase('Snapshot', async () => {
     const snapshot = await takeSnapshot(run);
@@ -137,7 +148,7 @@ async function backUp(context: Context, run: RedisBackupRun, rules: RetentionRul
       `Backup ${manifest.id} is not whole in the bucket: ${whyBroken(backups, manifest.id)}; nothing was removed`,
     );
   const retention = redisRetentionOf(backups, rules, storage.now());
-  await retainRedis(run, backups, retention);
+  await tellLocked(log, storage, await retainRedis(run, backups, retention));
   await conclude(context, storage, tier, backups, rules);
   reporter.verdict(
     `Backup ${manifest.id} of ${manifest.source.host} is whole: ${manifest.keys} keys, ${sizeOf(manifest.object.size)}.`,
@@ -150,7 +161,7 @@ const whyBroken = ({ broken }: RedisBackups, id: string): string =>
 
 /** Sets the figures, and shows what is there and what goes. @returns what goes */
 async function conclude(
-  { output, reporter }: Context,
+  { log, output, reporter }: Context,
   storage: Storage,
   tier: CacheTier,
   backups: RedisBackups,
@@ -161,6 +172,8 @@ async function conclude(
   const drills = await storage.list(redisKeys(tier).drills);
   output('metrics', metricsOf(backups, drills.at(-1)?.modified ?? null, now));
   output('removed', retention.removed);
+  tellTouched(log, touchedOf(backups));
+  tellHeld(log, backups.backups, retention);
   backupSections(backups).forEach((section) => reporter.section(section));
   const sum = `${retention.removed.length} backups go, ${sizeOf(retention.freedBytes)}.`;
   reporter.section(retentionTable(backups.backups, retention, sum));

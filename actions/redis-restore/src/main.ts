@@ -23,8 +23,9 @@ import {
   removeRedisDrill,
   restoreRedis,
   seeTier,
+  touchedOf,
 } from '@perlstack/backup';
-import { bucketOfSite } from '@perlstack/backup-face';
+import { bucketOfSite, tellTouched } from '@perlstack/backup-face';
 import type { Storage } from '@perlstack/object-storage';
 import { connect } from '@perlstack/remote';
 import { formatDuration, UserError } from '@perlstack/stack';
@@ -75,6 +76,7 @@ async function choose(
   return reporter.phase('Look into the bucket', async () => {
     const backups = await readRedisBackups(storage, tier);
     backups.broken.forEach(({ id, why }) => log.warning(`Backup ${id} is left out: ${why}`));
+    tellTouched(log, touchedOf(backups));
     const backup = chooseSnapshot(backups, inputs.backup ?? null);
     const { id, source, object, keys } = backup.manifest;
     log.info(`Backup ${id} of ${source.host}, ${object.size} bytes, ${keys} keys`);

@@ -1,6 +1,15 @@
 import { type Declaration, type MainContext, openSite, type PostContext, runUrl } from '@perlstack/action';
-import { type BucketInputs, keysOf, openBucket } from '@perlstack/backup';
+import {
+  acquireHostLease,
+  type BucketInputs,
+  keysOf,
+  type LeaseHost,
+  openBucket,
+  releaseHostLease,
+  type Ways,
+} from '@perlstack/backup';
 import { acquireLease, type Lease, releaseLease, type Storage } from '@perlstack/object-storage';
+import { connect } from '@perlstack/remote';
 import { messageOf } from '@perlstack/stack';
 
 /** What it takes to tell post of a lease or an upload. */
@@ -8,17 +17,25 @@ export type Keeping = Pick<MainContext<Declaration>, 'log' | 'saveState'>;
 
 const LEASE_MS = 600_000;
 
+/** Where runs tell each other that they are at work: in the bucket, or on the host whose data it holds. */
+export interface LeasePlaces extends LeaseHost {
+  readonly storage: Storage;
+  readonly ways: Pick<Ways, 'lease'>;
+}
+
 /** Nothing else writes to the stack's part of the bucket meanwhile. */
 export async function underLease(
   { log, saveState }: Keeping,
-  storage: Storage,
-  stack: string,
+  places: LeasePlaces,
   work: () => Promise<void>,
 ): Promise<void> {
-  const lease = await acquireLease(storage.uncancelled(), keysOf(stack).lease, {
-    ...{ purpose: 'backup', owner: runUrl() ?? 'a terminal', ttlMs: LEASE_MS },
-  });
+  const options = { purpose: 'backup', owner: runUrl() ?? 'a terminal', ttlMs: LEASE_MS };
+  const onHost = places.ways.lease === 'host';
+  const lease = onHost
+    ? await acquireHostLease(places, options)
+    : await acquireLease(places.storage.uncancelled(), keysOf(places.stack).lease, options);
   saveState('lease', lease.holder.nonce);
+  if (onHost) saveState('lease-host', places.host);
   const timer = setInterval(() => renew(lease, log), LEASE_MS / 4);
   try {
     await work();
@@ -35,17 +52,23 @@ function renew(lease: Lease, log: Keeping['log']): void {
 }
 
 /** What post is given of the inputs. */
-type GivenInputs = BucketInputs & { readonly 'stack-file': string; readonly inventory: string };
+type GivenInputs = BucketInputs & {
+  readonly 'stack-file': string;
+  readonly inventory: string;
+  readonly 'ssh-private-key': string;
+};
 
-/** What a cancelled or killed run left in the bucket: an upload, and the lease. */
+/** What a cancelled or killed run left: an upload, and the lease. */
 export async function cleanUpBucket(
   inputs: GivenInputs,
   { state, log }: Pick<PostContext<Declaration>, 'state' | 'log'>,
 ): Promise<void> {
-  const [upload, nonce] = [state('upload'), state('lease')];
+  const [upload, nonce, host] = [state('upload'), state('lease'), state('lease-host')];
   if (upload === undefined && nonce === undefined) return;
   const site = openSite(inputs);
+  const { stack } = site.file.stack;
   const storage = openBucket(site.file.stack, inputs);
+  const remote = connect(site.inventory, { privateKey: inputs['ssh-private-key'] });
   try {
     if (upload !== undefined) {
       const { key, id } = JSON.parse(upload) as { key: string; id: string };
@@ -54,8 +77,11 @@ export async function cleanUpBucket(
         log.info(`The unfinished upload of ${key} was ended`);
       }
     }
-    if (nonce !== undefined) await releaseLease(storage, keysOf(site.file.stack.stack).lease, nonce);
+    if (nonce === undefined) return;
+    if (host === undefined) await releaseLease(storage, keysOf(stack).lease, nonce);
+    else await releaseHostLease({ remote, host, stack }, nonce);
   } finally {
     storage.close();
+    await remote.close();
   }
 }

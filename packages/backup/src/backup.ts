@@ -1,8 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { ARCHIVE, SHARE_OF_DISK, SOCKET_FOLDER } from '@perlstack/configs';
 import { allOf, type Removable, type Storage } from '@perlstack/object-storage';
 import { asPostgres, psqlArgv } from '@perlstack/postgres';
-import type { Remote } from '@perlstack/remote';
+import { until } from '@perlstack/procedure';
 import { messageOf, UserError } from '@perlstack/stack';
 import { type Ask, askOf } from './ask.js';
 import { type Book, namesFor, ticketHoursLeft, writeBook } from './book.js';
@@ -22,27 +21,15 @@ import { backupId, type Manifest } from './manifest.js';
 import { type MemberSeen, type Source } from './members.js';
 import { expiredSegments, planRetention, type RetentionPlan, type RetentionRules } from './retention.js';
 import { between, countRows } from './rows.js';
-import { mebibytes, partBytesFor, sendFrom } from './send.js';
+import { type CopyRun, mebibytes, partBytesFor, sendFrom } from './send.js';
 import { type Broken, removeStored } from './stored.js';
 import { historyName, parseHistory, type Switch } from './wal.js';
 import { lockFrom, type Ways } from './ways.js';
 
 /** What a backup needs to know. */
-export interface BackupRun {
-  readonly remote: Remote;
-  readonly storage: Storage;
+export interface BackupRun extends CopyRun {
   readonly cluster: Cluster;
   readonly source: Source;
-  /** Public key of age; `null`: nothing is encrypted. */
-  readonly recipient: string | null;
-  /** Bytes a second; 0: as fast as it goes. */
-  readonly rate: number;
-  /** The page of the run. */
-  readonly run: string | null;
-  readonly signal: AbortSignal;
-  readonly say: (line: string) => void;
-  /** Told the key and id of an upload before anything is sent. */
-  readonly onUpload?: (key: string, id: string) => void;
 }
 
 /** A run that writes into the bucket. */
@@ -177,15 +164,16 @@ export async function settleSource(run: BackupRun): Promise<void> {
   const now = await askPrimary(run)('CHECKPOINT;\nSELECT pg_current_wal_lsn();\n');
   if (source.source === source.primary) return;
   const ask = askOf(remote, source.source.host, cluster, signal);
-  const limit = Date.now() + SETTLE_MS;
-  const reached = `SELECT pg_last_wal_replay_lsn() >= '${now}'::pg_lsn;\n`;
-  while ((await ask(reached)) !== 't') {
-    if (Date.now() > limit)
-      throw new UserError(
-        `${source.source.host} did not come to ${now} within ${SETTLE_MS / 1_000} s; see why it lags, or use source: primary`,
-      );
-    await sleep(500, undefined, { signal });
-  }
+  const replayed = `SELECT CASE WHEN pg_last_wal_replay_lsn() >= '${now}' THEN 'all' ELSE pg_last_wal_replay_lsn()::text END;\n`;
+  const hasAll = async (): Promise<true | string> => {
+    const at = await ask(replayed);
+    return at === 'all' || at;
+  };
+  const left = await until(hasAll, { limitMs: SETTLE_MS, signal });
+  if (left !== null)
+    throw new UserError(
+      `${source.source.host} came to ${left} and not to ${now} within ${SETTLE_MS / 1_000} s; see why it lags, or use source: primary`,
+    );
 }
 
 /** What a manifest says of the data alone. */
@@ -298,9 +286,6 @@ export async function markProof(run: ServerSide, id: string): Promise<Proof> {
   return { proof: JSON.parse(point) as Proof['proof'], rows: between(before, after) };
 }
 
-/** Between two looks for a segment, in milliseconds: the first ones are close together, as most come at once. */
-const LOOK_MS = { first: 100, most: 1_000 };
-
 /**
  * Waits until a segment is in the bucket itself: PostgreSQL's own view says what the archive command said.
  *
@@ -308,12 +293,8 @@ const LOOK_MS = { first: 100, most: 1_000 };
  */
 export async function untilArchived(run: BackupRun, segment: string, timeoutMs: number): Promise<boolean> {
   const key = clusterKeys(run).segment(segment, run.recipient !== null);
-  const limit = Date.now() + timeoutMs;
-  for (let pause = LOOK_MS.first; ; pause = Math.min(2 * pause, LOOK_MS.most)) {
-    if (await run.storage.head(key)) return true;
-    if (Date.now() > limit) return false;
-    await sleep(pause, undefined, { signal: run.signal });
-  }
+  const isThere = async (): Promise<true | string> => (await run.storage.head(key)) !== null || 'not there';
+  return (await until(isThere, { limitMs: timeoutMs, signal: run.signal })) === null;
 }
 
 /**
@@ -340,7 +321,7 @@ export async function writeManifest(run: BackupWriter, base: Base, proof: Proof 
 export async function verifyLog(run: BackupRun, rules: RetentionRules): Promise<Verified> {
   const { primary } = run.source;
   const catalogue = await readCatalogue(run.storage, clusterKeys(run));
-  const histories = catalogue.backups.length > 0 ? await readHistories(run) : new Map();
+  const histories = catalogue.backups.length > 0 ? await readHistories(run) : new Map<number, Switch[]>();
   return checkLog(catalogue, {
     ...{ rules, histories, now: run.storage.now(), upTo: lastArchived(primary) },
     // Up to its end a backup has the log in itself.
@@ -379,9 +360,12 @@ export interface Retained {
 export function retentionOf(catalogue: Catalogue<BackupFacts>, rules: RetentionRules, now: Date): Retained {
   const plan = planRetention(catalogue.backups.map(keptOf), rules, now);
   const segments = expiredSegments([...catalogue.wal.keys()], plan.window);
-  const bytes = segments.reduce((sum, name) => sum + (catalogue.wal.get(name)?.size ?? 0), 0);
-  return { plan, segments, freedBytes: plan.freedBytes + bytes };
+  return { plan, segments, freedBytes: plan.freedBytes + bytesOf(catalogue.wal, segments) };
 }
+
+/** What the bucket has of some segments. */
+export const bytesOf = (wal: Catalogue['wal'], segments: readonly string[]): number =>
+  segments.reduce((sum, name) => sum + (wal.get(name)?.size ?? 0), 0);
 
 /** Removes it, with all versions. @returns what stays, because the storage keeps it locked */
 export async function retain(

@@ -2,7 +2,7 @@ import type { KeySeen, ObjectSeen, Storage } from '@perlstack/object-storage';
 import { type ClusterKeys, walNameOf } from './keys.js';
 import { type Manifest, readManifest } from './manifest.js';
 import { type Kept, planRetention, type RetentionRules } from './retention.js';
-import { bytesOf, readStored, type Stored, type StoredBackups, type Touched, touchedIn } from './stored.js';
+import { bytesKept, readStored, type Stored, type StoredBackups, type StoredFacts, type Touched, touchedIn } from './stored.js';
 import { coverage, type Coverage, type Switch, timelineOf } from './wal.js';
 
 /** What is known of a base backup, whichever engine made it. */
@@ -37,14 +37,18 @@ export async function readCatalogue(storage: Storage, keys: ClusterKeys): Promis
   const named = wal.flatMap((seen): [string, LogFile][] => {
     const found = walNameOf(seen.key);
     const modified = seen.versions[0]?.modified ?? new Date(0);
-    return found ? [[found.name, { key: seen.key, size: bytesOf(seen), modified, seen }]] : [];
+    return found ? [[found.name, { key: seen.key, size: bytesKept(seen), modified, seen }]] : [];
   });
   return { ...stored, wal: new Map(named) };
 }
 
 /** What somebody wrote to or removed after it was stored. */
-export function touchedOf({ backups, broken, wal }: Catalogue<BackupFacts>): Touched[] {
-  const files = [...wal.values()].flatMap(({ seen }) => seen ?? []);
+export function touchedOf({
+  backups,
+  broken,
+  wal,
+}: StoredBackups<StoredFacts> & Partial<Pick<Catalogue, 'wal'>>): Touched[] {
+  const files = [...(wal?.values() ?? [])].flatMap(({ seen }) => seen ?? []);
   return touchedIn([...files, ...[...backups, ...broken].flatMap(({ objects = [] }) => objects)]);
 }
 

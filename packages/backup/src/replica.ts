@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { postgresLayout, printPostgresql, privateAddressOf, REPLICATION_ROLE } from '@perlstack/configs';
 import { connectionTo, dropLostSlotSql, slotOf, slotSql } from '@perlstack/postgres';
+import { until } from '@perlstack/procedure';
 import { type Inventory, UserError } from '@perlstack/stack';
 import { askOf } from './ask.js';
 import type { Cluster } from './cluster.js';
@@ -51,15 +51,14 @@ async function holdLog(
 ): Promise<void> {
   const ask = askOf(remote, primary, cluster, signal);
   await ask(dropLostSlotSql(host) + slotSql(host));
-  const limit = Date.now() + ARCHIVE_MS;
   const waiting = "SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready';\n";
-  for (;;) {
-    const left = Number(await ask(waiting));
-    if (left === 0) return;
-    if (Date.now() > limit)
-      throw new UserError(`${primary}: ${left} segments of the log wait to be archived; see its log.`);
-    await sleep(500, undefined, { signal });
-  }
+  const isEmpty = async (): Promise<true | string> => {
+    const segments = await ask(waiting);
+    return segments === '0' || segments;
+  };
+  const left = await until(isEmpty, { limitMs: ARCHIVE_MS, signal });
+  if (left !== null)
+    throw new UserError(`${primary}: ${left} segments of the log wait to be archived; see its log`);
 }
 
 /**

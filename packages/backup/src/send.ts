@@ -3,6 +3,22 @@ import { type ObjectSeen, type Part, type Storage } from '@perlstack/object-stor
 import type { Remote } from '@perlstack/remote';
 import { SEND_PROGRAM } from './send-program.js';
 
+/** What copying anything into the bucket needs to know. */
+export interface CopyRun {
+  readonly remote: Remote;
+  readonly storage: Storage;
+  /** Public key of age; `null`: nothing is encrypted. */
+  readonly recipient: string | null;
+  /** Bytes a second; 0: as fast as it goes. */
+  readonly rate: number;
+  /** The page of the run. */
+  readonly run: string | null;
+  readonly signal: AbortSignal;
+  readonly say: (line: string) => void;
+  /** Told the key and id of an upload before anything is sent. */
+  readonly onUpload?: (key: string, id: string) => void;
+}
+
 /** What a host is to send. */
 export interface Sending {
   readonly host: string;

@@ -90,7 +90,7 @@ function judge<M extends ObjectFacts>(
   if (!data) return broken('its data are not there');
   if (data.size !== manifest.object.size || data.etag !== manifest.object.etag)
     return broken(`its data are not what was stored: ${data.size} bytes, ETag ${data.etag}`);
-  return { manifest, objects, bytes: objects.reduce((sum, one) => sum + bytesOf(one), 0) };
+  return { manifest, objects, bytes: objects.reduce((sum, one) => sum + bytesKept(one), 0) };
 }
 
 /** @param version that a manifest names; `null`: the first, since there were no versions when it was written */
@@ -99,7 +99,7 @@ function versionOf(seen: KeySeen | undefined, version: string | null): ObjectSee
 }
 
 /** Of all versions of a key. */
-export const bytesOf = ({ versions }: KeySeen): number => versions.reduce((sum, { size }) => sum + size, 0);
+export const bytesKept = ({ versions }: KeySeen): number => versions.reduce((sum, { size }) => sum + size, 0);
 
 /** What somebody did to a key of a bucket that keeps versions. */
 export interface Touched {

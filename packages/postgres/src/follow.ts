@@ -1,5 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import type { Handler, StepContext } from '@perlstack/procedure';
+import { type Handler, type StepContext, until } from '@perlstack/procedure';
 import { UserError } from '@perlstack/stack';
 import { connectionTo } from './clone.js';
 import type { Hands } from './hands.js';
@@ -10,8 +9,7 @@ import { standingOf } from './standing.js';
 import type { FollowStep } from './step.js';
 
 /** A replica first replays what it has; after a crash that is what was written since its last checkpoint. */
-const ROUNDS = 120;
-const ROUND_MS = 1_000;
+const LIMIT_MS = 120_000;
 
 /** Waits until a replica streams and its primary sees it, and then removes what it replaced. */
 export function followHandler(hands: Hands): Handler<FollowStep> {
@@ -52,26 +50,26 @@ function streaming({ host }: FollowStep, own: PostgresSeen, primary: PostgresSee
 }
 
 async function untilItStreams(hands: Hands, step: FollowStep, context: StepContext): Promise<ReplicaSeen> {
-  let last: PostgresSeen | null = null;
-  let told = '';
-  for (let round = 0; round < ROUNDS; round += 1) {
+  let found: ReplicaSeen | null = null;
+  let silence: string | null = null;
+  const ask = async (): Promise<true | string> => {
     const [own, server] = await Promise.all([
       hands.look(step.host, context),
       hands.primary(step.from, context),
     ]);
-    const replica = streaming(step, own, { ...own, server });
-    if (replica) return replica;
+    found = streaming(step, own, { ...own, server });
+    if (found) return true;
     assertCanFollow(step, own, server);
     await repoint(hands, step, own, context);
-    const state = stateOf(step, own, server);
-    if (state !== told) context.progress(state);
-    told = state;
-    last = own;
-    await sleep(ROUND_MS, undefined, { signal: context.signal });
-  }
+    silence = own.silence;
+    return stateOf(step, own, server);
+  };
+  const say = (state: string): void => context.progress(state);
+  const state = await until(ask, { limitMs: LIMIT_MS, signal: context.signal, say });
+  if (found) return found;
   throw new UserError(
-    `${step.host}: PostgreSQL does not stream from ${step.from} after ${(ROUNDS * ROUND_MS) / 1_000} s ` +
-      `(${last?.silence ?? told}); what it waits for stands in its log in /var/log/postgresql`,
+    `${step.host}: PostgreSQL does not stream from ${step.from} after ${LIMIT_MS / 1_000} s ` +
+      `(${silence ?? state}); what it waits for stands in its log in /var/log/postgresql`,
   );
 }
 

@@ -1,6 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { postgresLayout } from '@perlstack/configs';
-import type { Handler, Handlers } from '@perlstack/procedure';
+import { type Handler, type Handlers, until } from '@perlstack/procedure';
 import type { Remote } from '@perlstack/remote';
 import { UserError } from '@perlstack/stack';
 import { cloneHandler } from './clone.js';
@@ -67,7 +66,7 @@ function rolesHandler(hands: Hands): Handler<RolesStep> {
   };
 }
 
-const ROUNDS = 120;
+const LIMIT_MS = 120_000;
 
 /** So that a replica is restarted only when it knows its primary's new limits, and a run ends with all following. */
 function settleHandler(hands: Hands): Handler<SettleStep> {
@@ -77,16 +76,19 @@ function settleHandler(hands: Hands): Handler<SettleStep> {
     return step.replicas.filter((replica) => !there.includes(replica));
   };
   return {
-    run: async (step, { signal }) => {
+    run: async (step, context) => {
+      const { signal } = context;
       const { lsn } = await hands.primary(step.host, { signal });
-      let left = await waiting(step, lsn, signal);
-      for (let round = 0; round < ROUNDS && left.length > 0; round += 1) {
-        await sleep(1_000, undefined, { signal });
-        left = await waiting(step, lsn, signal);
-      }
-      if (left.length === 0) return;
+      const haveAll = async (): Promise<true | string> =>
+        (await waiting(step, lsn, signal)).join(', ') || true;
+      const left = await until(haveAll, {
+        limitMs: LIMIT_MS,
+        signal,
+        say: (who) => context.progress(`waits for ${who}`),
+      });
+      if (left === null) return;
       throw new UserError(
-        `${left.join(', ')}: did not replay what ${step.host} wrote within ${ROUNDS} s after its restart; run this ` +
+        `${left}: did not replay what ${step.host} wrote within ${LIMIT_MS / 1_000} s after its restart; run this ` +
           'again when replication has caught up',
       );
     },
@@ -101,13 +103,11 @@ function restartHandler(hands: Hands): Handler<RestartStep> {
       const { spec } = hands.member(host);
       const options = { name: 'restarting postgresql', sudo: true, signal, timeoutMs: 10 * MINUTES };
       await hands.remote.run(host, ['systemctl', 'restart', spec.unit], options);
-      for (let round = 0; round < ROUNDS; round += 1) {
-        const { server } = await hands.look(host, { signal });
-        if (server) return 'restarted';
-        await sleep(1_000, undefined, { signal });
-      }
+      const answers = async (): Promise<true | string> =>
+        (await hands.look(host, { signal })).server !== null || 'no answer';
+      if ((await until(answers, { limitMs: LIMIT_MS, signal })) === null) return 'restarted';
       throw new UserError(
-        `${host}: PostgreSQL does not answer ${ROUNDS} s after its restart; see /var/log/postgresql`,
+        `${host}: PostgreSQL does not answer ${LIMIT_MS / 1_000} s after its restart; see /var/log/postgresql`,
       );
     },
   };

@@ -1,11 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { EngineSpec } from '@perlstack/configs';
 import type { EngineStep, Member } from '@perlstack/engine';
-import type { StepContext } from '@perlstack/procedure';
+import { type StepContext, until } from '@perlstack/procedure';
 import { RemoteError, type Remote } from '@perlstack/remote';
 import { UserError } from '@perlstack/stack';
-
-const PAUSE_MS = 500;
 
 /** The member that a step is about. */
 export function memberOf<Spec extends EngineSpec>(
@@ -49,21 +46,14 @@ export async function runOn(
  * @param ask gives `true`, or how far it is.
  * @throws UserError with the last answer after `limitMs`.
  */
-export async function until(
+export async function untilGood(
   step: EngineStep,
   context: StepContext,
   limitMs: number,
   ask: () => Promise<true | string>,
 ): Promise<void> {
-  const deadline = Date.now() + limitMs;
-  let said = '';
-  for (;;) {
-    const answer = await ask();
-    if (answer === true) return;
-    if (answer !== said) context.progress(answer);
-    said = answer;
-    if (Date.now() > deadline)
-      throw new UserError(`${step.host}: ${step.title}: not after ${limitMs / 1_000} s: ${said}`);
-    await sleep(PAUSE_MS, undefined, { signal: context.signal });
-  }
+  const { signal } = context;
+  const left = await until(ask, { limitMs, signal, say: (answer) => context.progress(answer) });
+  if (left !== null)
+    throw new UserError(`${step.host}: ${step.title}: not after ${limitMs / 1_000} s: ${left}`);
 }

@@ -3,7 +3,7 @@ import type { Engine, Member } from '@perlstack/engine';
 import type { Handlers, StepContext } from '@perlstack/procedure';
 import type { Remote } from '@perlstack/remote';
 import { UserError } from '@perlstack/stack';
-import { memberOf, runOn, until } from './hands.js';
+import { memberOf, runOn, untilGood } from './hands.js';
 import { linkState } from './link.js';
 import { look } from './look.js';
 import { planRedis } from './plan-redis.js';
@@ -56,7 +56,7 @@ function handlersOf(remote: Remote, members: readonly Member<RedisSpec>[]): Hand
     },
     'redis-follow': {
       run: async (step, context) => {
-        await until(step, context, FOLLOW_MS, async () => linkState(await link(step, context)));
+        await untilGood(step, context, FOLLOW_MS, async () => linkState(await link(step, context)));
       },
     },
     'redis-handover': {

@@ -2,7 +2,7 @@ import { SENTINEL, type SentinelSpec } from '@perlstack/configs';
 import type { Engine, Member } from '@perlstack/engine';
 import type { Handlers } from '@perlstack/procedure';
 import type { Remote } from '@perlstack/remote';
-import { memberOf, runOn, until } from './hands.js';
+import { memberOf, runOn, untilGood } from './hands.js';
 import { look } from './look.js';
 import { planSentinel } from './plan-sentinel.js';
 import { assertStillPrimary } from './redis-engine.js';
@@ -45,7 +45,7 @@ function handlersOf(remote: Remote, members: readonly Member<SentinelSpec>[]): H
       run: async (step, context) => {
         const { spec } = memberOf(members, step);
         const args = [spec.passwordFile, String(spec.port), spec.service];
-        await until(step, context, QUORUM_MS, async () => {
+        await untilGood(step, context, QUORUM_MS, async () => {
           const said = await runOn(remote, step, context, {
             text: QUORUM_SCRIPT,
             args,

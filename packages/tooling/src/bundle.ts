@@ -19,18 +19,26 @@ export interface Bundle {
 
 /**
  * Bundles an action's compiled `lib/main.js` into an empty folder: `index.js` (main and post in one) and `licenses.txt`.
- * Not minified, so that a change of dist can be reviewed, and without source maps, which would double it and slow the
- * start. Throws when the bundler fails or when the bundle would tell where it was made.
+ * Throws when the bundler fails or when the bundle would tell where it was made.
  */
 export async function bundle(action: string, folder: string): Promise<Bundle> {
   const started = performance.now();
-  const entry = inRoot('actions', action, 'lib', 'main.js');
+  await bundleProgram(inRoot('actions', action, 'lib', 'main.js'), folder);
+  await refuseMachinePaths(folder);
+  return { action, folder, sizes: await sizesOf(folder), seconds: (performance.now() - started) / 1000 };
+}
+
+/**
+ * Bundles a compiled program with all that it imports into `index.js` of an empty folder. Not minified, so that a change of
+ * dist can be reviewed, and without source maps, which would double it and slow the start.
+ *
+ * @throws Error when the bundler fails
+ */
+export async function bundleProgram(entry: string, folder: string): Promise<void> {
   const args = [NCC, 'build', entry, '--out', folder, '--license', 'licenses.txt', '--no-cache', '--quiet'];
   const { code, output } = await runNode(args);
   if (code !== 0) throw new Error(`${shown(entry)} could not be bundled:\n${output}`);
   for (const asset of UNUSED_ASSETS) await rm(join(folder, asset), { force: true });
-  await refuseMachinePaths(folder);
-  return { action, folder, sizes: await sizesOf(folder), seconds: (performance.now() - started) / 1000 };
 }
 
 /** Puts a new bundle in the place of an action's `dist/`: the old one stays until the new one is whole. */

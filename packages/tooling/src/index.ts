@@ -1,2 +1,3 @@
+export { bundleProgram } from './bundle.js';
 export { examplesOf } from './examples.js';
 export { actionNames, inRoot, ROOT } from './repository.js';

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from '@perlstack/procedure';
 import {
   lastArchived,
   type Proof,
@@ -14,7 +14,8 @@ import { expireCommands, withoutNeeded } from './expire.js';
 import { NOTE, type Note } from './info.js';
 import { labelIn, percentOf } from './progress.js';
 import type { Pgbackrest } from './command.js';
-import { readRepository, type Repository } from './repository.js';
+import { readMade, readRepository, type Repository } from './repository.js';
+import type { Switch } from '../wal.js';
 import { faultsIn } from './verify-output.js';
 
 /** What a backup by pgBackRest takes: it runs on the primary. */
@@ -116,14 +117,12 @@ export async function annotate(
  */
 export async function untilInArchive(run: PgbackrestRun, segment: string): Promise<boolean> {
   const { pgbackrest, cluster, archiveTimeoutMs, signal } = run;
-  const { archiveId } = await lookAt(run);
+  const { archiveId } = await readMade(pgbackrest);
   const folder = `archive/${cluster.stack}/${archiveId}/${segment.slice(0, 16)}`;
-  const limit = Date.now() + archiveTimeoutMs;
-  for (;;) {
-    if ((await pgbackrest.run(['repo-ls', `--filter=^${segment}-`, folder])).trim() !== '') return true;
-    if (Date.now() > limit) return false;
-    await sleep(1_000, undefined, { signal });
-  }
+  const list = ['repo-ls', `--filter=^${segment}-`, folder];
+  const isThere = async (): Promise<true | string> =>
+    (await pgbackrest.run(list)).trim() !== '' || 'not there';
+  return (await until(isThere, { limitMs: archiveTimeoutMs, signal })) === null;
 }
 
 /**
@@ -135,7 +134,7 @@ export async function checkArchive(
   { catalogue }: Repository,
   rules: RetentionRules,
 ): Promise<Verified<BackupFacts>> {
-  const histories = catalogue.backups.length > 0 ? await readHistories(run) : new Map();
+  const histories = catalogue.backups.length > 0 ? await readHistories(run) : new Map<number, Switch[]>();
   return checkLog(catalogue, {
     ...{ rules, histories, now: new Date(), upTo: lastArchived(run.source.primary) },
     startOf: ({ wal }) => wal.startLsn,

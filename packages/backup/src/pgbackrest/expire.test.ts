@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { BackupFacts, Catalogue } from '../catalogue.js';
+import { retentionOf } from '../backup.js';
 import { keptOf } from '../catalogue.js';
 import { planRetention } from '../retention.js';
 import { exampleManifest } from '../testing.js';
@@ -77,8 +78,10 @@ describe('withoutNeeded', () => {
     const wal = new Map(
       names.map((name) => [`00000001${name.slice(8)}`, { key: name, size: 10, modified: NOW }]),
     );
-    const plan = planOf(backups, { ...RULES, monthly: 3, daily: 9 });
-    const retained = withoutNeeded({ plan, segments: [], freedBytes: 0 }, { backups, broken: [], wal });
+    const catalogue = { backups, broken: [], wal };
+    const all = retentionOf(catalogue, { ...RULES, monthly: 3, daily: 9 }, NOW);
+    expect(all.segments).toHaveLength(4);
+    const retained = withoutNeeded(all, catalogue);
     // Segment 10 is that of the oldest, 70 that of the base.
     expect(retained.segments.map((name) => Number.parseInt(name.slice(16), 16))).toEqual([9, 11, 69]);
     expect(retained.freedBytes).toBe(30);

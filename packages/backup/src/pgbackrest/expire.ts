@@ -1,7 +1,7 @@
 import { segmentAt, segmentOf } from '@perlstack/postgres';
 import type { Backup, BackupFacts, Catalogue } from '../catalogue.js';
-import { expiredSegments, type RetentionPlan } from '../retention.js';
-import type { Retained } from '../backup.js';
+import type { RetentionPlan } from '../retention.js';
+import { bytesOf, type Retained } from '../backup.js';
 import { timelineOf } from '../wal.js';
 
 /**
@@ -26,11 +26,8 @@ export function expireCommands({ removed, window }: RetentionPlan, labels: reado
 export function withoutNeeded(retained: Retained, { backups, wal }: Catalogue<BackupFacts>): Retained {
   const { plan } = retained;
   const kept = backups.filter(({ manifest }) => !plan.removed.includes(manifest.id));
-  const segments = expiredSegments([...wal.keys()], plan.window).filter(
-    (name) => !kept.some((backup) => isNeeded(name, backup)),
-  );
-  const bytes = segments.reduce((sum, name) => sum + (wal.get(name)?.size ?? 0), 0);
-  return { plan, segments, freedBytes: plan.freedBytes + bytes };
+  const segments = retained.segments.filter((name) => !kept.some((backup) => isNeeded(name, backup)));
+  return { plan, segments, freedBytes: plan.freedBytes + bytesOf(wal, segments) };
 }
 
 function isNeeded(name: string, { manifest }: Backup<BackupFacts>): boolean {

@@ -14,14 +14,20 @@ export interface Repository extends RepositoryInfo {
 }
 
 /** @throws UserError when it cannot be read */
+export async function readMade({ host, run }: Pgbackrest): Promise<RepositoryInfo> {
+  const info = readInfo(await run(['info', '--output=json']));
+  if ('fault' in info) throw new UserError(`${host}: ${explain(info.fault)}`);
+  return info;
+}
+
+/** The same with the list of its log. @throws UserError when it cannot be read */
 export async function readRepository(
   remote: Remote,
   cluster: Cluster,
   pgbackrest: Pgbackrest,
   signal: AbortSignal,
 ): Promise<Repository> {
-  const info = readInfo(await pgbackrest.run(['info', '--output=json']));
-  if ('fault' in info) throw new UserError(`${pgbackrest.host}: ${explain(info.fault)}`);
+  const info = await readMade(pgbackrest);
   const wal =
     info.made && info.archiveId !== null
       ? await readLog(remote, cluster, pgbackrest.host, info.archiveId, signal)

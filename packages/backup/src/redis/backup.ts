@@ -1,11 +1,10 @@
 import { REDIS } from '@perlstack/configs';
 import type { Removable, Storage } from '@perlstack/object-storage';
 import { asRedis } from '@perlstack/redis';
-import type { Remote } from '@perlstack/remote';
 import { keysOf, type RedisKeys } from '../keys.js';
 import { backupId } from '../manifest.js';
 import { type Held, planRetention, type RetentionPlan, type RetentionRules } from '../retention.js';
-import { mebibytes, partBytesFor, sendFrom } from '../send.js';
+import { type CopyRun, mebibytes, partBytesFor, sendFrom } from '../send.js';
 import { readStored, removeStored, type Stored, type StoredBackups } from '../stored.js';
 import { type KeyCounts, keysBetween } from './keys-counted.js';
 import { readRedisManifest, type RedisManifest } from './manifest.js';
@@ -15,21 +14,9 @@ import type { CacheTier } from './tier.js';
 import { lockFrom, type Ways } from '../ways.js';
 
 /** What a backup of Redis needs to know. */
-export interface RedisBackupRun {
-  readonly remote: Remote;
-  readonly storage: Storage;
+export interface RedisBackupRun extends CopyRun {
   readonly tier: CacheTier;
   readonly source: RedisSource;
-  /** Public key of age; `null`: nothing is encrypted. */
-  readonly recipient: string | null;
-  /** Bytes a second; 0: as fast as it goes. */
-  readonly rate: number;
-  /** The page of the run. */
-  readonly run: string | null;
-  readonly signal: AbortSignal;
-  readonly say: (line: string) => void;
-  /** Told the key and id of an upload before anything is sent. */
-  readonly onUpload?: (key: string, id: string) => void;
 }
 
 /** A run that writes into the bucket. */

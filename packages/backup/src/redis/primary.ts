@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { REDIS, SENTINEL } from '@perlstack/configs';
+import { until } from '@perlstack/procedure';
 import { ASK, LINK_SCRIPT, linkState, SEED_SCRIPT } from '@perlstack/redis';
 import { UserError } from '@perlstack/stack';
 import { assertReadable } from '../restore.js';
@@ -188,7 +188,7 @@ async function makeReplica(
   const options = { sudo: true, signal, timeoutMs: Math.max(timeoutMs, 60_000) };
   await seed(run, host, REDIS.liveFile, 'redis', `replicaof ${addressOf(run, primary)} ${tier.port}\n`);
   await remote.script(host, 'systemctl start "$1"', [REDIS.unit], { ...options, name: 'starting Redis' });
-  await until(run, host, timeoutMs, 'following the primary', async () => {
+  await untilTrue(run, host, timeoutMs, 'following the primary', async () => {
     const args = [REDIS.passwordFile, String(tier.port)];
     return linkState((await remote.script(host, LINK_SCRIPT, args, options)).stdout);
   });
@@ -227,7 +227,7 @@ async function watch(run: RedisRestoreRun, primary: string): Promise<void> {
   const replicas = String(tier.members.length - 1);
   const args = [SENTINEL.passwordFile, String(SENTINEL.port), tier.service];
   await onAll(run, (host) =>
-    until(run, host, QUORUM_MS, 'the Sentinels agreeing', async () => {
+    untilTrue(run, host, QUORUM_MS, 'the Sentinels agreeing', async () => {
       const { stdout } = await remote.script(host, VIEW_SCRIPT, args, options);
       const [said = '', named, known] = stdout.trim().split('\n');
       if (!said.startsWith('OK')) return said || 'no answer';
@@ -237,25 +237,15 @@ async function watch(run: RedisRestoreRun, primary: string): Promise<void> {
   );
 }
 
-const PAUSE_MS = 500;
-
-async function until(
+async function untilTrue(
   { signal, say }: RedisRestoreRun,
   host: string,
   limitMs: number,
   what: string,
   ask: () => Promise<true | string>,
 ): Promise<void> {
-  const limit = Date.now() + limitMs;
-  for (let said = ''; ;) {
-    const answer = await ask();
-    if (answer === true) return;
-    if (answer !== said) say(`${host}: ${answer}`);
-    said = answer;
-    if (Date.now() > limit)
-      throw new UserError(`${host}: ${what} took longer than ${limitMs / 1_000} s: ${said}`);
-    await sleep(PAUSE_MS, undefined, { signal });
-  }
+  const left = await until(ask, { limitMs, signal, say: (answer) => say(`${host}: ${answer}`) });
+  if (left !== null) throw new UserError(`${host}: ${what} took longer than ${limitMs / 1_000} s: ${left}`);
 }
 
 /** The primary's mark goes last: as long as it is there, a run that is done again knows what is done. */

@@ -97,4 +97,5 @@ function settledOf(events: readonly StepEvent[]): Interval[] {
     }));
 }
 
-await main();
+// Not awaited at the top: the bundle is a script of the older kind. A failure ends the process.
+void main();
