@@ -141,6 +141,7 @@ const obstacle = await whyNoHosts();
       const book = writeBook(storage, keysOf('shop').cluster(trials.last.postgresql.systemId), names, {
         recipient: trials.site.age.recipient,
         limitBytes: 2 ** 40,
+        ways: { once: 'condition', lock: null },
         now: new Date(Date.now() - 8 * 86_400_000),
       });
       storage.close();

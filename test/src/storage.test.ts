@@ -2,19 +2,22 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CreateBucketCommand } from '@aws-sdk/client-s3';
+import { CreateBucketCommand, PutBucketVersioningCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { createHostCloud, type ObjectStorage, whyNoHosts } from '@perlstack/local-cloud';
 import {
   abortAfter,
+  allOf,
   acquireLease,
   getRules,
+  type KeySeen,
   type LifecycleRule,
   missingFor,
   openStorage,
   type Part,
   probeStorage,
   putRules,
+  readVersioning,
   releaseLease,
   type Storage,
   StorageError,
@@ -131,6 +134,62 @@ async function inTurns<T>(items: readonly T[], work: (item: T) => Promise<unknow
       });
     });
 
+    describe('versions', () => {
+      const lockedBucket = (name: string): Promise<Storage> => makeBucket(name, true);
+      const numbers = (keys: readonly KeySeen[]): number[] => keys.map(({ versions }) => versions.length);
+
+      it('are listed however many there are, read one by one, and removed with what marks them as removed', async () => {
+        const bucket = await lockedBucket('many-versions');
+        await bucket.put('a/key', 'first');
+        await inTurns(some(1_001), (index) => bucket.put('a/key', String(index)));
+        await bucket.put('a/other', 'x');
+        await bucket.remove(['a/key', 'a/other']);
+        expect([await bucket.list(''), await bucket.get('a/key')]).toEqual([[], null]);
+        expect(await bucket.folders('')).toEqual(['a/']);
+        const keys = await bucket.versions('a/');
+        expect(numbers(keys)).toEqual([1_002, 1]);
+        const [first] = keys[0]?.versions ?? [];
+        expect(String((await bucket.get('a/key', first?.version))?.content)).toBe('first');
+        const query = { versionId: first?.version ?? '' };
+        const { url } = bucket.presigner(60).sign({ method: 'GET', key: 'a/key', query });
+        expect(await (await fetch(url)).text()).toBe('first');
+        expect(await bucket.removeVersions(keys.flatMap(allOf))).toEqual([]);
+        expect([await bucket.versions(''), await bucket.folders('')]).toEqual([[], []]);
+      });
+
+      it('are of no account in a bucket without: an object is there, and is removed', async () => {
+        await storage.put('plain/a', '1');
+        await storage.put('plain/a', '2');
+        const keys = await storage.versions('plain/');
+        expect(keys).toMatchObject([{ key: 'plain/a', versions: [{ version: null }], markers: [] }]);
+        expect(await storage.removeVersions(keys.flatMap(allOf))).toEqual([]);
+        expect(await storage.list('plain/')).toEqual([]);
+      });
+
+      it('stay as long as they are locked, and what is locked for longer is not locked for less', async () => {
+        const bucket = await lockedBucket('kept');
+        const until = new Date(Date.now() + 3_600_000);
+        await bucket.put('now', 'x', { lock: { mode: 'GOVERNANCE', until } });
+        await bucket.put('later', 'x');
+        await bucket.put('free', 'x');
+        const [free, later, now] = (await bucket.versions('')).flatMap(({ versions }) => versions);
+        if (!free || !later || !now) throw new Error('there are three');
+        await bucket.lock(later, { mode: 'COMPLIANCE', until });
+        await bucket.lock(later, { mode: 'GOVERNANCE', until: new Date(+until - 60_000) });
+        await expect(
+          bucket.lock(later, { mode: 'GOVERNANCE', until: new Date(+until + 60_000) }),
+        ).rejects.toThrow(/locking later failed \(40/);
+        const left = await bucket.removeVersions([free, later, now]);
+        expect(left.map(({ key }) => key).sort()).toEqual(['later', 'now']);
+        expect((await bucket.head('later', later.version))?.lock).toEqual({ mode: 'COMPLIANCE', until });
+        await expect(
+          storage.put('locked', 'x', { lock: { mode: 'GOVERNANCE', until } }),
+        ).rejects.toMatchObject({
+          kind: 'refused',
+        });
+      });
+    });
+
     describe('an upload in parts', () => {
       const put = async (upload: Upload, part: number, content: Buffer, sent = content): Promise<Part> => {
         const { url } = upload.signPart(part, storage.presigner(600));
@@ -231,6 +290,24 @@ async function inTurns<T>(items: readonly T[], work: (item: T) => Promise<unknow
         removal: 'yes: nothing left',
       };
 
+      const VERSIONS = {
+        'If-None-Match on PUT': 'no: 4 of 4 writers at once win',
+        'If-Match with a bare ETag': 'no: 412, with an old one 412',
+        'If-Match with a quoted ETag': 'no: 412, with an old one 412',
+        'write-once URL': 'no: 200, again 200, without its header 403, as GET 403, as DELETE 403',
+        versioning: 'yes: on',
+        'overwritten object': 'yes: its first version stays',
+        'GET of a version': 'yes: 200 with its bytes',
+        'removal of a version': 'yes: nothing left',
+      };
+      const NO_LOCK = {
+        'Object Lock': 'no: off',
+        'locked version, GOVERNANCE': 'no: not tried, because it is off',
+        'locked version, COMPLIANCE': 'no: not tried, because it is off',
+        'lock of an upload': 'no: not tried, because it is off',
+        'URL that locks': 'no: not tried, because it is off',
+      };
+
       it('sees what a plain bucket enforces and what it only accepts', async () => {
         expect(await brief(await makeBucket('plain'))).toEqual({
           ...ALWAYS,
@@ -239,20 +316,36 @@ async function inTurns<T>(items: readonly T[], work: (item: T) => Promise<unknow
           'If-Match with a quoted ETag': 'no: 412, with an old one 412',
           'write-once URL': 'yes: 200, again 412, without its header 403, as GET 403, as DELETE 403',
           versioning: 'yes: off',
-          'Object Lock': 'no: off',
+          'overwritten object': 'no: the second is there alone',
+          'GET of a version': 'no: there is one version',
+          'removal of a version': 'no: there is one version',
+          ...NO_LOCK,
         });
+      });
+
+      it('sees that a bucket with versions keeps what is overwritten, and gives it back', async () => {
+        const versioned = await makeBucket('versioned');
+        await versioned.ask('switching versions on', (client) =>
+          client.send(
+            new PutBucketVersioningCommand({
+              ...{ Bucket: 'versioned', VersioningConfiguration: { Status: 'Enabled' } },
+            }),
+          ),
+        );
+        expect(await brief(versioned)).toEqual({ ...ALWAYS, ...VERSIONS, ...NO_LOCK });
+        expect(await versioned.versions('')).toEqual([]);
+        expect(await readVersioning(versioned)).toBe('on');
       });
 
       it('sees that nothing is written once in a bucket with versions, and refuses what needs that', async () => {
         const locked = await makeBucket('locked', true);
+        const refused = 'yes: DELETE 403, in a batch refused';
         expect(await brief(locked)).toEqual({
-          ...ALWAYS,
-          'If-None-Match on PUT': 'no: 4 of 4 writers at once win',
-          'If-Match with a bare ETag': 'no: 412, with an old one 412',
-          'If-Match with a quoted ETag': 'no: 412, with an old one 412',
-          'write-once URL': 'no: 200, again 200, without its header 403, as GET 403, as DELETE 403',
-          versioning: 'no: on',
-          'Object Lock': 'yes: on',
+          ...{ ...ALWAYS, ...VERSIONS, 'Object Lock': 'yes: on' },
+          'locked version, GOVERNANCE': refused,
+          'locked version, COMPLIANCE': refused,
+          'lock of an upload': 'yes: DELETE 403',
+          'URL that locks': 'yes: 200 and locked, with another date 403, without 403',
         });
         const missing = missingFor(await probeStorage(locked, ''), [
           'md5',

@@ -10,8 +10,10 @@ const backup = (id: string, parent: string | null): Backup => ({
     postgresql: { systemId: '7', major: 17, version: '17.6', databaseBytes: 1 },
     wal: { timeline: 1, startLsn: '0/1', stopLsn: '0/2', segmentBytes: 16_777_216 },
     ...{ startedAt: '2026-11-27T02:00:00.000Z', finishedAt: '2026-11-27T02:00:02.000Z' },
+    lockedUntil: null,
     object: {
-      ...{ key: 'k', size: 1, sha256: 'a'.repeat(64), etag: 'e', parts: [], recipient: 'age1x' },
+      ...{ key: 'k', size: 1, sha256: 'a'.repeat(64), etag: 'e', version: null, parts: [] },
+      recipient: 'age1x',
     },
   },
 });

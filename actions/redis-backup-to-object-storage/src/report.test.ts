@@ -9,7 +9,10 @@ const backup = (id: string, finishedAt: string): RedisBackup => ({
     source: { host: 'cache-2', role: 'replica', lagBytes: 0 },
     redis: { version: '8.0.2', replicationId: 'a'.repeat(40), offset: 1, memoryBytes: 1, snapshotBytes: 1 },
     ...{ startedAt: '2026-11-27T02:00:00.000Z', finishedAt },
-    object: { key: 'k', size: 9, sha256: 'a'.repeat(64), etag: 'e', parts: [], recipient: null },
+    lockedUntil: null,
+    object: {
+      ...{ key: 'k', size: 9, sha256: 'a'.repeat(64), etag: 'e', version: null, parts: [], recipient: null },
+    },
   },
 });
 

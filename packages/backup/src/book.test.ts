@@ -3,6 +3,7 @@ import { openStorage } from '@perlstack/object-storage';
 import { namesFor, ticketHoursLeft, ticketsFor, writeBook } from './book.js';
 import { keysOf } from './keys.js';
 import { exampleMember } from './testing.js';
+import type { Ways } from './ways.js';
 
 const PLAN = { timeline: 1, lsn: '0/20000000', segmentBytes: 16_777_216, waiting: 3, perDay: 10 };
 
@@ -61,6 +62,34 @@ describe('writeBook', () => {
     expect(text).not.toContain('the-secret');
     expect([tickets, +expiresAt]).toEqual([2, +now + 7 * 86_400_000]);
   });
+});
+
+describe('writeBook for a bucket with versions', () => {
+  const storage = openStorage({
+    ...{ endpoint: 'http://127.0.0.1:1', bucket: 'shop-backups', accessKeyId: 'k', secretAccessKey: 's' },
+  });
+  const now = new Date('2026-11-27T02:00:00Z');
+  const names = ['000000010000000000000005'];
+  const book = (ways: Pick<Ways, 'once' | 'lock'>): string =>
+    writeBook(storage, keysOf('shop').cluster('7'), names, {
+      ...{ recipient: null, limitBytes: 1, now, ways },
+    }).content.toString();
+
+  it('has the host look first, and lock what it sends for as long as the rule says after the last ticket', () => {
+    const text = book({ once: 'version', lock: { mode: 'GOVERNANCE', ms: 3_600_000 } });
+    const until = '2026-12-04T03:00:00.000Z';
+    expect(text).toContain(`\nlook first\nlock-mode GOVERNANCE\nlock-until ${until}\nput `);
+    const key = 'shop/postgresql/7/wal/00000001/000000010000000000000005.zst';
+    const headers = {
+      'if-none-match': '*',
+      'x-amz-object-lock-mode': 'GOVERNANCE',
+      'x-amz-object-lock-retain-until-date': until,
+    };
+    const { signature } = storage.presigner(7 * 86_400, now).sign({ method: 'PUT', key, headers });
+    expect(text).toContain(`\n\n${names[0] ?? ''} ${signature} `);
+  });
+  it('says nothing of it where writes hang on a condition', () =>
+    expect(book({ once: 'condition', lock: null })).not.toMatch(/look|lock/));
 });
 
 describe('ticketHoursLeft', () => {

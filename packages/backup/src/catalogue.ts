@@ -2,7 +2,15 @@ import type { KeySeen, ObjectSeen, Storage } from '@perlstack/object-storage';
 import { type ClusterKeys, walNameOf } from './keys.js';
 import { type Manifest, readManifest } from './manifest.js';
 import { type Kept, planRetention, type RetentionRules } from './retention.js';
-import { bytesKept, readStored, type Stored, type StoredBackups, type StoredFacts, type Touched, touchedIn } from './stored.js';
+import {
+  bytesKept,
+  readStored,
+  type Stored,
+  type StoredBackups,
+  type StoredFacts,
+  type Touched,
+  touchedIn,
+} from './stored.js';
 import { coverage, type Coverage, type Switch, timelineOf } from './wal.js';
 
 /** What is known of a base backup, whichever engine made it. */

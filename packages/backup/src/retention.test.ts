@@ -56,6 +56,24 @@ describe('planRetention', () => {
     ]);
     expect(window?.id).toBe('full');
   });
+  it('keeps what is locked, with what it builds on, until it is not', () => {
+    const lockedUntil = new Date('2026-11-27T03:00:01Z');
+    const chain = [
+      backup('full', '2026-09-01T02:00:00Z'),
+      backup('held', '2026-09-02T02:00:00Z', { parent: 'full', lockedUntil }),
+      backup('free', '2026-09-03T02:00:00Z', { lockedUntil: NOW }),
+      backup('new', '2026-11-27T02:00:00Z', { lockedUntil }),
+    ];
+    const rules = { daily: 0, weekly: 0, monthly: 0, pitrMs: null, minimum: 1 };
+    const { verdicts, removed } = planRetention(chain, rules, NOW);
+    expect(removed).toEqual(['free']);
+    expect(verdicts.map(({ id, reasons }) => `${id}: ${reasons.join(' ')}`)).toEqual([
+      'full: parent',
+      'held: locked',
+      'free: ',
+      'new: newest locked',
+    ]);
+  });
   it('knows no window where there is no log', () => {
     const { verdicts, window } = planRetention(YEAR, { ...RULES, pitrMs: null }, NOW);
     expect(window).toBeNull();
