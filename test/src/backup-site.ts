@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { CreateBucketCommand } from '@aws-sdk/client-s3';
+import { CreateBucketCommand, PutBucketVersioningCommand } from '@aws-sdk/client-s3';
 import { type ConfigBundle, render } from '@perlstack/configs';
 import {
   assertAllowed,
@@ -120,6 +120,17 @@ export class BackupSite {
     return planned;
   }
 
+  /** Makes another bucket, for its owner. */
+  async makeBucket(name: string, keeps: 'versions' | 'locks'): Promise<Storage> {
+    const bucket = await makeBucket(this.hosts, this.storage, name, keeps === 'locks');
+    const VersioningConfiguration = { Status: 'Enabled' } as const;
+    if (keeps === 'versions')
+      await bucket.ask('switching versions on', (client) =>
+        client.send(new PutBucketVersioningCommand({ Bucket: name, VersioningConfiguration })),
+      );
+    return bucket;
+  }
+
   sql(host: string, query: string, database = 'postgres'): Promise<string> {
     return this.hosts.ask(
       host,
@@ -185,11 +196,18 @@ export class BackupSite {
 }
 
 /** Through a tunnel: a test's own process is not in the cloud's internet. */
-async function makeBucket(hosts: HostsSite, storage: ObjectStorage, name: string): Promise<Storage> {
+async function makeBucket(
+  hosts: HostsSite,
+  storage: ObjectStorage,
+  name: string,
+  ObjectLockEnabledForBucket = false,
+): Promise<Storage> {
   const { hostname, port } = new URL(storage.endpoint);
   const { accessKeyId, secretAccessKey, region } = storage;
   const endpoint = `http://127.0.0.1:${await hosts.tunnels.to(hostname, Number(port))}`;
   const bucket = openStorage({ ...{ endpoint, region, bucket: name }, accessKeyId, secretAccessKey });
-  await bucket.ask('making it', (client) => client.send(new CreateBucketCommand({ Bucket: name })));
+  await bucket.ask('making it', (client) =>
+    client.send(new CreateBucketCommand({ Bucket: name, ObjectLockEnabledForBucket })),
+  );
   return bucket;
 }

@@ -40,7 +40,7 @@ export async function tellLocked(log: Log, storage: Storage, locked: readonly Re
   const count = `${locked.length} ${locked.length === 1 ? 'version' : 'versions'}`;
   if (seen?.lock)
     log.info(
-      `${count} stay because they are locked, such as ${first.key} until ${seen.lock.until.toISOString()}`,
+      `Locked, and so not removed: ${count}, such as ${first.key} until ${seen.lock.until.toISOString()}`,
     );
   else log.warning(`${count} were not removed, such as ${first.key}: the key may not remove versions`);
 }

@@ -13,6 +13,7 @@ export const LONGEST: readonly string[] = [
   'redis',
   'pgbackrest',
   'backup',
+  'backup-lock',
   'redis-backup',
   'release',
   'postgres',
