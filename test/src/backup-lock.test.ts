@@ -13,7 +13,10 @@ jest.setTimeout(900_000);
 const obstacle = await whyNoHosts();
 
 const CACHE = 'cache-1';
-const WITH_CACHE = STACK.replace('\nbackups:', '\n  cache: { type: g6-nanode-1, count: 1 }\nbackups:');
+const WITH_CACHE = STACK.replace(
+  '\nbackups:',
+  '\n  cache: { type: g6-nanode-1, count: 1, failover: manual }\nbackups:',
+);
 const stackWith = (backups: string): string => WITH_CACHE.replace(/backups: .*/, `backups: { ${backups} }`);
 const VERSIONED = stackWith('bucket: versioned');
 const LOCKED = stackWith('bucket: locked, lock: 1h, pitr: 1h');

@@ -974,6 +974,19 @@ describe('a backup', () => {
       'perlstack.yml:4:10 backups.encrypt: backups are encrypted, and the input "age-recipient" has no public key; make a pair with age-keygen, keep the private one safe, or write encrypt: false. Nothing was changed.',
     ],
     [
+      'that is to be locked for no span of time',
+      { ...backUp({ inventory }), stack: DATABASE.replace('shop-backups', 'shop-backups, lock: week') },
+      'X',
+    ],
+    [
+      'that is to be locked by a mode that there is not',
+      {
+        ...backUp({ inventory }),
+        stack: DATABASE.replace('shop-backups', 'shop-backups, lock: 7d, lockMode: legal'),
+      },
+      'perlstack.yml:4:57 backups.lockMode: found "legal"; allowed: governance, compliance. Nothing was changed.',
+    ],
+    [
       'for a private key',
       { ...backUp({ inventory, 'age-recipient': identity }), stack: DATABASE },
       'Input "age-recipient": not a public key of age (age1…, 62 characters); make a pair with age-keygen',
@@ -1085,6 +1098,11 @@ describe('a backup by pgBackRest', () => {
       'by an engine that there is not',
       { ...backUp({ inventory }), stack: stack.replace('pgbackrest', 'barman') },
       'perlstack.yml:4:42 backups.engine: found "barman"; allowed: stream, pgbackrest. Nothing was changed.',
+    ],
+    [
+      'that is to be locked',
+      { ...back({}), stack: withBackups(', lock: 7d') },
+      'perlstack.yml:4:60 backups.lock: found "7d"; must be left out with engine: pgbackrest, which rewrites and removes files that nobody could remove then. Nothing was changed.',
     ],
     [
       'that is to be slow',

@@ -307,7 +307,7 @@ export const StackSchema = z
       .refine(({ engine, lock }) => engine !== 'pgbackrest' || lock === undefined, {
         path: ['lock'],
         error:
-          'pgBackRest removes and rewrites files that could not be removed then; leave it out, or use engine: stream',
+          'left out with engine: pgbackrest, which rewrites and removes files that nobody could remove then',
       })
       .optional(),
     budget: z
