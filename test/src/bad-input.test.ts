@@ -976,7 +976,7 @@ describe('a backup', () => {
     [
       'that is to be locked for no span of time',
       { ...backUp({ inventory }), stack: DATABASE.replace('shop-backups', 'shop-backups, lock: week') },
-      'X',
+      'perlstack.yml:4:40 backups.lock: found "week"; must be a whole number and ms, s, m, h or d, such as 30s. Nothing was changed.',
     ],
     [
       'that is to be locked by a mode that there is not',
@@ -984,7 +984,7 @@ describe('a backup', () => {
         ...backUp({ inventory }),
         stack: DATABASE.replace('shop-backups', 'shop-backups, lock: 7d, lockMode: legal'),
       },
-      'perlstack.yml:4:57 backups.lockMode: found "legal"; allowed: governance, compliance. Nothing was changed.',
+      'perlstack.yml:4:54 backups.lockMode: found "legal"; allowed: governance, compliance. Nothing was changed.',
     ],
     [
       'for a private key',
