@@ -139,7 +139,8 @@ id=$1
 install -d -o "$user" -g "$user" -m 755 "$run" 2>/dev/null || true
 rm -f "$releases/$id/.perlstack-bad"
 systemctl reset-failed "$unit$id.service" 2>/dev/null || true
-systemctl enable --quiet --now "$unit$id.service"
+# What starts with the machine is read when it does: to read all units anew takes longer than to start one.
+systemctl enable --quiet --no-reload --now "$unit$id.service"
 `;
 
 /** Prints the release that serves, if it does not run. */
