@@ -97,5 +97,5 @@ function settledOf(events: readonly StepEvent[]): Interval[] {
     }));
 }
 
-// Not awaited at the top: the bundle is a script of the older kind. A failure ends the process.
+// Not awaited at the top: see `bundled`.
 void main();
