@@ -120,6 +120,7 @@ const obstacle = await whyNoHosts();
       await sql('SELECT pg_switch_wal()');
       const { code, output } = await site.restore({ ...replica, replace: REPLICA });
       expect(output).toContain('database-2 is a replica with backup');
+      expect(output).toMatch(/Backup \S+ was proven by a drill/);
       expect(code).toBe(0);
       await sql("INSERT INTO orders VALUES (0, 'after it')");
       const rows = await sql(count);
@@ -203,12 +204,16 @@ const obstacle = await whyNoHosts();
       });
 
       it('makes a primary of the bucket, with all that was archived, and keeps the old data', async () => {
+        const notes = await site.bucket.list('shop/drills/');
+        expect(notes.length).toBeGreaterThan(1);
+        await site.bucket.remove(notes.map(({ key }) => key));
         const { code, output } = await site.restore({
           mode: 'primary',
           target: beforeDrop,
           replace: PRIMARY,
         });
         expect(output).toContain(`${PRIMARY} is a primary with backup ${backup}`);
+        expect(output).toContain(`Backup ${backup} was never proven by a drill`);
         expect(code).toBe(0);
         expect(await sql('SELECT count(*) FROM orders WHERE id = -1')).toBe('1');
         expect(await sql('SELECT count(*) FROM orders WHERE id = -2')).toBe('0');

@@ -1,11 +1,4 @@
-import {
-  type MainContext,
-  openSite,
-  type PostContext,
-  runAction,
-  runUrl,
-  type Site,
-} from '@perlstack/action';
+import { type MainContext, openSite, type PostContext, runAction, type Site } from '@perlstack/action';
 import {
   assertReadable,
   asUserError,
@@ -18,6 +11,7 @@ import {
   describeTarget,
   drill,
   drillPlace,
+  isProven,
   keysOf,
   leaderFor,
   type MemberSeen,
@@ -31,7 +25,7 @@ import {
   type Target,
   touchedOf,
 } from '@perlstack/backup';
-import { bucketOfSite, tellTouched } from '@perlstack/backup-face';
+import { bucketOfSite, keepNote, tellDrill, tellTouched } from '@perlstack/backup-face';
 import type { Storage } from '@perlstack/object-storage';
 import { connect, type Remote } from '@perlstack/remote';
 import { declaration } from './declaration.js';
@@ -45,7 +39,7 @@ import {
   targetFrom,
 } from './given.js';
 import { runPgbackrest } from './pgbackrest.js';
-import { primaryVerdict, replicaVerdict, tellDrill } from './report.js';
+import { primaryVerdict, replicaVerdict, wordsOf } from './report.js';
 
 type Context = MainContext<typeof declaration>;
 
@@ -134,14 +128,22 @@ async function restore(context: Context, what: Restore): Promise<void> {
   const took = Date.now();
   const options = { host: what.host, replace, timeoutMs: inputs.timeout };
   const { leader } = what;
+  const proven = await isProven(run.storage, keysOf(run.cluster.stack).drills, what.backup.manifest);
+  log.info(
+    `Backup ${id} ${proven ? 'was proven by a drill: what comes has to be the same' : 'was never proven by a drill: its files are checked one by one'}`,
+  );
   // All that the primary wrote before is in the bucket only then.
-  const again = async () => streamRestorer(run, what.backup, await readCatalogue(run.storage, what.keys));
+  const again = async () =>
+    streamRestorer(run, what.backup, await readCatalogue(run.storage, what.keys), proven);
   if (leader) assertReadable(run, what.backup);
   await reporter
     .phase('Restore', () =>
       leader
         ? restoreReplica(run, leader, again, { ...options, inventory: what.site.inventory })
-        : restorePrimary(run, streamRestorer(run, what.backup, what.catalogue), { ...options, target }),
+        : restorePrimary(run, streamRestorer(run, what.backup, what.catalogue, proven), {
+            ...options,
+            target,
+          }),
     )
     .catch((error: unknown) => {
       throw asUserError(error, `Backup ${id} was not restored`);
@@ -162,7 +164,7 @@ async function prove(
 ): Promise<void> {
   const report = await reporter
     .phase('Drill', () =>
-      drill(run, streamRestorer(run, what.backup, what.catalogue), what.backup, {
+      drill(run, streamRestorer(run, what.backup, what.catalogue, false), what.backup, {
         ...{ host: what.host, target, assertions: what.assertions, timeoutMs: inputs.timeout },
         compareRows: what.target === null,
       }),
@@ -170,9 +172,8 @@ async function prove(
     .catch((error: unknown) => {
       throw asUserError(error, `Backup ${what.backup.manifest.id} could not be restored`);
     });
-  const key = `${keysOf(run.cluster.stack).drills}${report.startedAt.replaceAll(/[-:]|\.\d+/g, '')}.json`;
-  await run.storage.put(key, `${JSON.stringify({ ...report, run: runUrl() ?? null })}\n`);
-  tellDrill({ output, reporter }, report);
+  await keepNote(run.storage, keysOf(run.cluster.stack).drills, report);
+  tellDrill({ output, reporter }, report, wordsOf(report));
 }
 
 /** A drill that was killed leaves a server and, in memory, an identity. */

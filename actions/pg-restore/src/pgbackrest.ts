@@ -23,11 +23,12 @@ import {
   type ServerRun,
   type Target,
 } from '@perlstack/backup';
+import { tellDrill } from '@perlstack/backup-face';
 import { connect } from '@perlstack/remote';
 import { type Inventory, messageOf, UserError } from '@perlstack/stack';
 import type { declaration } from './declaration.js';
 import { assertionsFrom, hostFor, proofOf, replaceFrom, targetFrom } from './given.js';
-import { primaryVerdict, replicaVerdict, tellDrill } from './report.js';
+import { primaryVerdict, replicaVerdict, wordsOf } from './report.js';
 
 type Context = MainContext<typeof declaration>;
 
@@ -174,5 +175,5 @@ async function prove(
     await annotate(pgbackrest, id, DRILLED, report.startedAt).catch((error: unknown) =>
       log.warning(`That backup ${id} was proven could not be noted: ${messageOf(error)}`),
     );
-  tellDrill({ output, reporter }, report);
+  tellDrill({ output, reporter }, report, wordsOf(report));
 }

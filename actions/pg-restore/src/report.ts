@@ -1,43 +1,21 @@
-import { type MainContext, markdownTable } from '@perlstack/action';
 import { describeTarget, type DrillReport, type Target } from '@perlstack/backup';
-import { formatDuration, UserError } from '@perlstack/stack';
-import type { declaration } from './declaration.js';
+import type { DrillWords } from '@perlstack/backup-face';
+import { formatDuration } from '@perlstack/stack';
 
-/** Sets what a drill found. @throws AggregateError where that is not good */
-export function tellDrill(
-  { output, reporter }: Pick<MainContext<typeof declaration>, 'output' | 'reporter'>,
-  report: DrillReport,
-): void {
-  output('report', report);
-  output('faults', report.faults);
-  reporter.section({ title: 'Drill', body: tableOf(report) });
-  if (report.faults.length > 0)
-    throw new AggregateError(
-      report.faults.map((fault) => new UserError(`Backup ${report.backup} is not good: ${fault}`)),
-      'The drill failed',
-    );
-  const { restore: files, recovery, checks } = report.timings;
-  reporter.verdict(
-    `Backup ${report.backup} is proven: restored in ${formatDuration(files + recovery)} on ${report.host} up to ${report.target}, ${report.tables} tables and ${report.assertions} assertions checked in ${formatDuration(checks)}, and removed.`,
-  );
-}
-
-function tableOf(report: DrillReport): string {
-  const { restore: files, recovery, checks } = report.timings;
-  return markdownTable(
-    ['What', 'Found'],
-    [
-      ['Backup', report.backup],
+/** What is said of a drill, whichever engine it was. */
+export function wordsOf({ timings, ...report }: DrillReport): DrillWords {
+  const { restore: files, recovery, checks } = timings;
+  return {
+    rows: [
       ['Recovered up to', report.target],
       ['Last commit in it', report.lastCommit ?? 'none'],
       ['Files back after', formatDuration(files)],
       ['Log replayed in', formatDuration(recovery)],
       ['Checked in', formatDuration(checks)],
       ['Tables', String(report.tables)],
-      ['Faults', report.faults.join('; ') || 'none'],
     ],
-    ['l', 'l'],
-  );
+    proven: `restored in ${formatDuration(files + recovery)} on ${report.host} up to ${report.target}, ${report.tables} tables and ${report.assertions} assertions checked in ${formatDuration(checks)}`,
+  };
 }
 
 /** What a restore in the place of a lost primary came to, and what is next. */

@@ -1,11 +1,4 @@
-import {
-  type MainContext,
-  markdownTable,
-  openSite,
-  type PostContext,
-  runAction,
-  runUrl,
-} from '@perlstack/action';
+import { type MainContext, openSite, type PostContext, runAction } from '@perlstack/action';
 import {
   asUserError,
   type CacheTier,
@@ -25,10 +18,10 @@ import {
   seeTier,
   touchedOf,
 } from '@perlstack/backup';
-import { bucketOfSite, tellTouched } from '@perlstack/backup-face';
+import { bucketOfSite, type DrillWords, keepNote, tellDrill, tellTouched } from '@perlstack/backup-face';
 import type { Storage } from '@perlstack/object-storage';
 import { connect } from '@perlstack/remote';
-import { formatDuration, UserError } from '@perlstack/stack';
+import { formatDuration } from '@perlstack/stack';
 import { declaration } from './declaration.js';
 import { hostFrom, replaceFrom } from './given.js';
 
@@ -154,36 +147,21 @@ async function prove(
     .catch((error: unknown) => {
       throw asUserError(error, `Backup ${id} could not be restored`);
     });
-  output('report', report);
-  output('faults', report.faults);
-  const key = `${redisKeys(run.tier).drills}${report.startedAt.replaceAll(/[-:]|\.\d+/g, '')}.json`;
-  await run.storage.put(key, `${JSON.stringify({ ...report, run: runUrl() ?? null })}\n`);
-  reporter.section({ title: 'Drill', body: tableOf(report) });
-  if (report.faults.length > 0)
-    throw new AggregateError(
-      report.faults.map((fault) => new UserError(`Backup ${report.backup} is not good: ${fault}`)),
-      'The drill failed',
-    );
-  const { restore: file, load, checks } = report.timings;
-  reporter.verdict(
-    `Backup ${report.backup} is proven: restored in ${formatDuration(file + load)} on ${report.host}, ${report.keys} keys and ${report.assertions} assertions checked in ${formatDuration(checks)}, and removed.`,
-  );
+  await keepNote(run.storage, redisKeys(run.tier).drills, report);
+  tellDrill({ output, reporter }, report, wordsOf(report));
 }
 
-function tableOf(report: RedisDrillReport): string {
-  const { restore: file, load, checks } = report.timings;
-  return markdownTable(
-    ['What', 'Found'],
-    [
-      ['Backup', report.backup],
+function wordsOf({ timings, ...report }: RedisDrillReport): DrillWords {
+  const { restore: file, load, checks } = timings;
+  return {
+    rows: [
       ['Snapshot back after', formatDuration(file)],
       ['Loaded in', formatDuration(load)],
       ['Checked in', formatDuration(checks)],
       ['Keys', String(report.keys)],
-      ['Faults', report.faults.join('; ') || 'none'],
     ],
-    ['l', 'l'],
-  );
+    proven: `restored in ${formatDuration(file + load)} on ${report.host}, ${report.keys} keys and ${report.assertions} assertions checked in ${formatDuration(checks)}`,
+  };
 }
 
 /** A drill that was killed leaves a server. */

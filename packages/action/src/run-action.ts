@@ -1,3 +1,4 @@
+import { setFlagsFromString } from 'node:v8';
 import * as core from '@actions/core';
 import { messageOf, UserError } from '@perlstack/stack';
 import { type Cancellation, exitCodeOf, onCancel } from './cancel.js';
@@ -53,10 +54,17 @@ export interface ActionDefinition<D extends Declaration> {
 const GRACE_MS = 2_000;
 
 /**
+ * Keeps what is young in the heap from growing to 32 MB and more, which it does where much is made and soon thrown away: to sign
+ * 40,000 URLs took a third less memory so, and no more time.
+ */
+const SMALL_HEAP = '--semi-space-growth-factor=1';
+
+/**
  * Runs an action as the process it is in: main, or post when the runner calls the same bundle again. Ends with exit
  * code 0, 1 for a failure, or 130 and 143 when cancelled.
  */
 export async function runAction<const D extends Declaration>(definition: ActionDefinition<D>): Promise<void> {
+  setFlagsFromString(SMALL_HEAP);
   const run = new ActionRun(definition, process.env);
   process.on('uncaughtException', (error) => {
     run.fail(error);

@@ -1,3 +1,4 @@
+export { type DrillTelling, type DrillWords, keepNote, tellDrill } from './drill.js';
 export { hostOfTier } from './host.js';
 export { bucketOfSite, recipientOf, rulesOf } from './inputs.js';
 export { cleanUpBucket, type Keeping, type LeasePlaces, underLease } from './lease.js';

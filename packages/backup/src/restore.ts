@@ -49,11 +49,21 @@ export interface Restorer {
   readonly log: (place: Place, target: Target) => Promise<string>;
 }
 
-/** Out of the bucket by URLs, with no key on the host. @throws UserError when the backup cannot be read */
-export function streamRestorer(run: RestoreRun, backup: Backup, catalogue: Catalogue): Restorer {
+/**
+ * Out of the bucket by URLs, with no key on the host.
+ *
+ * @param proven whether a drill found the backup good: then its digest says all that PostgreSQL's own manifest would
+ * @throws UserError when the backup cannot be read
+ */
+export function streamRestorer(
+  run: RestoreRun,
+  backup: Backup,
+  catalogue: Catalogue,
+  proven: boolean,
+): Restorer {
   assertReadable(run, backup);
   return {
-    files: (place) => restoreFiles(run, place, backup, catalogue),
+    files: (place) => restoreFiles(run, place, backup, catalogue, proven),
     log: (place, target) => layLog(run, place, catalogue, backup, target),
   };
 }
@@ -135,12 +145,16 @@ export function assertReadable(
   );
 }
 
-/** Makes room and takes the backup's files out of the bucket, and those it builds on; PostgreSQL's own manifest judges them. */
+/**
+ * Makes room and takes the backup's files out of the bucket, and those it builds on. What comes has the SHA-256 that was
+ * noted when it was sent; whether that was sound PostgreSQL's own manifest judges, once, as it takes reading all files again.
+ */
 export async function restoreFiles(
   run: RestoreRun,
   place: Place,
   backup: Backup,
   { backups }: Pick<Catalogue, 'backups'>,
+  proven: boolean,
 ): Promise<void> {
   const { remote, cluster, signal } = run;
   const chain = chainOf(backups, backup.manifest);
@@ -152,6 +166,7 @@ export async function restoreFiles(
   for (const path of [...new Set([place.data, ...parts])]) await makeRoom(run, place, path, needed);
   for (const [at, manifest] of chain.entries()) await fetchFiles(run, place.host, parts[at] ?? '', manifest);
   if (chain.length > 1) await combine(remote, place.host, cluster.layout, parts, place.data, signal);
+  if (proven) return;
   const check = [`${cluster.layout.programs}/pg_verifybackup`, '--quiet', '--exit-on-error', place.data];
   await remote.run(place.host, asPostgres(check), { sudo: true, signal, name: 'pg_verifybackup' });
 }

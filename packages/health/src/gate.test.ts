@@ -186,6 +186,24 @@ describe.each(askers)('gate, asking from %s', (_who, from) => {
     expect(verdict.passed).toBe(true);
   });
 
+  const itOnHost = 'from' in from ? it : it.skip;
+  itOnHost('has a host go on by itself until somebody listens', async () => {
+    const socket = join(folder, 'app.sock');
+    let commands = 0;
+    const script: Remote['script'] = (...call) => {
+      commands += 1;
+      return thisMachine.script(...call);
+    };
+    const late = setTimeout(() => void serve((_request, answer) => answer.end(), { path: socket }), 400);
+    const probe: HttpProbe = { kind: 'http', url: 'http://app/', socket, ...(from as object) };
+    const verdict = await pass(probe, { remote: { ...thisMachine, script } });
+    clearTimeout(late);
+    expect(verdict.passed).toBe(true);
+    const failures = verdict.tries - 3;
+    expect(failures).toBeGreaterThan(1);
+    expect(commands).toBeLessThan(failures);
+  });
+
   it('says that nobody listens', async () => {
     const probe: HttpProbe = {
       kind: 'http',
@@ -195,7 +213,7 @@ describe.each(askers)('gate, asking from %s', (_who, from) => {
     };
     const verdict = await pass(probe, once);
     expect(verdict.reason).toMatch(
-      /^no success in .* \(1 try\); that will do; last: .*none \/.*: .*(ENOENT|nobody accepts)/,
+      /^no success in .* \(\d+ tr(y|ies)\); that will do; last: .*none \/.*: .*(ENOENT|nobody accepts)/,
     );
   });
 

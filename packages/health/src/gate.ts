@@ -38,6 +38,12 @@ const BURST = 10;
 /** Bytes of bodies that one command on a host may bring, at the most, if it makes several tries. */
 const BURST_BYTES = 8 * 1024 * 1024;
 
+/**
+ * How long one command on a host goes on asking somebody who does not answer yet, at the most, in milliseconds: a look by
+ * the runner costs a round trip and a process for each try. Short, as `giveUp` is asked in between.
+ */
+const PATIENCE_MS = 1_500;
+
 /** What a gate knows of its probes besides the options. */
 interface Course extends GateOptions {
   readonly leaves: readonly Probe[];
@@ -86,6 +92,8 @@ function nextTries(course: Course, tries: readonly Try[], leftMs: number): Promi
     rounds: Math.max(1, Math.floor(Math.min(wanted, most))),
     intervalMs,
     timeoutMs: Math.min(perTryTimeoutMs, leftMs),
+    // Where tries are counted, each is asked for.
+    patienceMs: course.maxTries === undefined ? Math.min(PATIENCE_MS, leftMs) : 0,
     ...(signal ? { signal } : {}),
   });
 }

@@ -16,7 +16,7 @@ import {
  * microseconds, and, in base64, output, errors and URL after so many redirects.
  */
 const SCRIPT = String.raw`
-rounds=$1 pause=$2 limit=$3 limit_ms=$4
+rounds=$1 pause=$2 limit=$3 limit_ms=$4 patience_ms=$5
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 set -f
@@ -84,8 +84,9 @@ ask() {
   echo $((($(now) - start) / 1000)) >"$work/$number.time"
 }
 requests=$(cat)
-round=0
-while [ "$round" -lt "$rounds" ]; do
+round=0 answered=0
+patient_until=$(($(now) / 1000000 + patience_ms))
+while [ "$answered" -lt "$rounds" ]; do
   [ "$round" -eq 0 ] || sleep "$pause"
   number=0
   while read -r kind words; do
@@ -106,8 +107,10 @@ REQUESTS
     printf ' %s %s\n' "$(head -c 300 "$work/$index.err" | base64 -w 0)" "$(base64 -w 0 <"$work/$index.way")"
     index=$((index + 1))
   done
-  [ "$silent" = 0 ] || break
-  round=$((round + 1))
+  round=$((round + 1)) answered=$((answered + 1))
+  [ "$silent" = 1 ] || continue
+  answered=0
+  [ $(($(now) / 1000000)) -lt "$patient_until" ] || break
 done
 `;
 
@@ -119,9 +122,10 @@ const HEAD_LIMIT = 16 * 1024;
 
 /** Asks from a host: over SSH, one command however many rounds and requests. */
 export function askOn(remote: Remote, host: string): Ask {
-  return async (requests, { rounds, intervalMs, timeoutMs, signal }) => {
+  return async (requests, { rounds, intervalMs, timeoutMs, patienceMs, signal }) => {
     const seconds = (ms: number): string => (ms / 1_000).toFixed(3);
-    const args = [String(rounds), seconds(intervalMs), seconds(timeoutMs), String(Math.ceil(timeoutMs))];
+    const whole = [timeoutMs, patienceMs].map((ms) => String(Math.ceil(ms)));
+    const args = [String(rounds), seconds(intervalMs), seconds(timeoutMs), ...whole];
     // Line by line: all of them together may be more than is kept of an output.
     const answers = new Answers(requests, timeoutMs);
     await remote.script(host, SCRIPT, args, {
@@ -131,7 +135,7 @@ export function askOn(remote: Remote, host: string): Ask {
       sudo: requests.some(
         ({ kind, ...one }) => kind === 'program' || ('socket' in one && one.socket !== undefined),
       ),
-      timeoutMs: rounds * (intervalMs + timeoutMs) + MARGIN_MS,
+      timeoutMs: rounds * (intervalMs + timeoutMs) + patienceMs + MARGIN_MS,
       onLine: (line, stream) => void (stream === 'stdout' && answers.add(line)),
       ...(signal ? { signal } : {}),
     });

@@ -155,8 +155,10 @@ export const BODY_LIMIT = 1024 * 1024;
 const GLANCE = 4 * 1024;
 
 export interface AskOptions {
-  /** How often the requests are made, as long as all of them are answered. */
+  /** How often in a row the requests are to be answered, all of them. */
   readonly rounds: number;
+  /** For how long a host goes on asking when one is not; after that, and on the runner, the first such round is the last. */
+  readonly patienceMs: number;
   /** Pause between two rounds, in milliseconds. */
   readonly intervalMs: number;
   /** Limit for each request, in milliseconds. */

@@ -56,9 +56,12 @@ async function copy(
   );
 }
 
+/** A primary that is gone without a word is noticed after about a minute; by default the kernel asks after two hours. */
+const KEEPALIVES = { keepalives_idle: '20', keepalives_interval: '10', keepalives_count: '4' };
+
 /** How a member reaches its primary, as libpq reads it; without the file in which the password stands. */
 export function connectionTo(address: string, port: number, role: string): string {
-  const fields = { host: address, port: String(port), user: role, connect_timeout: '10' };
+  const fields = { host: address, port: String(port), user: role, connect_timeout: '10', ...KEEPALIVES };
   return Object.entries(fields)
     .map(([name, value]) => `${name}=${/^[\w./:-]+$/.test(value) ? value : quoted(value)}`)
     .join(' ');

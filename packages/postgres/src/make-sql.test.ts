@@ -42,7 +42,7 @@ describe('SQL', () => {
 describe('connectionTo', () => {
   it('quotes what libpq would split', () => {
     expect(connectionTo('fd00::2', 5_432, "it's a \\ role")).toBe(
-      "host=fd00::2 port=5432 user='it\\'s a \\\\ role' connect_timeout=10",
+      "host=fd00::2 port=5432 user='it\\'s a \\\\ role' connect_timeout=10 keepalives_idle=20 keepalives_interval=10 keepalives_count=4",
     );
   });
 });

@@ -146,9 +146,18 @@ export function bakeStep(
   return step({ id: 'bake', kind: 'bake', title, release, hosts, ms, after });
 }
 
-/** After everything else, so that the whole roll-out is looked at once more as one. */
+/** Steps that no other waits for. */
+function lastOf(steps: readonly ReleaseStep[]): ReleaseStep[] {
+  const followed = new Set(steps.flatMap((one) => one.after ?? []));
+  return steps.filter((one) => !followed.has(one.id));
+}
+
+/**
+ * After everything else, so that the whole roll-out is looked at once more as one; but beside instances that answer their last
+ * requests, which changes nothing any more.
+ */
 export function holdAfter(roll: readonly ReleaseStep[], release: string): ReleaseStep {
-  const followed = new Set(roll.flatMap((one) => one.after ?? []));
-  const after = roll.filter((one) => !followed.has(one.id)).map((one) => one.id);
+  const draining = new Set(lastOf(roll).filter(({ kind }) => kind === 'drain'));
+  const after = idsOf(lastOf(roll.filter((one) => !draining.has(one))));
   return { id: 'hold', kind: 'hold', title: `hold ${release} on all app hosts`, release, after };
 }

@@ -101,7 +101,7 @@ describe('plan by sockets', () => {
     });
     expect(find(roll, 'app-2/switch').after).toEqual(['app-1/gate']);
     expect(find(roll, 'app-1/drain')).toMatchObject({ after: ['app-1/gate'], releases: ['r1'], port: false });
-    expect(find(roll, 'hold').after).toEqual(['app-1/drain', 'app-2/drain']);
+    expect(find(roll, 'hold').after).toEqual(['app-2/gate']);
     expect(finish).toMatchObject([
       { id: 'app-1/finish', stop: ['r1'], remove: [] },
       { id: 'app-2/finish', stop: ['r1'], remove: [] },

@@ -125,7 +125,7 @@ as_app() {
   shift
   systemd-run --quiet --wait --pipe --collect -p "User=$user" -p "Group=$user" -p "WorkingDirectory=$releases/$id" \
     -p "EnvironmentFile=-$environment" -p "Environment=$(property "$id" Environment)" -p "RuntimeMaxSec=$seconds" \
-    -p NoNewPrivileges=yes -p ProtectSystem=strict -p ProtectHome=yes -p PrivateTmp=yes \
+    -p Nice=10 -p NoNewPrivileges=yes -p ProtectSystem=strict -p ProtectHome=yes -p PrivateTmp=yes \
     -p "StateDirectory=$user" -p StateDirectoryMode=0750 -p "CacheDirectory=$user" -p CacheDirectoryMode=0750 \
     -p "LogsDirectory=$user" -p LogsDirectoryMode=0750 -p "ReadWritePaths=$run" "$@" </dev/null
 }
@@ -139,7 +139,8 @@ id=$1
 install -d -o "$user" -g "$user" -m 755 "$run" 2>/dev/null || true
 rm -f "$releases/$id/.perlstack-bad"
 systemctl reset-failed "$unit$id.service" 2>/dev/null || true
-systemctl enable --quiet --now "$unit$id.service"
+# What starts with the machine is read when it does: to read all units anew takes longer than to start one.
+systemctl enable --quiet --no-reload --now "$unit$id.service"
 `;
 
 /** Prints the release that serves, if it does not run. */
@@ -209,7 +210,7 @@ cut=0
 for id in "$@"; do
   if [ "$(serving)" = "$id" ]; then echo "$unit$id still serves and was left running" >&2; exit 67; fi
   left=$(connections "$run/$id.sock")
-  systemctl disable --quiet --now "$unit$id.service"
+  systemctl disable --quiet --no-reload --now "$unit$id.service"
   [ "$(property "$id" Result)" != timeout ] || cut=$((cut + left))
   systemctl reset-failed "$unit$id.service" "$(others "$id")" 2>/dev/null || true
   rm -f "$run/$id.sock" "$run"/unit*/"$id.sock"

@@ -4,6 +4,7 @@ import { RemoteError } from './errors.js';
 import { type Ended, exec } from './exec.js';
 import { type Credentials, describeKey, readPrivateKey } from './keys.js';
 import { Pool } from './pool.js';
+import type { Session } from './session.js';
 import type { Remote, RemoteOptions, RunOptions, RunResult } from './remote.js';
 import { uploadCommand } from './upload.js';
 
@@ -48,7 +49,8 @@ export function connect(inventory: Inventory, credentials: Credentials, options:
       await script(host, text, args, { ...uploadOptions, ...own, input });
     },
     warm: (hosts) => {
-      for (const host of hosts) pool.use(host, () => Promise.resolve()).catch(() => undefined);
+      const ready = async ({ standby }: Session): Promise<void> => standby.prepare();
+      for (const host of hosts) pool.use(host, ready).catch(() => undefined);
     },
     reach: async (host, reachOptions = {}) => {
       const options = { ...reachOptions, timeoutMs: HANDSHAKE_TIMEOUT_MS };

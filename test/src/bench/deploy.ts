@@ -1,9 +1,6 @@
-import { rmSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { loadavg, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
+import { loadavg } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { bundleProgram } from '@perlstack/tooling';
 import { startLoad } from '../load-handle.js';
 import type { LoadConfig } from '../load-run.js';
 import { openSite, type Site } from '../release-site.js';
@@ -15,7 +12,7 @@ import { everywhere, floorOf, prepareHosts, PHASES, resetHosts } from './deploy/
 import { metered } from './deploy/metered.js';
 import { intervalsOf, ourIntervals, overheadOf } from './deploy/overhead.js';
 import { type Metered, type RollOut, runAnsible, runCapistrano } from './deploy/peers.js';
-import { installedTool } from './processes.js';
+import { bundled, installedTool } from './processes.js';
 import { atMost, type BenchmarkReport, median, type Row } from './report.js';
 
 const HOSTS = [3, 10, 50];
@@ -26,6 +23,8 @@ const BOOT_MS = 1_000;
 const LATENCY = '10s';
 /** From so many hosts on they are light: two workers each. */
 const LIGHT_FROM = 20;
+
+const DEPLOY_RUN = fileURLToPath(new URL('deploy/deploy-run.js', import.meta.url));
 
 const isLight = (hosts: number): boolean => hosts >= LIGHT_FROM;
 
@@ -58,6 +57,7 @@ export interface DeployBenchOptions {
  * - `floor`: the sum of each server's own restart and gate, by a script on the server with no load and no tool around it
  * - `overhead`: the wall time in which no host booted, gated, drained or stopped, by notes that the hosts make with their
  *   own clock (`overhead.ts`)
+ *   its floor is what passes from the start of our process to the first answer of a host
  * - `runner CPU`: user and system time of the tool and of all that it started on the runner
  *
  * All hosts share this machine's processors. The fifty are light: real hosts as the others, but with two Starman workers,
@@ -82,6 +82,8 @@ interface Figures {
   readonly wall: number;
   readonly overhead: number;
   readonly cpu: number;
+  /** From the start of the process to the first answer of a host, in seconds; known of ours. */
+  readonly connected: number;
   readonly failed: number;
   readonly requests: number;
 }
@@ -144,6 +146,7 @@ function middle(runs: readonly Figures[]): Figures {
   const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
   return {
     ...{ wall: median(of('wall')), overhead: median(of('overhead')), cpu: median(of('cpu')) },
+    connected: median(of('connected')),
     ...{ failed: sum(of('failed')), requests: sum(of('requests')) },
   };
 }
@@ -171,7 +174,8 @@ async function measure(
     const { lost, doubled } = await load.balance(await ordersOf(site));
     requireRolled(tool, before, await servingOn(site));
     const failed = shown.failed + lost.length + doubled.length;
-    const figures = { wall: ran.seconds, cpu: ran.cpuSeconds, requests: shown.requests, failed };
+    const { seconds: wall, cpuSeconds: cpu, connected = 0 } = ran;
+    const figures = { wall, cpu, connected, requests: shown.requests, failed };
     const measured = { ...figures, overhead: await overheadOn(site, ran) };
     say(
       `${appHostsOf(site)} hosts, +${roundTripMs} ms, ${tool}: ${sentenceOf(measured)}, ` +
@@ -223,30 +227,17 @@ async function runOurs(site: Site, door: Door, artifact: string, release: string
     host.name === door.host.name ? { ...host, ssh: { ...host.ssh, ...addressOf(door) } } : host,
   );
   const order: DeployRunOrder = { stack, keyFile, release, artifact, inventory: { ...inventory, hosts } };
-  const argv = site.cloud.inInternet([process.execPath, await bundled()]);
+  const argv = site.cloud.inInternet([process.execPath, await bundled(DEPLOY_RUN)]);
   const ran = await metered(argv, { input: JSON.stringify(order), env: { PATH: process.env['PATH'] } });
-  const { result, settled, commands, connections, timeline } = JSON.parse(ran.stdout) as DeployRunResult;
+  const { result, settled, commands, connections, connectedMs, timeline } = JSON.parse(
+    ran.stdout,
+  ) as DeployRunResult;
   if (result.outcome !== 'succeeded') throw new Error(`ours: ${result.outcome}: ${result.reason}`);
   const parts = Object.entries(timeline).map(([part, ms]) => `${part} ${ms}`);
-  say(`  ours, ms: ${parts.join(', ')}; ${connections} connections, ${commands} commands`);
-  return { ...ran, settled };
-}
-
-let program: Promise<string> | undefined;
-
-/** One file, as users run the action: to load each package's files would take most of its start. */
-function bundled(): Promise<string> {
-  program ??= (async () => {
-    const entry = fileURLToPath(new URL('../../lib/bench/deploy/deploy-run.js', import.meta.url));
-    const folder = await mkdtemp(join(tmpdir(), 'perlstack-bench-'));
-    process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
-    // A script of the older kind, as the actions are: what they depend on asks for its folder by __dirname.
-    const script = join(folder, 'deploy-run.cjs');
-    await writeFile(script, `require(${JSON.stringify(entry)});\n`);
-    await bundleProgram(script, join(folder, 'dist'));
-    return join(folder, 'dist', 'index.cjs');
-  })();
-  return program;
+  say(
+    `  ours, ms: connected ${connectedMs.toFixed(0)}; ${parts.join(', ')}; ${connections} connections, ${commands} commands`,
+  );
+  return { ...ran, settled, connected: connectedMs / 1_000 };
 }
 
 const addressOf = ({ address, port }: Door) => ({ address, port });
@@ -288,7 +279,7 @@ function rowsOf({ hosts, roundTripMs, floor, tools }: Measured): Row[] {
     });
     return [
       row('wall', 's', 'wall'),
-      row('overhead', 's', 'overhead'),
+      { ...row('overhead', 's', 'overhead'), floor: ours.connected },
       row('runner CPU', 's', 'cpu'),
       row('failed requests', `of ${ours.requests} and ${peer.requests}`, 'failed'),
     ];

@@ -124,6 +124,9 @@ export interface Machine {
   readonly namespace: string;
 }
 
+/** Until its init takes over, in milliseconds: milliseconds on an idle machine. */
+const BOOT_LIMIT_MS = 120_000;
+
 /** Switches a host on; resolves when its init has taken over. */
 export async function powerOn(layout: CgroupLayout, machine: Machine): Promise<void> {
   const { spec, group, paths, name, namespace } = machine;
@@ -140,12 +143,12 @@ export async function powerOn(layout: CgroupLayout, machine: Machine): Promise<v
   const argv = [...supervisor, ...nspawnArgv(name, namespace, spec, paths.root)];
   const apart = ['unshare', '--mount', '--propagation', 'private'];
   const hasEnded = await startDetached(supervisorGroup(group), [...apart, ...argv], paths.console);
+  const limit = Date.now() + BOOT_LIMIT_MS;
   while ((await leaderOf(group)) === null) {
     await sleep(20);
-    if (!hasEnded()) continue;
-    throw new Error(
-      `host ${spec.label}: systemd-nspawn ended before its init took over; see ${paths.console}`,
-    );
+    if (!hasEnded() && Date.now() < limit) continue;
+    const how = hasEnded() ? 'ended before its' : `ran for ${BOOT_LIMIT_MS / 1_000} s and no`;
+    throw new Error(`host ${spec.label}: systemd-nspawn ${how} init took over; see ${paths.console}`);
   }
 }
 

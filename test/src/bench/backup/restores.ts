@@ -1,11 +1,14 @@
 import { fileURLToPath } from 'node:url';
-import { timed } from '../processes.js';
+import { bundled, timed } from '../processes.js';
 import { type Ground, HOST, LAYOUT, STACK, type Usage } from './ground.js';
 import type { Peer } from './pgbackrest.js';
 import type { RestoreOrder } from './restore-run.js';
 
 export interface Restores {
+  /** Of a backup that a drill found good. */
   readonly ours: readonly Usage[];
+  /** Of one that nobody drilled: PostgreSQL reads all files again. */
+  readonly unproven: readonly Usage[];
   readonly peer: readonly Usage[];
   readonly floor: readonly Usage[];
 }
@@ -25,9 +28,10 @@ export async function measureRestores(ground: Ground, peer: Peer, runs: number):
     await ground.host(`rm -rf ${FOLDER} && install -d -m 0700 -o postgres -g postgres ${FOLDER}`);
     return ground.measure(work);
   };
-  const took = { ours: [] as Usage[], peer: [] as Usage[], floor: [] as Usage[] };
+  const took = { ours: [] as Usage[], unproven: [] as Usage[], peer: [] as Usage[], floor: [] as Usage[] };
   for (let run = 0; run < runs; run += 1) {
-    took.ours.push(await into(() => restoreOurs(ground)));
+    took.ours.push(await into(() => restoreOurs(ground, true)));
+    took.unproven.push(await into(() => restoreOurs(ground, false)));
     took.peer.push(await into(() => peer.restore(FOLDER)));
     took.floor.push(await into(() => ground.host(FLOOR)));
   }
@@ -35,13 +39,15 @@ export async function measureRestores(ground: Ground, peer: Peer, runs: number):
   return took;
 }
 
-async function restoreOurs({ site, runner, endpoint }: Ground): Promise<void> {
+const RESTORE_RUN = fileURLToPath(new URL('restore-run.js', import.meta.url));
+
+async function restoreOurs({ site, runner, endpoint }: Ground, proven: boolean): Promise<void> {
   const { accessKeyId, secretAccessKey, region } = site.storage;
   const order: RestoreOrder = {
     ...{ stackFile: STACK, inventory: site.hosts.inside, privateKey: site.hosts.privateKey },
     storage: { endpoint, region, bucket: site.bucket.bucket, accessKeyId, secretAccessKey },
-    ...{ host: HOST, data: FOLDER },
+    ...{ host: HOST, data: FOLDER, proven },
   };
-  const argv = runner.on([process.execPath, fileURLToPath(new URL('restore-run.js', import.meta.url))]);
+  const argv = runner.on([process.execPath, await bundled(RESTORE_RUN)]);
   await timed(argv, { input: JSON.stringify(order), env: { PATH: process.env['PATH'], ...runner.env } });
 }

@@ -24,6 +24,8 @@ export interface DeployRunResult {
   /** SSH connections opened, and commands run over them. */
   readonly connections: number;
   readonly commands: number;
+  /** From the start of the process to the first answer of a host, in milliseconds: what no deploy over SSH can spare. */
+  readonly connectedMs: number;
   /** Where the time went, in milliseconds. */
   readonly timeline: Timeline;
 }
@@ -67,6 +69,18 @@ const NOTE_STOPS = `systemctl() {
 }
 `;
 
+/** Tells when the first command was answered. */
+function watched(remote: Remote, onAnswer: () => void): Remote {
+  return {
+    ...remote,
+    script: async (...call) => {
+      const answer = await remote.script(...call);
+      onAnswer();
+      return answer;
+    },
+  };
+}
+
 async function main(): Promise<void> {
   const { stack, inventory, keyFile, release, artifact } = JSON.parse(
     await text(process.stdin),
@@ -74,15 +88,18 @@ async function main(): Promise<void> {
   const remote = connect(inventory, { privateKey: readFileSync(keyFile, 'utf8') });
   const start = Date.now();
   const events: StepEvent[] = [];
+  let connectedMs: number | undefined;
+  const onAnswer = (): void => void (connectedMs ??= performance.now());
   try {
     const result = await deploy({
       ...{ stack, inventory, release, artifact: { path: artifact }, owner: { id: release } },
-      remote: noting(remote, inventory),
+      remote: watched(noting(remote, inventory), onAnswer),
       onEvent: (event) => events.push(event),
     });
     const { connections, commands } = remote.counters();
     const timeline = timelineOf(events, start, Date.now());
-    const answer: DeployRunResult = { result, settled: settledOf(events), connections, commands, timeline };
+    const counted = { connections, commands, connectedMs: connectedMs ?? Number.NaN };
+    const answer: DeployRunResult = { result, settled: settledOf(events), ...counted, timeline };
     process.stdout.write(JSON.stringify(answer));
   } finally {
     await remote.close();
@@ -97,5 +114,5 @@ function settledOf(events: readonly StepEvent[]): Interval[] {
     }));
 }
 
-// Not awaited at the top: the bundle is a script of the older kind. A failure ends the process.
+// Not awaited at the top: see `bundled`.
 void main();

@@ -14,6 +14,8 @@ export interface Metered {
   readonly cpuSeconds: number;
   /** Of ours alone: the pauses of its gates. */
   readonly settled?: readonly Interval[];
+  /** Of ours alone: seconds from its start to the first answer of a host. */
+  readonly connected?: number;
 }
 
 export type RollOut = (site: Site, door: Door, artifact: string, release: string) => Promise<Metered>;
