@@ -24,7 +24,7 @@ export interface AuditEntry {
 }
 
 /** Standard input: a line. Keeps the last 1,000. */
-const APPEND = String.raw`
+export const APPEND = String.raw`
 install -d -m 755 "$state"
 exec 9>"$state/mutex"
 flock 9
@@ -37,11 +37,14 @@ fi
 
 /** Adds a line on each of these hosts; one that cannot be written to has other worries. */
 export async function appendAudit(site: Site, hosts: readonly string[], entry: AuditEntry): Promise<void> {
-  const options = { sudo: true, name: 'audit log', timeoutMs: 20_000, input: `${JSON.stringify(entry)}\n` };
+  const options = { sudo: true, name: 'audit log', timeoutMs: 20_000, input: lineOf(entry) };
   await Promise.allSettled(
     hosts.map((host) => site.remote.script(host, hostScript(site, APPEND), [], options)),
   );
 }
+
+/** As the log has it. */
+export const lineOf = (entry: AuditEntry): string => `${JSON.stringify(entry)}\n`;
 
 /** What a run says of itself in the log. */
 export function entryOf(

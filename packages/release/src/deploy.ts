@@ -127,6 +127,7 @@ export async function deploy(options: DeployOptions): Promise<DeployResult> {
   const { site, lease } = await lock(options, journal, notes);
   if (lease.remark !== undefined) notes.push(lease.remark);
   let result: DeployResult;
+  let closing: Closing | null = null;
   try {
     const prospect = await prospectOf(site, options, artifact);
     if (artifact !== null && options.allowOlder !== true) {
@@ -134,41 +135,45 @@ export async function deploy(options: DeployOptions): Promise<DeployResult> {
     }
     notes.push(...prospect.warnings);
     options.onPlan?.(prospect);
-    result = await audited(options, site, prospect, () => rollOut(options, site, prospect, lease, journal));
+    ({ result, closing } = await audited(options, site, prospect, () =>
+      rollOut(options, site, prospect, lease, journal),
+    ));
   } finally {
-    await unlock(lease, journal, notes);
+    await unlock(site, lease, closing, journal, notes);
   }
   const seconds = (performance.now() - start) / 1_000;
   return { ...result, seconds, notes: [...notes, ...result.notes] };
 }
 
-/** Notes on every host that a run began, and what came of it; one that changes nothing leaves no note. */
+/** What the log on these hosts is to say of a run at its end. */
+interface Closing {
+  readonly hosts: readonly string[];
+  readonly entry: AuditEntry;
+}
+
+/**
+ * Notes on every host that a run began; one that changes nothing leaves no note.
+ *
+ * @returns also what is to be noted of its end
+ */
 async function audited(
   { owner, artifact }: DeployOptions,
   site: Site,
   { plan: { roll, finish, previous }, release, observed }: Prospect,
   work: () => Promise<DeployResult>,
-): Promise<DeployResult> {
-  if (roll.length + finish.length === 0) return work();
+): Promise<{ result: DeployResult; closing: Closing | null }> {
+  if (roll.length + finish.length === 0) return { result: await work(), closing: null };
   const kind = artifact === undefined ? 'rollback' : 'deploy';
   const hosts = observed.app.map(({ host }) => host);
-  const note = (event: AuditEntry['event'], reason?: string, gone: readonly string[] = []): Promise<void> =>
-    appendAudit(
-      site,
-      hosts.filter((host) => !gone.includes(host)),
-      entryOf(owner, { event, kind, release, previous, ...(reason ? { reason } : {}) }),
-    );
+  const note = (event: AuditEntry['event'], reason?: string): AuditEntry =>
+    entryOf(owner, { event, kind, release, previous, ...(reason ? { reason } : {}) });
   // The work first: what is asked of a host first is there a round trip earlier.
   const working = work();
-  const [result] = await Promise.all([working, note('began')]);
-  if (result.outcome !== 'nothing-to-do') {
-    await note(
-      result.outcome,
-      result.reason,
-      result.left.map(({ host }) => host),
-    );
-  }
-  return result;
+  const [result] = await Promise.all([working, appendAudit(site, hosts, note('began'))]);
+  if (result.outcome === 'nothing-to-do') return { result, closing: null };
+  const gone = result.left.map(({ host }) => host);
+  const left = hosts.filter((host) => !gone.includes(host));
+  return { result, closing: { hosts: left, entry: note(result.outcome, result.reason) } };
 }
 
 /**
@@ -210,10 +215,22 @@ async function lock(
   throw new Error('a site has at least one app host');
 }
 
-/** A lock that cannot be removed frees itself: no reason to call a deploy failed that was not. */
-async function unlock(lease: Lease, journal: Journal, notes: string[]): Promise<void> {
+/**
+ * Notes how the run ended, and gives the lock back. A lock that cannot be removed frees itself: no reason to call a deploy failed
+ * that was not.
+ */
+async function unlock(
+  site: Site,
+  lease: Lease,
+  closing: Closing | null,
+  journal: Journal,
+  notes: string[],
+): Promise<void> {
+  const hosts = closing?.hosts ?? [];
+  const note = hosts.includes(site.lockHost) ? closing?.entry : undefined;
+  const others = hosts.filter((host) => host !== site.lockHost);
   try {
-    await lease.release();
+    await Promise.all([lease.release(note), ...(closing ? [appendAudit(site, others, closing.entry)] : [])]);
     journal.append({ step: LOCK, state: 'undone' });
   } catch (error) {
     notes.push(`the deploy lock is left to expire: ${messageOf(error)}`);

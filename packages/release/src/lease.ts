@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LOCK_FILE, lockFound } from '@perlstack/remote';
 import { messageOf, UserError } from '@perlstack/stack';
+import { APPEND, type AuditEntry, lineOf } from './audit.js';
 import { holderOf } from './observe.js';
 import { hostScript } from './scripts.js';
 import type { Site } from './site.js';
@@ -26,12 +27,13 @@ export interface Lease {
   readonly remark: string | undefined;
   /** Aborted when the lock is not ours any more, with the reason. */
   readonly lost: AbortSignal;
-  release(): Promise<void>;
+  /** @param note for the log of deploys on the lock's host: whoever takes the lock next finds it there */
+  release(note?: AuditEntry): Promise<void>;
 }
 
 /** A script of the lock's, with its place in front. */
-const lockScript = (site: Site, what: keyof typeof LOCK_FILE): string =>
-  hostScript(site, `lock=$state/deploy.lock\n${LOCK_FILE[what]}`);
+const lockScript = (site: Site, what: keyof typeof LOCK_FILE, before = ''): string =>
+  hostScript(site, `${before}\nlock=$state/deploy.lock\n${LOCK_FILE[what]}`);
 
 const LIMIT_MS = 20_000;
 
@@ -98,17 +100,19 @@ export async function acquire(site: Site, owner: Owner, release: string): Promis
     found: how,
     remark: how === 'abandoned' ? `${overtaken(holder)} was taken over` : undefined,
     lost: lost.signal,
-    release: async () => {
+    release: async (note) => {
       stop();
-      await releaseLock(site, owner);
+      await releaseLock(site, owner, note);
     },
   };
 }
 
 /** Removes the lock of an owner, if it is still that owner's. */
-export async function releaseLock(site: Site, owner: Owner): Promise<void> {
+export async function releaseLock(site: Site, owner: Owner, note?: AuditEntry): Promise<void> {
   const options = { sudo: true, timeoutMs: LIMIT_MS, name: 'deploy lock' };
-  await site.remote.script(site.lockHost, lockScript(site, 'release'), [prefixOf(owner)], options);
+  const script = lockScript(site, 'release', note && APPEND);
+  const noted = { ...options, ...(note ? { input: lineOf(note) } : {}) };
+  await site.remote.script(site.lockHost, script, [prefixOf(owner)], noted);
 }
 
 /** How every lock text of an owner begins; the closing quote keeps "run-1" from being taken for "run-12". */
