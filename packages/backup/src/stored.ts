@@ -8,8 +8,14 @@ export type StoredFacts = Pick<Manifest, 'id' | 'startedAt' | 'finishedAt'> & {
   readonly object: Pick<Manifest['object'], 'size' | 'recipient'>;
 };
 
-/** The same of one whose data are an object of their own. */
-export type ObjectFacts = StoredFacts & Pick<Manifest, 'object'>;
+/** The same of one whose data are an object of their own, or several. */
+export type ObjectFacts = StoredFacts &
+  (Pick<Manifest, 'object'> | { readonly objects: readonly DataObject[] });
+
+type DataObject = Manifest['object'];
+
+const dataOf = (manifest: ObjectFacts): readonly DataObject[] =>
+  'objects' in manifest ? manifest.objects : [manifest.object];
 
 /** A backup as the bucket has it. */
 export interface Stored<M extends StoredFacts> {
@@ -39,7 +45,7 @@ export interface StoredBackups<M extends StoredFacts> {
  */
 export async function readStored<M extends ObjectFacts>(
   storage: Storage,
-  keys: BackupKeys,
+  keys: Pick<BackupKeys, 'bases' | 'manifest'>,
   read: (text: string) => M | Unreadable,
 ): Promise<StoredBackups<M>> {
   const folders = new Map<string, ObjectSeen[]>();
@@ -72,10 +78,12 @@ function judge<M extends ObjectFacts>(
   });
   if (!manifest) return broken('it has no manifest: it never came to its end', true);
   if ('fault' in manifest) return broken(`its manifest cannot be read: ${manifest.fault}`);
-  const data = objects.find(({ key }) => key === manifest.object.key);
-  if (!data) return broken('its data are not there');
-  if (data.size !== manifest.object.size || data.etag !== manifest.object.etag)
-    return broken(`its data are not what was stored: ${data.size} bytes, ETag ${data.etag}`);
+  for (const stored of dataOf(manifest)) {
+    const data = objects.find(({ key }) => key === stored.key);
+    if (!data) return broken('its data are not there');
+    if (data.size !== stored.size || data.etag !== stored.etag)
+      return broken(`its data are not what was stored: ${data.size} bytes, ETag ${data.etag}`);
+  }
   return { manifest, bytes: objects.reduce((sum, { size }) => sum + size, 0) };
 }
 
@@ -104,12 +112,12 @@ export function backupsNamed<M extends StoredFacts>(
 /** Removes backups. Manifests go before their data: half a removed backup is none. */
 export async function removeStored(
   storage: Storage,
-  keys: BackupKeys,
+  keys: Pick<BackupKeys, 'bases' | 'manifest'>,
   backups: readonly Stored<ObjectFacts>[],
   removed: readonly string[],
 ): Promise<void> {
   const going = new Set(removed);
   const data = backups.filter(({ manifest }) => going.has(manifest.id));
   await storage.remove(removed.map((id) => keys.manifest(id)));
-  await storage.remove(data.map(({ manifest }) => manifest.object.key));
+  await storage.remove(data.flatMap(({ manifest }) => dataOf(manifest).map(({ key }) => key)));
 }
