@@ -72,11 +72,11 @@ export class DumpSite {
     await this.site.sql(host, 'CREATE DATABASE shop OWNER shop');
   }
 
-  /** Inputs by which an action sees no database hosts but the one. */
-  only(host: string): Inputs {
+  /** Inputs by which an action sees no database hosts but the one, which may be of a stack of its own. */
+  only(host: string, stack = 'shop'): Inputs {
     const { inside } = this.site.hosts;
     const hosts = inside.hosts.filter(({ name, tier }) => tier !== 'database' || name === host);
-    return { inventory: JSON.stringify({ ...inside, hosts }) };
+    return { inventory: JSON.stringify({ ...inside, stack, hosts }) };
   }
 
   /** What the actions see of the stack itself. */

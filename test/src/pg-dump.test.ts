@@ -148,13 +148,18 @@ const FORGETFUL = DUMP_STACK.replace(
       );
     });
 
-    it('goes into a server of its own, and leaves what that has alone', async () => {
-      const into = { mode: 'primary', ...dumps.only(OTHER) };
-      const plan = await dumps.restore({ ...into, mode: 'plan' });
+    it('goes into a server of another stack, and leaves what that has alone', async () => {
+      const into = { mode: 'primary', ...dumps.only(OTHER, 'new'), 'from-stack': 'shop' };
+      const stack = DUMP_STACK.replace('stack: shop', 'stack: new');
+      await fails(
+        dumps.restore({ ...into, 'from-stack': '' }, stack),
+        /has no whole dump of this stack's own/,
+      );
+      const plan = await dumps.restore({ ...into, mode: 'plan' }, stack);
       expect(plan.output).toMatch(
         /would be restored into database-3: Blog & more, shop\. Nothing was changed/,
       );
-      const { code, output } = await dumps.restore(into);
+      const { code, output } = await dumps.restore(into, stack);
       expect(output).toMatch(/database-3 has Blog & more, shop of dump \S+, every row counted/);
       expect(code).toBe(0);
       expect(await dumps.databases(OTHER)).toBe('Blog & more\npostgres\nshop');

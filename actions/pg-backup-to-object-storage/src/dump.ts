@@ -167,7 +167,7 @@ async function prepare(context: Context, remote: Remote, storage: Storage, given
   const { recipient, databases, site } = given;
   const found = await reporter.phase('Observe', async () => {
     const source = await sourceOf(context, remote, given);
-    const seen = await seeServer(remote, source.server, signal);
+    const seen = await seeServer(remote, source.server, recipient !== null, signal);
     const chosen = chooseDatabases(seen, source.server.maintenance, databases);
     log.info(
       `PostgreSQL ${seen.version}, read by pg_dump ${seen.program}: ${chosen.map(({ name }) => name).join(', ')}`,

@@ -2,6 +2,7 @@ import { type MainContext, type PostContext, type Site } from '@perlstack/action
 import {
   asUserError,
   assertReadable,
+  assertRoom,
   assertRestores,
   chooseDump,
   type Cluster,
@@ -202,7 +203,10 @@ async function bringBack(
 ): Promise<void> {
   const began = Date.now();
   const { aside } = await reporter
-    .phase('Restore', () => restoreDump(run, target, manifest, placements, true))
+    .phase('Restore', async () => {
+      await assertRoom(run, target, placements);
+      return restoreDump(run, target, manifest, placements, true);
+    })
     .catch((error: unknown) => {
       throw asUserError(error, `Dump ${manifest.id} was not restored`);
     });

@@ -13,6 +13,7 @@ export const LONGEST: readonly string[] = [
   'redis',
   'pgbackrest',
   'backup',
+  'pg-dump',
   'redis-backup',
   'release',
   'postgres',

@@ -3,7 +3,7 @@ import { type Assertion, checkServer, DRILL_PORT, drillPlace, scratchSettings } 
 import { assertReadable, makeRoom, type Place, removePlace, type RestoreRun } from '../restore.js';
 import type { StoredDump } from './backup.js';
 import { planDump } from './plan-restore.js';
-import { databasesOn, type DumpTarget, restoreDump } from './restore.js';
+import { databasesOn, type DumpTarget, restoreDump, roomForDump } from './restore.js';
 
 export interface DumpDrillOptions {
   readonly host: string;
@@ -98,7 +98,3 @@ async function startEmpty(
   const server = { version: run.cluster.version, port: DRILL_PORT, socket: place.scratch };
   return { host: place.host, server, programs, socket: place.scratch };
 }
-
-/** What databases take on a disk, in bytes. */
-export const roomForDump = (databases: readonly { readonly bytes: number }[]): number =>
-  Math.ceil(databases.reduce((sum, { bytes }) => sum + bytes, 0) * 1.1) + 256 * 1024 * 1024;

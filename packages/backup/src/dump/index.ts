@@ -9,10 +9,10 @@ export {
   takeDump,
   writeDump,
 } from './backup.js';
-export { drillDump, type DumpDrillReport, roomForDump } from './drill.js';
+export { drillDump, type DumpDrillReport } from './drill.js';
 export type { Dump, DumpManifest } from './manifest.js';
 export { assertRestores, chooseDump, type DumpPlan, planDump } from './plan-restore.js';
-export { databasesOn, dropTemporaries, type DumpTarget, restoreDump } from './restore.js';
+export { assertRoom, databasesOn, dropTemporaries, type DumpTarget, restoreDump } from './restore.js';
 export {
   chooseDatabases,
   type DumpServer,

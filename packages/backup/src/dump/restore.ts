@@ -52,6 +52,29 @@ export async function dropTemporaries(run: Asks, target: DumpTarget): Promise<vo
   );
 }
 
+/** Arguments: data directory, bytes. */
+const ROOM_SCRIPT = `
+set -eu
+free=$(df -B1 --output=avail -- "$1" | tail -n 1 | tr -d ' ')
+[ "$free" -ge "$2" ] || { echo "$free of the $2 bytes that are needed are free" >&2; exit 67; }
+`;
+
+/** A server that runs must not fill its disk. @throws RemoteError when there is too little room for databases */
+export async function assertRoom(
+  { remote, cluster, signal }: Pick<RestoreRun, 'remote' | 'cluster' | 'signal'>,
+  { host }: DumpTarget,
+  placements: readonly Placement[],
+): Promise<void> {
+  const bytes = roomForDump(placements.map(({ database }) => database));
+  await remote.script(host, ROOM_SCRIPT, [cluster.layout.data, String(bytes)], {
+    ...{ sudo: true, signal, name: 'making room' },
+  });
+}
+
+/** What databases take on a disk, in bytes. */
+export const roomForDump = (databases: readonly { readonly bytes: number }[]): number =>
+  Math.ceil(databases.reduce((sum, { bytes }) => sum + bytes, 0) * 1.1) + 256 * 1024 * 1024;
+
 export interface RestoredDump {
   /** Databases that were there before, by the names that they have now. */
   readonly aside: readonly string[];

@@ -142,20 +142,26 @@ const LOOK_SQL = `SELECT json_build_object(
   ' ',
 );
 
-const TOOLS = ['age', 'curl', 'zstd'];
+const TOOLS = ['curl', 'zstd'];
 
 /**
  * Asks a server what it has.
  *
+ * @param encrypts whether what is dumped of it is to be encrypted
  * @throws UserError when it is not reached, or when its host cannot dump it
  */
 export async function seeServer(
   remote: Remote,
   server: DumpServer,
+  encrypts: boolean,
   signal: AbortSignal,
 ): Promise<ServerSeen> {
   const { host, as, maintenance } = server;
-  const args = serverArgs(server, 0, { maintenance, look: LOOK_SQL, tools: TOOLS });
+  const args = serverArgs(server, 0, {
+    maintenance,
+    look: LOOK_SQL,
+    tools: encrypts ? ['age', ...TOOLS] : TOOLS,
+  });
   try {
     const { stdout } = await remote.run(host, as(['perl', '-e', LOOK_PROGRAM, ...args]), {
       ...{ sudo: true, input: secretLine(server), signal, timeoutMs: 120_000, name: 'a look at the server' },
@@ -189,6 +195,10 @@ function explainLook(error: unknown, { host, address }: DumpServer): unknown {
     return address === null
       ? error
       : new UserError(`Input "server": ${host} does not come to ${address}: ${message}`, { cause: error });
+  if (address === null)
+    return new UserError(`${host}: there is no ${missing} here; run apply-configs, then this again`, {
+      cause: error,
+    });
   const packages = missing === 'pg_dump' ? 'postgresql-client' : missing;
   return new UserError(
     `${host}: there is no ${missing} here; add ${packages} to app.packages of the stack file and run apply-configs, or name another host in "via"`,

@@ -41,8 +41,11 @@ export function archivingOf(world: World, host: Host): Archiving {
   const { backups } = world.stack;
   if (!backups) return NONE;
   switch (backups.engine) {
-    case 'pgbackrest':
-      return pgbackrestArchiving(world, host);
+    case 'pgbackrest': {
+      const own = pgbackrestArchiving(world, host);
+      // A dump may be made beside it.
+      return { ...own, packages: [...own.packages, ...ARCHIVE_PACKAGES] };
+    }
     case 'pg_dump':
       // Dumps have no log between them.
       return { ...NONE, packages: ARCHIVE_PACKAGES };
