@@ -316,7 +316,7 @@ const FORGETFUL = DUMP_STACK.replace(
       );
       expect(code).toBe(0);
       expect(seen.join('\n')).toContain('pg_dump');
-      expect(seen.join('\n') + output + JSON.stringify(written)).not.toMatch(/of:the|FILES=./);
+      expect([...seen, output, JSON.stringify(written)].join('\n')).not.toMatch(/of:the|FILES=./);
       const { source, databases } = await dumps.manifestOf(outputs['backup'] ?? '');
       expect(source).toEqual({ server: 'db.managed.test:5432', host: APP, role: 'remote', lagBytes: 0 });
       expect(databases[0]?.rows).toEqual({ 'public.sold': 777 });
