@@ -17,6 +17,6 @@ describe('archiving', () => {
   it('keeps no log where backups are dumps, and has what packs and sends them', () => {
     const service = serviceOf('backups: { bucket: shop-backups, engine: pg_dump }');
     expect(service?.files.some(({ content }) => content.includes('archive'))).toBe(false);
-    expect(service?.packages).toEqual(['postgresql-16', ...ARCHIVE_PACKAGES]);
+    expect(service?.packages).toEqual(['postgresql-17', ...ARCHIVE_PACKAGES]);
   });
 });
