@@ -201,7 +201,7 @@ function filesIn(folder: string): Record<string, string> {
 function expectNoSecret({ inputs }: Attempt, texts: Readonly<Record<string, string>>): void {
   const secrets = [
     ...['linode-token', 'ssh-private-key', 'tls-private-key', 'secrets', 'app-secrets', 'headers'],
-    ...['access-key-id', 'secret-access-key', 'age-identity'],
+    ...['access-key-id', 'secret-access-key', 'age-identity', 'server-password'],
   ]
     .flatMap((name) => (inputs[name] ?? '').split('\n'))
     .map((line) => line.replace(/^[A-Z_]+(=|<<)/, ''))
@@ -1097,7 +1097,7 @@ describe('a backup by pgBackRest', () => {
     [
       'by an engine that there is not',
       { ...backUp({ inventory }), stack: stack.replace('pgbackrest', 'barman') },
-      'perlstack.yml:4:42 backups.engine: found "barman"; allowed: stream, pgbackrest. Nothing was changed.',
+      'perlstack.yml:4:42 backups.engine: found "barman"; allowed: stream, pgbackrest, pg_dump. Nothing was changed.',
     ],
     [
       'that is to be locked',
@@ -1138,6 +1138,121 @@ describe('a backup by pgBackRest', () => {
       'that is to fit old data which nobody named',
       again({ mode: 'primary', delta: 'true' }),
       'Input "delta": what the old data of database-1 hold beyond the backup is lost; name database-1 in the input "replace" to agree',
+    ],
+  ])('%s', async (_, attempt, message) => expect(await refusal(attempt)).toBe(message));
+});
+
+describe('a backup by pg_dump', () => {
+  const withBackups = (backups: string): string =>
+    replaced('tiers:', `backups: { bucket: shop-backups${backups} }\ntiers:\n  database: {}`);
+  const stack = withBackups(', engine: pg_dump');
+  const inventory = JSON.stringify({
+    ...INVENTORY,
+    hosts: [...INVENTORY.hosts, { ...INVENTORY.hosts[0], name: 'database-1', tier: 'database' }],
+  });
+  const back = (inputs: Record<string, string>): Attempt => ({ ...backUp({ inventory, ...inputs }), stack });
+  const again = (inputs: Record<string, string>): Attempt => ({
+    ...restore({ inventory, ...inputs }),
+    stack,
+  });
+  const managed = {
+    server: 'postgresql://admin@db.example.com/shop',
+    'server-password': 'of-the-managed-one',
+  };
+
+  it.each<[string, Attempt, string]>([
+    [
+      'of a choice, by another engine',
+      { ...backUp({ inventory, databases: 'shop' }), stack: withBackups('') },
+      'Input "databases": only the engine pg_dump can do that; add engine: pg_dump to the step, or see backups.engine',
+    ],
+    [
+      'of another stack, by another engine',
+      { ...restore({ inventory, 'from-stack': 'old' }), stack: withBackups('') },
+      'Input "from-stack": only the engine pg_dump can do that; add engine: pg_dump to the step, or see backups.engine',
+    ],
+    [
+      'by an engine that a step cannot choose',
+      back({ engine: 'pgbackrest' }),
+      'Input "engine": "pgbackrest" is not one of auto, pg_dump',
+    ],
+    [
+      'of a stack without a database',
+      {
+        ...backUp({ engine: 'pg_dump' }),
+        stack: replaced('tiers:', 'backups: { bucket: shop-backups }\ntiers:'),
+      },
+      'tiers.database: the stack has none, so there is nothing to back up',
+    ],
+    [
+      'without a public key',
+      back({}),
+      'perlstack.yml:4:10 backups.encrypt: backups are encrypted, and the input "age-recipient" has no public key; make a pair with age-keygen, keep the private one safe, or write encrypt: false. Nothing was changed.',
+    ],
+    [
+      'that is to be incremental',
+      back({ 'full-every': '7' }),
+      'Input "full-every": a dump is always a full one; leave it out',
+    ],
+    [
+      'of a server with its password',
+      back({ ...managed, server: 'postgresql://admin:of-the-managed-one@db.example.com/shop' }),
+      'Input "server": a password does not belong there; hand it over as "server-password"',
+    ],
+    [
+      'of a server that is no URL',
+      back({ ...managed, server: 'db.example.com' }),
+      'Input "server": this is no URL; it must be postgresql://USER@HOST:PORT/DATABASE, such as postgresql://admin@db.example.com:5432/postgres',
+    ],
+    [
+      'of a server that nobody dumps',
+      back(managed),
+      'Input "via": a host of the stack has to run pg_dump; name one, such as app-1',
+    ],
+    [
+      'of a server by a host that there is not',
+      back({ ...managed, via: 'database-7' }),
+      'Input "via": there is no server "database-7"; did you mean "database-1"?',
+    ],
+    [
+      'of a server without a password',
+      back({ ...managed, 'server-password': '', via: 'database-1' }),
+      'Input "server-password": admin needs one; set it under "with:"',
+    ],
+    [
+      'of a server and of a host',
+      back({ ...managed, via: 'database-1', source: 'primary' }),
+      'Input "source": the input "server" says whose data are dumped; leave one of them out',
+    ],
+    [
+      'by way of a host to nowhere',
+      back({ via: 'database-1' }),
+      'Input "via": it is for a server that the input "server" names',
+    ],
+    [
+      'restored as a replica',
+      again({ mode: 'replica' }),
+      'Input "mode": a dump makes no replica; make one with apply-configs, or restore a backup of another engine',
+    ],
+    [
+      'restored to some moment',
+      again({ target: 'latest' }),
+      'Input "target": a dump is of one moment, with no log behind it; leave it out, and choose with the input "backup"',
+    ],
+    [
+      'that is to fit old data',
+      again({ mode: 'primary', delta: 'true' }),
+      'Input "delta": only the engine pgbackrest can do that; see backups.engine',
+    ],
+    [
+      'proven on a host that there is not',
+      again({ host: 'database-2' }),
+      'Input "host": there is no server "database-2"; did you mean "database-1"?',
+    ],
+    [
+      'restored from a bucket that does not answer',
+      again({}),
+      'Object storage 127.0.0.1:1, bucket shop-backups: list of shop/pg_dump/dump/ failed (ECONNREFUSED): check the endpoint and the network',
     ],
   ])('%s', async (_, attempt, message) => expect(await refusal(attempt)).toBe(message));
 });

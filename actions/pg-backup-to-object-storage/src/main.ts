@@ -38,6 +38,7 @@ import {
 } from '@perlstack/backup';
 import {
   cleanUpBucket,
+  engineOf,
   probe,
   recipientOf,
   rulesOf,
@@ -51,6 +52,7 @@ import type { Storage } from '@perlstack/object-storage';
 import { connect, type Remote } from '@perlstack/remote';
 import { UserError } from '@perlstack/stack';
 import { declaration } from './declaration.js';
+import { assertNoDump, runDump } from './dump.js';
 import { runPgbackrest } from './pgbackrest.js';
 import { backupSections, metricsOf, retentionSection } from './report.js';
 
@@ -62,7 +64,10 @@ void runAction({
   main: async (context) => {
     const { inputs, signal } = context;
     const site = openSite(inputs);
-    if (site.file.stack.backups?.engine === 'pgbackrest') return runPgbackrest(context, site);
+    const engine = engineOf(site, inputs.engine);
+    if (engine === 'pg_dump') return runDump(context, site);
+    assertNoDump(inputs);
+    if (engine === 'pgbackrest') return runPgbackrest(context, site);
     const cluster = clusterOf(site.file.stack, site.inventory);
     const rules = rulesOf(site, inputs['keep-minimum']);
     const recipient = recipientOf(site, inputs['age-recipient']);

@@ -5,6 +5,7 @@ export const declaration = declare({
     ...stackInputs,
     ...hostInputs,
     mode: { kind: 'choice', options: ['plan', 'drill', 'primary', 'replica'], default: 'drill' },
+    engine: { kind: 'choice', options: ['auto', 'pg_dump'], default: 'auto' },
     ...storageInputs,
     'age-identity': {
       kind: 'string',
@@ -22,6 +23,9 @@ export const declaration = declare({
     assertions: { kind: 'multiline' },
     replace: { kind: 'string' },
     delta: { kind: 'boolean', default: 'false' },
+    databases: { kind: 'multiline' },
+    server: { kind: 'string' },
+    'from-stack': { kind: 'string' },
     timeout: { kind: 'duration', default: '1h' },
     ...commonInputs,
   },

@@ -25,10 +25,13 @@ import {
   type Target,
   touchedOf,
 } from '@perlstack/backup';
-import { bucketOfSite, keepNote, tellDrill, tellTouched } from '@perlstack/backup-face';
+import { bucketOfSite, engineOf, keepNote, tellDrill, tellTouched } from '@perlstack/backup-face';
+import { postgresLayout } from '@perlstack/configs';
 import type { Storage } from '@perlstack/object-storage';
 import { connect, type Remote } from '@perlstack/remote';
+import { platformOf } from '@perlstack/stack';
 import { declaration } from './declaration.js';
+import { assertNoDump, cleanUpTarget, runDump } from './dump.js';
 import {
   assertionsFrom,
   assertModeFits,
@@ -49,8 +52,11 @@ void runAction({
   main: async (context) => {
     const { inputs, signal } = context;
     const site = openSite(inputs);
+    const engine = engineOf(site, inputs.engine);
+    if (engine === 'pg_dump') return runDump(context, site);
+    assertNoDump(inputs);
     assertModeFits(inputs);
-    if (site.file.stack.backups?.engine === 'pgbackrest') return runPgbackrest(context, site);
+    if (engine === 'pgbackrest') return runPgbackrest(context, site);
     assertNoDelta(inputs);
     const given = { target: targetFrom(inputs.target), assertions: assertionsFrom(inputs.assertions) };
     const cluster = clusterOf(site.file.stack, site.inventory);
@@ -176,15 +182,16 @@ async function prove(
   tellDrill({ output, reporter }, report, wordsOf(report));
 }
 
-/** A drill that was killed leaves a server and, in memory, an identity. */
+/** A drill that was killed leaves a server and, in memory, an identity; a restore of a dump, what was not yet in its place. */
 async function cleanUp({ inputs, state }: PostContext<typeof declaration>): Promise<void> {
-  const host = state('host');
+  const [host, target] = [state('host'), state('target')];
+  if (target !== undefined) return cleanUpTarget({ inputs }, openSite(inputs), target);
   if (host === undefined || inputs.mode !== 'drill') return;
   const site = openSite(inputs);
-  const cluster = clusterOf(site.file.stack, site.inventory);
+  const version = platformOf(site.file.stack).postgresql;
   const remote = connect(site.inventory, { privateKey: inputs['ssh-private-key'] });
   try {
-    await removePlace({ remote, cluster }, drillPlace(host, cluster.version));
+    await removePlace({ remote, cluster: { layout: postgresLayout(version) } }, drillPlace(host, version));
   } finally {
     await remote.close();
   }

@@ -1,4 +1,4 @@
-import { describeTarget, type DrillReport, type Target } from '@perlstack/backup';
+import { describeTarget, type DrillReport, type DumpDrillReport, type Target } from '@perlstack/backup';
 import type { DrillWords } from '@perlstack/backup-face';
 import { formatDuration } from '@perlstack/stack';
 
@@ -17,6 +17,23 @@ export function wordsOf({ timings, ...report }: DrillReport): DrillWords {
     proven: `restored in ${formatDuration(files + recovery)} on ${report.host} up to ${report.target}, ${report.tables} tables and ${report.assertions} assertions checked in ${formatDuration(checks)}`,
   };
 }
+
+/** The same of a dump. */
+export const dumpWordsOf = ({
+  databases,
+  tables,
+  assertions,
+  host,
+  timings,
+}: DumpDrillReport): DrillWords => ({
+  rows: [
+    ['Databases', databases.join(', ')],
+    ['Restored in', formatDuration(timings.restore)],
+    ['Checked in', formatDuration(timings.checks)],
+    ['Tables', String(tables)],
+  ],
+  proven: `${databases.join(', ')} restored in ${formatDuration(timings.restore)} on ${host}, ${tables} tables and ${assertions} assertions checked in ${formatDuration(timings.checks)}`,
+});
 
 /** What a restore in the place of a lost primary came to, and what is next. */
 export const primaryVerdict = (host: string, backup: string, target: Target, tookMs: number): string =>

@@ -1,4 +1,5 @@
 export { type DrillTelling, type DrillWords, keepNote, tellDrill } from './drill.js';
+export { type BackupEngine, engineOf, namesIn } from './engine.js';
 export { hostOfTier } from './host.js';
 export { bucketOfSite, recipientOf, rulesOf } from './inputs.js';
 export { cleanUpBucket, type Keeping, type LeasePlaces, underLease } from './lease.js';

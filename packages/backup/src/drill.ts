@@ -10,7 +10,7 @@ import {
   type ServerRun,
   type Target,
 } from './restore.js';
-import { compareRows, countRows } from './rows.js';
+import { compareRows, countRows, type Rows } from './rows.js';
 
 /** A statement that must give exactly `t`. */
 export interface Assertion {
@@ -43,7 +43,7 @@ export interface DrillReport {
   readonly faults: readonly string[];
 }
 
-const PORT = 5_499;
+export const DRILL_PORT = 5_499;
 
 export const drillPlace = (host: string, version: number): Place => ({
   host,
@@ -70,7 +70,8 @@ export async function drill(
     await recover(run, place, await restorer.log(place, options.target), options);
     const recovered = Date.now();
     run.say(`${place.host}: recovered, being checked`);
-    const checked = await check(run, place, backup, options);
+    const rows = options.compareRows ? backup.manifest.rows : null;
+    const checked = await checkServer(run, place, { rows, assertions: options.assertions });
     return {
       ...{ backup: backup.manifest.id, host: place.host, target: describeTarget(options.target) },
       startedAt: startedAt.toISOString(),
@@ -133,6 +134,25 @@ until [ "$(as "$programs/psql" -XAtq -h "$scratch" -p "$port" -d postgres -c 'SE
 done
 `;
 
+/** Nobody but the host's administrator can reach it, it archives nothing, and it may not crowd out the real one. */
+export const scratchSettings = (place: Place): PostgresLine[] => [
+  ['data_directory', place.data],
+  ['hba_file', `${place.scratch}/pg_hba.conf`],
+  ['ident_file', `${place.scratch}/pg_ident.conf`],
+  ['listen_addresses', ''],
+  ['unix_socket_directories', place.scratch],
+  ['port', String(DRILL_PORT)],
+  ['archive_mode', 'off'],
+  ['shared_buffers', '64MB'],
+  ['huge_pages', 'off'],
+  ['fsync', 'off'],
+  ['max_wal_size', '4GB'],
+  ['logging_collector', 'off'],
+  ['log_destination', 'stderr'],
+  ['log_min_messages', 'warning'],
+  ['cluster_name', 'perlstack-drill'],
+];
+
 async function recover(
   run: ServerRun,
   place: Place,
@@ -141,43 +161,35 @@ async function recover(
 ): Promise<void> {
   const settings: PostgresLine[] = [
     ...recoverySettings(restoreCommand, options.target),
-    ['data_directory', place.data],
-    ['hba_file', `${place.scratch}/pg_hba.conf`],
-    ['ident_file', `${place.scratch}/pg_ident.conf`],
-    // Nobody but this host's administrator can reach it, it archives nothing, and it may not crowd out the real one.
-    ['listen_addresses', ''],
-    ['unix_socket_directories', place.scratch],
-    ['port', String(PORT)],
-    ['archive_mode', 'off'],
-    ['shared_buffers', '64MB'],
-    ['huge_pages', 'off'],
-    ['fsync', 'off'],
-    ['max_wal_size', '4GB'],
-    ['logging_collector', 'off'],
-    ['log_destination', 'stderr'],
-    ['log_min_messages', 'warning'],
-    ['cluster_name', 'perlstack-drill'],
+    ...scratchSettings(place),
   ];
   const seconds = String(Math.ceil(options.timeoutMs / 1_000));
-  const args = [run.cluster.layout.programs, place.data, place.scratch, String(PORT), seconds];
+  const args = [run.cluster.layout.programs, place.data, place.scratch, String(DRILL_PORT), seconds];
   await run.remote.script(place.host, RECOVER_SCRIPT, args, {
     ...{ sudo: true, signal: run.signal, name: 'recovery', timeoutMs: options.timeoutMs + 60_000 },
     input: printPostgresql('Of a drill', settings),
   });
 }
 
-async function check(
+/** What a scratch server is asked. */
+export interface Checks {
+  /** What was noted of its tables; `null`: nothing that would hold where it is. */
+  readonly rows: Rows | null;
+  readonly assertions: readonly Assertion[];
+}
+
+/** Has PostgreSQL check all that it has, counts its rows, and asks the user's questions. */
+export async function checkServer(
   run: ServerRun,
   place: Place,
-  backup: Backup<BackupFacts>,
-  options: DrillOptions,
+  { rows, assertions }: Checks,
 ): Promise<Pick<DrillReport, 'tables' | 'assertions' | 'lastCommit' | 'faults'>> {
   const { remote, cluster, signal } = run;
   const faults: string[] = [];
-  const ask = askOf(remote, place.host, { ...cluster, port: PORT, socket: place.scratch }, signal);
+  const ask = askOf(remote, place.host, { ...cluster, port: DRILL_PORT, socket: place.scratch }, signal);
   const amcheck = [
     `${cluster.layout.programs}/pg_amcheck`,
-    ...['-h', place.scratch, '-p', String(PORT), '--all', '--install-missing', '--heapallindexed'],
+    ...['-h', place.scratch, '-p', String(DRILL_PORT), '--all', '--install-missing', '--heapallindexed'],
   ];
   const checked = await remote.run(place.host, asPostgres(amcheck), {
     ...{ sudo: true, signal, okCodes: [0, 1, 2], name: 'pg_amcheck' },
@@ -185,15 +197,15 @@ async function check(
   if (checked.code !== 0)
     faults.push(`pg_amcheck: ${(checked.stdout || checked.stderr).trim().split('\n').slice(0, 2).join(' ')}`);
   const counts = await countRows(ask);
-  if (options.compareRows) faults.push(...compareRows(backup.manifest.rows, counts));
-  for (const { database, sql } of options.assertions) {
+  if (rows) faults.push(...compareRows(rows, counts));
+  for (const { database, sql } of assertions) {
     const answer = await ask(`${sql}\n;\n`, database).catch((error: unknown) => String(error));
     if (answer !== 't')
       faults.push(`${database}: ${sql}: the answer is ${answer.slice(0, 200) || 'nothing'}, not t`);
   }
   return {
     tables: Object.values(counts).reduce((sum, tables) => sum + Object.keys(tables).length, 0),
-    assertions: options.assertions.length,
+    assertions: assertions.length,
     lastCommit: (await ask('SELECT max(pg_last_xact_replay_timestamp())::text;\n')) || null,
     faults,
   };

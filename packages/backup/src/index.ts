@@ -4,6 +4,7 @@ export { type BucketInputs, openBucket } from './bucket.js';
 export * from './catalogue.js';
 export * from './cluster.js';
 export * from './drill.js';
+export * from './dump/index.js';
 export { type DrillNote, isProven, noteDrill } from './drill-notes.js';
 export * from './host-lease.js';
 export { canBuildOn, chainOf, chooseParent, manifestsOn } from './incremental.js';

@@ -9,6 +9,7 @@ export interface Keys {
   readonly drills: string;
   readonly cluster: (systemId: string) => ClusterKeys;
   readonly redis: RedisKeys;
+  readonly dumps: DumpKeys;
 }
 
 /** Where backups of one kind lie, each in a folder of its own. */
@@ -22,6 +23,15 @@ export interface BackupKeys {
 /** Redis has no identity that outlives a failover: all snapshots of a stack are in one folder. */
 export interface RedisKeys extends BackupKeys {
   /** What drills of snapshots found, a file each. */
+  readonly drills: string;
+}
+
+/** A dump is of whatever server: all of a stack are in one folder. Each has an object a database, and one of the roles. */
+export interface DumpKeys extends Pick<BackupKeys, 'bases' | 'manifest'> {
+  /** @param name what it is of, for who reads a listing; the number alone tells databases apart */
+  readonly database: (id: string, number: number, name: string, encrypted: boolean) => string;
+  readonly globals: (id: string, encrypted: boolean) => string;
+  /** What drills of dumps found, a file each. */
   readonly drills: string;
 }
 
@@ -52,6 +62,7 @@ export function keysOf(stack: string): Keys {
       ...backupKeys(`${stack}/redis/snapshot/`, 'data.rdb'),
       drills: `${stack}/redis/drills/`,
     },
+    dumps: dumpKeys(`${stack}/pg_dump/`),
   };
 }
 
@@ -60,6 +71,16 @@ const backupKeys = (bases: string, data: string): BackupKeys => ({
   data: (id, encrypted) => `${bases}${id}/${data}${suffix(encrypted)}`,
   manifest: (id) => `${bases}${id}/manifest.json`,
 });
+
+function dumpKeys(root: string): DumpKeys {
+  const bases = `${root}dump/`;
+  return {
+    ...{ bases, drills: `${root}drills/`, manifest: (id) => `${bases}${id}/manifest.json` },
+    database: (id, number, name, encrypted) =>
+      `${bases}${id}/${number}-${name.replaceAll(/[^A-Za-z0-9_-]/g, '_')}.dump${suffix(encrypted)}`,
+    globals: (id, encrypted) => `${bases}${id}/globals.sql${suffix(encrypted)}`,
+  };
+}
 
 /** A listing of one timeline is a listing of one folder. */
 const folderOf = (name: string): string => (HISTORY_NAME.test(name) ? '' : `${name.slice(0, 8)}/`);

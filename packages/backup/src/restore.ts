@@ -269,7 +269,10 @@ rm -rf -- "$data" "$data".2*Z "$scratch"
 `;
 
 /** Removes a scratch server with everything of it; harmless when there is none. */
-export async function removePlace(run: Pick<RestoreRun, 'remote' | 'cluster'>, place: Place): Promise<void> {
+export async function removePlace(
+  run: Pick<RestoreRun, 'remote'> & { readonly cluster: Pick<Cluster, 'layout'> },
+  place: Place,
+): Promise<void> {
   await run.remote.script(
     place.host,
     REMOVE_SCRIPT,

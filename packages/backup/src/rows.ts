@@ -8,19 +8,32 @@ export type Counts = Readonly<Record<string, Readonly<Record<string, number>>>>;
 const LARGEST_BYTES = 1024 ** 3;
 
 /** All tables of users of a database, counted in one snapshot, as JSON. `query_to_xml` is how SQL runs SQL. */
-const COUNT_SQL = `SELECT coalesce(json_object_agg(format('%s.%s', nspname, relname),
+const COUNT_SQL = countSql('');
+
+/** The same without the tables of extensions, which a dump leaves to them. */
+export const DUMPED_COUNT_SQL = countSql(
+  "AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = pg_class.oid AND d.deptype = 'e')",
+);
+
+function countSql(which: string): string {
+  return `SELECT coalesce(json_object_agg(format('%s.%s', nspname, relname),
   (xpath('/row/c/text()', query_to_xml(format('SELECT count(*) AS c FROM ONLY %I.%I', nspname, relname), false, true, '')))[1]::text::bigint), '{}')
   FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace
   WHERE relkind = 'r' AND relpersistence = 'p' AND nspname NOT IN ('pg_catalog', 'information_schema')
-    AND pg_table_size(pg_class.oid) <= ${LARGEST_BYTES};
+    AND pg_table_size(pg_class.oid) <= ${LARGEST_BYTES} ${which};
 `.replaceAll(/\n\s*/g, ' ');
+}
 
 const DATABASES_SQL = `SELECT coalesce(json_agg(datname ORDER BY datname), '[]') FROM pg_database WHERE datallowconn AND NOT datistemplate;\n`;
 
-/** Counts the rows of every table of a server, database by database. */
-export async function countRows(ask: Ask): Promise<Counts> {
+/**
+ * Counts the rows of every table of a server, database by database.
+ *
+ * @param databases those that are counted; by default all of them
+ */
+export async function countRows(ask: Ask, databases?: readonly string[]): Promise<Counts> {
   const counts: Record<string, Record<string, number>> = {};
-  for (const database of JSON.parse(await ask(DATABASES_SQL)) as string[])
+  for (const database of databases ?? (JSON.parse(await ask(DATABASES_SQL)) as string[]))
     counts[database] = JSON.parse(await ask(COUNT_SQL, database)) as Record<string, number>;
   return counts;
 }

@@ -56,6 +56,19 @@ const missing = ['/usr/bin/perl', '/usr/bin/curl', '/usr/bin/sha256sum'].filter(
       expect(taken.map(md5).sort()).toEqual(cut.map(md5).sort());
     });
 
+    it('tells a secret to the first program alone, through a pipe', async () => {
+      const taken: Buffer[] = [];
+      const said = await send(async (request, response) => taken.push(await take(request, response)), {
+        secret: 'of the first\n',
+        programs: [
+          ['cat', '/dev/fd/4'],
+          ['sh', '-c', 'cat; test -e /dev/fd/4 && echo told || echo not told'],
+        ],
+      });
+      expect(said).toMatchObject({ code: 0, stderr: '' });
+      expect(Buffer.concat(taken).toString()).toBe('of the first\nnot told\n');
+    });
+
     it('tries again what is refused for the moment, and asks for another URL where one is too old', async () => {
       const statuses = [500, 503, 403];
       const said = await send(

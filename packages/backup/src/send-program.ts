@@ -31,17 +31,27 @@ until (@early) {
 }
 my $spec = $json->decode(shift @early);
 
+# A program that is told a secret finds it at /dev/fd/4, which is a pipe.
 sub start {
-    my ($argv, $in, $out, $err) = @_;
+    my ($argv, $in, $out, $err, $told) = @_;
+    my ($secret, $teller);
+    if (defined $told) { pipe $secret, $teller or fail("pipe: $!") }
     my $child = fork // fail("fork: $!");
     if (!$child) {
         $SIG{$_} = 'DEFAULT' for qw(TERM INT HUP PIPE);
+        my $held = $secret && fcntl $secret, 0, 10;
         dup2(fileno $in, 0) if $in;
         dup2(fileno $out, 1);
         dup2(fileno $err, 2) if $err;
+        dup2($held, 4) if $secret;
         exec { $argv->[0] } @$argv or POSIX::_exit(127);
     }
     push @started, $child;
+    if ($teller) {
+        close $secret;
+        syswrite $teller, $told;
+        close $teller;
+    }
     return $child;
 }
 
@@ -65,7 +75,7 @@ my $previous = $null;
 for my $argv (@{ $spec->{programs} }) {
     pipe my $out, my $child_out or fail("pipe: $!");
     pipe my $err, my $child_err or fail("pipe: $!");
-    my $pid = start($argv, $previous, $child_out, $child_err);
+    my $pid = start($argv, $previous, $child_out, $child_err, delete $spec->{secret});
     $program{$pid} = { name => $argv->[0] =~ s{.*/}{}r, err => $err };
     $watched->add($err);
     close $child_out;

@@ -29,6 +29,8 @@ export interface Sending {
   readonly programs: readonly (readonly string[])[];
   /** A session that is kept open meanwhile: an argv, and what is said to it; it answers with a line. */
   readonly hold?: { readonly argv: readonly string[]; readonly say: string };
+  /** What the first program finds at /dev/fd/4. */
+  readonly secret?: string;
   readonly partBytes: number;
   /** Bytes a second; 0: as fast as it goes. */
   readonly rate: number;
@@ -115,10 +117,11 @@ class Conversation {
   }
 
   async hold(remote: Remote): Promise<{ parts: readonly Part[]; sha256: string }> {
-    const { host, as, programs, hold, partBytes, rate, signal } = this.#sending;
+    const { host, as, programs, hold, secret, partBytes, rate, signal } = this.#sending;
     const spec = {
       ...{ programs, partBytes, rate, parallel: PARALLEL, spool: '/var/tmp', tries: 7, silence: '30' },
       ...(hold ? { hold } : {}),
+      ...(secret === undefined ? {} : { secret }),
     };
     this.#say(spec);
     await remote.run(host, as([...YIELDING, 'perl', '-e', SEND_PROGRAM]), {

@@ -14,8 +14,14 @@ export type StoredFacts = Pick<Manifest, 'id' | 'startedAt' | 'finishedAt'> & {
   readonly object: Pick<Manifest['object'], 'size' | 'recipient'>;
 };
 
-/** The same of one whose data are an object of their own. */
-export type ObjectFacts = StoredFacts & Pick<Manifest, 'object'>;
+/** The same of one whose data are an object of their own, or several. */
+export type ObjectFacts = StoredFacts &
+  (Pick<Manifest, 'object'> | { readonly objects: readonly DataObject[] });
+
+type DataObject = Manifest['object'];
+
+const dataOf = (manifest: ObjectFacts): readonly DataObject[] =>
+  'objects' in manifest ? manifest.objects : [manifest.object];
 
 /** A backup as the bucket has it. */
 export interface Stored<M extends StoredFacts> {
@@ -49,7 +55,7 @@ export interface StoredBackups<M extends StoredFacts> {
  */
 export async function readStored<M extends ObjectFacts>(
   storage: Storage,
-  keys: BackupKeys,
+  keys: Pick<BackupKeys, 'bases' | 'manifest'>,
   read: (text: string) => M | Unreadable,
 ): Promise<StoredBackups<M>> {
   const folders = new Map<string, KeySeen[]>();
@@ -82,14 +88,15 @@ function judge<M extends ObjectFacts>(
   });
   if (!manifest) return broken('it has no manifest: it never came to its end', true);
   if ('fault' in manifest) return broken(`its manifest cannot be read: ${manifest.fault}`);
-  const { key, version } = manifest.object;
-  const data = versionOf(
-    objects.find((one) => one.key === key),
-    version,
-  );
-  if (!data) return broken('its data are not there');
-  if (data.size !== manifest.object.size || data.etag !== manifest.object.etag)
-    return broken(`its data are not what was stored: ${data.size} bytes, ETag ${data.etag}`);
+  for (const stored of dataOf(manifest)) {
+    const data = versionOf(
+      objects.find(({ key }) => key === stored.key),
+      stored.version,
+    );
+    if (!data) return broken('its data are not there');
+    if (data.size !== stored.size || data.etag !== stored.etag)
+      return broken(`its data are not what was stored: ${data.size} bytes, ETag ${data.etag}`);
+  }
   return { manifest, objects, bytes: objects.reduce((sum, one) => sum + bytesKept(one), 0) };
 }
 
@@ -147,7 +154,7 @@ export function backupsNamed<M extends StoredFacts>(
  */
 export async function removeStored(
   storage: Storage,
-  keys: BackupKeys,
+  keys: Pick<BackupKeys, 'manifest'>,
   backups: readonly Stored<StoredFacts>[],
   removed: readonly string[],
 ): Promise<Removable[]> {

@@ -20,6 +20,6 @@ export { observe as readStatus } from './observe.js';
 export type { DataSeen, PostgresSeen, ReplicaSeen, ServerSeen } from './seen.js';
 export { dropLostSlotSql, slotSql } from './make-sql.js';
 export { parseLsn, segmentAt, segmentOf } from './lsn.js';
-export { asPostgres, type LocalServer, psql, psqlArgv, slotOf } from './sql.js';
+export { asPostgres, identifier, literal, type LocalServer, psql, psqlArgv, slotOf } from './sql.js';
 export { type Standing, standingOf } from './standing.js';
 export type { PostgresStep } from './step.js';

@@ -35,6 +35,10 @@ export function asPostgres(argv: readonly string[]): string[] {
 /** A server on the host that is asked; by default its socket is where Debian has it. */
 export type LocalServer = Pick<PostgresSpec, 'version' | 'port'> & { readonly socket?: string };
 
+/** A name that psql takes for nothing else: some would be whole connection strings. */
+export const databaseWord = (name: string): string =>
+  /^postgres(ql)?:|=/.test(name) ? `dbname='${name.replaceAll(/[\\']/g, '\\$&')}'` : name;
+
 /** An argv for psql, which reads SQL from its standard input and prints bare values, for who is the administrator. */
 export function psqlArgv(
   { version, port, socket = SOCKET_FOLDER }: LocalServer,
@@ -43,7 +47,7 @@ export function psqlArgv(
   const { programs } = postgresLayout(version);
   // Terse, because an error would quote the statement, which may hold a verifier.
   const quiet = ['-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', '-v', 'VERBOSITY=terse'];
-  const server = ['-h', socket, '-p', String(port), '-d', database];
+  const server = ['-h', socket, '-p', String(port), '-d', databaseWord(database)];
   return [`${programs}/psql`, ...quiet, ...server];
 }
 

@@ -210,7 +210,7 @@ cut=0
 for id in "$@"; do
   if [ "$(serving)" = "$id" ]; then echo "$unit$id still serves and was left running" >&2; exit 67; fi
   left=$(connections "$run/$id.sock")
-  systemctl disable --quiet --no-reload --now "$unit$id.service"
+  systemctl disable --quiet --now "$unit$id.service"
   [ "$(property "$id" Result)" != timeout ] || cut=$((cut + left))
   systemctl reset-failed "$unit$id.service" "$(others "$id")" 2>/dev/null || true
   rm -f "$run/$id.sock" "$run"/unit*/"$id.sock"

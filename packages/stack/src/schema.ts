@@ -270,10 +270,10 @@ export const StackSchema = z
       .strictObject({
         bucket: z.string().regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'a bucket name'),
         engine: z
-          .enum(['stream', 'pgbackrest'])
+          .enum(['stream', 'pgbackrest', 'pg_dump'])
           .default('stream')
           .describe(
-            'How PostgreSQL is copied: with no key on the database hosts, or by pgBackRest for large ones',
+            'How PostgreSQL is copied: with no key on the database hosts, by pgBackRest for large ones, or as dumps with no log between them',
           ),
         endpoint: z
           .string()

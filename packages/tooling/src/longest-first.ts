@@ -14,6 +14,7 @@ export const LONGEST: readonly string[] = [
   'pgbackrest',
   'backup',
   'backup-lock',
+  'pg-dump',
   'redis-backup',
   'release',
   'postgres',

@@ -40,7 +40,18 @@ const NONE: Archiving = {
 export function archivingOf(world: World, host: Host): Archiving {
   const { backups } = world.stack;
   if (!backups) return NONE;
-  return backups.engine === 'pgbackrest' ? pgbackrestArchiving(world, host) : streamArchiving(world);
+  switch (backups.engine) {
+    case 'pgbackrest': {
+      const own = pgbackrestArchiving(world, host);
+      // A dump may be made beside it.
+      return { ...own, packages: [...own.packages, ...ARCHIVE_PACKAGES] };
+    }
+    case 'pg_dump':
+      // Dumps have no log between them.
+      return { ...NONE, packages: ARCHIVE_PACKAGES };
+    case 'stream':
+      return streamArchiving(world);
+  }
 }
 
 function streamArchiving({ platform }: World): Archiving {

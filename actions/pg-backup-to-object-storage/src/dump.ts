@@ -1,0 +1,288 @@
+import { type MainContext, runUrl, type Site } from '@perlstack/action';
+import {
+  chooseDatabases,
+  chooseSource,
+  clearLeftovers,
+  clusterOf,
+  type Dump,
+  dumpKeys,
+  dumpRetentionOf,
+  type DumpRun,
+  type DumpServer,
+  type DumpWriter,
+  lockBeyond,
+  lockRuleOf,
+  openBucket,
+  ownServer,
+  readDumps,
+  readMembers,
+  remoteServer,
+  retainDumps,
+  type RetentionRules,
+  seeServer,
+  type ServerAddress,
+  serverFrom,
+  type StoredDumps,
+  takeDump,
+  touchedOf,
+  writeDump,
+} from '@perlstack/backup';
+import {
+  hostOfTier,
+  namesIn,
+  probe,
+  recipientOf,
+  retentionTable,
+  rulesOf,
+  sizeOf,
+  tellHeld,
+  tellLocked,
+  tellTouched,
+  tryOut,
+  underLease,
+} from '@perlstack/backup-face';
+import type { Storage } from '@perlstack/object-storage';
+import { connect, type Remote } from '@perlstack/remote';
+import { UserError } from '@perlstack/stack';
+import type { declaration } from './declaration.js';
+import { dumpMetricsOf, dumpSections } from './dump-report.js';
+
+type Context = MainContext<typeof declaration>;
+type Inputs = Context['inputs'];
+
+/** Inputs that mean something to this engine alone. */
+const OF_DUMPS = ['databases', 'server', 'server-password', 'server-ca', 'via'] as const;
+
+/** @throws UserError for inputs that only a dump could follow */
+export function assertNoDump(inputs: Inputs): void {
+  const given = OF_DUMPS.find((name) => inputs[name] !== undefined && inputs[name].length > 0);
+  if (given !== undefined)
+    throw new UserError(
+      `Input "${given}": only the engine pg_dump can do that; add engine: pg_dump to the step, or see backups.engine`,
+    );
+}
+
+/** Where a dump is of: `null` where it is the stack's own PostgreSQL. */
+interface Elsewhere {
+  readonly address: ServerAddress;
+  readonly via: string;
+  readonly password: string;
+  readonly ca: string;
+}
+
+/** @throws UserError for inputs that do not go together, or mean nothing to this engine */
+function elsewhereFrom(inputs: Inputs, { inventory }: Site): Elsewhere | null {
+  const { server, via } = inputs;
+  const [password, ca] = [inputs['server-password'], inputs['server-ca']];
+  if (inputs['full-every'] > 1)
+    throw new UserError('Input "full-every": a dump is always a full one; leave it out');
+  if (server === undefined) {
+    const [without] = (['server-password', 'server-ca', 'via'] as const).filter(
+      (name) => inputs[name] !== undefined,
+    );
+    if (without === undefined) return null;
+    throw new UserError(`Input "${without}": it is for a server that the input "server" names`);
+  }
+  if (inputs.source !== 'auto')
+    throw new UserError(
+      'Input "source": the input "server" says whose data are dumped; leave one of them out',
+    );
+  const address = serverFrom(server);
+  if (via === undefined)
+    throw new UserError('Input "via": a host of the stack has to run pg_dump; name one, such as app-1');
+  if (password === undefined)
+    throw new UserError(`Input "server-password": ${address.user} needs one; set it under "with:"`);
+  const names = inventory.hosts.map(({ name }) => name);
+  return { address, via: hostOfTier(via, names, null, 'via'), password, ca: ca ?? '' };
+}
+
+interface Given {
+  readonly site: Site;
+  readonly rules: RetentionRules;
+  readonly recipient: string | null;
+  readonly elsewhere: Elsewhere | null;
+  readonly databases: readonly string[];
+}
+
+/** The action with pg_dump as the engine: an object a database, through the same URLs as a base backup. */
+export async function runDump(context: Context, site: Site): Promise<void> {
+  const { inputs, signal } = context;
+  const elsewhere = elsewhereFrom(inputs, site);
+  // Said before anything is asked of anybody.
+  if (!elsewhere) clusterOf(site.file.stack, site.inventory);
+  const given: Given = {
+    ...{ site, elsewhere, databases: namesIn(inputs.databases) },
+    rules: rulesOf(site, inputs['keep-minimum']),
+    recipient: recipientOf(site, inputs['age-recipient']),
+  };
+  const storage = openBucket(site.file.stack, inputs, signal);
+  const { stack } = site.file.stack;
+  try {
+    if (inputs.mode === 'probe')
+      await probe(context, storage, { stack, lock: lockRuleOf(site.file.stack), alone: true, uploads: null });
+    else if (inputs.mode === 'verify') await verify(context, storage, given);
+    else await work(context, storage, given);
+  } finally {
+    storage.close();
+  }
+}
+
+const isFirst = async (storage: Storage, stack: string): Promise<boolean> =>
+  (await storage.folders(dumpKeys(stack).bases)).length === 0;
+
+/** The modes that ask the server. */
+async function work(context: Context, storage: Storage, given: Given): Promise<void> {
+  const { inputs } = context;
+  const { inventory } = given.site;
+  const remote = connect(inventory, { privateKey: inputs['ssh-private-key'] });
+  try {
+    if (inputs.mode === 'plan')
+      return await plan(context, await prepare(context, remote, storage, given), given.rules);
+    const { stack } = given.site.file.stack;
+    const options = { stack, lock: lockRuleOf(given.site.file.stack), uploads: dumpKeys(stack).bases };
+    const ways = await tryOut(context, storage, await isFirst(storage, stack), options);
+    const run = { ...(await prepare(context, remote, storage, given)), ways };
+    const places = { storage, ways, remote, host: run.leaseHost, stack };
+    await underLease(context, places, () => backUp(context, run, given.rules));
+  } finally {
+    await remote.close();
+  }
+}
+
+type Source = Pick<DumpRun, 'server' | 'role' | 'lagBytes'> & {
+  /** Where runs tell each other that they are at work, where the bucket cannot hold that. */
+  readonly leaseHost: string;
+};
+
+async function sourceOf(
+  { inputs, log, signal }: Context,
+  remote: Remote,
+  { elsewhere, site }: Given,
+): Promise<Source> {
+  if (elsewhere) {
+    const { address, via, password, ca } = elsewhere;
+    const server = remoteServer(address, via, { password, ca });
+    log.info(`${server.address ?? ''} is dumped by ${via}`);
+    return { server, role: 'remote', lagBytes: 0, leaseHost: via };
+  }
+  const cluster = clusterOf(site.file.stack, site.inventory);
+  const members = await readMembers(remote, cluster, signal);
+  for (const member of members)
+    if ('fault' in member) log.warning(`${member.host} does not answer: ${member.fault}`);
+  const { source, primary, lagBytes, why } = chooseSource(members, inputs.source);
+  log.info(`${source.host} is dumped: ${why}; ${primary.host} is primary`);
+  const role = source === primary ? 'primary' : 'replica';
+  return { server: ownServer(cluster, source.host), role, lagBytes, leaseHost: primary.host };
+}
+
+async function prepare(
+  context: Context,
+  remote: Remote,
+  storage: Storage,
+  given: Given,
+): Promise<DumpRun & Pick<Source, 'leaseHost'>> {
+  const { inputs, log, output, reporter, signal, saveState } = context;
+  const { recipient, databases, site } = given;
+  const found = await reporter.phase('Observe', async () => {
+    const source = await sourceOf(context, remote, given);
+    const seen = await seeServer(remote, source.server, recipient !== null, signal);
+    const chosen = chooseDatabases(seen, source.server.maintenance, databases);
+    log.info(
+      `PostgreSQL ${seen.version}, read by pg_dump ${seen.program}: ${chosen.map(({ name }) => name).join(', ')}`,
+    );
+    return { ...source, seen, databases: chosen };
+  });
+  output('source', nameOf(found.server));
+  return {
+    ...{ remote, storage, recipient, signal, ...found, stack: site.file.stack.stack },
+    selected: databases.length > 0 ? databases : null,
+    rate: inputs['max-rate'] * 1024 * 1024,
+    run: runUrl() ?? null,
+    say: (line) => log.info(line),
+    onUpload: (key, id) => saveState('upload', JSON.stringify({ key, id })),
+  };
+}
+
+const nameOf = ({ host, address }: DumpServer): string => address ?? host;
+
+async function backUp(context: Context, run: DumpWriter, rules: RetentionRules): Promise<void> {
+  const { log, reporter, output } = context;
+  const { storage, stack } = run;
+  await reporter.phase('Look into the bucket', async () => {
+    const { broken } = await readDumps(storage, stack);
+    const cleared = await clearLeftovers(storage, dumpKeys(stack), broken);
+    cleared.forEach((what) => log.notice(`Removed ${what}`));
+    const beyond = lockBeyond(run.ways.lock, { ...rules, pitrMs: null });
+    if (beyond !== null) log.warning(beyond);
+  });
+  const dump = await reporter.phase('Dump', async () => writeDump(run, await takeDump(run)));
+  output('backup', dump.id);
+  tellPasswords(context, dump);
+  const dumps = await reporter.phase('Check', () => readDumps(storage, stack));
+  const whole = dumps.backups.find(({ manifest }) => manifest.id === dump.id);
+  // What is broken, or cannot be proven, takes nothing else with it.
+  if (!whole) {
+    const why = dumps.broken.find(({ id }) => id === dump.id)?.why ?? 'it is not there';
+    throw new UserError(`Dump ${dump.id} is not whole in the bucket: ${why}; nothing was removed`);
+  }
+  output('bytes', whole.manifest.object.size);
+  const retention = dumpRetentionOf(dumps, rules, storage.now());
+  await tellLocked(log, storage, await retainDumps(run, dumps, retention));
+  await conclude(context, run, dumps, rules);
+  const what = dump.databases.length === 1 ? '1 database' : `${dump.databases.length} databases`;
+  reporter.verdict(
+    `Dump ${dump.id} of ${nameOf(run.server)} is whole: ${what}, ${sizeOf(whole.manifest.object.size)}.`,
+  );
+  log.info(`${dumps.backups.length - retention.removed.length} dumps are kept`);
+}
+
+function tellPasswords({ log }: Context, { globals, source }: Dump): void {
+  if (globals.passwords) return;
+  const why = source.server === null ? 'nothing is encrypted' : 'such a server does not tell them';
+  log.notice(`The passwords of roles are not in the dump: ${why}`);
+}
+
+/** Sets the figures, and shows what is there and what goes. @returns what goes */
+async function conclude(
+  { log, output, reporter }: Context,
+  { storage, stack }: Pick<DumpRun, 'storage' | 'stack'>,
+  dumps: StoredDumps,
+  rules: RetentionRules,
+): Promise<readonly string[]> {
+  const now = storage.now();
+  const retention = dumpRetentionOf(dumps, rules, now);
+  const drills = await storage.list(dumpKeys(stack).drills);
+  output('metrics', dumpMetricsOf(dumps, drills.at(-1)?.modified ?? null, now));
+  output('removed', retention.removed);
+  tellTouched(log, touchedOf(dumps));
+  tellHeld(log, dumps.backups, retention);
+  dumpSections(dumps).forEach((section) => reporter.section(section));
+  const sum = `${retention.removed.length} dumps go, ${sizeOf(retention.freedBytes)}.`;
+  reporter.section(retentionTable(dumps.backups, retention, sum));
+  return retention.removed;
+}
+
+const countOf = ({ backups }: StoredDumps): string =>
+  `${backups.length} whole ${backups.length === 1 ? 'dump' : 'dumps'}`;
+
+async function plan(context: Context, run: DumpRun, rules: RetentionRules): Promise<void> {
+  const { reporter } = context;
+  const dumps = await reporter.phase('Look into the bucket', () => readDumps(run.storage, run.stack));
+  const removed = await conclude(context, run, dumps, rules);
+  const names = run.databases.map(({ name, bytes }) => `${name} (${sizeOf(bytes)})`).join(', ');
+  reporter.verdict(
+    `${names} of ${nameOf(run.server)} would be dumped; ${countOf(dumps)} there; ${removed.length} would go. Nothing was changed.`,
+  );
+}
+
+async function verify(context: Context, storage: Storage, { site, rules }: Given): Promise<void> {
+  const { reporter } = context;
+  const { stack } = site.file.stack;
+  const dumps = await reporter.phase('Look into the bucket', () => readDumps(storage, stack));
+  await conclude(context, { storage, stack }, dumps, rules);
+  const [bad] = dumps.broken;
+  if (bad) throw new UserError(`Dump ${bad.id} is broken: ${bad.why}`);
+  const last = dumps.backups.at(-1)?.manifest;
+  if (!last) throw new UserError('The bucket has no whole dump of this stack; run mode "backup"');
+  reporter.verdict(`${countOf(dumps)}, the newest of ${last.finishedAt}.`);
+}
