@@ -72084,6 +72084,8 @@ __nccwpck_require__.d(common_utils_namespaceObject, {
   origin: () => (origin)
 });
 
+;// CONCATENATED MODULE: external "node:v8"
+const external_node_v8_namespaceObject = require("node:v8");
 // EXTERNAL MODULE: external "os"
 var external_os_ = __nccwpck_require__(857);
 ;// CONCATENATED MODULE: ./node_modules/.pnpm/@actions+core@3.0.1/node_modules/@actions/core/lib/utils.js
@@ -84941,9 +84943,9 @@ const schema_StackSchema = strictObject({
         .prefault({}),
     backups: strictObject({
         bucket: schemas_string().regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'a bucket name'),
-        engine: schemas_enum(['stream', 'pgbackrest'])
+        engine: schemas_enum(['stream', 'pgbackrest', 'pg_dump'])
             .default('stream')
-            .describe('How PostgreSQL is copied: with no key on the database hosts, or by pgBackRest for large ones'),
+            .describe('How PostgreSQL is copied: with no key on the database hosts, by pgBackRest for large ones, or as dumps with no log between them'),
         endpoint: schemas_string()
             .regex(/^https:\/\/[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::\d{1,5})?$/, 'a URL without a path, such as https://us-ord-1.linodeobjects.com')
             .optional()
@@ -84956,6 +84958,16 @@ const schema_StackSchema = strictObject({
             .prefault({}),
         pitr: schema_duration.default(parseDuration('7d')),
         encrypt: schemas_boolean().default(true),
+        lock: schema_duration
+            .optional()
+            .describe('How long nobody can remove a new backup; takes a bucket with Object Lock. Best not longer than `pitr` and `keep.daily`; the log is locked up to a week longer'),
+        lockMode: schemas_enum(['governance', 'compliance'])
+            .default('governance')
+            .describe('Who can remove it all the same: with governance a key with the right to bypass it, with compliance nobody'),
+    })
+        .refine(({ engine, lock }) => engine !== 'pgbackrest' || lock === undefined, {
+        path: ['lock'],
+        error: 'left out with engine: pgbackrest, which rewrites and removes files that nobody could remove then',
     })
         .optional(),
     budget: strictObject({ monthly: schemas_number().positive().describe('USD a month; a plan above it is refused') })
@@ -86299,13 +86311,20 @@ function cut(body, room, leftOut) {
 
 
 
+
 /** An open connection must not keep a finished action from ending. */
 const GRACE_MS = 2_000;
+/**
+ * Keeps what is young in the heap from growing to 32 MB and more, which it does where much is made and soon thrown away: to sign
+ * 40,000 URLs took a third less memory so, and no more time.
+ */
+const SMALL_HEAP = '--semi-space-growth-factor=1';
 /**
  * Runs an action as the process it is in: main, or post when the runner calls the same bundle again. Ends with exit
  * code 0, 1 for a failure, or 130 and 143 when cancelled.
  */
 async function runAction(definition) {
+    (0,external_node_v8_namespaceObject.setFlagsFromString)(SMALL_HEAP);
     const run = new ActionRun(definition, process.env);
     process.on('uncaughtException', (error) => {
         run.fail(error);
@@ -108154,10 +108173,9 @@ class Pool {
         this.#closing.abort();
         const slots = [...this.#slots];
         const isBehind = ([name]) => this.#hosts.get(name)?.ssh.via !== null;
-        // The hosts behind a jump host come first, as their farewell goes through it.
-        for (const group of [slots.filter(isBehind), slots.filter((slot) => !isBehind(slot))]) {
-            await Promise.all(group.map(([, slot]) => slot.session.then(farewell, () => undefined)));
-        }
+        // The hosts behind a jump host come first, as their farewell goes through it; nobody waits for the answers in between.
+        const ordered = [...slots.filter(isBehind), ...slots.filter((slot) => !isBehind(slot))];
+        await Promise.all(ordered.map(([, slot]) => slot.session.then(farewell, () => undefined)));
     }
     #host(name) {
         if (this.#closing.signal.aborted)
@@ -108372,8 +108390,9 @@ function connect(inventory, credentials, options = {}) {
             await script(host, text, args, { ...uploadOptions, ...own, input });
         },
         warm: (hosts) => {
+            const ready = async ({ standby }) => standby.prepare();
             for (const host of hosts)
-                pool.use(host, () => Promise.resolve()).catch(() => undefined);
+                pool.use(host, ready).catch(() => undefined);
         },
         reach: async (host, reachOptions = {}) => {
             const options = { ...reachOptions, timeoutMs: HANDSHAKE_TIMEOUT_MS };
