@@ -52,10 +52,15 @@ export interface GitHub {
 }
 
 const TRIES = 3;
+/** An answer takes milliseconds; what waits longer for one holds up a roll-out, or is never told anything. */
+const ANSWER_MS = 20_000;
 
 /** GitHub's API at `GITHUB_API_URL`, with the rights of a token. */
-export function connectGitHub(token: string, { retryAfterMs = 1_000 } = {}): GitHub {
-  const { rest, paginate } = getOctokit(token);
+export function connectGitHub(token: string, { retryAfterMs = 1_000, answerMs = ANSWER_MS } = {}): GitHub {
+  const { rest, paginate, hook } = getOctokit(token);
+  hook.before('request', (options) => {
+    options.request = { ...options.request, signal: AbortSignal.timeout(answerMs) };
+  });
   const repository = context.repo;
 
   /** What only reads is tried again when GitHub stumbles; a write may have taken effect without an answer. */

@@ -83,6 +83,18 @@ describe('fileAt', () => {
     expect(await connected().fileAt('perlstack.yml', sha)).toBe('stack: shöp\n');
     expect(api.requests.map(({ status }) => status)).toEqual([502, 502, 200]);
   });
+  it('asks again where no answer comes, and says so in the end', async () => {
+    const impatient = (): Client.GitHub => {
+      const token = api.issueToken('acme/shop', { contents: 'read' });
+      return connectGitHub(token, { retryAfterMs: 1, answerMs: 300 });
+    };
+    api.faults.add({ fault: 'silence', times: 1 });
+    expect(await impatient().fileAt('perlstack.yml', sha)).toBe('stack: shöp\n');
+    api.faults.add({ fault: 'silence' });
+    expect(await refusal(impatient().fileAt('perlstack.yml', sha))).toMatch(
+      /^GitHub did not let this run read .* \(no answer: .*\): run the job again$/,
+    );
+  });
   it('gives up in the end', async () => {
     api.faults.add({ fault: 'server error' });
     expect(await refusal(connected().fileAt('perlstack.yml', sha))).toMatch(

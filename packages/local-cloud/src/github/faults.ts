@@ -8,7 +8,9 @@ export type GitHubFault =
   | 'secondary rate limit'
   /** What stands in front of GitHub gives up: an answer that is no JSON. */
   | 'bad gateway'
-  | 'server error';
+  | 'server error'
+  /** The call gets no answer at all. */
+  | 'silence';
 
 interface Entry {
   readonly fault: GitHubFault;
@@ -31,7 +33,7 @@ export class GitHubFaults {
     this.#active = [];
   }
 
-  /** @throws GitHubError or BadGateway where one strikes */
+  /** @throws GitHubError, BadGateway or Silence where one strikes */
   strike(method: string, path: string): void {
     const found = this.#active.find(
       ({ entry, left }) =>
@@ -42,6 +44,9 @@ export class GitHubFaults {
     throw errorOf(found.entry.fault);
   }
 }
+
+/** Becomes no answer. */
+export class Silence extends Error {}
 
 /** Becomes an answer of 502 with a page of HTML. */
 export class BadGateway extends Error {}
@@ -65,5 +70,7 @@ function errorOf(fault: GitHubFault): Error {
       return new BadGateway();
     case 'server error':
       return new GitHubError(500, 'Server Error');
+    case 'silence':
+      return new Silence();
   }
 }

@@ -4,7 +4,7 @@ import { commentRoutes } from './comments.js';
 import { contentsRoutes } from './contents.js';
 import { deploymentRoutes } from './deployments.js';
 import { badCredentials, GitHubError, notFound } from './errors.js';
-import { BadGateway, type GitHubFaults } from './faults.js';
+import { BadGateway, type GitHubFaults, Silence } from './faults.js';
 import type { Repository, Token } from './model.js';
 import { type Answer, authorize, Router, type Route } from './router.js';
 import { userRoutes } from './users.js';
@@ -51,6 +51,7 @@ async function answer(
   const logged: GitHubRequest = { method: request.method ?? 'GET', path: url.pathname, status: 0 };
   parts.requests.push(logged);
   const result = await attempt(parts, router, { request, base, url });
+  if (result === null) return;
   logged.status = result.status;
   const page = typeof result.body === 'string';
   response.writeHead(result.status, {
@@ -70,12 +71,14 @@ interface Asked {
   readonly url: URL;
 }
 
-async function attempt(parts: ServerParts, router: Router, asked: Asked): Promise<Answer> {
+/** @returns `null` where there is to be no answer */
+async function attempt(parts: ServerParts, router: Router, asked: Asked): Promise<Answer | null> {
   try {
     const body = await readBody(asked.request);
     parts.faults.strike(asked.request.method ?? 'GET', asked.url.pathname);
     return handle(parts, router, asked, body);
   } catch (error) {
+    if (error instanceof Silence) return null;
     if (error instanceof BadGateway)
       return { status: 502, body: '<html><head><title>502 Bad Gateway</title></head><body></body></html>' };
     const known = error instanceof GitHubError ? error : new GitHubError(500, 'Server Error');
