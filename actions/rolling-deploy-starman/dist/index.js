@@ -92201,9 +92201,14 @@ function limitOf(error) {
 
 
 const TRIES = 3;
+/** An answer takes milliseconds; what waits longer for one holds up a roll-out, or is never told anything. */
+const ANSWER_MS = 20_000;
 /** GitHub's API at `GITHUB_API_URL`, with the rights of a token. */
-function connectGitHub(token, { retryAfterMs = 1_000 } = {}) {
-    const { rest, paginate } = getOctokit(token);
+function connectGitHub(token, { retryAfterMs = 1_000, answerMs = ANSWER_MS } = {}) {
+    const { rest, paginate, hook } = getOctokit(token);
+    hook.before('request', (options) => {
+        options.request = { ...options.request, signal: AbortSignal.timeout(answerMs) };
+    });
     const repository = github_context.repo;
     /** What only reads is tried again when GitHub stumbles; a write may have taken effect without an answer. */
     const retries = { retries: TRIES - 1, minTimeout: retryAfterMs, shouldRetry: mayRetry };
