@@ -28,6 +28,7 @@ import {
   writeDump,
 } from '@perlstack/backup';
 import {
+  backupMetrics,
   hostOfTier,
   namesIn,
   probe,
@@ -45,7 +46,7 @@ import type { Storage } from '@perlstack/object-storage';
 import { connect, type Remote } from '@perlstack/remote';
 import { UserError } from '@perlstack/stack';
 import type { declaration } from './declaration.js';
-import { dumpMetricsOf, dumpSections } from './dump-report.js';
+import { dumpSections } from './dump-report.js';
 
 type Context = MainContext<typeof declaration>;
 type Inputs = Context['inputs'];
@@ -252,7 +253,7 @@ async function conclude(
   const now = storage.now();
   const retention = dumpRetentionOf(dumps, rules, now);
   const drills = await storage.list(dumpKeys(stack).drills);
-  output('metrics', dumpMetricsOf(dumps, drills.at(-1)?.modified ?? null, now));
+  output('metrics', backupMetrics(dumps, drills.at(-1)?.modified ?? null, now));
   output('removed', retention.removed);
   tellTouched(log, touchedOf(dumps));
   tellHeld(log, dumps.backups, retention);

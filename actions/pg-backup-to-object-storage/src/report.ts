@@ -8,7 +8,7 @@ import {
   type Retained,
   ticketHoursLeft,
 } from '@perlstack/backup';
-import { backupTables, type Column, retentionTable, sizeOf } from '@perlstack/backup-face';
+import { backupMetrics, backupTables, type Column, retentionTable, sizeOf } from '@perlstack/backup-face';
 
 const BEFORE: readonly Column<BackupFacts>[] = [
   { head: 'Kind', align: 'l', cell: ({ parent }) => (parent === null ? 'full' : `on ${parent}`) },
@@ -33,25 +33,22 @@ export function retentionSection(
 
 /** Figures for a monitoring; `null` where there is nothing to measure. */
 export function metricsOf(
-  { backups, wal }: Catalogue<BackupFacts>,
+  catalogue: Catalogue<BackupFacts>,
   members: readonly (MemberSeen | MemberSilent)[],
   /** When the last drill ended. */
   lastDrill: Date | null,
   now: Date,
 ): Record<string, number | null> {
-  const last = backups.at(-1)?.manifest;
+  const { wal } = catalogue;
+  const stored = backupMetrics(catalogue, lastDrill, now);
+  const log = [...wal.values()].reduce((sum, { size }) => sum + size, 0);
   const primary = members.find((member): member is MemberSeen => !('fault' in member) && !member.inRecovery);
   const at = primary?.archived.at;
   return {
-    lastBackupAgeSeconds: last ? (+now - Date.parse(last.finishedAt)) / 1_000 : null,
-    lastBackupBytes: last?.object.size ?? null,
-    backups: backups.length,
-    bucketBytes:
-      backups.reduce((sum, { bytes }) => sum + bytes, 0) +
-      [...wal.values()].reduce((sum, { size }) => sum + size, 0),
+    ...stored,
+    bucketBytes: (stored['bucketBytes'] ?? 0) + log,
     archiveLagSeconds: at ? Math.max(0, (+now - Date.parse(at)) / 1_000) : null,
     segmentsWaiting: primary?.waiting ?? null,
-    lastDrillAgeSeconds: lastDrill ? (+now - +lastDrill) / 1_000 : null,
     ticketHoursLeft: primary ? ticketHoursLeft(primary, pace(wal, now), now) : null,
   };
 }

@@ -1,6 +1,6 @@
 import type { Section } from '@perlstack/action';
 import type { RedisBackups, RedisManifest } from '@perlstack/backup';
-import { backupTables, type Column } from '@perlstack/backup-face';
+import { backupMetrics, backupTables, type Column } from '@perlstack/backup-face';
 
 const BEFORE: readonly Column<RedisManifest>[] = [
   { head: 'From', align: 'l', cell: ({ source }) => `${source.host} (${source.role})` },
@@ -14,19 +14,12 @@ const AFTER: readonly Column<RedisManifest>[] = [
 export const backupSections = (backups: RedisBackups): Section[] => backupTables(backups, BEFORE, AFTER);
 
 /** Figures for a monitoring; `null` where there is nothing to measure. */
-export function metricsOf(
-  { backups }: RedisBackups,
+export const metricsOf = (
+  backups: RedisBackups,
   /** When the last drill ended. */
   lastDrill: Date | null,
   now: Date,
-): Record<string, number | null> {
-  const last = backups.at(-1)?.manifest;
-  return {
-    lastBackupAgeSeconds: last ? (+now - Date.parse(last.finishedAt)) / 1_000 : null,
-    lastBackupBytes: last?.object.size ?? null,
-    lastBackupKeys: last?.keys ?? null,
-    backups: backups.length,
-    bucketBytes: backups.reduce((sum, { bytes }) => sum + bytes, 0),
-    lastDrillAgeSeconds: lastDrill ? (+now - +lastDrill) / 1_000 : null,
-  };
-}
+): Record<string, number | null> => ({
+  ...backupMetrics(backups, lastDrill, now),
+  lastBackupKeys: backups.backups.at(-1)?.manifest.keys ?? null,
+});

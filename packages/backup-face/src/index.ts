@@ -4,5 +4,13 @@ export { hostOfTier } from './host.js';
 export { bucketOfSite, recipientOf, rulesOf } from './inputs.js';
 export { cleanUpBucket, type Keeping, type LeasePlaces, underLease } from './lease.js';
 export { probe, type Probing, tryOut } from './probe.js';
-export { backupTables, type Column, probeTable, retentionTable, sizeOf, tookMs } from './tables.js';
+export {
+  backupMetrics,
+  backupTables,
+  type Column,
+  probeTable,
+  retentionTable,
+  sizeOf,
+  tookMs,
+} from './tables.js';
 export { tellHeld, tellLocked, tellTouched } from './tell.js';

@@ -10,6 +10,26 @@ export const sizeOf = (bytes: number): string => `${(bytes / MIB).toFixed(1)} Mi
 export const tookMs = (manifest: Pick<StoredFacts, 'startedAt' | 'finishedAt'>): number =>
   Date.parse(manifest.finishedAt) - Date.parse(manifest.startedAt);
 
+/**
+ * Figures of backups of any kind for a monitoring; `null` where there is nothing to measure.
+ *
+ * @param lastDrill when the last drill ended
+ */
+export function backupMetrics<M extends StoredFacts>(
+  { backups }: Pick<StoredBackups<M>, 'backups'>,
+  lastDrill: Date | null,
+  now: Date,
+): Record<string, number | null> {
+  const last = backups.at(-1)?.manifest;
+  return {
+    lastBackupAgeSeconds: last ? (+now - Date.parse(last.finishedAt)) / 1_000 : null,
+    lastBackupBytes: last?.object.size ?? null,
+    backups: backups.length,
+    bucketBytes: backups.reduce((sum, { bytes }) => sum + bytes, 0),
+    lastDrillAgeSeconds: lastDrill ? (+now - +lastDrill) / 1_000 : null,
+  };
+}
+
 /** As many as a picture has room for. */
 const SHOWN = 30;
 

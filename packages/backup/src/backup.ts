@@ -22,9 +22,9 @@ import { type MemberSeen, type Source } from './members.js';
 import { expiredSegments, planRetention, type RetentionPlan, type RetentionRules } from './retention.js';
 import { between, countRows } from './rows.js';
 import { type CopyRun, mebibytes, partBytesFor, sendFrom } from './send.js';
-import { type Broken, removeStored } from './stored.js';
+import { type Broken, removeStored, writeStored } from './stored.js';
 import { historyName, parseHistory, type Switch } from './wal.js';
-import { lockFrom, type Ways } from './ways.js';
+import type { Ways } from './ways.js';
 
 /** What a backup needs to know. */
 export interface BackupRun extends CopyRun {
@@ -297,25 +297,13 @@ export async function untilArchived(run: BackupRun, segment: string, timeoutMs: 
   return (await until(isThere, { limitMs: timeoutMs, signal: run.signal })) === null;
 }
 
-/**
- * The last thing that is written of a backup: from here on it counts, and is locked where that is wanted. What never comes so
- * far is not, so that it can be cleared.
- */
-export async function writeManifest(run: BackupWriter, base: Base, proof: Proof | null): Promise<Manifest> {
-  const lock = lockFrom(run.ways.lock, run.storage.now());
-  if (lock) await run.storage.lock(base.object, lock);
-  const manifest: Manifest = {
+/** The last thing that is written of a backup. */
+export const writeManifest = (run: BackupWriter, base: Base, proof: Proof | null): Promise<Manifest> =>
+  writeStored(run.storage, clusterKeys(run).manifest(base.id), [base.object], run.ways.lock, {
     ...base,
-    finishedAt: run.storage.now().toISOString(),
-    lockedUntil: lock?.until.toISOString() ?? null,
     proof: proof?.proof ?? null,
     rows: proof?.rows ?? {},
-  };
-  const key = clusterKeys(run).manifest(base.id);
-  const options = { ifNoneMatch: '*' as const, ...(lock ? { lock } : {}) };
-  await run.storage.put(key, `${JSON.stringify(manifest, null, 1)}\n`, options);
-  return manifest;
-}
+  });
 
 /** Looks into the bucket for all that recovery within the window needs. */
 export async function verifyLog(run: BackupRun, rules: RetentionRules): Promise<Verified> {

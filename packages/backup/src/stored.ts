@@ -8,6 +8,8 @@ import {
 import { UserError } from '@perlstack/stack';
 import type { BackupKeys } from './keys.js';
 import type { Manifest, Unreadable } from './manifest.js';
+import type { Held } from './retention.js';
+import { lockFrom, type LockRule } from './ways.js';
 
 /** What a manifest of any kind says. */
 export type StoredFacts = Pick<Manifest, 'id' | 'startedAt' | 'finishedAt'> & {
@@ -124,6 +126,35 @@ export function touchedIn(keys: Iterable<KeySeen>): Touched[] {
     return later.length > 0 ? [{ key, how: 'again' }] : [];
   });
 }
+
+/**
+ * Writes the manifest, as the last thing of a backup: from here on it counts, and is locked where that is wanted. What never comes so
+ * far is not, so that it can be cleared.
+ *
+ * @param objects with its data
+ * @param taken what the manifest says besides
+ */
+export async function writeStored<T extends object>(
+  storage: Storage,
+  key: string,
+  objects: readonly DataObject[],
+  rule: LockRule | null,
+  taken: T,
+): Promise<T & { readonly finishedAt: string; readonly lockedUntil: string | null }> {
+  const lock = lockFrom(rule, storage.now());
+  if (lock) for (const object of objects) await storage.lock(object, lock);
+  const lockedUntil = lock?.until.toISOString() ?? null;
+  const manifest = { ...taken, finishedAt: storage.now().toISOString(), lockedUntil };
+  const options = { ifNoneMatch: '*' as const, ...(lock ? { lock } : {}) };
+  await storage.put(key, `${JSON.stringify(manifest, null, 1)}\n`, options);
+  return manifest;
+}
+
+/** What retention goes by of a backup that builds on no other and has no log behind it. */
+export const heldOf = ({ manifest, bytes }: Stored<StoredFacts & Pick<Manifest, 'lockedUntil'>>): Held => ({
+  ...{ id: manifest.id, finishedAt: new Date(manifest.finishedAt), parent: null, bytes },
+  lockedUntil: manifest.lockedUntil === null ? null : new Date(manifest.lockedUntil),
+});
 
 export const idsOf = (backups: readonly Stored<StoredFacts>[]): string =>
   backups.map(({ manifest }) => manifest.id).join(', ') || 'none';

@@ -6,8 +6,8 @@ import { backupId, type Manifest } from '../manifest.js';
 import { type Held, planRetention, type RetentionPlan, type RetentionRules } from '../retention.js';
 import { DUMPED_COUNT_SQL } from '../rows.js';
 import { type CopyRun, mebibytes, partBytesFor, sendFrom } from '../send.js';
-import { readStored, removeStored, type Stored, type StoredBackups } from '../stored.js';
-import { lockFrom, type Ways } from '../ways.js';
+import { heldOf, readStored, removeStored, type Stored, type StoredBackups, writeStored } from '../stored.js';
+import type { Ways } from '../ways.js';
 import { DUMP_PROGRAM, GLOBALS_PROGRAM } from './dump-program.js';
 import { type Dump, type DumpedDatabase, type DumpManifest, readDumpManifest } from './manifest.js';
 import { type DatabaseSeen, type DumpServer, secretLine, serverArgs, type ServerSeen } from './server.js';
@@ -137,33 +137,18 @@ export function explainDump(error: unknown, database: string): unknown {
   return new UserError(`Database ${database} could not be dumped: ${message}${advice}`, { cause: error });
 }
 
-/** The last thing that is written of a dump: from here on it counts, and is locked where that is wanted. */
-export async function writeDump(
+/** The last thing that is written of a dump. */
+export function writeDump(
   { storage, stack, ways }: Pick<DumpWriter, 'storage' | 'stack' | 'ways'>,
   dump: Taken,
 ): Promise<Dump> {
-  const lock = lockFrom(ways.lock, storage.now());
   const objects = [...dump.databases.map(({ object }) => object), dump.globals.object];
-  if (lock) for (const object of objects) await storage.lock(object, lock);
-  const manifest = {
-    ...dump,
-    finishedAt: storage.now().toISOString(),
-    lockedUntil: lock?.until.toISOString() ?? null,
-  };
-  const key = dumpKeys(stack).manifest(manifest.id);
-  const options = { ifNoneMatch: '*' as const, ...(lock ? { lock } : {}) };
-  await storage.put(key, `${JSON.stringify(manifest, null, 1)}\n`, options);
-  return manifest;
+  return writeStored(storage, dumpKeys(stack).manifest(dump.id), objects, ways.lock, dump);
 }
 
 /** Dumps of one server and of the same choice of databases: none takes the place of one of another kind. */
 const seriesOf = ({ manifest: { source, selected } }: StoredDump): string =>
   JSON.stringify([source.server, selected && [...selected].sort()]);
-
-const heldOf = ({ manifest, bytes }: StoredDump): Held => ({
-  ...{ id: manifest.id, finishedAt: new Date(manifest.finishedAt), parent: null, bytes },
-  lockedUntil: manifest.lockedUntil === null ? null : new Date(manifest.lockedUntil),
-});
 
 /** What the rules let go, of each series by itself. A dump has no log behind it, so that there is no window of recovery. */
 export function dumpRetentionOf(

@@ -5,13 +5,13 @@ import { keysOf, type RedisKeys } from '../keys.js';
 import { backupId } from '../manifest.js';
 import { type Held, planRetention, type RetentionPlan, type RetentionRules } from '../retention.js';
 import { type CopyRun, mebibytes, partBytesFor, sendFrom } from '../send.js';
-import { readStored, removeStored, type Stored, type StoredBackups } from '../stored.js';
+import { heldOf, readStored, removeStored, type Stored, type StoredBackups, writeStored } from '../stored.js';
 import { type KeyCounts, keysBetween } from './keys-counted.js';
 import { readRedisManifest, type RedisManifest } from './manifest.js';
 import { SNAPSHOT_PROGRAM } from './snapshot-program.js';
 import type { RedisSource } from './source.js';
 import type { CacheTier } from './tier.js';
-import { lockFrom, type Ways } from '../ways.js';
+import type { Ways } from '../ways.js';
 
 /** What a backup of Redis needs to know. */
 export interface RedisBackupRun extends CopyRun {
@@ -92,28 +92,12 @@ export async function takeSnapshot(run: RedisBackupRun): Promise<Taken> {
   };
 }
 
-/** The last thing that is written of a snapshot: from here on it counts, and is locked where that is wanted. */
-export async function writeRedisManifest(
+/** The last thing that is written of a snapshot. */
+export const writeRedisManifest = (
   { storage, tier, ways }: RedisBackupWriter,
   snapshot: Taken,
-): Promise<RedisManifest> {
-  const lock = lockFrom(ways.lock, storage.now());
-  if (lock) await storage.lock(snapshot.object, lock);
-  const manifest = {
-    ...snapshot,
-    finishedAt: storage.now().toISOString(),
-    lockedUntil: lock?.until.toISOString() ?? null,
-  };
-  const key = redisKeys(tier).manifest(manifest.id);
-  const options = { ifNoneMatch: '*' as const, ...(lock ? { lock } : {}) };
-  await storage.put(key, `${JSON.stringify(manifest, null, 1)}\n`, options);
-  return manifest;
-}
-
-const heldOf = ({ manifest, bytes }: RedisBackup): Held => ({
-  ...{ id: manifest.id, finishedAt: new Date(manifest.finishedAt), parent: null, bytes },
-  lockedUntil: manifest.lockedUntil === null ? null : new Date(manifest.lockedUntil),
-});
+): Promise<RedisManifest> =>
+  writeStored(storage, redisKeys(tier).manifest(snapshot.id), [snapshot.object], ways.lock, snapshot);
 
 /** What the rules let go. A snapshot has no log behind it, so that there is no window of recovery. */
 export const redisRetentionOf = (
