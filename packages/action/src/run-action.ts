@@ -37,7 +37,7 @@ export interface PostContext<D extends Declaration> {
 export interface MainContext<D extends Declaration> extends PostContext<D> {
   /** Sets a declared output: text as it is, anything else as JSON. */
   readonly output: (name: OutputNames<D>, value: unknown) => void;
-  /** Keeps a text for post; never a secret. */
+  /** Keeps a text for post, instead of an earlier one of that name; an empty one is as none. Never a secret. */
   readonly saveState: (name: string, value: string) => void;
 }
 
@@ -163,7 +163,7 @@ class ActionRun<D extends Declaration> {
       reporter: this.#reporter,
       signal: this.#cancellation.signal,
       mask: (secret) => this.#mask(secret),
-      state: (name) => this.#saved[name] ?? stateOf(name, this.#env),
+      state: (name) => (this.#saved[name] ?? stateOf(name, this.#env)) || undefined,
     };
   }
 
