@@ -57,7 +57,7 @@ export interface StoredBackups<M extends StoredFacts> {
  * @param known backups that were read before: a manifest that is the same object still, by its digest, is not read again
  */
 export async function readStored<M extends ObjectFacts>(
-  storage: Storage,
+  storage: Pick<Storage, 'versions' | 'get'>,
   keys: Pick<BackupKeys, 'bases' | 'manifest'>,
   read: (text: string) => M | Unreadable,
   known: readonly Stored<M>[] = [],
