@@ -208,8 +208,8 @@ interface Asked {
     });
 
     it.each([
-      { waiting: 1, more: 10 },
-      { waiting: 2, more: 10 },
+      { waiting: 1, more: 5 },
+      { waiting: 2, more: 5 },
       { waiting: 3, more: 0 },
     ])('packs $more below the priority of the server while $waiting wait', async ({ waiting, more }) => {
       for (const one of names.slice(-waiting))

@@ -27,7 +27,8 @@ umask 0077;
 my $own = $$;
 # Each authority in a file that is found by the hash of its name. Debian's curl trusts them, and reads a bundle of all first.
 my $authorities = '/etc/ssl/certs';
-# As long as no more files of the log wait, this one's packing can give way to the server's own work.
+# As long as no more files of the log wait, this one's packing can give way to the server's own work: by a third of the
+# usual share of processors, so that it comes to its end on a machine that is always busy.
 my $few = 2;
 my ($book, $ticket, $authority, $curl);
 # Code 1 makes PostgreSQL try again; a signal or a code above 125 would make its archiver give up.
@@ -184,13 +185,13 @@ sub start_all {
     my $gives_way = waiting() <= $few;
     # Where processors are shared out among sessions (autogroup), a priority counts within one only. PostgreSQL makes one of each of
     # its processes; this gets one as well, which has the priority too.
-    my @before = $gives_way ? ('setsid', 'sh', '-c', '{ echo 10 > /proc/self/autogroup; } 2> /dev/null; exec "$@"', 'sh') : ();
+    my @before = $gives_way ? ('setsid', 'sh', '-c', '{ echo 5 > /proc/self/autogroup; } 2> /dev/null; exec "$@"', 'sh') : ();
     my ($input, @children);
     for my $program (@_) {
         pipe my $reader, my $writer or die "pipe: $!\n";
         my $child = fork // die "fork: $!\n";
         if (!$child) {
-            setpriority 0, 0, 10 + getpriority 0, 0 if $gives_way;
+            setpriority 0, 0, 5 + getpriority 0, 0 if $gives_way;
             open STDIN, '<&', $input or exit 127 if $input;
             open STDOUT, '>&', $writer or exit 127;
             my @command = (@before, @$program);
