@@ -27,8 +27,8 @@ umask 0077;
 my $own = $$;
 # Each authority in a file that is found by the hash of its name. Debian's curl trusts them, and reads a bundle of all first.
 my $authorities = '/etc/ssl/certs';
-# As long as no more files of the log wait, this one's packing can give way to the server's own work: by a third of the
-# usual share of processors, so that it comes to its end on a machine that is always busy.
+# As long as no more files of the log wait, this one's packing gives way to the server's own work. It keeps a third of
+# the usual share of processors, so that it comes to its end on a machine that is always busy.
 my $few = 2;
 my ($book, $ticket, $authority, $curl);
 # Code 1 makes PostgreSQL try again; a signal or a code above 125 would make its archiver give up.
