@@ -67,7 +67,7 @@ interface Asked {
       };
       storage = await storageThat(behaves);
       secure = await storageThat(behaves, certificate);
-      book = bookFor(storage.url);
+      book = await bookFor(storage.url);
       mkdirSync(join(folder, 'spool'));
       mkdirSync(join(folder, 'programs'));
       mkdirSync(join(folder, 'pg_wal/archive_status'), { recursive: true });
@@ -97,14 +97,14 @@ interface Asked {
       return { key: readFileSync(key), cert: readFileSync(cert) };
     }
 
-    function bookFor(url: string): Buffer {
+    async function bookFor(url: string): Promise<Buffer> {
       const { origin } = new URL(url);
       const bucket = openStorage({
         ...{ endpoint: origin, bucket: 'shop-backups', accessKeyId: 'key', secretAccessKey: 'secret' },
       });
       const ways = { once: 'condition', lock: null } as const;
       const options = { recipient: null, limitBytes: 1e12, ways };
-      const { content } = writeBook(bucket, keysOf('shop').cluster('7'), names, options);
+      const { content } = await writeBook(bucket, keysOf('shop').cluster('7'), names, options);
       bucket.close();
       return content;
     }
@@ -226,7 +226,7 @@ interface Asked {
     });
 
     it('sends to a storage that only the bundle of authorities vouches for, and to none that nobody does', async () => {
-      writeFileSync(join(folder, 'tickets'), bookFor(secure.url));
+      writeFileSync(join(folder, 'tickets'), await bookFor(secure.url));
       const bundle = { CURL_CA_BUNDLE: join(folder, 'certificate') };
       expect(await archive(name, bundle)).toEqual({ code: 0, said: '' });
       expect(asked).toHaveLength(1);
