@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { createInterface } from 'node:readline';
 import { buffer, text } from 'node:stream/consumers';
@@ -44,20 +45,22 @@ export const sha256 = (content: Buffer): string => createHash('sha256').update(c
 
 type Behaviour = (request: IncomingMessage, response: ServerResponse, asked: number) => unknown;
 
-/** A storage on the loopback that behaves as it is told; `asked` counts from 1. */
+/** A storage on the loopback that behaves as it is told; `asked` counts from 1. With a certificate it speaks TLS. */
 export async function storageThat(
   behaves: Behaviour,
+  certificate?: { readonly key: Buffer; readonly cert: Buffer },
 ): Promise<{ readonly url: string; readonly close: () => void }> {
   let asked = 0;
-  const server = createServer((request, response) => {
+  const answer = (request: IncomingMessage, response: ServerResponse): void => {
     request.on('error', () => undefined);
     void behaves(request, response, (asked += 1));
-  });
+  };
+  const server = certificate ? createTlsServer(certificate, answer) : createServer(answer);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   return {
-    url: `http://127.0.0.1:${port}/bucket/key?X-Amz-Signature=secret`,
+    url: `${certificate ? 'https' : 'http'}://127.0.0.1:${port}/bucket/key?X-Amz-Signature=secret`,
     close: () => {
       server.closeAllConnections();
       server.close();

@@ -11,24 +11,36 @@
  * Before the first backup there is no book, and no backup that needs the log: nothing is kept. When the bucket is away
  * so long that what waits is larger than the book's `limit`, the log is let go and noted in `dropped`: a server that
  * stands still because its disk is full is worse than a gap, which the next base backup closes.
+ *
+ * It runs beside the server, and takes as little of its processors as it can. Packing, which is most of the work, gives
+ * way to the server's own while little of the log waits; sending does not, since it has deadlines. curl starts and the digest is
+ * made meanwhile. Modules and certificates are loaded where they are needed only.
  */
 export const ARCHIVE_PROGRAM = String.raw`#!/usr/bin/perl
 use strict;
 use warnings;
-use Digest::MD5;
-use IO::Handle;
 
 my $folder = $ENV{PERLSTACK_WAL} // '/var/lib/perlstack-wal';
 my ($path, $name) = @ARGV;
 die "usage: archive-wal PATH NAME\n" unless defined $name;
 umask 0077;
-my ($book, $ticket);
+my $own = $$;
+# Each authority in a file that is found by the hash of its name. Debian's curl trusts them, and reads a bundle of all first.
+my $authorities = '/etc/ssl/certs';
+# As long as no more files of the log wait, this one's packing gives way to the server's own work. It keeps a third of
+# the usual share of processors, so that it comes to its end on a machine that is always busy.
+my $few = 2;
+my ($book, $ticket, $authority, $curl);
 # Code 1 makes PostgreSQL try again; a signal or a code above 125 would make its archiver give up.
 $SIG{__DIE__} = sub {
     print STDERR "archive-wal: $_[0]";
-    let_go() if $book && waiting() > $book->{limit};
+    let_go() if $book && waiting() * ((-s $path) // 0) > $book->{limit};
     exit 1;
 };
+# curl may be gone when it is told what to do. What is started here does not inherit a handler.
+$SIG{PIPE} = sub { };
+# One that was started and has nothing to do; perl would wait for it.
+END { kill 'KILL', $curl->{child} if $curl && $$ == $own }
 
 # What a base backup's manifest says already, and the unfinished segment of a timeline that was left.
 exit 0 if $name =~ /\.(?:backup|partial)\z/;
@@ -39,8 +51,11 @@ if (!-e "$folder/tickets") {
     exit 0;
 }
 $ticket = ticket($name);
-my $packed = pack_segment();
-my ($md5_base64, $md5_hex) = digests($packed);
+# Started before it is needed: it gets ready while the segment is packed.
+$authority = an_authority() if $book->{folder} =~ /\Ahttps:/;
+$curl = start_curl();
+my ($packed, $md5) = pack_segment();
+my ($md5_base64, $md5_hex) = ($md5->clone->b64digest . '==', $md5->hexdigest);
 for my $try (1 .. 3) {
     look() if $book->{look};
     my ($status, $etag) = ask('PUT', $ticket->[0], $packed, $md5_base64);
@@ -66,17 +81,27 @@ sub done {
     exit 0;
 }
 
-# Bytes of the log that wait to be taken; the working directory is the data directory.
+# Files of the log that wait to be taken; the working directory is the data directory.
 sub waiting {
-    my @ready = glob 'pg_wal/archive_status/*.ready';
-    return @ready * ((-s $path) // 0);
+    return scalar grep { /\.ready\z/ } names_in('pg_wal/archive_status');
+}
+
+# glob would load a module for it.
+sub names_in {
+    my ($place) = @_;
+    opendir my $all, $place or return;
+    return readdir $all;
+}
+
+sub forget_packed {
+    unlink map { "$folder/spool/$_" } grep { index($_, "$name.") == 0 } names_in("$folder/spool");
 }
 
 sub let_go {
     open my $out, '>>', "$folder/dropped" or return;
     print $out "$name\n";
     close $out or return;
-    unlink glob "$folder/spool/$name.*";
+    forget_packed();
     print STDERR "archive-wal: $name is LOST to recovery: more than $book->{limit} bytes of the log wait\n";
     exit 0;
 }
@@ -124,51 +149,77 @@ sub line_of {
 }
 
 # Packed once and kept: named after the time of the segment, because names of segments come again after a restore.
+# Gives the file, and the MD5 of it.
 sub pack_segment {
     my $time = (stat $path)[9] // die "$path: $!\n";
     my $file = "$folder/spool/$name.$time";
-    return $file if -e $file;
-    unlink glob "$folder/spool/$name.*";
-    my @programs = (['zstd', '-q', '-3', '-c', '--', $path]);
-    push @programs, ['age', '-r', $book->{recipient}] if $book->{recipient};
-    open my $out, '>', "$file.new" or die "$file.new: $!\n";
-    run_all($out, @programs);
-    # Without age the same comes of it once more, so that nothing hangs on it.
-    !$book->{recipient} || $out->sync or die "$file.new: $!\n";
-    close $out or die "$file.new: $!\n";
-    rename "$file.new", $file or die "$file: $!\n";
-    return $file;
-}
-
-# Runs programs as a pipe into a file, without a shell.
-sub run_all {
-    my ($out, @programs) = @_;
-    my ($input, @children);
-    while (my $program = shift @programs) {
-        my ($reader, $writer);
-        if (@programs) { pipe $reader, $writer or die "pipe: $!\n" }
-        my $child = fork // die "fork: $!\n";
-        if (!$child) {
-            open STDIN, '<&', $input or exit 127 if $input;
-            open STDOUT, '>&', $writer // $out or exit 127;
-            exec { $program->[0] } @$program or exit 127;
-        }
-        push @children, [$child, $program->[0]];
-        close $writer if $writer;
-        $input = $reader;
+    if (open my $in, '<:raw', $file) {
+        return ($file, passed($in));
     }
+    forget_packed();
+    open my $out, '>:raw', "$file.new" or die "$file.new: $!\n";
+    # Two threads make the same of a segment as one does, in half the time.
+    my @programs = (['zstd', '-q', '-3', '-T2', '-c', '--', $path]);
+    push @programs, ['age', '-r', $book->{recipient}] if $book->{recipient};
+    my ($in, @children) = start_all(@programs);
+    my $md5 = passed($in, $out, "$file.new");
     for my $child (@children) {
         waitpid $child->[0], 0;
         die "$name: $child->[1] failed; is the disk full?\n" if $?;
     }
+    # Without age the same comes of it once more, so that nothing hangs on it.
+    !$book->{recipient} || synced($out) or die "$file.new: $!\n";
+    close $out or die "$file.new: $!\n";
+    rename "$file.new", $file or die "$file: $!\n";
+    return ($file, $md5);
 }
 
-sub digests {
-    my ($file) = @_;
-    open my $in, '<:raw', $file or die "$file: $!\n";
-    my $md5 = Digest::MD5->new->addfile($in);
-    my $copy = $md5->clone;
-    return ($md5->b64digest . '==', $copy->hexdigest);
+sub synced {
+    my ($out) = @_;
+    load('IO/Handle.pm');
+    return $out->flush && $out->sync;
+}
+
+# Starts programs as a pipe, without a shell. Gives what can be read of the last one, and the children.
+sub start_all {
+    my $gives_way = waiting() <= $few;
+    # Where processors are shared out among sessions (autogroup), a priority counts within one only. PostgreSQL makes one of each of
+    # its processes; this gets one as well, which has the priority too.
+    my @before = $gives_way ? ('setsid', 'sh', '-c', '{ echo 5 > /proc/self/autogroup; } 2> /dev/null; exec "$@"', 'sh') : ();
+    my ($input, @children);
+    for my $program (@_) {
+        pipe my $reader, my $writer or die "pipe: $!\n";
+        my $child = fork // die "fork: $!\n";
+        if (!$child) {
+            setpriority 0, 0, 5 + getpriority 0, 0 if $gives_way;
+            open STDIN, '<&', $input or exit 127 if $input;
+            open STDOUT, '>&', $writer or exit 127;
+            my @command = (@before, @$program);
+            exec { $command[0] } @command or exit 127;
+        }
+        push @children, [$child, $program->[0]];
+        $input = $reader;
+    }
+    return ($input, @children);
+}
+
+# A module may fail within, and try something else.
+sub load {
+    my ($module) = @_;
+    eval { local $SIG{__DIE__}; require $module } or die "$module: $@";
+}
+
+# Reads to the end, and writes it where that is wanted. Gives the MD5 of it.
+sub passed {
+    my ($in, $out, $file) = @_;
+    load('Digest/MD5.pm');
+    my $md5 = Digest::MD5->new;
+    while (1) {
+        my $count = sysread($in, my $chunk, 65_536) // die "$name: $!\n";
+        return $md5 if !$count;
+        $md5->add($chunk);
+        !$out || print $out $chunk or die "$file: $!\n";
+    }
 }
 
 # One request by curl, whose URL is in no argument list. Gives status and ETag; status 0 when there was no answer.
@@ -181,22 +232,51 @@ sub ask {
         $config .= "header = \"X-Amz-Object-Lock-Retain-Until-Date: $book->{'lock-until'}\"\n";
     }
     $config .= "header = \"Expect:\"\nheader = \"Content-Type:\"\n";
+    my $line = answer_to($config);
+    if ($authority && ($? >> 8 == 60 || $? >> 8 == 77)) {
+        # Only the bundle names who vouches for the storage.
+        undef $authority;
+        $line = answer_to($config);
+    }
+    my ($status, $etag) = $line =~ /\A(\d+) "?([0-9a-f]*)"?/ or return (0, '');
+    return (0 + $status, $etag);
+}
+
+# What curl writes about a request; how it ended is in $?.
+sub answer_to {
+    my ($config) = @_;
+    my $asked = $curl // start_curl();
+    undef $curl;
+    print { $asked->{to} } $config;
+    close $asked->{to};
+    my $from = $asked->{from};
+    my $line = <$from> // '';
+    close $from;
+    return $line;
+}
+
+# A curl that waits for what to do.
+sub start_curl {
     my @curl = ('curl', '-q', '--silent', '--connect-timeout', '5', '--max-time', '60', '--speed-limit', '1024',
         '--speed-time', '15', '--output', '/dev/null', '--write-out', '%{http_code} %header{etag}', '--config', '-');
-    pipe my $from_us, my $to_curl or die "pipe: $!\n";
-    my $child = open my $answer, '-|';
+    push @curl, '--capath', $authorities, '--cacert', $authority if $authority;
+    pipe my $from_us, my $to or die "pipe: $!\n";
+    my $child = open my $from, '-|';
     die "fork: $!\n" unless defined $child;
     if (!$child) {
-        close $to_curl;
         open STDIN, '<&', $from_us or exit 127;
         exec { $curl[0] } @curl or exit 127;
     }
-    close $from_us;
-    print $to_curl $config;
-    close $to_curl;
-    my $line = <$answer> // '';
-    close $answer;
-    my ($status, $etag) = $line =~ /\A(\d+) "?([0-9a-f]*)"?/ or return (0, '');
-    return (0 + $status, $etag);
+    return { child => $child, to => $to, from => $from };
+}
+
+# The file of any one authority: curl reads all of it, and of the others in the folder only what it looks for there. That
+# is a third of its work.
+sub an_authority {
+    opendir my $all, $authorities or return undef;
+    while (defined(my $one = readdir $all)) {
+        return "$authorities/$one" if $one =~ /\.0\z/;
+    }
+    return undef;
 }
 `;
