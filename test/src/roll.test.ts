@@ -62,7 +62,7 @@ describeHosts(`the course of a roll-out${obstacle === null ? '' : ` (${obstacle}
     serving = nextRelease();
     expect(await roll(serving)).toMatchObject({ outcome: 'succeeded', left: [] });
     const clients = { get: 6, post: 4, 'slow-get': 2, 'slow-post': 2 };
-    const config = { urls: [site.url], clients, prefix: `c${Date.now()}` };
+    const config = { urls: [site.url], clients, thinkMs: [40, 60] as const, prefix: `c${Date.now()}` };
     load = startLoad(config, (argv) => site.cloud.inInternet(argv));
   });
   afterAll(async () => {
