@@ -29,6 +29,7 @@ export const LONGEST: readonly string[] = [
   'backup',
   'bad-input',
   'access',
+  'canary',
   'build',
   'shop',
 ].map((name) => `${name}.test.ts`);
