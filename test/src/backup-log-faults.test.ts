@@ -138,7 +138,7 @@ const obstacle = await whyNoHosts();
       const lsn = await trials.sql('SELECT pg_current_wal_lsn()');
       const { timeline, segmentBytes } = trials.last.wal;
       const names = namesFor({ timeline, lsn, segmentBytes, waiting: 8, perDay: 1 }).slice(0, 100);
-      const book = writeBook(storage, keysOf('shop').cluster(trials.last.postgresql.systemId), names, {
+      const book = await writeBook(storage, keysOf('shop').cluster(trials.last.postgresql.systemId), names, {
         recipient: trials.site.age.recipient,
         limitBytes: 2 ** 40,
         ways: { once: 'condition', lock: null },

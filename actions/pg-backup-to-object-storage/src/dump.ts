@@ -2,7 +2,6 @@ import { type MainContext, runUrl, type Site } from '@perlstack/action';
 import {
   chooseDatabases,
   chooseSource,
-  clearLeftovers,
   clusterOf,
   type Dump,
   dumpKeys,
@@ -15,6 +14,7 @@ import {
   openBucket,
   ownServer,
   readDumps,
+  readAndClear,
   readMembers,
   remoteServer,
   retainDumps,
@@ -143,7 +143,7 @@ async function work(context: Context, storage: Storage, given: Given): Promise<v
     const options = { stack, lock: lockRuleOf(given.site.file.stack), uploads: dumpKeys(stack).bases };
     const ways = await tryOut(context, storage, await isFirst(storage, stack), options);
     const run = { ...(await prepare(context, remote, storage, given)), ways };
-    const places = { storage, ways, remote, host: run.leaseHost, stack };
+    const places = { storage, ways, remote, host: async () => run.leaseHost, stack };
     await underLease(context, places, () => backUp(context, run, given.rules));
   } finally {
     await remote.close();
@@ -210,8 +210,7 @@ async function backUp(context: Context, run: DumpWriter, rules: RetentionRules):
   const { log, reporter, output } = context;
   const { storage, stack } = run;
   await reporter.phase('Look into the bucket', async () => {
-    const { broken } = await readDumps(storage, stack);
-    const cleared = await clearLeftovers(storage, dumpKeys(stack), broken);
+    const { cleared } = await readAndClear(storage, dumpKeys(stack), () => readDumps(storage, stack));
     cleared.forEach((what) => log.notice(`Removed ${what}`));
     const beyond = lockBeyond(run.ways.lock, { ...rules, pitrMs: null });
     if (beyond !== null) log.warning(beyond);

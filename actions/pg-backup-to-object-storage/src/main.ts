@@ -7,7 +7,6 @@ import {
   type Catalogue,
   chooseParent,
   chooseSource,
-  clearLeftovers,
   type Cluster,
   clusterKeys,
   clusterOf,
@@ -22,6 +21,8 @@ import {
   manifestsOn,
   markProof,
   openBucket,
+  pace,
+  readAndClear,
   readCatalogue,
   readMembers,
   renewBook,
@@ -49,7 +50,7 @@ import {
   underLease,
 } from '@perlstack/backup-face';
 import type { Storage } from '@perlstack/object-storage';
-import { connect, type Remote } from '@perlstack/remote';
+import { connect } from '@perlstack/remote';
 import { UserError } from '@perlstack/stack';
 import { declaration } from './declaration.js';
 import { assertNoDump, runDump } from './dump.js';
@@ -80,13 +81,18 @@ void runAction({
         await probe(context, storage, { stack, lock, alone: true, uploads: null });
         return;
       }
-      if (inputs.mode !== 'backup')
-        return await look(context, await prepare(context, remote, storage, cluster, recipient), rules);
+      // The servers are asked while the bucket answers.
+      const members = quietly(readMembers(remote, cluster, signal));
+      const observe = (): Promise<BackupRun> =>
+        quietly(prepare(context, { remote, storage, cluster, recipient, signal }, members));
+      if (inputs.mode !== 'backup') return await look(context, await observe(), rules);
       const options = { stack, lock, uploads: keysOf(stack).clusters };
       const ways = await tryOut(context, storage, await isFirst(storage, cluster), options);
-      const run = { ...(await prepare(context, remote, storage, cluster, recipient)), ways };
-      const places = { storage, ways, remote, host: run.source.primary.host, stack };
-      await underLease(context, places, () => backUp(context, run, rules));
+      const observed = observe();
+      const host = async (): Promise<string> => (await observed).source.primary.host;
+      await underLease(context, { storage, ways, remote, host, stack }, async () =>
+        backUp(context, { ...(await observed), ways }, rules),
+      );
     } finally {
       storage.close();
       await remote.close();
@@ -95,19 +101,26 @@ void runAction({
   post: (context) => cleanUpBucket(context.inputs, context),
 });
 
+/** Whoever waits for it hears of what fails; until then nobody does, and that must not end the process. */
+function quietly<T>(work: Promise<T>): Promise<T> {
+  work.catch(() => undefined);
+  return work;
+}
+
 async function isFirst(storage: Storage, { stack }: Cluster): Promise<boolean> {
   return (await storage.folders(keysOf(stack).clusters)).length === 0;
 }
 
+type Given = Pick<BackupRun, 'remote' | 'storage' | 'cluster' | 'recipient' | 'signal'>;
+type Members = Awaited<ReturnType<typeof readMembers>>;
+
 async function prepare(
-  { inputs, log, output, reporter, signal, saveState }: Context,
-  remote: Remote,
-  storage: Storage,
-  cluster: Cluster,
-  recipient: string | null,
+  { inputs, log, output, reporter, saveState }: Context,
+  given: Given,
+  asked: Promise<Members>,
 ): Promise<BackupRun> {
   const source = await reporter.phase('Observe', async () => {
-    const members = await readMembers(remote, cluster, signal);
+    const members = await asked;
     const chosen = chooseSource(members, inputs.source);
     assertArchives(chosen.primary);
     for (const member of members) {
@@ -122,7 +135,8 @@ async function prepare(
   });
   output('source', source.source.host);
   return {
-    ...{ remote, storage, cluster, source, recipient, signal },
+    ...given,
+    source,
     rate: inputs['max-rate'] * 1024 * 1024,
     run: runUrl() ?? null,
     say: (line) => log.info(line),
@@ -132,21 +146,32 @@ async function prepare(
 
 async function backUp(context: Context, run: BackupWriter, rules: RetentionRules): Promise<void> {
   const { log, reporter } = context;
-  const catalogue = await reporter.phase('Look into the bucket', async () => {
-    const catalogue = await readCatalogue(run.storage, clusterKeys(run));
-    const cleared = await clearLeftovers(run.storage, clusterKeys(run), catalogue.broken);
+  const before = await reporter.phase('Look into the bucket', async () => {
+    const keys = clusterKeys(run);
+    const { stored, cleared } = await readAndClear(run.storage, keys, () => readCatalogue(run.storage, keys));
     cleared.forEach((what) => log.notice(`Removed ${what}`));
     const beyond = lockBeyond(run.ways.lock, rules);
     if (beyond !== null) log.warning(beyond);
-    return catalogue;
+    return sumUp(run, stored);
   });
-  const tickets = giveTickets(context, run, catalogue);
-  if (!logGoesOn(run, catalogue)) await reporter.phase('Tickets for the log', () => tickets);
-  const made = await reporter.phase('Base backup', () =>
-    bothDone(makeBackup(context, run, catalogue), tickets),
-  );
-  await reporter.phase('Check', () => conclude(context, run, rules, made));
+  const tickets = quietly(giveTickets(context, run, before.perDay));
+  if (!before.logGoesOn) await reporter.phase('Tickets for the log', () => tickets);
+  const made = await reporter.phase('Base backup', () => bothDone(makeBackup(context, run, before), tickets));
+  await reporter.phase('Check', () => conclude(context, run, rules, made, before));
 }
+
+/** What counts of a catalogue while a backup is made: its list of the log may be long, and is read anew in the end. */
+interface Before extends Pick<Catalogue, 'backups'> {
+  /** Segments a day. */
+  readonly perDay: number;
+  readonly logGoesOn: boolean;
+}
+
+const sumUp = (run: BackupRun, catalogue: Catalogue): Before => ({
+  backups: catalogue.backups,
+  perDay: pace(catalogue.wal, run.storage.now()),
+  logGoesOn: logGoesOn(run, catalogue),
+});
 
 /** Nothing is under way any more when this fails, and the lease can be let go. */
 async function bothDone<T>(first: Promise<T>, second: Promise<unknown>): Promise<T> {
@@ -156,8 +181,8 @@ async function bothDone<T>(first: Promise<T>, second: Promise<unknown>): Promise
   return result;
 }
 
-async function giveTickets({ log, output }: Context, run: BackupWriter, catalogue: Catalogue): Promise<void> {
-  const book = await renewBook(run, catalogue);
+async function giveTickets({ log, output }: Context, run: BackupWriter, perDay: number): Promise<void> {
+  const book = await renewBook(run, perDay);
   output('tickets-until', book.expiresAt.toISOString());
   log.info(`${book.tickets} tickets on every member, good until ${book.expiresAt.toISOString()}`);
 }
@@ -170,15 +195,17 @@ interface Made {
 async function makeBackup(
   { inputs, log, output }: Context,
   run: BackupWriter,
-  catalogue: Catalogue,
+  before: Before,
 ): Promise<Made> {
-  await settleSource(run);
   const { source } = run.source;
   const { version } = run.cluster;
   const fullEvery = inputs['full-every'];
   const builds = canBuildOn(version, fullEvery);
-  const present = builds ? await manifestsOn(run.remote, source.host, run.signal) : [];
-  const parent = chooseParent(catalogue, source, version, present, fullEvery);
+  const [present] = await Promise.all([
+    builds ? manifestsOn(run.remote, source.host, run.signal) : [],
+    settleSource(run),
+  ]);
+  const parent = chooseParent(before, source, version, present, fullEvery);
   log.info(parent ? `Incremental, on ${parent.id}` : 'A full backup');
   const base = await takeBase(run, parent, builds);
   log.info(`${base.object.size} bytes in ${base.object.parts.length} parts; every part is as it was sent`);
@@ -196,9 +223,13 @@ async function conclude(
   run: BackupRun,
   rules: RetentionRules,
   { manifest, archived }: Made,
+  before: Before,
 ): Promise<void> {
   const { inputs, log, reporter, output } = context;
-  const { catalogue, from, coverage, newest } = await verifyLog(run, rules);
+  const [{ catalogue, from, coverage, newest }, state] = await Promise.all([
+    verifyLog(run, rules, before),
+    readState(run),
+  ]);
   const retained = retentionOf(catalogue, rules, run.storage.now());
   // What is broken, or cannot be proven, takes nothing else with it.
   const missing = coverage?.missing ?? [];
@@ -207,7 +238,8 @@ async function conclude(
   tellHeld(log, catalogue.backups, retained.plan);
   if (whole) await tellLocked(log, run.storage, await retain(run, catalogue, retained));
   output('removed', whole ? retained.plan.removed : []);
-  const members = await measure(context, run, catalogue);
+  const { members } = state;
+  measure(context, run, catalogue, state);
   sections(context, catalogue, retained);
   if (!archived) {
     throw new UserError(
@@ -233,7 +265,7 @@ async function conclude(
 const gap = (missing: readonly string[], from: string): UserError =>
   new UserError(`${gapAfter(from, missing)}; nothing was removed`);
 
-function archiveFault(members: Awaited<ReturnType<typeof readMembers>>, { source }: BackupRun): string {
+function archiveFault(members: Members, { source }: BackupRun): string {
   const primary = members.find((member) => member.host === source.primary.host);
   if (!primary || 'fault' in primary) return `${source.primary.host} does not answer any more`;
   const { failed } = primary.archived;
@@ -244,11 +276,11 @@ function archiveFault(members: Awaited<ReturnType<typeof readMembers>>, { source
 /** Modes that change nothing. */
 async function look(context: Context, run: BackupRun, rules: RetentionRules): Promise<void> {
   const { inputs, log, reporter, output } = context;
-  const { catalogue, from, coverage } = await reporter.phase('Look into the bucket', () =>
-    verifyLog(run, rules),
+  const [{ catalogue, from, coverage }, state] = await reporter.phase('Look into the bucket', () =>
+    Promise.all([verifyLog(run, rules), readState(run)]),
   );
   const retained = retentionOf(catalogue, rules, run.storage.now());
-  await measure(context, run, catalogue);
+  measure(context, run, catalogue, state);
   tellTouched(log, touchedOf(catalogue));
   tellHeld(log, catalogue.backups, retained.plan);
   output('removed', retained.plan.removed);
@@ -267,22 +299,34 @@ async function look(context: Context, run: BackupRun, rules: RetentionRules): Pr
   );
 }
 
-/** Sets the figures, and says which of them should worry somebody. @returns what the members say by now */
-async function measure(
+/** How the stack is by now. */
+interface State {
+  readonly members: Members;
+  readonly lastDrill: Date | null;
+}
+
+async function readState({ remote, storage, cluster, signal }: BackupRun): Promise<State> {
+  const [members, drills] = await Promise.all([
+    readMembers(remote, cluster, signal),
+    storage.list(keysOf(cluster.stack).drills),
+  ]);
+  return { members, lastDrill: drills.at(-1)?.modified ?? null };
+}
+
+/** Sets the figures, and says which of them should worry somebody. */
+function measure(
   { log, output }: Context,
   run: BackupRun,
   catalogue: Catalogue,
-): Promise<Awaited<ReturnType<typeof readMembers>>> {
-  const members = await readMembers(run.remote, run.cluster, run.signal);
-  const drills = await run.storage.list(keysOf(run.cluster.stack).drills);
-  const metrics = metricsOf(catalogue, members, drills.at(-1)?.modified ?? null, run.storage.now());
+  { members, lastDrill }: State,
+): void {
+  const metrics = metricsOf(catalogue, members, lastDrill, run.storage.now());
   const hours = metrics['ticketHoursLeft'];
   if (typeof hours === 'number' && hours < FEW_HOURS)
     log.warning(
       `Tickets for the log end in ${hours.toFixed(1)} hours; without new ones ${run.source.primary.host} keeps its log until its disk is full: run mode "backup"`,
     );
   output('metrics', metrics);
-  return members;
 }
 
 function sections({ reporter }: Context, catalogue: Catalogue, retained: Retained): void {

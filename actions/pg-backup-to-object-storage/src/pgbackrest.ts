@@ -63,7 +63,8 @@ export async function runPgbackrest(context: Context, { file, inventory }: Site)
     else if (storage) {
       const { stack } = cluster;
       const ways = await waysNow(storage, `${stack}/`, null);
-      await underLease(context, { storage, ways, remote, host: observed.pgbackrest.host, stack }, back);
+      const host = async (): Promise<string> => observed.pgbackrest.host;
+      await underLease(context, { storage, ways, remote, host, stack }, back);
     } else await back();
   } finally {
     storage?.close();

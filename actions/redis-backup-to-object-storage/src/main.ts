@@ -3,11 +3,11 @@ import {
   type CacheTier,
   cacheTierOf,
   chooseRedisSource,
-  clearLeftovers,
   forgetGhosts,
   lockBeyond,
   lockRuleOf,
   openBucket,
+  readAndClear,
   readRedisBackups,
   type RedisBackupRun,
   type RedisBackups,
@@ -89,7 +89,7 @@ async function work(context: Context, given: Given): Promise<void> {
     const options = { stack, lock: lockRuleOf(site.file.stack), uploads: redisKeys(tier).bases };
     const ways = await tryOut(context, storage, await isFirst(storage, tier), options);
     const run = { ...(await prepare(context, remote, given)), ways };
-    const places = { storage, ways, remote, host: run.source.primary, stack };
+    const places = { storage, ways, remote, host: async () => run.source.primary, stack };
     await underLease(context, places, () => backUp(context, run, rules));
   } finally {
     await remote.close();
@@ -126,8 +126,7 @@ async function backUp(context: Context, run: RedisBackupWriter, rules: Retention
   const { log, reporter, output } = context;
   const { storage, tier } = run;
   await reporter.phase('Look into the bucket', async () => {
-    const { broken } = await readRedisBackups(storage, tier);
-    const cleared = await clearLeftovers(storage, redisKeys(tier), broken);
+    const { cleared } = await readAndClear(storage, redisKeys(tier), () => readRedisBackups(storage, tier));
     cleared.forEach((what) => log.notice(`Removed ${what}`));
     const beyond = lockBeyond(run.ways.lock, { ...rules, pitrMs: null });
     if (beyond !== null) log.warning(beyond);

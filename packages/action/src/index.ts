@@ -19,7 +19,8 @@ export {
   recordOf,
 } from './github/deployment.js';
 export { MissingPermission } from './github/errors.js';
-export { pullRequest, runUrl } from './github/event.js';
+export { pullRequest } from './github/event.js';
+export { runUrl } from './github/run-url.js';
 export { readInputs } from './inputs.js';
 export type { Log, Remark } from './log.js';
 export { Redactor, secretForms } from './masks.js';

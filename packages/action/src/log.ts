@@ -1,8 +1,9 @@
+import { EOL } from 'node:os';
 import { relative, resolve, sep } from 'node:path';
-import * as core from '@actions/core';
 import type { Location } from '@perlstack/stack';
 import type { Environment } from './inputs.js';
 import type { Redactor } from './masks.js';
+import { type CommandProperties, tellRunner } from './runner-commands.js';
 
 export interface Remark {
   readonly title?: string;
@@ -28,16 +29,23 @@ export function logFor(env: Environment, redactor: Redactor): Log {
     : plainLog(redactor, (line) => process.stdout.write(`${line}\n`), env['RUNNER_DEBUG'] === '1');
 }
 
-/** Workflow commands, as `@actions/core` writes them. */
+/** Lines that the runner understands. */
 export function githubLog(env: Environment, redactor: Redactor): Log {
   const clean = (text: string): string => redactor.redact(text);
   return {
-    debug: (message) => core.debug(clean(message)),
-    info: (message) => core.info(clean(message)),
-    notice: (message, remark) => core.notice(clean(message), annotation(remark, env)),
-    warning: (message, remark) => core.warning(clean(message), annotation(remark, env)),
-    error: (message, remark) => core.error(clean(message), annotation(remark, env)),
-    group: (title, work) => core.group(clean(title), work),
+    debug: (message) => tellRunner('debug', clean(message)),
+    info: (message) => void process.stdout.write(`${clean(message)}${EOL}`),
+    notice: (message, remark) => tellRunner('notice', clean(message), annotation(remark, env)),
+    warning: (message, remark) => tellRunner('warning', clean(message), annotation(remark, env)),
+    error: (message, remark) => tellRunner('error', clean(message), annotation(remark, env)),
+    group: async (title, work) => {
+      tellRunner('group', clean(title));
+      try {
+        return await work();
+      } finally {
+        tellRunner('endgroup');
+      }
+    },
   };
 }
 
@@ -58,11 +66,11 @@ export function plainLog(redactor: Redactor, write: (line: string) => void, debu
 }
 
 /** GitHub places an annotation by the path inside the repository. */
-function annotation({ title, location }: Remark = {}, env: Environment): core.AnnotationProperties {
+function annotation({ title, location }: Remark = {}, env: Environment): CommandProperties {
   return {
-    ...(title ? { title } : {}),
+    title,
     ...(location
-      ? { file: inRepository(location.file, env), startLine: location.line, startColumn: location.column }
+      ? { file: inRepository(location.file, env), line: location.line, col: location.column }
       : {}),
   };
 }

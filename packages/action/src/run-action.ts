@@ -1,5 +1,4 @@
 import { setFlagsFromString } from 'node:v8';
-import * as core from '@actions/core';
 import { messageOf, UserError } from '@perlstack/stack';
 import { type Cancellation, exitCodeOf, onCancel } from './cancel.js';
 import type { Declaration, InputsOf, OutputNames } from './declaration.js';
@@ -8,6 +7,7 @@ import { type Environment, readInputs, secretsIn } from './inputs.js';
 import { type Log, logFor } from './log.js';
 import { Redactor } from './masks.js';
 import { Reporter, stepTable } from './reporter.js';
+import { tellRunner } from './runner-commands.js';
 import {
   hasRunner,
   newJournalPath,
@@ -37,7 +37,7 @@ export interface PostContext<D extends Declaration> {
 export interface MainContext<D extends Declaration> extends PostContext<D> {
   /** Sets a declared output: text as it is, anything else as JSON. */
   readonly output: (name: OutputNames<D>, value: unknown) => void;
-  /** Keeps a text for post; never a secret. */
+  /** Keeps a text for post, instead of an earlier one of that name; an empty one is as none. Never a secret. */
   readonly saveState: (name: string, value: string) => void;
 }
 
@@ -163,7 +163,7 @@ class ActionRun<D extends Declaration> {
       reporter: this.#reporter,
       signal: this.#cancellation.signal,
       mask: (secret) => this.#mask(secret),
-      state: (name) => this.#saved[name] ?? stateOf(name, this.#env),
+      state: (name) => (this.#saved[name] ?? stateOf(name, this.#env)) || undefined,
     };
   }
 
@@ -193,7 +193,7 @@ class ActionRun<D extends Declaration> {
   #mask(secret: string): void {
     for (const form of this.#redactor.add(secret)) {
       // On a terminal the command that masks would itself show the secret.
-      if (this.#env['GITHUB_ACTIONS'] === 'true') core.setSecret(form);
+      if (this.#env['GITHUB_ACTIONS'] === 'true') tellRunner('add-mask', form);
     }
   }
 

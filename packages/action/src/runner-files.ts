@@ -2,8 +2,8 @@ import { appendFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { randomUUID } from 'node:crypto';
-import * as core from '@actions/core';
 import type { Environment } from './inputs.js';
+import { appendEntry } from './runner-commands.js';
 
 /** What the runner keeps between an action's main and its post. On a terminal there is no such runner. */
 export const State = {
@@ -20,7 +20,8 @@ export function hasRunner(env: Environment): boolean {
 
 /** Keeps a text for post; never a secret, as the state is a plain file. */
 export function saveState(name: string, value: string, env: Environment): void {
-  if (hasRunner(env)) core.saveState(name, value);
+  const file = env['GITHUB_STATE'];
+  if (file) appendEntry(file, name, value);
 }
 
 export function stateOf(name: string, env: Environment): string | undefined {
@@ -35,7 +36,8 @@ export function newJournalPath(action: string, env: Environment): string {
 /** Sets an output: text as it is, anything else as JSON. Without a runner it is printed. */
 export function writeOutput(name: string, value: unknown, env: Environment): void {
   const text = typeof value === 'string' ? value : JSON.stringify(value);
-  if (env['GITHUB_OUTPUT']) core.setOutput(name, text);
+  const file = env['GITHUB_OUTPUT'];
+  if (file) appendEntry(file, name, text);
   else process.stdout.write(`${name} = ${text}\n`);
 }
 

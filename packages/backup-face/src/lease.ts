@@ -18,32 +18,37 @@ export type Keeping = Pick<MainContext<Declaration>, 'log' | 'saveState'>;
 const LEASE_MS = 600_000;
 
 /** Where runs tell each other that they are at work: in the bucket, or on the host whose data it holds. */
-export interface LeasePlaces extends LeaseHost {
+export interface LeasePlaces extends Pick<LeaseHost, 'remote' | 'stack'> {
   readonly storage: Storage;
+  /** Asked for where the bucket can hold no lease. */
+  readonly host: () => Promise<string>;
   readonly ways: Pick<Ways, 'lease'>;
 }
 
-/** Nothing else writes to the stack's part of the bucket meanwhile. */
+/** Nothing else writes to the stack's part of the bucket meanwhile. Post has nothing to do where all came to its end. */
 export async function underLease(
   { log, saveState }: Keeping,
   places: LeasePlaces,
   work: () => Promise<void>,
 ): Promise<void> {
   const options = { purpose: 'backup', owner: runUrl() ?? 'a terminal', ttlMs: LEASE_MS };
-  const onHost = places.ways.lease === 'host';
-  const lease = onHost
-    ? await acquireHostLease(places, options)
-    : await acquireLease(places.storage.uncancelled(), keysOf(places.stack).lease, options);
+  const host = places.ways.lease === 'host' ? await places.host() : null;
+  const lease =
+    host === null
+      ? await acquireLease(places.storage.uncancelled(), keysOf(places.stack).lease, options)
+      : await acquireHostLease({ ...places, host }, options);
   saveState('lease', lease.holder.nonce);
-  if (onHost) saveState('lease-host', places.host);
+  if (host !== null) saveState('lease-host', host);
   const timer = setInterval(() => renew(lease, log), LEASE_MS / 4);
   try {
     await work();
+    saveState('upload', '');
   } finally {
     clearInterval(timer);
-    await lease
-      .release()
-      .catch((error: unknown) => log.info(`The lease ends by itself: ${messageOf(error)}`));
+    await lease.release().then(
+      () => saveState('lease', ''),
+      (error: unknown) => log.info(`The lease ends by itself: ${messageOf(error)}`),
+    );
   }
 }
 

@@ -37,7 +37,7 @@ const missing = ['/usr/bin/perl', '/usr/bin/curl', '/usr/bin/zstd'].filter((path
       });
       const ways = { once: 'condition', lock: null } as const;
       const options = { recipient: null, limitBytes: 1e12, ways };
-      const { content } = writeBook(bucket, keysOf('shop').cluster('7'), names, options);
+      const { content } = await writeBook(bucket, keysOf('shop').cluster('7'), names, options);
       writeFileSync(join(folder, 'tickets'), content);
       writeFileSync(join(folder, 'segment'), randomBytes(1_000));
       bucket.close();

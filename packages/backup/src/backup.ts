@@ -1,5 +1,5 @@
 import { ARCHIVE, SHARE_OF_DISK, SOCKET_FOLDER } from '@perlstack/configs';
-import { allOf, type Removable, type Storage } from '@perlstack/object-storage';
+import { allOf, type Removable, type Storage, type UploadSeen } from '@perlstack/object-storage';
 import { asPostgres } from '@perlstack/postgres';
 import { until } from '@perlstack/procedure';
 import { messageOf, UserError } from '@perlstack/stack';
@@ -21,7 +21,7 @@ import { type BackupKeys, type ClusterKeys, keysOf } from './keys.js';
 import { backupId, type Manifest } from './manifest.js';
 import { type MemberSeen, type Source } from './members.js';
 import { expiredSegments, planRetention, type RetentionPlan, type RetentionRules } from './retention.js';
-import { between, countRows } from './rows.js';
+import { between, countRows, DATABASES_SQL } from './rows.js';
 import { type CopyRun, mebibytes, partBytesFor, sendFrom } from './send.js';
 import { type Broken, removeStored, writeStored } from './stored.js';
 import { historyName, parseHistory, type Switch } from './wal.js';
@@ -47,13 +47,31 @@ export type ServerSide = Pick<BackupRun, 'remote' | 'cluster' | 'source' | 'sign
 const askPrimary = ({ remote, cluster, source, signal }: ServerSide): Ask =>
   askOf(remote, source.primary.host, cluster, signal);
 
-/** What an earlier run left that never became a backup: nobody but the holder of the lease may call this. */
-export async function clearLeftovers(
+/** What is there of earlier runs, and what was removed of it. */
+export interface Cleared<T> {
+  readonly stored: T;
+  /** A sentence each. */
+  readonly cleared: readonly string[];
+}
+
+/**
+ * Reads what the bucket has, and removes what an earlier run left of it that never became a backup: nobody but the holder of the
+ * lease may call this.
+ */
+export async function readAndClear<T extends { readonly broken: readonly Broken[] }>(
   storage: Storage,
   keys: Pick<BackupKeys, 'bases'>,
+  read: () => Promise<T>,
+): Promise<Cleared<T>> {
+  const [stored, uploads] = await Promise.all([read(), storage.uploads(keys.bases)]);
+  return { stored, cleared: await clearLeftovers(storage, uploads, stored.broken) };
+}
+
+async function clearLeftovers(
+  storage: Storage,
+  uploads: readonly UploadSeen[],
   broken: readonly Broken[],
 ): Promise<string[]> {
-  const uploads = await storage.uploads(keys.bases);
   for (const { key, id } of uploads) await storage.openUpload(key, id).abort();
   const abandoned = broken.filter(({ unfinished }) => unfinished);
   const locked = await storage.removeVersions(abandoned.flatMap((one) => one.objects.flatMap(allOf)));
@@ -95,17 +113,19 @@ export function logGoesOn(
 /**
  * Gives every member the tickets for the log of the coming week: any of them may be the primary by then. One that is
  * off must not keep the others from being backed up.
+ *
+ * @param perDay segments a day
  */
-export async function renewBook(run: BackupWriter, catalogue: Catalogue): Promise<Book> {
+export async function renewBook(run: BackupWriter, perDay: number): Promise<Book> {
   const { remote, storage, cluster, recipient, signal, ways } = run;
   const { primary } = run.source;
   await assertKnowsWays(run);
   const names = namesFor({
     ...{ timeline: primary.timeline, lsn: primary.lsn, segmentBytes: primary.segmentBytes },
-    ...{ waiting: primary.waiting, perDay: pace(catalogue.wal, storage.now()) },
+    ...{ waiting: primary.waiting, perDay },
   });
   const limitBytes = primary.diskBytes * SHARE_OF_DISK;
-  const book = writeBook(storage, clusterKeys(run), names, { recipient, limitBytes, ways });
+  const book = await writeBook(storage, clusterKeys(run), names, { recipient, limitBytes, ways });
   const target = { path: ARCHIVE.book, mode: 0o600, owner: 'postgres', group: 'postgres' };
   await Promise.all(
     cluster.members.map((host) =>
@@ -162,8 +182,9 @@ const SETTLE_MS = 120_000;
  */
 export async function settleSource(run: BackupRun): Promise<void> {
   const { remote, cluster, source, signal } = run;
-  const now = await askPrimary(run)('CHECKPOINT;\nSELECT pg_current_wal_lsn();\n');
+  // A primary is where it is, and the copy begins with a checkpoint of its own.
   if (source.source === source.primary) return;
+  const now = await askPrimary(run)('CHECKPOINT;\nSELECT pg_current_wal_lsn();\n');
   const ask = askOf(remote, source.source.host, cluster, signal);
   const replayed = `SELECT CASE WHEN pg_last_wal_replay_lsn() >= '${now}' THEN 'all' ELSE pg_last_wal_replay_lsn()::text END;\n`;
   const hasAll = async (): Promise<true | string> => {
@@ -269,8 +290,8 @@ export interface Proof {
 /** Notes a moment on the primary whose state is known, for a drill to replay to. */
 export async function markProof(run: ServerSide, id: string): Promise<Proof> {
   const ask = askPrimary(run);
-  const snapshot = await ask(SNAPSHOT_SQL);
-  const before = await countRows(ask);
+  const [snapshot = '', databases = ''] = (await ask(`${SNAPSHOT_SQL}${DATABASES_SQL}`)).split('\n');
+  const before = await countRows(ask, JSON.parse(databases) as string[]);
   const [point = '', now] = (await ask(POINT_SQL(id))).split('\n');
   const after = now === snapshot ? before : await countRows(ask);
   return { proof: JSON.parse(point) as Proof['proof'], rows: between(before, after) };
@@ -295,11 +316,21 @@ export const writeManifest = (run: BackupWriter, base: Base, proof: Proof | null
     rows: proof?.rows ?? {},
   });
 
-/** Looks into the bucket for all that recovery within the window needs. */
-export async function verifyLog(run: BackupRun, rules: RetentionRules): Promise<Verified> {
+/**
+ * Looks into the bucket for all that recovery within the window needs.
+ *
+ * @param known what was read of it before
+ */
+export async function verifyLog(
+  run: BackupRun,
+  rules: RetentionRules,
+  known?: Pick<Catalogue, 'backups'>,
+): Promise<Verified> {
   const { primary } = run.source;
-  const catalogue = await readCatalogue(run.storage, clusterKeys(run));
-  const histories = catalogue.backups.length > 0 ? await readHistories(run) : new Map<number, Switch[]>();
+  const [catalogue, histories] = await Promise.all([
+    readCatalogue(run.storage, clusterKeys(run), known),
+    readHistories(run),
+  ]);
   return checkLog(catalogue, {
     ...{ rules, histories, now: run.storage.now(), upTo: lastArchived(primary) },
     // Up to its end a backup has the log in itself.

@@ -42,7 +42,12 @@ describe('writeBook', () => {
       now,
       ways: { once: 'condition', lock: null },
     } as const;
-    const { content, tickets, expiresAt } = writeBook(storage, keysOf('shop').cluster('7'), names, options);
+    const { content, tickets, expiresAt } = await writeBook(
+      storage,
+      keysOf('shop').cluster('7'),
+      names,
+      options,
+    );
     const text = content.toString();
     const [head = '', lines = ''] = text.split('\n\n');
     const words: Record<string, string> = Object.fromEntries(
@@ -70,13 +75,13 @@ describe('writeBook for a bucket with versions', () => {
   });
   const now = new Date('2026-11-27T02:00:00Z');
   const names = ['000000010000000000000005'];
-  const book = (ways: Pick<Ways, 'once' | 'lock'>): string =>
-    writeBook(storage, keysOf('shop').cluster('7'), names, {
-      ...{ recipient: null, limitBytes: 1, now, ways },
-    }).content.toString();
+  const book = async (ways: Pick<Ways, 'once' | 'lock'>): Promise<string> => {
+    const options = { recipient: null, limitBytes: 1, now, ways };
+    return (await writeBook(storage, keysOf('shop').cluster('7'), names, options)).content.toString();
+  };
 
-  it('has the host look first, and lock what it sends for as long as the rule says after the last ticket', () => {
-    const text = book({ once: 'version', lock: { mode: 'GOVERNANCE', ms: 3_600_000 } });
+  it('has the host look first, and lock what it sends for as long as the rule says after the last ticket', async () => {
+    const text = await book({ once: 'version', lock: { mode: 'GOVERNANCE', ms: 3_600_000 } });
     const until = '2026-12-04T03:00:00.000Z';
     expect(text).toContain(`\nlook first\nlock-mode GOVERNANCE\nlock-until ${until}\nput `);
     const key = 'shop/postgresql/7/wal/00000001/000000010000000000000005.zst';
@@ -88,8 +93,8 @@ describe('writeBook for a bucket with versions', () => {
     const { signature } = storage.presigner(7 * 86_400, now).sign({ method: 'PUT', key, headers });
     expect(text).toContain(`\n\n${names[0] ?? ''} ${signature} `);
   });
-  it('says nothing of it where writes hang on a condition', () =>
-    expect(book({ once: 'condition', lock: null })).not.toMatch(/look|lock/));
+  it('says nothing of it where writes hang on a condition', async () =>
+    expect(await book({ once: 'condition', lock: null })).not.toMatch(/look|lock/));
 });
 
 describe('ticketHoursLeft', () => {

@@ -1,3 +1,4 @@
+import { setImmediate as others } from 'node:timers/promises';
 import { LONGEST_SIGNED_S, lockHeaders, type Storage } from '@perlstack/object-storage';
 import { segmentAt, segmentOf } from '@perlstack/postgres';
 import type { ClusterKeys } from './keys.js';
@@ -65,12 +66,12 @@ export interface BookOptions {
  * Writes the tickets for a list of names, in the form that `archive-wal` reads: what all URLs share is there once. What is
  * locked stays so for the time that the rule says, also when it comes by the last ticket in its last hour.
  */
-export function writeBook(
+export async function writeBook(
   storage: Storage,
   keys: ClusterKeys,
   names: readonly string[],
   { recipient, limitBytes, ways, now }: BookOptions,
-): Book {
+): Promise<Book> {
   const presigner = storage.presigner(LONGEST_SIGNED_S, now);
   const lock = lockFrom(ways.lock, presigner.expiresAt);
   const [put, head] = [
@@ -96,23 +97,27 @@ export function writeBook(
     `put ${put('').common}`,
     `head ${head('').common}`,
   ];
-  return {
-    content: Buffer.concat([
-      Buffer.from(`${words.join('\n')}\n\n`),
-      ...inPortions(names).map((some) => Buffer.from(some.map(line).join(''))),
-    ]),
-    tickets: names.length,
-    expiresAt: presigner.expiresAt,
-  };
+  const above = `${words.join('\n')}\n\n`;
+  const bytes = names.reduce((sum, name) => sum + name.length + LINE_BYTES, Buffer.byteLength(above));
+  const content = Buffer.alloc(bytes);
+  let at = content.write(above);
+  for (const some of portionsOf(names)) {
+    at += content.write(some.map(line).join(''), at);
+    // To sign them all takes a good part of a second, in which what else is under way must not stand still.
+    await others();
+  }
+  return { content, tickets: names.length, expiresAt: presigner.expiresAt };
 }
+
+/** A line without its name: two signatures in hexadecimal, and what is between. */
+const LINE_BYTES = 2 * 64 + 3;
 
 /** A book is long: a portion of it leaves the heap before the next one is written. */
 const PORTION = 500;
 
-const inPortions = (names: readonly string[]): string[][] =>
-  Array.from({ length: Math.ceil(names.length / PORTION) }, (_, at) =>
-    names.slice(at * PORTION, (at + 1) * PORTION),
-  );
+function* portionsOf(names: readonly string[]): Generator<readonly string[]> {
+  for (let from = 0; from < names.length; from += PORTION) yield names.slice(from, from + PORTION);
+}
 
 /** An alarm this long before tickets end leaves time for a night without a backup, and for somebody to look. */
 export const FEW_HOURS = 48;

@@ -36,10 +36,18 @@ export interface Catalogue<M extends BackupFacts = Manifest> extends StoredBacku
   readonly wal: ReadonlyMap<string, LogFile>;
 }
 
-/** Reads what the bucket has of a cluster. What is not whole is told apart, and counts as nothing. */
-export async function readCatalogue(storage: Storage, keys: ClusterKeys): Promise<Catalogue> {
+/**
+ * Reads what the bucket has of a cluster. What is not whole is told apart, and counts as nothing.
+ *
+ * @param known what was read before: manifests that are still the same are not read again
+ */
+export async function readCatalogue(
+  storage: Storage,
+  keys: ClusterKeys,
+  known?: Pick<Catalogue, 'backups'>,
+): Promise<Catalogue> {
   const [stored, wal] = await Promise.all([
-    readStored(storage, keys, readManifest),
+    readStored(storage, keys, readManifest, known?.backups),
     storage.versions(keys.wal),
   ]);
   const named = wal.flatMap((seen): [string, LogFile][] => {

@@ -54,11 +54,13 @@ export interface StoredBackups<M extends StoredFacts> {
  * first of each key counts, also when it was overwritten or marked as removed since.
  *
  * @param read makes a manifest of its text, or says why it is none
+ * @param known backups that were read before: a manifest that is the same object still, by its digest, is not read again
  */
 export async function readStored<M extends ObjectFacts>(
-  storage: Storage,
+  storage: Pick<Storage, 'versions' | 'get'>,
   keys: Pick<BackupKeys, 'bases' | 'manifest'>,
   read: (text: string) => M | Unreadable,
+  known: readonly Stored<M>[] = [],
 ): Promise<StoredBackups<M>> {
   const folders = new Map<string, KeySeen[]>();
   for (const object of await storage.versions(keys.bases)) {
@@ -67,7 +69,10 @@ export async function readStored<M extends ObjectFacts>(
   }
   const found = await Promise.all(
     [...folders].map(async ([id, objects]) => {
-      const first = objects.find(({ key }) => key === keys.manifest(id))?.versions[0];
+      const first = firstOf(objects, keys.manifest(id));
+      const before = known.find(({ manifest }) => manifest.id === id);
+      if (first && before && isSame(first, firstOf(before.objects ?? [], first.key)))
+        return judge(id, objects, before.manifest);
       const text = first && (await storage.get(first.key, first.version));
       return judge(id, objects, text && read(text.content.toString()));
     }),
@@ -79,6 +84,12 @@ export async function readStored<M extends ObjectFacts>(
     broken: found.flatMap((one) => ('why' in one ? [one] : [])),
   };
 }
+
+const firstOf = (objects: readonly KeySeen[], key: string): ObjectSeen | undefined =>
+  objects.find((one) => one.key === key)?.versions[0];
+
+const isSame = (one: ObjectSeen, other: ObjectSeen | undefined): boolean =>
+  one.etag === other?.etag && one.version === other.version && one.size === other.size;
 
 function judge<M extends ObjectFacts>(
   id: string,

@@ -39,10 +39,9 @@ const CLOCK_PRECISION_MS = 2_000;
  * @throws StorageError (`exists`) naming who holds it, since when and how long
  */
 export async function acquireLease(storage: Storage, key: string, options: LeaseOptions): Promise<Lease> {
-  const skew = await storage.clockSkewMs();
+  const [skew, seen] = await Promise.all([storage.clockSkewMs(), storage.get(key)]);
   const now = (): number => Date.now() + skew;
   const span = (): Pick<Holder, 'until'> => ({ until: new Date(now() + options.ttlMs).toISOString() });
-  const seen = await storage.get(key);
   const before = seen && holderIn(seen.content);
   if (before && Date.parse(before.until) + CLOCK_PRECISION_MS > now()) throw leaseHeld(before);
   let holder: Holder = {

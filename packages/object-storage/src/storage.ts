@@ -3,6 +3,7 @@ import {
   CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
   GetObjectCommand,
+  HeadBucketCommand,
   HeadObjectCommand,
   type ListObjectsV2CommandOutput,
   paginateListObjectsV2,
@@ -13,11 +14,11 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3';
 import { clientOf, type StorageSpec } from './client.js';
+import { watchClock, type WatchedClock } from './clock.js';
 import { placeOf, StorageError, storageError } from './errors.js';
 import { compareParts, compositeEtag, md5Base64, type Part } from './integrity.js';
 import { type Presigner, presignerOf, type Signed } from './presign.js';
 import {
-  keysIn,
   type KeySeen,
   type Lock,
   type ObjectSeen,
@@ -25,6 +26,7 @@ import {
   putLock,
   type Removable,
   removeAll,
+  SeenKeys,
 } from './versions.js';
 
 export interface PutOptions {
@@ -98,7 +100,7 @@ export interface Storage {
   openUpload(key: string, id: string): Upload;
   /** Multipart uploads that were begun and not ended. */
   uploads(prefix: string): Promise<UploadSeen[]>;
-  /** The storage's own clock minus ours, in milliseconds. */
+  /** The storage's own clock minus ours, in milliseconds, as its answers tell; it is asked where there was none yet. */
   clockSkewMs(): Promise<number>;
   /** The same without its signal, for changes that must not be cut in half; closed with this one. */
   uncancelled(): Storage;
@@ -113,9 +115,12 @@ export interface Storage {
 
 const bare = (etag: string | undefined): string => (etag ?? '').replaceAll('"', '');
 
-export const openStorage = (spec: StorageSpec): Storage => storageWith(spec, clientOf(spec));
+export function openStorage(spec: StorageSpec): Storage {
+  const client = clientOf(spec);
+  return storageWith(spec, client, watchClock(client));
+}
 
-function storageWith(spec: StorageSpec, client: S3Client): Storage {
+function storageWith(spec: StorageSpec, client: S3Client, watched: WatchedClock): Storage {
   const { bucket, signal } = spec;
   const place = placeOf(spec);
   const at = { Bucket: bucket };
@@ -253,9 +258,11 @@ function storageWith(spec: StorageSpec, client: S3Client): Storage {
     list,
     versions: (prefix) =>
       orWithout(
-        asked(`list of ${prefix || 'all objects'}`, async () =>
-          keysIn(await allPages(pagesOfVersions(asking, { ...at, Prefix: prefix }))),
-        ),
+        asked(`list of ${prefix || 'all objects'}`, async () => {
+          const keys = new SeenKeys();
+          for await (const page of pagesOfVersions(asking, { ...at, Prefix: prefix })) keys.add(page);
+          return keys.all();
+        }),
         async () => (await list(prefix)).map((one) => ({ key: one.key, versions: [one], markers: [] })),
       ),
     folders: (prefix) => {
@@ -319,10 +326,23 @@ function storageWith(spec: StorageSpec, client: S3Client): Storage {
           return client.send(new ListMultipartUploadsCommand({ ...at, Prefix: prefix, ...from }), options);
         }
       }),
-    clockSkewMs: async () => skewOf(spec.endpoint, signal, place),
+    clockSkewMs: async () => {
+      const known = watched.skewMs();
+      if (known !== null) return known;
+      // Any answer tells the time, also one that refuses.
+      const asking = asked('asking for the time', () => client.send(new HeadBucketCommand(at), options));
+      return asking.then(
+        () => watched.skewMs() ?? 0,
+        (error: unknown) => {
+          const told = watched.skewMs();
+          if (told === null || signal?.aborted) throw error;
+          return told;
+        },
+      );
+    },
     uncancelled: () => {
       const { signal: _left, ...rest } = spec;
-      return storageWith(rest, client);
+      return storageWith(rest, client, watched);
     },
     close: () => client.destroy(),
   };
@@ -343,20 +363,4 @@ function checked(place: string, seen: ObjectSeen | null, sent: readonly Part[]):
     'bad-digest',
     `${place}: after completion there is ${there}, not ${size} bytes with ETag ${etag}`,
   );
-}
-
-/** Any answer tells the time, also one that refuses. */
-async function skewOf(endpoint: string, signal: AbortSignal | undefined, place: string): Promise<number> {
-  try {
-    const before = Date.now();
-    const timeout = AbortSignal.timeout(10_000);
-    const answer = await fetch(endpoint, {
-      method: 'HEAD',
-      signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
-    });
-    const theirs = Date.parse(answer.headers.get('date') ?? '');
-    return Number.isNaN(theirs) ? 0 : theirs + 500 - (before + Date.now()) / 2;
-  } catch (error) {
-    throw storageError(error, 'asking for the time', place);
-  }
 }

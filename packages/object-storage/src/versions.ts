@@ -79,25 +79,38 @@ export async function* pagesOfVersions(
  * Puts pages of versions together by key. Storages list the newest version of a key first. A key of which there is one version,
  * made when the bucket kept none, is as one in a bucket without versions.
  */
-export function keysIn(pages: readonly Page[]): KeySeen[] {
-  const keys = new Map<string, { versions: ObjectSeen[]; markers: string[] }>();
-  const at = (key: string): { versions: ObjectSeen[]; markers: string[] } => {
-    const there = keys.get(key) ?? { versions: [], markers: [] };
-    keys.set(key, there);
-    return there;
-  };
-  for (const { Versions = [], DeleteMarkers = [] } of pages) {
+export class SeenKeys {
+  readonly #keys = new Map<string, { versions: ObjectSeen[]; markers: string[] }>();
+
+  /** Of a page nothing else is kept: a listing may have many. */
+  add({ Versions = [], DeleteMarkers = [] }: Page): void {
     for (const { Key = '', Size = 0, ETag = '', LastModified = new Date(0), VersionId = null } of Versions)
-      at(Key).versions.unshift({
+      this.#at(Key).versions.unshift({
         ...{ key: Key, size: Size, etag: ETag.replaceAll('"', ''), modified: LastModified },
         version: VersionId,
       });
-    for (const { Key = '', VersionId = '' } of DeleteMarkers) at(Key).markers.push(VersionId);
+    for (const { Key = '', VersionId = '' } of DeleteMarkers) this.#at(Key).markers.push(VersionId);
   }
-  return [...keys]
-    .filter(([, { versions }]) => versions.length > 0)
-    .map(([key, { versions, markers }]) => ({ key, versions: plainIfAlone(versions, markers), markers }))
-    .sort((one, other) => (one.key < other.key ? -1 : 1));
+
+  all(): KeySeen[] {
+    return [...this.#keys]
+      .filter(([, { versions }]) => versions.length > 0)
+      .map(([key, { versions, markers }]) => ({ key, versions: plainIfAlone(versions, markers), markers }))
+      .sort((one, other) => (one.key < other.key ? -1 : 1));
+  }
+
+  #at(key: string): { versions: ObjectSeen[]; markers: string[] } {
+    const there = this.#keys.get(key) ?? { versions: [], markers: [] };
+    this.#keys.set(key, there);
+    return there;
+  }
+}
+
+/** What some pages tell. */
+export function keysIn(pages: Iterable<Page>): KeySeen[] {
+  const keys = new SeenKeys();
+  for (const page of pages) keys.add(page);
+  return keys.all();
 }
 
 function plainIfAlone(versions: readonly ObjectSeen[], markers: readonly string[]): readonly ObjectSeen[] {

@@ -8,8 +8,10 @@ export interface Patience {
   readonly say?: (answer: string) => void;
 }
 
-/** Between two looks, in milliseconds: the first ones are close together, as most things come at once. */
-const PAUSE_MS = { first: 100, most: 1_000 };
+/** Between two looks, in milliseconds. */
+const PAUSE_MS = { least: 50, most: 1_000 };
+/** Of the time that was waited so far: what comes at once is seen at once, and what takes long is not asked for all the time. */
+const PAUSE_SHARE = 0.2;
 
 /**
  * Asks until the answer is `true`.
@@ -22,14 +24,16 @@ export async function until(
   ask: () => Promise<true | string>,
   { limitMs, signal, say }: Patience,
 ): Promise<string | null> {
-  const limit = Date.now() + limitMs;
+  const began = Date.now();
   let said: string | undefined;
-  for (let pause = PAUSE_MS.first; ; pause = Math.min(2 * pause, PAUSE_MS.most)) {
+  for (;;) {
     const answer = await ask();
     if (answer === true) return null;
     if (answer !== said) say?.(answer);
-    if (Date.now() > limit) return answer;
+    const waited = Date.now() - began;
+    if (waited > limitMs) return answer;
     said = answer;
+    const pause = Math.min(Math.max(waited * PAUSE_SHARE, PAUSE_MS.least), PAUSE_MS.most);
     await sleep(pause, undefined, { signal });
   }
 }

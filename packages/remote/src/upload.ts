@@ -31,7 +31,7 @@ sync -- "$folder"
 export function uploadCommand(
   target: UploadTarget,
   content: Buffer | Readable,
-): { script: string; args: string[]; input: Buffer | Readable; options: Pick<RunOptions, 'name'> } {
+): { script: string; args: string[]; input: Readable; options: Pick<RunOptions, 'name'> } {
   const ending = randomBytes(16).toString('hex');
   const args = [
     target.path,
@@ -40,7 +40,7 @@ export function uploadCommand(
     ending,
   ];
   const input =
-    content instanceof Readable ? followedBy(content, ending) : Buffer.concat([content, Buffer.from(ending)]);
+    content instanceof Readable ? followedBy(content, ending) : Readable.from([content, Buffer.from(ending)]);
   return { script: SCRIPT, args, input, options: { name: `upload of ${target.path}` } };
 }
 

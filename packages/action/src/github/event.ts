@@ -15,9 +15,3 @@ export function pullRequest(): PullRequest | undefined {
   const fork = head.repo?.full_name !== base.repo?.full_name;
   return { number, base: { sha: base.sha, ref: base.ref }, head: { sha: head.sha }, fork };
 }
-
-/** The page of this run; `undefined` outside GitHub. */
-export function runUrl(env: NodeJS.ProcessEnv = process.env): string | undefined {
-  const { GITHUB_SERVER_URL: server, GITHUB_REPOSITORY: repository, GITHUB_RUN_ID: id } = env;
-  return repository && id ? `${server ?? 'https://github.com'}/${repository}/actions/runs/${id}` : undefined;
-}
