@@ -1,9 +1,8 @@
-import { EOL } from 'node:os';
 import { relative, resolve, sep } from 'node:path';
 import type { Location } from '@perlstack/stack';
 import type { Environment } from './inputs.js';
 import type { Redactor } from './masks.js';
-import { type CommandProperties, tellRunner } from './runner-commands.js';
+import { type CommandProperties, sayLine, tellRunner } from './runner-commands.js';
 
 export interface Remark {
   readonly title?: string;
@@ -34,7 +33,7 @@ export function githubLog(env: Environment, redactor: Redactor): Log {
   const clean = (text: string): string => redactor.redact(text);
   return {
     debug: (message) => tellRunner('debug', clean(message)),
-    info: (message) => void process.stdout.write(`${clean(message)}${EOL}`),
+    info: (message) => sayLine(clean(message)),
     notice: (message, remark) => tellRunner('notice', clean(message), annotation(remark, env)),
     warning: (message, remark) => tellRunner('warning', clean(message), annotation(remark, env)),
     error: (message, remark) => tellRunner('error', clean(message), annotation(remark, env)),
@@ -68,7 +67,7 @@ export function plainLog(redactor: Redactor, write: (line: string) => void, debu
 /** GitHub places an annotation by the path inside the repository. */
 function annotation({ title, location }: Remark = {}, env: Environment): CommandProperties {
   return {
-    title,
+    ...(title ? { title } : {}),
     ...(location
       ? { file: inRepository(location.file, env), line: location.line, col: location.column }
       : {}),

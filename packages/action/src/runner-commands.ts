@@ -1,46 +1,30 @@
-import { randomUUID } from 'node:crypto';
-import { appendFileSync } from 'node:fs';
 import { EOL } from 'node:os';
+// By its files: the package as a whole brings a client for HTTP along, which takes 27 MB of memory, and which nothing here uses.
+import { issueCommand } from '../node_modules/@actions/core/lib/command.js';
+import { issueFileCommand, prepareKeyValueMessage } from '../node_modules/@actions/core/lib/file-command.js';
 
 /** What a line can tell the runner. */
 export type RunnerCommand = 'add-mask' | 'debug' | 'notice' | 'warning' | 'error' | 'group' | 'endgroup';
 
-/** Of an annotation, in the order in which they are written; what is `undefined` is left out. */
+/** Of an annotation. */
 export interface CommandProperties {
-  readonly title?: string | undefined;
-  readonly file?: string | undefined;
-  readonly line?: number | undefined;
-  readonly col?: number | undefined;
+  readonly title?: string;
+  readonly file?: string;
+  readonly line?: number;
+  readonly col?: number;
 }
 
-/**
- * Tells the runner something by a line of the log:
- * https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands
- */
+/** Tells the runner something by a line of the log. */
 export function tellRunner(command: RunnerCommand, message = '', properties: CommandProperties = {}): void {
-  process.stdout.write(`${commandOf(command, message, properties)}${EOL}`);
+  issueCommand(command, { ...properties }, message);
 }
 
-/** @returns `::error title=deploy,line=3::no such host`, on one line whatever the message is */
-export function commandOf(command: RunnerCommand, message: string, properties: CommandProperties): string {
-  const words = Object.entries(properties as Record<string, string | number | undefined>)
-    .filter(([, value]) => value !== undefined && value !== '')
-    .map(([name, value]) => `${name}=${inProperty(String(value))}`)
-    .join(',');
-  return `::${command}${words === '' ? '' : ` ${words}`}::${inMessage(message)}`;
+/** Says a line that is for people only. */
+export function sayLine(line: string): void {
+  process.stdout.write(`${line}${EOL}`);
 }
 
-const inMessage = (text: string): string =>
-  text.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A');
-
-const inProperty = (text: string): string => inMessage(text).replaceAll(':', '%3A').replaceAll(',', '%2C');
-
-/**
- * Appends an entry to one of the runner's files. Nobody who writes a value can know the word that ends it.
- *
- * @param file that the runner named for it
- */
-export function appendEntry(file: string, name: string, value: string): void {
-  const end = `ghadelimiter_${randomUUID()}`;
-  appendFileSync(file, `${name}<<${end}${EOL}${value}${EOL}${end}${EOL}`);
+/** Appends an entry to one of the runner's files, whose value nobody can end early. */
+export function appendEntry(kind: 'OUTPUT' | 'STATE', name: string, value: string): void {
+  issueFileCommand(kind, prepareKeyValueMessage(name, value));
 }

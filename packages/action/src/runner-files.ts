@@ -20,8 +20,7 @@ export function hasRunner(env: Environment): boolean {
 
 /** Keeps a text for post; never a secret, as the state is a plain file. */
 export function saveState(name: string, value: string, env: Environment): void {
-  const file = env['GITHUB_STATE'];
-  if (file) appendEntry(file, name, value);
+  if (hasRunner(env)) appendEntry('STATE', name, value);
 }
 
 export function stateOf(name: string, env: Environment): string | undefined {
@@ -36,8 +35,7 @@ export function newJournalPath(action: string, env: Environment): string {
 /** Sets an output: text as it is, anything else as JSON. Without a runner it is printed. */
 export function writeOutput(name: string, value: unknown, env: Environment): void {
   const text = typeof value === 'string' ? value : JSON.stringify(value);
-  const file = env['GITHUB_OUTPUT'];
-  if (file) appendEntry(file, name, text);
+  if (env['GITHUB_OUTPUT']) appendEntry('OUTPUT', name, text);
   else process.stdout.write(`${name} = ${text}\n`);
 }
 
