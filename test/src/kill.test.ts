@@ -31,7 +31,7 @@ function stackFile({ web = 1, app = 2, drainSeconds = 20, maxRequests = 1_000 } 
 stack: shop
 region: us-ord
 app:
-  workers: 10
+  workers: 6
   maxRequests: ${maxRequests}
   packages: [libmojolicious-perl]
   health: { path: /healthz, body: ok, latency: 10s, successes: 1, timeout: 60s, release: /version }

@@ -34,7 +34,7 @@ export interface SiteOptions {
   readonly image?: string;
   /** Builds modules on a host with this tool. */
   readonly build?: 'carton';
-  /** Of Starman, on each app host. */
+  /** Of Starman, on each app host; each loads the whole application, which is most of what a deploy costs here. */
   readonly workers?: number;
   /** The slowest answer that is still healthy, such as `2s`. */
   readonly latency?: string;
@@ -42,7 +42,7 @@ export interface SiteOptions {
 
 const stackFile = (
   app: number,
-  { image = 'linode/debian13', workers = 24, latency = '2s', web = 1, build }: SiteOptions,
+  { image = 'linode/debian13', workers = 8, latency = '2s', web = 1, build }: SiteOptions,
 ): string => `
 stack: shop
 region: us-ord

@@ -59,7 +59,7 @@ describeHosts(`rolling deploy${obstacle === null ? '' : ` (${obstacle})`}`, () =
   }
 
   beforeAll(async () => {
-    site = await openSite(APP_HOSTS.length);
+    site = await openSite(APP_HOSTS.length, { workers: 12 });
   });
   afterAll(async () => {
     await site?.close();

@@ -20,7 +20,7 @@ const stackFile = (body: string): string => `
 stack: shop
 region: us-ord
 app:
-  workers: 10
+  workers: 5
   workerMemory: 32MiB
   packages: [libmojolicious-perl]
   limits: { body: ${body} }

@@ -2,7 +2,7 @@ import { checkDist } from './dist-check.js';
 import { generatedFiles, staleFiles } from './generated.js';
 import { runNode } from './program.js';
 import { actionNames, inRoot } from './repository.js';
-import { check, type Suite } from './suite.js';
+import { check, sideBySide, type Suite } from './suite.js';
 
 const ESLINT = inRoot('node_modules', 'eslint', 'bin', 'eslint.js');
 const PRETTIER = inRoot('node_modules', 'prettier', 'bin', 'prettier.cjs');
@@ -16,14 +16,12 @@ export function typeCheck(verdict: string | undefined): Suite {
 
 /** What is checked without running the product. */
 export function staticChecks(): Suite[] {
-  return [
-    check('lint', () => faultsOf([ESLINT, '--max-warnings', '0', '.'])),
-    check('format', () =>
-      faultsOf([PRETTIER, '--check', '--log-level', 'warn', '.'], 'Cure: npx prettier --write .'),
-    ),
-    check('generated files', staleGenerated),
-    check('dist', staleDist),
-  ];
+  return sideBySide({
+    lint: () => faultsOf([ESLINT, '--max-warnings', '0', '.']),
+    format: () => faultsOf([PRETTIER, '--check', '--log-level', 'warn', '.'], 'Cure: npx prettier --write .'),
+    'generated files': staleGenerated,
+    dist: staleDist,
+  });
 }
 
 async function faultsOf(program: readonly string[], cure?: string): Promise<string[]> {

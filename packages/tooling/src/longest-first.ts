@@ -3,32 +3,34 @@ import { basename } from 'node:path';
 
 /**
  * Files of end-to-end tests that take minutes, the longest first: one that began last would keep one worker busy long
- * after the other has nothing left to do. Only the order hangs on this list; a file that is not on it comes later.
+ * after the others have nothing left to do. Only the order hangs on this list; a file that is not on it comes later.
  */
 export const LONGEST: readonly string[] = [
   'kill',
-  'deploy-faults',
-  'chain',
-  'stack',
   'redis',
-  'pgbackrest',
-  'backup',
-  'backup-lock',
-  'pg-dump',
   'redis-backup',
-  'release',
+  'deploy-faults',
   'postgres',
+  'stack',
   'backup-faults',
-  'backup-run-faults',
+  'pgbackrest',
   'backup-log-faults',
-  'roll',
-  'real-app',
+  'release',
+  'chain',
   'entry',
-  'converge',
+  'roll',
   'health-gate',
-  'access',
+  'backup-lock',
+  'converge',
+  'pg-dump',
+  'real-app',
+  'backup-run-faults',
   'scale-out',
-  'hosts',
+  'backup',
+  'bad-input',
+  'access',
+  'canary',
+  'build',
   'shop',
 ].map((name) => `${name}.test.ts`);
 

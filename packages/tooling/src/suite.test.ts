@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { countsOf } from './jest-suite.js';
-import { check, countsLine, runSuites, sum } from './suite.js';
+import { check, countsLine, runSuites, sideBySide, sum } from './suite.js';
 
 const ONE_PASSED = { passed: 1, failed: 0, skipped: 0 };
 const ONE_FAILED = { passed: 0, failed: 1, skipped: 0 };
@@ -20,6 +20,31 @@ describe('check', () => {
   it('counts several faults as one failed test and prints each', async () => {
     expect(await check('x', async () => ['one', 'two']).run()).toEqual(ONE_FAILED);
     expect(printed).toEqual(['one', 'two']);
+  });
+});
+
+describe('sideBySide', () => {
+  it('begins all with the first and reports each in its turn, also one that breaks', async () => {
+    let release = (): void => undefined;
+    const secondHasBegun = new Promise<void>((resolve) => (release = resolve));
+    let begun = 0;
+    const suites = sideBySide({
+      // It ends only because the second one works beside it.
+      first: () => secondHasBegun.then(() => ['of the first']),
+      second: async () => {
+        begun += 1;
+        release();
+        throw new Error('of the second');
+      },
+    });
+    expect(begun).toBe(0);
+    expect(await runSuites(suites, new AbortController().signal)).toMatchObject([
+      { name: 'first', ...ONE_FAILED },
+      { name: 'second', ...ONE_FAILED },
+    ]);
+    expect(begun).toBe(1);
+    const [, fault, , headline, error] = printed;
+    expect([fault, headline, error]).toEqual(['of the first', '\n== second', new Error('of the second')]);
   });
 });
 

@@ -29,6 +29,24 @@ export function check(name: string, find: () => Promise<readonly string[]>): Sui
   };
 }
 
+/**
+ * Checks that begin together, when the first of them is run, for each alone leaves the machine idle much of the time. Each
+ * is still reported below its own headline, with the seconds that it was waited for after the one before.
+ */
+export function sideBySide(finds: Readonly<Record<string, () => Promise<readonly string[]>>>): Suite[] {
+  const works = Object.entries(finds).map(([name, find]) => {
+    let begun: Promise<readonly string[]> | undefined;
+    return { name, begin: () => (begun ??= find()) };
+  });
+  return works.map(({ name, begin }) =>
+    check(name, () => {
+      // One that breaks is told of when its turn comes.
+      for (const work of works) work.begin().catch(() => undefined);
+      return begin();
+    }),
+  );
+}
+
 export function sum(counts: readonly Counts[]): Counts {
   return counts.reduce(
     (all, one) => ({

@@ -1,8 +1,10 @@
 // `npm test`: everything that can be checked here, ending with one line of counts.
 import { mkdir, writeFile } from 'node:fs/promises';
+import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { staticChecks, typeCheck } from './checks.js';
+import { filesSideBySide } from './files-side-by-side.js';
 import { jestSuite } from './jest-suite.js';
 import { verb } from './program.js';
 import { ROOT } from './repository.js';
@@ -14,11 +16,14 @@ const SEQUENCER = fileURLToPath(new URL('longest-first.js', import.meta.url));
 function suitesOf(part: Part, { files, grep }: TestOptions): Suite[] {
   if (part === 'static') return staticChecks();
   if (part === 'unit') return [jestSuite('unit', { files, grep }, ['--maxWorkers=2', '--testTimeout=60000'])];
-  // Hosts wait for each other much of the time: two files side by side take half as long, more get into each other's way.
   return [
     endToEnd(
       jestSuite('end-to-end', { files, grep }, [
-        ...['--maxWorkers=2', '--verbose', '--testTimeout=600000'],
+        ...[
+          `--maxWorkers=${filesSideBySide(availableParallelism(), totalmem())}`,
+          '--verbose',
+          '--testTimeout=600000',
+        ],
         `--testSequencer=${SEQUENCER}`,
       ]),
     ),

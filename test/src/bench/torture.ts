@@ -50,7 +50,7 @@ interface Outcome {
  * lost or carried out twice. Three app hosts and one web host of the local cloud; clients keep their connections.
  */
 export async function benchTorture(): Promise<BenchmarkReport> {
-  const site = await openSite(3);
+  const site = await openSite(3, { workers: 24 });
   try {
     return await torture(site);
   } finally {

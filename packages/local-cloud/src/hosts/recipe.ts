@@ -26,6 +26,12 @@ const INSTALLED = [
   'zstd',
 ];
 
+/**
+ * The largest part of what PostgreSQL's packages unpack, on every database host anew: a library that nothing of a stack
+ * asks for by name, and with which no daemon comes. It is in the image already.
+ */
+const LIBRARIES = { 'linode/debian13': ['libllvm19'], 'linode/debian12': ['libllvm14'] } as const;
+
 /** What a host can `apt-get install` without a network, with everything these depend on or recommend. */
 const AVAILABLE = [
   'age',
@@ -168,7 +174,7 @@ export function recipeFor(image: ImageName, more: readonly string[] = []): Recip
   const old = image === 'linode/debian12';
   return {
     suite: SUITES[image],
-    installed: INSTALLED,
+    installed: [...INSTALLED, ...LIBRARIES[image]],
     available: [...AVAILABLE, ...[...more].sort()],
     maskedUnits: MASKED_UNITS,
     enabledUnits: old ? ['fetch-user-data.service'] : [],

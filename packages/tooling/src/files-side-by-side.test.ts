@@ -1,0 +1,14 @@
+import { describe, expect, it } from '@jest/globals';
+import { filesSideBySide } from './files-side-by-side.js';
+
+const GIB = 1024 ** 3;
+
+describe('filesSideBySide', () => {
+  it.each([
+    ['two a CPU', 2, 24, 4],
+    ['as many as there is memory for', 8, 12, 4],
+    ['one in any case', 2, 2, 1],
+  ])('is %s', (_why, cpus, gibibytes, files) => {
+    expect(filesSideBySide(cpus, gibibytes * GIB)).toBe(files);
+  });
+});

@@ -1,0 +1,12 @@
+/** What a file of end-to-end tests may need: its hosts (ten at the most), an object storage, visitors and jest's worker. */
+const BYTES_PER_FILE = 3 * 1024 ** 3;
+
+/**
+ * How many files of end-to-end tests run at once. One waits half of its time, for hosts that boot, for leases that expire
+ * and for a machine that does not answer: two a CPU keep it busy. Beyond that, each only takes longer.
+ *
+ * @param bytes memory of the machine
+ */
+export function filesSideBySide(cpus: number, bytes: number): number {
+  return Math.max(1, Math.min(2 * cpus, Math.floor(bytes / BYTES_PER_FILE)));
+}
