@@ -5,7 +5,7 @@ const GIB = 1024 ** 3;
 
 describe('filesSideBySide', () => {
   it.each([
-    ['two a CPU', 2, 24, 4],
+    ['three for two CPUs', 2, 24, 3],
     ['as many as there is memory for', 8, 12, 4],
     ['one in any case', 2, 2, 1],
   ])('is %s', (_why, cpus, gibibytes, files) => {

@@ -2,11 +2,11 @@
 const BYTES_PER_FILE = 3 * 1024 ** 3;
 
 /**
- * How many files of end-to-end tests run at once. One waits half of its time, for hosts that boot, for leases that expire
- * and for a machine that does not answer: two a CPU keep it busy. Beyond that, each only takes longer.
+ * How many files of end-to-end tests run at once. One waits a good part of its time, for hosts that boot, for leases that
+ * expire and for a machine that does not answer: three for two CPUs keep them busy. Beyond that, each only takes longer.
  *
  * @param bytes memory of the machine
  */
 export function filesSideBySide(cpus: number, bytes: number): number {
-  return Math.max(1, Math.min(2 * cpus, Math.floor(bytes / BYTES_PER_FILE)));
+  return Math.max(1, Math.min(Math.ceil(1.5 * cpus), Math.floor(bytes / BYTES_PER_FILE)));
 }

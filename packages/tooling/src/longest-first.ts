@@ -29,6 +29,7 @@ export const LONGEST: readonly string[] = [
   'backup',
   'bad-input',
   'access',
+  'pg-dump-move',
   'canary',
   'build',
   'shop',
