@@ -5,42 +5,39 @@ import {
   clusterOf,
   type Dump,
   dumpKeys,
+  type DumpManifest,
   dumpRetentionOf,
   type DumpRun,
   type DumpServer,
   type DumpWriter,
-  lockBeyond,
   lockRuleOf,
   openBucket,
   ownServer,
   readDumps,
-  readAndClear,
   readMembers,
   remoteServer,
-  retainDumps,
   type RetentionRules,
   seeServer,
   type ServerAddress,
   serverFrom,
-  type StoredDumps,
   takeDump,
-  touchedOf,
   writeDump,
 } from '@perlstack/backup';
 import {
   backupMetrics,
+  clearBefore,
   hostOfTier,
   namesIn,
+  planStandalone,
   probe,
   recipientOf,
-  retentionTable,
+  retainStandalone,
   rulesOf,
   sizeOf,
-  tellHeld,
-  tellLocked,
-  tellTouched,
+  type Standalone,
   tryOut,
   underLease,
+  verifyStandalone,
 } from '@perlstack/backup-face';
 import type { Storage } from '@perlstack/object-storage';
 import { connect, type Remote } from '@perlstack/remote';
@@ -121,7 +118,7 @@ export async function runDump(context: Context, site: Site): Promise<void> {
   try {
     if (inputs.mode === 'probe')
       await probe(context, storage, { stack, lock: lockRuleOf(site.file.stack), alone: true, uploads: null });
-    else if (inputs.mode === 'verify') await verify(context, storage, given);
+    else if (inputs.mode === 'verify') await verifyStandalone(context, dumpsIn(storage, stack), given.rules);
     else await work(context, storage, given);
   } finally {
     storage.close();
@@ -206,34 +203,24 @@ async function prepare(
 
 const nameOf = ({ host, address }: DumpServer): string => address ?? host;
 
+/** Dumps as the bucket has them. */
+const dumpsIn = (storage: Storage, stack: string): Standalone<DumpManifest> => ({
+  ...{ storage, keys: dumpKeys(stack), noun: 'dump', read: () => readDumps(storage, stack) },
+  ...{ retentionOf: dumpRetentionOf, metricsOf: backupMetrics, sections: dumpSections },
+});
+
 async function backUp(context: Context, run: DumpWriter, rules: RetentionRules): Promise<void> {
-  const { log, reporter, output } = context;
-  const { storage, stack } = run;
-  await reporter.phase('Look into the bucket', async () => {
-    const { cleared } = await readAndClear(storage, dumpKeys(stack), () => readDumps(storage, stack));
-    cleared.forEach((what) => log.notice(`Removed ${what}`));
-    const beyond = lockBeyond(run.ways.lock, { ...rules, pitrMs: null });
-    if (beyond !== null) log.warning(beyond);
-  });
+  const { reporter, output } = context;
+  const kind = dumpsIn(run.storage, run.stack);
+  await clearBefore(context, kind, run.ways.lock, rules);
   const dump = await reporter.phase('Dump', async () => writeDump(run, await takeDump(run)));
   output('backup', dump.id);
   tellPasswords(context, dump);
-  const dumps = await reporter.phase('Check', () => readDumps(storage, stack));
-  const whole = dumps.backups.find(({ manifest }) => manifest.id === dump.id);
-  // What is broken, or cannot be proven, takes nothing else with it.
-  if (!whole) {
-    const why = dumps.broken.find(({ id }) => id === dump.id)?.why ?? 'it is not there';
-    throw new UserError(`Dump ${dump.id} is not whole in the bucket: ${why}; nothing was removed`);
-  }
-  output('bytes', whole.manifest.object.size);
-  const retention = dumpRetentionOf(dumps, rules, storage.now());
-  await tellLocked(log, storage, await retainDumps(run, dumps, retention));
-  await conclude(context, run, dumps, rules);
+  const whole = await retainStandalone(context, kind, dump.id, rules);
   const what = dump.databases.length === 1 ? '1 database' : `${dump.databases.length} databases`;
   reporter.verdict(
     `Dump ${dump.id} of ${nameOf(run.server)} is whole: ${what}, ${sizeOf(whole.manifest.object.size)}.`,
   );
-  log.info(`${dumps.backups.length - retention.removed.length} dumps are kept`);
 }
 
 function tellPasswords({ log }: Context, { globals, source }: Dump): void {
@@ -242,47 +229,10 @@ function tellPasswords({ log }: Context, { globals, source }: Dump): void {
   log.notice(`The passwords of roles are not in the dump: ${why}`);
 }
 
-/** Sets the figures, and shows what is there and what goes. @returns what goes */
-async function conclude(
-  { log, output, reporter }: Context,
-  { storage, stack }: Pick<DumpRun, 'storage' | 'stack'>,
-  dumps: StoredDumps,
-  rules: RetentionRules,
-): Promise<readonly string[]> {
-  const now = storage.now();
-  const retention = dumpRetentionOf(dumps, rules, now);
-  const drills = await storage.list(dumpKeys(stack).drills);
-  output('metrics', backupMetrics(dumps, drills.at(-1)?.modified ?? null, now));
-  output('removed', retention.removed);
-  tellTouched(log, touchedOf(dumps));
-  tellHeld(log, dumps.backups, retention);
-  dumpSections(dumps).forEach((section) => reporter.section(section));
-  const sum = `${retention.removed.length} dumps go, ${sizeOf(retention.freedBytes)}.`;
-  reporter.section(retentionTable(dumps.backups, retention, sum));
-  return retention.removed;
-}
-
-const countOf = ({ backups }: StoredDumps): string =>
-  `${backups.length} whole ${backups.length === 1 ? 'dump' : 'dumps'}`;
-
 async function plan(context: Context, run: DumpRun, rules: RetentionRules): Promise<void> {
-  const { reporter } = context;
-  const dumps = await reporter.phase('Look into the bucket', () => readDumps(run.storage, run.stack));
-  const removed = await conclude(context, run, dumps, rules);
+  const { there, removed } = await planStandalone(context, dumpsIn(run.storage, run.stack), rules);
   const names = run.databases.map(({ name, bytes }) => `${name} (${sizeOf(bytes)})`).join(', ');
-  reporter.verdict(
-    `${names} of ${nameOf(run.server)} would be dumped; ${countOf(dumps)} there; ${removed.length} would go. Nothing was changed.`,
+  context.reporter.verdict(
+    `${names} of ${nameOf(run.server)} would be dumped; ${there} there; ${removed.length} would go. Nothing was changed.`,
   );
-}
-
-async function verify(context: Context, storage: Storage, { site, rules }: Given): Promise<void> {
-  const { reporter } = context;
-  const { stack } = site.file.stack;
-  const dumps = await reporter.phase('Look into the bucket', () => readDumps(storage, stack));
-  await conclude(context, { storage, stack }, dumps, rules);
-  const [bad] = dumps.broken;
-  if (bad) throw new UserError(`Dump ${bad.id} is broken: ${bad.why}`);
-  const last = dumps.backups.at(-1)?.manifest;
-  if (!last) throw new UserError('The bucket has no whole dump of this stack; run mode "backup"');
-  reporter.verdict(`${countOf(dumps)}, the newest of ${last.finishedAt}.`);
 }

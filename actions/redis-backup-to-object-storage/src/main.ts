@@ -4,39 +4,35 @@ import {
   cacheTierOf,
   chooseRedisSource,
   forgetGhosts,
-  lockBeyond,
   lockRuleOf,
   openBucket,
-  readAndClear,
   readRedisBackups,
   type RedisBackupRun,
-  type RedisBackups,
   type RedisBackupWriter,
   redisKeys,
+  type RedisManifest,
   redisRetentionOf,
-  retainRedis,
   type RetentionRules,
   takeSnapshot,
-  touchedOf,
   writeRedisManifest,
 } from '@perlstack/backup';
 import {
   cleanUpBucket,
+  clearBefore,
   hostOfTier,
+  planStandalone,
   recipientOf,
-  retentionTable,
+  retainStandalone,
   rulesOf,
   sizeOf,
-  tellHeld,
-  tellLocked,
-  tellTouched,
+  type Standalone,
   tryOut,
   underLease,
+  verifyStandalone,
 } from '@perlstack/backup-face';
 import type { Storage } from '@perlstack/object-storage';
 import { look } from '@perlstack/redis';
 import { connect, type Remote } from '@perlstack/remote';
-import { UserError } from '@perlstack/stack';
 import { declaration } from './declaration.js';
 import { backupSections, metricsOf } from './report.js';
 
@@ -54,7 +50,7 @@ void runAction({
     const source = sourceFrom(inputs.source, tier);
     const storage = openBucket(site.file.stack, inputs, signal);
     try {
-      if (inputs.mode === 'verify') await verify(context, storage, tier, rules);
+      if (inputs.mode === 'verify') await verifyStandalone(context, snapshots(storage, tier), rules);
       else await work(context, { site, storage, tier, rules, recipient, source });
     } finally {
       storage.close();
@@ -122,15 +118,17 @@ async function prepare(
   };
 }
 
+/** Snapshots as the bucket has them. */
+const snapshots = (storage: Storage, tier: CacheTier): Standalone<RedisManifest> => ({
+  ...{ storage, keys: redisKeys(tier), noun: 'backup', read: () => readRedisBackups(storage, tier) },
+  ...{ retentionOf: redisRetentionOf, metricsOf, sections: backupSections },
+});
+
 async function backUp(context: Context, run: RedisBackupWriter, rules: RetentionRules): Promise<void> {
   const { log, reporter, output } = context;
   const { storage, tier } = run;
-  await reporter.phase('Look into the bucket', async () => {
-    const { cleared } = await readAndClear(storage, redisKeys(tier), () => readRedisBackups(storage, tier));
-    cleared.forEach((what) => log.notice(`Removed ${what}`));
-    const beyond = lockBeyond(run.ways.lock, { ...rules, pitrMs: null });
-    if (beyond !== null) log.warning(beyond);
-  });
+  const kind = snapshots(storage, tier);
+  await clearBefore(context, kind, run.ways.lock, rules);
   const manifest = await reporter.phase('Snapshot', async () => {
     const snapshot = await takeSnapshot(run);
     const { size, parts } = snapshot.object;
@@ -138,71 +136,17 @@ async function backUp(context: Context, run: RedisBackupWriter, rules: Retention
     return writeRedisManifest(run, snapshot);
   });
   output('backup', manifest.id);
-  output('bytes', manifest.object.size);
   await forgetGhosts(run, (line) => log.warning(line), run.signal);
-  const backups = await reporter.phase('Check', () => readRedisBackups(storage, tier));
-  // What is broken, or cannot be proven, takes nothing else with it.
-  if (!backups.backups.some((one) => one.manifest.id === manifest.id))
-    throw new UserError(
-      `Backup ${manifest.id} is not whole in the bucket: ${whyBroken(backups, manifest.id)}; nothing was removed`,
-    );
-  const retention = redisRetentionOf(backups, rules, storage.now());
-  await tellLocked(log, storage, await retainRedis(run, backups, retention));
-  await conclude(context, storage, tier, backups, rules);
+  await retainStandalone(context, kind, manifest.id, rules);
   reporter.verdict(
     `Backup ${manifest.id} of ${manifest.source.host} is whole: ${manifest.keys} keys, ${sizeOf(manifest.object.size)}.`,
   );
-  log.info(`${backups.backups.length - retention.removed.length} backups are kept`);
 }
-
-const whyBroken = ({ broken }: RedisBackups, id: string): string =>
-  broken.find((one) => one.id === id)?.why ?? 'it is not there';
-
-/** Sets the figures, and shows what is there and what goes. @returns what goes */
-async function conclude(
-  { log, output, reporter }: Context,
-  storage: Storage,
-  tier: CacheTier,
-  backups: RedisBackups,
-  rules: RetentionRules,
-): Promise<readonly string[]> {
-  const now = storage.now();
-  const retention = redisRetentionOf(backups, rules, now);
-  const drills = await storage.list(redisKeys(tier).drills);
-  output('metrics', metricsOf(backups, drills.at(-1)?.modified ?? null, now));
-  output('removed', retention.removed);
-  tellTouched(log, touchedOf(backups));
-  tellHeld(log, backups.backups, retention);
-  backupSections(backups).forEach((section) => reporter.section(section));
-  const sum = `${retention.removed.length} backups go, ${sizeOf(retention.freedBytes)}.`;
-  reporter.section(retentionTable(backups.backups, retention, sum));
-  return retention.removed;
-}
-
-const countOf = ({ backups }: RedisBackups): string =>
-  `${backups.length} whole ${backups.length === 1 ? 'backup' : 'backups'}`;
 
 async function plan(context: Context, run: RedisBackupRun, rules: RetentionRules): Promise<void> {
   const { storage, tier, source } = run;
-  const backups = await context.reporter.phase('Look into the bucket', () => readRedisBackups(storage, tier));
-  const removed = await conclude(context, storage, tier, backups, rules);
+  const { there, removed } = await planStandalone(context, snapshots(storage, tier), rules);
   context.reporter.verdict(
-    `${source.host} would be copied; ${countOf(backups)} there; ${removed.length} would go. Nothing was changed.`,
+    `${source.host} would be copied; ${there} there; ${removed.length} would go. Nothing was changed.`,
   );
-}
-
-async function verify(
-  context: Context,
-  storage: Storage,
-  tier: CacheTier,
-  rules: RetentionRules,
-): Promise<void> {
-  const { reporter } = context;
-  const backups = await reporter.phase('Look into the bucket', () => readRedisBackups(storage, tier));
-  await conclude(context, storage, tier, backups, rules);
-  const [bad] = backups.broken;
-  if (bad) throw new UserError(`Backup ${bad.id} is broken: ${bad.why}`);
-  const last = backups.backups.at(-1)?.manifest;
-  if (!last) throw new UserError('The bucket has no whole backup of this stack; run mode "backup"');
-  reporter.verdict(`${countOf(backups)}, the newest of ${last.finishedAt}.`);
 }

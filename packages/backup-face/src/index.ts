@@ -5,6 +5,14 @@ export { bucketOfSite, recipientOf, rulesOf } from './inputs.js';
 export { cleanUpBucket, type Keeping, type LeasePlaces, underLease } from './lease.js';
 export { probe, type Probing, tryOut } from './probe.js';
 export {
+  clearBefore,
+  planStandalone,
+  retainStandalone,
+  type Standalone,
+  type StandaloneTelling,
+  verifyStandalone,
+} from './standalone.js';
+export {
   backupMetrics,
   backupTables,
   type Column,

@@ -1,4 +1,4 @@
-import type { Removable, Storage } from '@perlstack/object-storage';
+import type { Storage } from '@perlstack/object-storage';
 import { RemoteError } from '@perlstack/remote';
 import { messageOf, UserError } from '@perlstack/stack';
 import { type DumpKeys, keysOf } from '../keys.js';
@@ -6,7 +6,7 @@ import { backupId, type Manifest } from '../manifest.js';
 import { type Held, planRetention, type RetentionPlan, type RetentionRules } from '../retention.js';
 import { DUMPED_COUNT_SQL } from '../rows.js';
 import { type CopyRun, mebibytes, partBytesFor, sendFrom } from '../send.js';
-import { heldOf, readStored, removeStored, type Stored, type StoredBackups, writeStored } from '../stored.js';
+import { heldOf, readStored, type Stored, type StoredBackups, writeStored } from '../stored.js';
 import type { Ways } from '../ways.js';
 import { DUMP_PROGRAM, GLOBALS_PROGRAM } from './dump-program.js';
 import { type Dump, type DumpedDatabase, type DumpManifest, readDumpManifest } from './manifest.js';
@@ -171,10 +171,3 @@ export function dumpRetentionOf(
     window: null,
   };
 }
-
-/** Removes it, with all versions. @returns what stays, because the storage keeps it locked */
-export const retainDumps = (
-  { storage, stack }: Pick<DumpRun, 'storage' | 'stack'>,
-  { backups }: StoredDumps,
-  { removed }: RetentionPlan<Held>,
-): Promise<Removable[]> => removeStored(storage, dumpKeys(stack), backups, removed);

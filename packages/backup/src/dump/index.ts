@@ -4,7 +4,6 @@ export {
   type DumpRun,
   type DumpWriter,
   readDumps,
-  retainDumps,
   type StoredDump,
   type StoredDumps,
   takeDump,

@@ -1,11 +1,11 @@
 import { REDIS } from '@perlstack/configs';
-import type { Removable, Storage } from '@perlstack/object-storage';
+import type { Storage } from '@perlstack/object-storage';
 import { asRedis } from '@perlstack/redis';
 import { keysOf, type RedisKeys } from '../keys.js';
 import { backupId } from '../manifest.js';
 import { type Held, planRetention, type RetentionPlan, type RetentionRules } from '../retention.js';
 import { type CopyRun, mebibytes, partBytesFor, sendFrom } from '../send.js';
-import { heldOf, readStored, removeStored, type Stored, type StoredBackups, writeStored } from '../stored.js';
+import { heldOf, readStored, type Stored, type StoredBackups, writeStored } from '../stored.js';
 import { type KeyCounts, keysBetween } from './keys-counted.js';
 import { readRedisManifest, type RedisManifest } from './manifest.js';
 import { SNAPSHOT_PROGRAM } from './snapshot-program.js';
@@ -105,10 +105,3 @@ export const redisRetentionOf = (
   rules: RetentionRules,
   now: Date,
 ): RetentionPlan<Held> => planRetention(backups.map(heldOf), { ...rules, pitrMs: null }, now);
-
-/** Removes it, with all versions. @returns what stays, because the storage keeps it locked */
-export const retainRedis = (
-  { storage, tier }: RedisBackupRun,
-  { backups }: RedisBackups,
-  { removed }: RetentionPlan<Held>,
-): Promise<Removable[]> => removeStored(storage, redisKeys(tier), backups, removed);

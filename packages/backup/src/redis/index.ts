@@ -7,7 +7,6 @@ export {
   type RedisBackups,
   redisKeys,
   redisRetentionOf,
-  retainRedis,
   takeSnapshot,
   writeRedisManifest,
 } from './backup.js';
