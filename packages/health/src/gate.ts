@@ -18,6 +18,11 @@ export interface GateOptions {
   readonly successes?: number;
   /** Pause between two tries, in milliseconds; default 500. */
   readonly intervalMs?: number;
+  /**
+   * Pause before the first try, in milliseconds; default 0. Hosts that ask make it themselves, so that the way to them is gone
+   * meanwhile. The limit for everything begins after it.
+   */
+  readonly delayMs?: number;
   /** Limit for each request, in milliseconds; default 5,000. */
   readonly perTryTimeoutMs?: number;
   /** Limit for everything, in milliseconds; default 60,000. */
@@ -52,11 +57,11 @@ interface Course extends GateOptions {
 
 /** Lets pass what answers as it should, several times in a row, before the time is up. Does not throw for a cancel. */
 export async function gate(options: GateOptions): Promise<Verdict> {
-  const { successes = 3, intervalMs = 500, timeoutMs = 60_000, need = 'all', holdMs = 0, signal } = options;
-  const rule = ruleOf(options.probes, need);
+  const { successes = 3, intervalMs = 500, timeoutMs = 60_000, delayMs = 0, holdMs = 0, signal } = options;
+  const rule = ruleOf(options.probes, options.need ?? 'all');
   const course: Course = { ...options, leaves: leavesOf(options.probes), rule };
   if (course.leaves.length === 0) throw new Error('A gate needs at least one probe');
-  const start = performance.now();
+  const start = performance.now() + delayMs;
   const elapsed = (): number => performance.now() - start;
   const tries: Try[] = [];
   let stopped: string | undefined;
@@ -91,6 +96,7 @@ function nextTries(course: Course, tries: readonly Try[], leftMs: number): Promi
   return tryAll(leaves, course.remote, {
     rounds: Math.max(1, Math.floor(Math.min(wanted, most))),
     intervalMs,
+    delayMs: tries.length === 0 ? (course.delayMs ?? 0) : 0,
     timeoutMs: Math.min(perTryTimeoutMs, leftMs),
     // Where tries are counted, each is asked for.
     patienceMs: course.maxTries === undefined ? Math.min(PATIENCE_MS, leftMs) : 0,
