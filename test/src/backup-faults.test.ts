@@ -213,7 +213,7 @@ const obstacle = await whyNoHosts();
       const results = [await trials.succeeds({ 'max-rate': '5' }), await trials.restore()];
       await Promise.all(hosts.map((host) => trials.site.hosts.console(host, 'touch /run/watched')));
       const seen = (await Promise.all(watching)).map(({ output }) => output).join('\n');
-      expect(seen).toMatch(/pg_basebackup/);
+      expect(seen).toMatch(/BASE_BACKUP/);
       expect(seen).toMatch(/^age -r age1/m);
       expect(seen).toMatch(/^age -d -i /m);
       const said = results
@@ -240,6 +240,20 @@ const obstacle = await whyNoHosts();
       }
       for (const host of [PRIMARY, REPLICA])
         expect(await trials.site.hosts.ask(host, `stat -c '%a %U' ${ARCHIVE.book}`)).toBe('600 postgres');
+    });
+
+    it('the server has a tablespace of its own: one line says so, and nothing is left', async () => {
+      for (const host of [PRIMARY, REPLICA])
+        await trials.site.hosts.ask(host, 'install -d -m 0700 -o postgres -g postgres /srv/far');
+      await trials.site.sql(PRIMARY, "CREATE TABLESPACE far LOCATION '/srv/far'");
+      await fails(
+        await trials.backup(),
+        /database-2: .*a copy of a server with tablespaces of its own is not one stream; move what lies in them to pg_default/,
+      );
+      await trials.quiet();
+      expect(await trials.uploads()).toEqual([]);
+      await trials.site.sql(PRIMARY, 'DROP TABLESPACE far');
+      await trials.succeeds();
     });
 
     it('the source dies in the middle: the run fails and gives the lease back, the next one takes the other', async () => {

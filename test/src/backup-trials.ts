@@ -102,7 +102,7 @@ export class BackupTrials {
   /** Nothing of a backup runs on its source any more. */
   async quiet(host = REPLICA): Promise<void> {
     const { hosts } = this.site;
-    const programs = 'ps -C pg_basebackup,zstd,age,perl,curl -o args= || :';
+    const programs = 'ps -C zstd,age,perl,curl -o args= || :';
     await eventually(async () => (await hosts.console(host, programs)).output, /^$/);
     const slots = "SELECT count(*) FROM pg_replication_slots WHERE slot_name ~ 'backup'";
     await eventually(() => this.sql(slots, host), /^0$/);

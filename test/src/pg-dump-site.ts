@@ -18,7 +18,7 @@ export const DUMP_STACK = STACK.replace(BUCKET, 'backups: { bucket: shop-backups
 export const MANAGED_PASSWORD = 'of:the\\managed-one';
 
 /** What a database of an application may have besides tables. */
-const TABLES = `CREATE ROLE reporting LOGIN PASSWORD 'of-reporting';
+export const TABLES = `CREATE ROLE reporting LOGIN PASSWORD 'of-reporting';
   CREATE TABLE orders (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, token text);
   INSERT INTO orders (token) SELECT md5(n::text) FROM generate_series(1, 50000) AS n;
   CREATE TABLE lines AS SELECT n AS id FROM generate_series(1, 300) AS n;

@@ -1,6 +1,6 @@
 import { ARCHIVE, SHARE_OF_DISK, SOCKET_FOLDER } from '@perlstack/configs';
 import { allOf, type Removable, type Storage } from '@perlstack/object-storage';
-import { asPostgres, psqlArgv } from '@perlstack/postgres';
+import { asPostgres } from '@perlstack/postgres';
 import { until } from '@perlstack/procedure';
 import { messageOf, UserError } from '@perlstack/stack';
 import { type Ask, askOf } from './ask.js';
@@ -14,8 +14,9 @@ import {
   readCatalogue,
   type Verified,
 } from './catalogue.js';
+import { BASE_PROGRAM } from './base-program.js';
 import type { Cluster } from './cluster.js';
-import { keepManifestArgv, manifestFile } from './incremental.js';
+import { manifestFile } from './incremental.js';
 import { type BackupKeys, type ClusterKeys, keysOf } from './keys.js';
 import { backupId, type Manifest } from './manifest.js';
 import { type MemberSeen, type Source } from './members.js';
@@ -183,7 +184,7 @@ type Base = Omit<Manifest, 'proof' | 'rows' | 'finishedAt' | 'lockedUntil'>;
  * Copies the data of the source into the bucket.
  *
  * @param parent what an incremental backup builds on; `null`: all of it is copied
- * @param keepsManifest whether the next one is to build on it, which takes reading the whole copy once more
+ * @param keepsManifest whether the next one is to build on it
  * @returns what the manifest needs to know
  */
 export async function takeBase(
@@ -204,26 +205,22 @@ export async function takeBase(
   let words = '';
   const sent = await sendFrom(run.remote, run.storage, {
     ...{ host: source.host, as: asPostgres, key, rate: run.rate, signal: run.signal },
-    programs: [
-      ...packedCopy(run, id, parent, keepsManifest),
-      ...(recipient ? [['age', '-r', recipient]] : []),
-    ],
-    hold: { argv: psqlArgv(cluster), say: HOLD_SQL },
+    programs: [copyArgv(run, id, parent, keepsManifest), ...(recipient ? [['age', '-r', recipient]] : [])],
     partBytes: partBytesFor(source.databaseBytes),
     onUpload: (upload) => run.onUpload?.(key, upload),
     onProgress: (bytes, rate) =>
       run.say(`${source.host}: ${mebibytes(bytes)} sent, ${mebibytes(rate)}/s${words}`),
     onSays: (program, line) => {
-      if (program !== 'pg_basebackup') return;
-      const at = /start point: ([0-9A-F]+\/[0-9A-F]+) on timeline (\d+)/.exec(line);
-      if (at) start = { lsn: at[1] ?? '', timeline: Number(at[2]) };
-      stopLsn = /end point: ([0-9A-F]+\/[0-9A-F]+)/.exec(line)?.[1] ?? stopLsn;
-      const share = /\((\d+)%\)/.exec(line)?.[1];
-      if (share !== undefined) words = `, ${share} % of the data read`;
+      if (program !== 'perl') return;
+      const [word, value = '', more = ''] = line.split(' ');
+      if (word === 'start') start = { lsn: value, timeline: Number(more) };
+      else if (word === 'end') stopLsn = value;
+      else if (word === 'read')
+        words = `, ${Math.floor((100 * Number(value)) / Number(more))} % of the data read`;
     },
   });
   if (!start || stopLsn === undefined)
-    throw new Error(`${source.host}: pg_basebackup did not say where in the log it is`);
+    throw new Error(`${source.host}: the server did not say where in the log it is`);
   return {
     ...{ format: 1, id, stack: cluster.stack, kind: parent ? 'incremental' : 'full' },
     parent: parent?.id ?? null,
@@ -242,23 +239,16 @@ export async function takeBase(
   };
 }
 
-/** The log that the copy needs must not go away before its end; the slot is gone with its session. */
-const HOLD_SQL = `SELECT lsn FROM pg_create_physical_replication_slot('perlstack_backup_' || pg_backend_pid(), true, true);\n`;
-
-/** Packed by pg_basebackup itself, which saves a pipe for all of the data; but not where something has to read them unpacked. */
-function packedCopy(run: BackupRun, id: string, parent: Manifest | null, keepsManifest: boolean): string[][] {
-  const copy = copyArgv(run, id, parent);
-  if (keepsManifest) return [copy, keepManifestArgv(id), ['zstd', '-q', '-3', '-T0', '-c']];
-  return [[...copy, `--compress=client-zstd:level=3,workers=${run.source.source.processors}`]];
-}
-
-function copyArgv({ cluster }: BackupRun, id: string, parent: Manifest | null): string[] {
-  return [
-    `${cluster.layout.programs}/pg_basebackup`,
-    ...['-h', SOCKET_FOLDER, '-p', String(cluster.port), '--no-password'],
-    ...['-D', '-', '-F', 'tar', '-X', 'fetch', '--checkpoint=fast', '--verbose', '--progress', '--label', id],
-    ...(parent ? [`--incremental=${manifestFile(parent.id)}`] : []),
-  ];
+/** Packed by the server itself: then nobody has to hand on all of the data unpacked. */
+function copyArgv(
+  { cluster, source }: BackupRun,
+  id: string,
+  parent: Manifest | null,
+  keepsManifest: boolean,
+): string[] {
+  const socket = `${SOCKET_FOLDER}/.s.PGSQL.${cluster.port}`;
+  const [builtOn, kept] = [parent ? manifestFile(parent.id) : '', keepsManifest ? manifestFile(id) : ''];
+  return ['perl', '-e', BASE_PROGRAM, socket, id, String(source.source.processors), builtOn, kept];
 }
 
 const POINT_SQL = (

@@ -50,17 +50,6 @@ export async function manifestsOn(remote: Remote, host: string, signal: AbortSig
   return stdout.split('\n').filter(Boolean);
 }
 
-/**
- * A program that lets a copy through and keeps the manifest in it, for the next one. Bash, because it can wait for what
- * reads along.
- */
-export const keepManifestArgv = (id: string): string[] => [
-  'bash',
-  '-c',
-  'mkdir -p -- "${0%/*}" && tee >(tar -x -O -f - backup_manifest > "$0") && wait $!',
-  manifestFile(id),
-];
-
 /** Puts copies that build on each other together; what they were made of goes. */
 export async function combine(
   remote: Remote,

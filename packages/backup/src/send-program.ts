@@ -40,9 +40,9 @@ sub start {
     if (!$child) {
         $SIG{$_} = 'DEFAULT' for qw(TERM INT HUP PIPE);
         my $held = $secret && fcntl $secret, 0, 10;
-        dup2(fileno $in, 0) if $in;
+        dup2(fileno $in, 0);
         dup2(fileno $out, 1);
-        dup2(fileno $err, 2) if $err;
+        dup2(fileno $err, 2);
         dup2($held, 4) if $secret;
         exec { $argv->[0] } @$argv or POSIX::_exit(127);
     }
@@ -53,19 +53,6 @@ sub start {
         close $teller;
     }
     return $child;
-}
-
-# A session that is kept open as long as the programs run, such as the one that holds a replication slot.
-my $hold_input;
-if (my $hold = $spec->{hold}) {
-    pipe my $child_in, $hold_input or fail("pipe: $!");
-    pipe my $answer, my $child_out or fail("pipe: $!");
-    start($hold->{argv}, $child_in, $child_out);
-    close $child_in;
-    close $child_out;
-    syswrite $hold_input, $hold->{say};
-    my $line = <$answer>;
-    fail("$hold->{argv}[0] gave no answer") unless defined $line;
 }
 
 open my $null, '<', '/dev/null' or fail("/dev/null: $!");
@@ -119,7 +106,6 @@ for my $pid (sort { $a <=> $b } keys %program) {
     fail($fault) if defined $fault;
 }
 report({ done => { size => $size, parts => $parts, sha256 => hexdigest($sha) } });
-close $hold_input if $hold_input;
 exit 0;
 
 sub take_words {

@@ -27,8 +27,6 @@ export interface Sending {
   readonly key: string;
   /** Each reads what the one before it writes; the last one's output becomes the object. */
   readonly programs: readonly (readonly string[])[];
-  /** A session that is kept open meanwhile: an argv, and what is said to it; it answers with a line. */
-  readonly hold?: { readonly argv: readonly string[]; readonly say: string };
   /** What the first program finds at /dev/fd/4. */
   readonly secret?: string;
   readonly partBytes: number;
@@ -117,10 +115,9 @@ class Conversation {
   }
 
   async hold(remote: Remote): Promise<{ parts: readonly Part[]; sha256: string }> {
-    const { host, as, programs, hold, secret, partBytes, rate, signal } = this.#sending;
+    const { host, as, programs, secret, partBytes, rate, signal } = this.#sending;
     const spec = {
       ...{ programs, partBytes, rate, parallel: PARALLEL, spool: '/var/tmp', tries: 7, silence: '30' },
-      ...(hold ? { hold } : {}),
       ...(secret === undefined ? {} : { secret }),
     };
     this.#say(spec);
