@@ -61,6 +61,7 @@ export async function gate(options: GateOptions): Promise<Verdict> {
   const rule = ruleOf(options.probes, options.need ?? 'all');
   const course: Course = { ...options, leaves: leavesOf(options.probes), rule };
   if (course.leaves.length === 0) throw new Error('A gate needs at least one probe');
+  // Of the tries: before it, time is negative.
   const start = performance.now() + delayMs;
   const elapsed = (): number => performance.now() - start;
   const tries: Try[] = [];
@@ -70,7 +71,8 @@ export async function gate(options: GateOptions): Promise<Verdict> {
   let healthyUntil = 0;
   const isHeld = (): boolean => healthySince !== undefined && healthyUntil - healthySince >= holdMs;
   while (stopped === undefined) {
-    const burst = await nextTries(course, tries, Math.max(1, Math.ceil(timeoutMs - elapsed())));
+    const leftMs = Math.max(1, Math.ceil(timeoutMs - elapsed()));
+    const burst = await nextTries(course, tries, leftMs, Math.max(0, Math.ceil(-elapsed())));
     const last = signal?.aborted ? [] : record(course, tries, burst, elapsed() >= timeoutMs);
     if (succeeded(last, rule)) healthyUntil = elapsed();
     healthySince = streakOf(tries, rule) >= successes ? (healthySince ?? healthyUntil) : undefined;
@@ -81,12 +83,12 @@ export async function gate(options: GateOptions): Promise<Verdict> {
       await sleep(intervalMs, undefined, signal ? { signal } : {}).catch(() => undefined);
   }
   const hold = holdMs > 0 ? { hold: { ms: holdMs, held: isHeld() } } : {};
-  const end = { elapsedMs: elapsed(), successes, need: rule, ...hold };
+  const end = { elapsedMs: Math.max(0, elapsed()), successes, need: rule, ...hold };
   return verdictOf(tries, { ...end, ...(stopped === undefined ? {} : { stopped }) });
 }
 
 /** One try; several where hosts ask, which costs them no more. */
-function nextTries(course: Course, tries: readonly Try[], leftMs: number): Promise<Try[]> {
+function nextTries(course: Course, tries: readonly Try[], leftMs: number, delayMs: number): Promise<Try[]> {
   const { leaves, rule, successes = 3, intervalMs = 500, perTryTimeoutMs = 5_000, signal } = course;
   const samples = Math.max(0, ...leaves.map(({ percentile }) => (percentile?.samples ?? 0) - tries.length));
   const missing = Math.max(1, successes - streakOf(tries, rule), samples);
@@ -96,7 +98,7 @@ function nextTries(course: Course, tries: readonly Try[], leftMs: number): Promi
   return tryAll(leaves, course.remote, {
     rounds: Math.max(1, Math.floor(Math.min(wanted, most))),
     intervalMs,
-    delayMs: tries.length === 0 ? (course.delayMs ?? 0) : 0,
+    delayMs,
     timeoutMs: Math.min(perTryTimeoutMs, leftMs),
     // Where tries are counted, each is asked for.
     patienceMs: course.maxTries === undefined ? Math.min(PATIENCE_MS, leftMs) : 0,
