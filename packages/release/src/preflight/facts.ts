@@ -35,7 +35,7 @@ export const PREFLIGHT_ID = 'perlstack-preflight';
 /** Continues the script that observes an app host. */
 export const APP_FACTS = String.raw`
 one="$unit"${PREFLIGHT_ID}.service
-shown=$(systemctl show -p KillMode,KillSignal,TimeoutStopUSec,WorkingDirectory,ExecStart "$one")
+shown=$(systemctl show -p KillMode,KillSignal,TimeoutStopUSec,WorkingDirectory,ExecStart "$one" || true)
 say unit "$(printf '%s\n' "$shown" | grep -v ^ExecStart= | tr '\n' '|')"
 say command "$(printf '%s\n' "$shown" | sed -n 's/^ExecStart=.*argv\[\]=\(.*\) ; ignore_errors=.*/\1/p' | head -n 1)"
 say perl "$(perl -MConfig -e 'printf "%vd %s", $^V, $Config{archname}' 2>/dev/null)"
