@@ -61,6 +61,19 @@ const pass = (probe: HttpProbe, more: Partial<GateOptions> = {}) =>
   gate({ probes: [probe], ...quick, ...more });
 
 describe.each(askers)('gate, asking from %s', (_who, from) => {
+  it('waits once before it asks, and its time begins after that', async () => {
+    let asked: number | undefined;
+    const url = await serve((_, answer) => {
+      asked ??= performance.now();
+      answer.end();
+    });
+    const start = performance.now();
+    const probe = { kind: 'http', url, ...from } as HttpProbe;
+    const { passed, tries } = await pass(probe, { delayMs: 2_500, timeoutMs: 2_400, successes: 2 });
+    expect({ passed, tries }).toMatchObject({ passed: true, tries: 2 });
+    expect((asked ?? 0) - start).toBeGreaterThanOrEqual(2_490);
+  });
+
   it('follows redirects as far as it is told to, and takes no header and no login to another origin', async () => {
     const seen: string[] = [];
     const url = await serve((request, answer) => {

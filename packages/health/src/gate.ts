@@ -18,6 +18,11 @@ export interface GateOptions {
   readonly successes?: number;
   /** Pause between two tries, in milliseconds; default 500. */
   readonly intervalMs?: number;
+  /**
+   * Pause before the first try, in milliseconds; default 0. Hosts that ask make it themselves, so that the way to them is gone
+   * meanwhile. The limit for everything begins after it.
+   */
+  readonly delayMs?: number;
   /** Limit for each request, in milliseconds; default 5,000. */
   readonly perTryTimeoutMs?: number;
   /** Limit for everything, in milliseconds; default 60,000. */
@@ -52,11 +57,12 @@ interface Course extends GateOptions {
 
 /** Lets pass what answers as it should, several times in a row, before the time is up. Does not throw for a cancel. */
 export async function gate(options: GateOptions): Promise<Verdict> {
-  const { successes = 3, intervalMs = 500, timeoutMs = 60_000, need = 'all', holdMs = 0, signal } = options;
-  const rule = ruleOf(options.probes, need);
+  const { successes = 3, intervalMs = 500, timeoutMs = 60_000, delayMs = 0, holdMs = 0, signal } = options;
+  const rule = ruleOf(options.probes, options.need ?? 'all');
   const course: Course = { ...options, leaves: leavesOf(options.probes), rule };
   if (course.leaves.length === 0) throw new Error('A gate needs at least one probe');
-  const start = performance.now();
+  // Of the tries: before it, time is negative.
+  const start = performance.now() + delayMs;
   const elapsed = (): number => performance.now() - start;
   const tries: Try[] = [];
   let stopped: string | undefined;
@@ -65,7 +71,8 @@ export async function gate(options: GateOptions): Promise<Verdict> {
   let healthyUntil = 0;
   const isHeld = (): boolean => healthySince !== undefined && healthyUntil - healthySince >= holdMs;
   while (stopped === undefined) {
-    const burst = await nextTries(course, tries, Math.max(1, Math.ceil(timeoutMs - elapsed())));
+    const leftMs = Math.max(1, Math.ceil(timeoutMs - elapsed()));
+    const burst = await nextTries(course, tries, leftMs, Math.max(0, Math.ceil(-elapsed())));
     const last = signal?.aborted ? [] : record(course, tries, burst, elapsed() >= timeoutMs);
     if (succeeded(last, rule)) healthyUntil = elapsed();
     healthySince = streakOf(tries, rule) >= successes ? (healthySince ?? healthyUntil) : undefined;
@@ -76,12 +83,12 @@ export async function gate(options: GateOptions): Promise<Verdict> {
       await sleep(intervalMs, undefined, signal ? { signal } : {}).catch(() => undefined);
   }
   const hold = holdMs > 0 ? { hold: { ms: holdMs, held: isHeld() } } : {};
-  const end = { elapsedMs: elapsed(), successes, need: rule, ...hold };
+  const end = { elapsedMs: Math.max(0, elapsed()), successes, need: rule, ...hold };
   return verdictOf(tries, { ...end, ...(stopped === undefined ? {} : { stopped }) });
 }
 
 /** One try; several where hosts ask, which costs them no more. */
-function nextTries(course: Course, tries: readonly Try[], leftMs: number): Promise<Try[]> {
+function nextTries(course: Course, tries: readonly Try[], leftMs: number, delayMs: number): Promise<Try[]> {
   const { leaves, rule, successes = 3, intervalMs = 500, perTryTimeoutMs = 5_000, signal } = course;
   const samples = Math.max(0, ...leaves.map(({ percentile }) => (percentile?.samples ?? 0) - tries.length));
   const missing = Math.max(1, successes - streakOf(tries, rule), samples);
@@ -91,6 +98,7 @@ function nextTries(course: Course, tries: readonly Try[], leftMs: number): Promi
   return tryAll(leaves, course.remote, {
     rounds: Math.max(1, Math.floor(Math.min(wanted, most))),
     intervalMs,
+    delayMs,
     timeoutMs: Math.min(perTryTimeoutMs, leftMs),
     // Where tries are counted, each is asked for.
     patienceMs: course.maxTries === undefined ? Math.min(PATIENCE_MS, leftMs) : 0,

@@ -14,10 +14,13 @@ import {
 } from './probe.js';
 
 /** Asks from this machine. */
-export const askHere: Ask = async (requests, { rounds, intervalMs, timeoutMs, signal }) => {
+export const askHere: Ask = async (requests, { rounds, intervalMs, delayMs, timeoutMs, signal }) => {
   const answers: Answer[][] = [];
+  const pause = (ms: number): Promise<void> =>
+    sleep(ms, undefined, signal ? { signal } : {}).catch(() => undefined);
+  if (delayMs > 0) await pause(delayMs);
   for (let round = 0; round < rounds && !signal?.aborted; round += 1) {
-    if (round > 0) await sleep(intervalMs, undefined, signal ? { signal } : {}).catch(() => undefined);
+    if (round > 0) await pause(intervalMs);
     const one = await Promise.all(requests.map((request) => askOnce(request, timeoutMs, signal)));
     answers.push(one);
     if (one.some((answer) => answer.kind === 'error')) break;

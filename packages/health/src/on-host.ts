@@ -16,7 +16,7 @@ import {
  * microseconds, and, in base64, output, errors and URL after so many redirects.
  */
 const SCRIPT = String.raw`
-rounds=$1 pause=$2 limit=$3 limit_ms=$4 patience_ms=$5
+rounds=$1 pause=$2 limit=$3 limit_ms=$4 patience_ms=$5 delay=$6
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 set -f
@@ -84,6 +84,7 @@ ask() {
   echo $((($(now) - start) / 1000)) >"$work/$number.time"
 }
 requests=$(cat)
+[ "$delay" = 0.000 ] || sleep "$delay"
 round=0 answered=0
 patient_until=$(($(now) / 1000000 + patience_ms))
 while [ "$answered" -lt "$rounds" ]; do
@@ -122,10 +123,10 @@ const HEAD_LIMIT = 16 * 1024;
 
 /** Asks from a host: over SSH, one command however many rounds and requests. */
 export function askOn(remote: Remote, host: string): Ask {
-  return async (requests, { rounds, intervalMs, timeoutMs, patienceMs, signal }) => {
+  return async (requests, { rounds, intervalMs, delayMs, timeoutMs, patienceMs, signal }) => {
     const seconds = (ms: number): string => (ms / 1_000).toFixed(3);
     const whole = [timeoutMs, patienceMs].map((ms) => String(Math.ceil(ms)));
-    const args = [String(rounds), seconds(intervalMs), seconds(timeoutMs), ...whole];
+    const args = [String(rounds), seconds(intervalMs), seconds(timeoutMs), ...whole, seconds(delayMs)];
     // Line by line: all of them together may be more than is kept of an output.
     const answers = new Answers(requests, timeoutMs);
     await remote.script(host, SCRIPT, args, {
@@ -135,7 +136,7 @@ export function askOn(remote: Remote, host: string): Ask {
       sudo: requests.some(
         ({ kind, ...one }) => kind === 'program' || ('socket' in one && one.socket !== undefined),
       ),
-      timeoutMs: rounds * (intervalMs + timeoutMs) + patienceMs + MARGIN_MS,
+      timeoutMs: delayMs + rounds * (intervalMs + timeoutMs) + patienceMs + MARGIN_MS,
       onLine: (line, stream) => void (stream === 'stdout' && answers.add(line)),
       ...(signal ? { signal } : {}),
     });

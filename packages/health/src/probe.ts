@@ -161,6 +161,8 @@ export interface AskOptions {
   readonly patienceMs: number;
   /** Pause between two rounds, in milliseconds. */
   readonly intervalMs: number;
+  /** Pause before the first round, in milliseconds. */
+  readonly delayMs: number;
   /** Limit for each request, in milliseconds. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;

@@ -78,12 +78,17 @@ export interface Prospect {
  */
 export async function preview(options: ReleaseOptions): Promise<Prospect> {
   const site = siteOf(options.stack, options.inventory, options.remote, options.timings);
-  return prospectOf(site, options, await readArtifact(options));
+  const artifact = await readArtifact(options);
+  return prospectOf(site, options, artifact, await observe(site, options.release, options.signal));
 }
 
-async function prospectOf(site: Site, options: ReleaseOptions, artifact: Artifact | null): Promise<Prospect> {
+async function prospectOf(
+  site: Site,
+  options: ReleaseOptions,
+  artifact: Artifact | null,
+  seen: Observed,
+): Promise<Prospect> {
   const { signal } = options;
-  const seen = await observe(site, options.release, signal);
   const release = options.release ?? releaseBefore(seen);
   const observed = options.release === undefined ? await askAgain(site, seen, release, signal) : seen;
   if (artifact !== null) requireArchname(artifact.build, observed.facts.app);
@@ -124,12 +129,15 @@ export async function deploy(options: DeployOptions): Promise<DeployResult> {
   const artifact = await readArtifact(options);
   const journal = options.journal ?? noJournal;
   const notes: string[] = [];
+  const early = lookEarly(options);
   const { site, lease } = await lock(options, journal, notes);
+  const known = stillTrue(early, site, lease) ? early.seen : undefined;
   if (lease.remark !== undefined) notes.push(lease.remark);
   let result: DeployResult;
   let closing: Closing | null = null;
   try {
-    const prospect = await prospectOf(site, options, artifact);
+    const seen = await (known ?? observe(site, options.release, options.signal));
+    const prospect = await prospectOf(site, options, artifact, seen);
     if (artifact !== null && options.allowOlder !== true) {
       requireNewest(prospect.observed.audit, options.owner, prospect.release);
     }
@@ -144,6 +152,28 @@ export async function deploy(options: DeployOptions): Promise<DeployResult> {
   const seconds = (performance.now() - start) / 1_000;
   return { ...result, seconds, notes: [...notes, ...result.notes] };
 }
+
+/** What the hosts showed while the lock was asked for. */
+interface EarlyLook {
+  readonly seen: Promise<Observed>;
+  readonly lockHost: string;
+  /** By `performance.now()`. */
+  readonly began: number;
+}
+
+/** Looks at the hosts beside the taking of the lock: one after the other, each would cost the way to them. */
+function lookEarly(options: DeployOptions): EarlyLook {
+  const site = siteOf(options.stack, options.inventory, options.remote, options.timings);
+  const began = performance.now();
+  const seen = observe(site, options.release, options.signal);
+  // Where the lock is refused, nobody asks what was seen.
+  seen.catch(() => undefined);
+  return { seen, lockHost: site.lockHost, began };
+}
+
+/** What was seen before the lock was held is true where nobody else has held it since the first look began. */
+const stillTrue = ({ lockHost, began }: EarlyLook, site: Site, { untouchedMs }: Lease): boolean =>
+  site.lockHost === lockHost && untouchedMs > performance.now() - began;
 
 /** What the log on these hosts is to say of a run at its end. */
 interface Closing {

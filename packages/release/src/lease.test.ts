@@ -70,6 +70,26 @@ describe('the deploy lock', () => {
     expect(existsSync(lock)).toBe(false);
   });
 
+  it('tells for how long nobody had held it', async () => {
+    const untouched = (seconds: number): void => {
+      const then = Date.now() / 1_000 - seconds;
+      utimesSync(folder, then, then);
+    };
+    // Whoever asks first of all makes a file of the folder's.
+    await (await take('run-1')).release();
+    untouched(100);
+    const lease = await take('run-2');
+    expect(lease.untouchedMs).toBeGreaterThanOrEqual(99_000);
+    untouched(100);
+    expect(await take('run-2')).toMatchObject({ found: 'ours', untouchedMs: 0 });
+    untouched(100);
+    await lease.release();
+    expect((await take('run-3')).untouchedMs).toBeLessThan(99_000);
+    age(65);
+    untouched(100);
+    expect(await take('run-4')).toMatchObject({ found: 'abandoned', untouchedMs: 0 });
+  });
+
   it('is refused to another, who is told who holds it', async () => {
     await take('run-1');
     const refused = take('run-2');

@@ -25,6 +25,8 @@ export interface Lease {
   readonly found: 'free' | 'ours' | 'abandoned';
   /** Whose abandoned lock was taken over, in words. */
   readonly remark: string | undefined;
+  /** For how long, in milliseconds and at the least, nobody had held a lock there when it was taken: nobody changed anything. */
+  readonly untouchedMs: number;
   /** Aborted when the lock is not ours any more, with the reason. */
   readonly lost: AbortSignal;
   /** @param note for the log of deploys on the lock's host: whoever takes the lock next finds it there */
@@ -98,6 +100,8 @@ export async function acquire(site: Site, owner: Owner, release: string): Promis
   const stop = keepAlive(site, owner, lost);
   return {
     found: how,
+    // Whole seconds, of which both may have been cut.
+    untouchedMs: how === 'free' ? Math.max(0, silentSeconds - 1) * 1_000 : 0,
     remark: how === 'abandoned' ? `${overtaken(holder)} was taken over` : undefined,
     lost: lost.signal,
     release: async (note) => {

@@ -16,11 +16,17 @@ export interface Shipment {
   readonly loadOn: string | null;
 }
 
-/** Upload, modules and compile check, as far as they are not done; `after` is what has to come first. */
-export function prepare(
+/**
+ * Upload, modules and compile check, as far as they are not done.
+ *
+ * @param after what has to come first
+ * @param turn the upload of another host for which this one's waits
+ */
+function prepare(
   { release, sha256, modules, loadOn }: Shipment,
   { host: state }: Lane,
   after: readonly string[],
+  turn: string | undefined,
 ): ReleaseStep[] {
   const host = state.host;
   if (runs(state, release)) return [];
@@ -32,7 +38,7 @@ export function prepare(
     title: `upload ${release}`,
     release,
     sha256: sha256 ?? '',
-    after,
+    after: turn === undefined ? after : [...after, turn],
   });
   const uploaded = there ? [] : [upload];
   const built = modules === null ? [] : [modulesStep(host, release, modules, idsOf(uploaded, after))];
@@ -46,6 +52,23 @@ export function prepare(
     after: idsOf(built, idsOf(uploaded, after)),
   });
   return [...uploaded, ...built, compile];
+}
+
+/** So many hosts share the line at once: the first ones start their instances while the others still get theirs. */
+const UPLOADS = 4;
+
+/** All lanes prepared side by side, but for the uploads, which wait for one another. */
+export function prepareAll(
+  shipment: Shipment,
+  lanes: readonly Lane[],
+  after: readonly string[],
+): ReleaseStep[][] {
+  const uploads: string[] = [];
+  return lanes.map((lane) => {
+    const steps = prepare(shipment, lane, after, uploads.at(-UPLOADS));
+    uploads.push(...idsOf(steps.filter(({ kind }) => kind === 'upload')));
+    return steps;
+  });
 }
 
 /** Who builds comes first; the others fetch from there. */

@@ -17,7 +17,9 @@ const wanted: Wanted = {
   keepReleases: 3,
   modules: null,
   migrate: null,
-  addresses: Object.fromEntries([1, 2, 3, 4].map((number) => [`app-${number}`, `10.0.0.${number}:5000`])),
+  addresses: Object.fromEntries(
+    [1, 2, 3, 4, 5, 6].map((number) => [`app-${number}`, `10.0.0.${number}:5000`]),
+  ),
   places: {},
 };
 
@@ -107,6 +109,21 @@ describe('plan by sockets', () => {
       { id: 'app-2/finish', stop: ['r1'], remove: [] },
     ]);
     expect({ previous, done }).toEqual({ previous: 'r1', done: [] });
+  });
+
+  it('uploads to four hosts at once, so that the first ones start while the others get theirs', () => {
+    const names = [1, 2, 3, 4, 5, 6].map((number) => `app-${number}`);
+    const kept = on('app-2', 'r1', { releases: [folder('r1'), folder('r2', { good: false })] });
+    const { roll } = plan(
+      wanted,
+      world([on('app-1', 'r1'), kept, ...names.slice(2).map((name) => on(name, 'r1'))]),
+    );
+    const uploads = roll.filter(({ kind }) => kind === 'upload').map(({ id, after }) => [id, after]);
+    expect(uploads).toEqual([
+      ...['app-1', 'app-3', 'app-4', 'app-5'].map((name) => [`${name}/upload`, []]),
+      ['app-6/upload', ['app-1/upload']],
+    ]);
+    expect(find(roll, 'app-6/boot').after).toEqual(['app-6/upload']);
   });
 
   it('deploys to bare hosts', () => {

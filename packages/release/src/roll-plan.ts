@@ -7,7 +7,7 @@ import {
   gateStep,
   idsOf,
   migrateStep,
-  prepare,
+  prepareAll,
   proveStep,
   putBack,
   restartStep,
@@ -39,7 +39,7 @@ export function rollBySocket(course: Course, lanes: readonly Lane[]): ReleaseSte
   const out = takenOut(course, lanes);
   const noted = resumed.flatMap((lane) => notedAsSwitched(course, lane, idsOf(out)));
   const first = [...out, ...noted].filter(({ kind }) => kind !== 'boot').map(({ id }) => id);
-  const prepared = fresh.map((lane) => prepare(course, lane, first));
+  const prepared = prepareAll(course, fresh, first);
   const migration = migrationOf(
     course,
     prepared.flatMap((steps) => idsOf(steps.slice(-1))),
@@ -181,7 +181,7 @@ export function rollByDrain(course: Course, lanes: readonly Lane[], after: reado
 
 /** Prepared side by side, then out of service, replaced and back in, batch by batch. */
 function replaced(course: Course, lanes: readonly Lane[], after: readonly string[]): ReleaseStep[] {
-  const prepared = lanes.map((lane) => prepare(course, lane, after));
+  const prepared = prepareAll(course, lanes, after);
   const last = prepared.flatMap((steps) => idsOf(steps.slice(-1)));
   const migration = migrationOf(course, last, after);
   const ready = idsOf(migration, last.length > 0 ? last : after);

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { succeeded } from '@perlstack/health';
 import type { Handler, StepContext } from '@perlstack/procedure';
 import { act, BOOT_LIMIT, type Hands, hostsAtWork, pass } from './hands.js';
@@ -56,12 +55,12 @@ export function gating(hands: Hands): Handler<GateStep> {
   const { site } = hands;
   return {
     run: async ({ host, release }, { signal }) => {
-      await sleep(site.timings.settleMs, undefined, { signal });
       const [web] = site.webHosts;
       let failures = 0;
       return pass(hands, host, release, {
         probes: web ? [upstreamProbe(site, host, release, web.name)] : [],
         successes: site.app.health.successes,
+        delayMs: site.timings.settleMs,
         timeoutMs: site.timings.gateMs,
         signal,
         onTry: (one) => void (failures = succeeded(one) ? 0 : failures + 1),

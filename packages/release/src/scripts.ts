@@ -61,11 +61,14 @@ for folder in "$releases"/* "$releases"/.*.partial* "$releases"/.*.removed; do
     "$(exists "$folder/.perlstack-migrated")"
 done
 for folder in "$home"/modules/*/; do [ ! -d "$folder" ] || say module "$(basename "$folder")"; done
-units=$(systemctl list-units --all --plain --no-legend --full "$unit*.service" | cut -d ' ' -f 1)
-for one in $units; do
-  id=\${one#"$unit"}
-  say instance "\${id%.service}" "$(systemctl show -p ActiveState,SubState,NRestarts,MemoryCurrent "$one" | tr '\n' ' ')"
-done
+# Of all that are loaded, in one question: each costs more than all else here.
+systemctl show --all -p Id,ActiveState,SubState,NRestarts,MemoryCurrent "$unit*.service" |
+  awk -v unit="$unit" '
+    function done() { if (id != "") print "instance\t" id "\t" properties; id = properties = "" }
+    $0 == "" { done() }
+    index($0, "Id=" unit) == 1 { id = substr($0, length(unit) + 4); sub(/\.service$/, "", id); next }
+    { properties = properties $0 " " }
+    END { done() }'
 for wanted in /etc/systemd/system/*.wants/"$unit"*.service; do
   [ -L "$wanted" ] || continue
   id=\${wanted##*/"$unit"}
@@ -232,16 +235,22 @@ while [ "$stops" -gt 0 ]; do stop_list="$stop_list $1"; shift; stops=$((stops - 
 stop() {
 ${STOP}
 }
+remove() {
+  for id in "$@"; do
+    case $id in
+      .*) rm -rf "\${releases:?}/$id" "\${releases:?}/$id.tar"; continue ;;
+    esac
+    [ "$id" != "$(serving)" ] && [ "$(property "$id" ActiveState)" != active ] || continue
+    mv -T "$releases/$id" "$releases/.$id.removed"
+    rm -rf "$releases/.$id.removed"
+  done
+}
 cut=0
+# Beside the stop, which waits for requests: nothing that is to be removed runs.
+remove "$@" &
+removing=$!
 stop $stop_list
-for id in "$@"; do
-  case $id in
-    .*) rm -rf "\${releases:?}/$id" "\${releases:?}/$id.tar"; continue ;;
-  esac
-  [ "$id" != "$(serving)" ] && [ "$(property "$id" ActiveState)" != active ] || continue
-  mv -T "$releases/$id" "$releases/.$id.removed"
-  rm -rf "$releases/.$id.removed"
-done
+wait "$removing"
 for tree in "$home"/modules/*/; do
   [ -d "$tree" ] || continue
   key=$(basename "$tree") used=

@@ -5,14 +5,16 @@
 export const LOCK_FILE = {
   /**
    * Arguments: how our text begins, seconds of silence after which a lock counts as abandoned. Standard input: the text. Prints
-   * `free`, `ours`, `abandoned` or `held`, each with the silence of what was there, and its text.
+   * `free`, `ours`, `abandoned` or `held`, each with the silence of what was there, and its text; with `free`, the seconds in which
+   * no lock of this folder was taken or given back.
    */
   take: String.raw`
 mine=$1 ttl=$2
 install -d -m 755 "\${lock%/*}"
 exec 9>"\${lock%/*}/mutex"
 flock 9
-how=free
+# Whoever takes a lock or gives it back changes the folder.
+how=free silent=$(($(date +%s) - $(stat -c %Y "\${lock%/*}")))
 if [ -e "$lock" ]; then
   silent=$(($(date +%s) - $(stat -c %Y "$lock"))) text=$(cat "$lock")
   case $text in
@@ -24,7 +26,7 @@ if [ "$how" != held ]; then
   cat >"$lock.next"
   mv -fT "$lock.next" "$lock"
 fi
-echo "$how" "\${silent:-0}" "\${text:-}"
+echo "$how" "$silent" "\${text:-}"
 `.replaceAll('\\${', '${'),
   /** A sign of life. Argument: how our text begins. Exit 3: the lock is somebody else's, or gone. */
   renew: String.raw`
@@ -44,7 +46,7 @@ case $(cat "$lock" 2>/dev/null) in "$1"*) rm -f "$lock" ;; esac
 /** What `take` found. */
 export interface LockFound {
   readonly how: 'free' | 'ours' | 'abandoned' | 'held';
-  /** Since the last sign of life of what was there, by the host's clock. */
+  /** Since the last sign of life of what was there, or since a lock was last there, by the host's clock. */
   readonly silentSeconds: number;
   /** Of what was there. */
   readonly text: string;

@@ -46,7 +46,7 @@ export interface DeployBenchOptions {
 /**
  * A release rolled out over 3, 10 and 50 app hosts, with and without 50 ms of round trip between the runner and the hosts:
  * by us, by Debian's Ansible and by Debian's Capistrano, from the same state of the same hosts, by the same way in, under
- * the same load, in one run. Each uploads the same archive to every host, unpacks and links it, takes one server after the
+ * the same load, in one run. Each uploads the same archive to every host, unpacks it, compiles the application there and links it, takes one server after the
  * other to the new release with a drain, a restart and a health check, and removes old releases.
  *
  * The peers take a server out of the web tier's upstream, wait until it is silent, restart, look at it until it is healthy

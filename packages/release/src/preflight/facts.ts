@@ -35,8 +35,9 @@ export const PREFLIGHT_ID = 'perlstack-preflight';
 /** Continues the script that observes an app host. */
 export const APP_FACTS = String.raw`
 one="$unit"${PREFLIGHT_ID}.service
-say unit "$(systemctl show -p KillMode,KillSignal,TimeoutStopUSec,WorkingDirectory "$one" | tr '\n' '|')"
-say command "$(systemctl show -p ExecStart --value "$one" | sed -n 's/.*argv\[\]=\(.*\) ; ignore_errors=.*/\1/p' | head -n 1)"
+shown=$(systemctl show -p KillMode,KillSignal,TimeoutStopUSec,WorkingDirectory,ExecStart "$one" || true)
+say unit "$(printf '%s\n' "$shown" | grep -v ^ExecStart= | tr '\n' '|')"
+say command "$(printf '%s\n' "$shown" | sed -n 's/^ExecStart=.*argv\[\]=\(.*\) ; ignore_errors=.*/\1/p' | head -n 1)"
 say perl "$(perl -MConfig -e 'printf "%vd %s", $^V, $Config{archname}' 2>/dev/null)"
 say os "$(sed -n 's/^\(ID\|VERSION_ID\)=//p' /etc/os-release 2>/dev/null | tr -d '"' | sort -r | tr '\n' ' ')"
 say tools "$(for tool in carton cpm; do ! command -v "$tool" >/dev/null || printf '%s ' "$tool"; done)"

@@ -19,6 +19,7 @@ describe('capistranoProject', () => {
     const places = order.map((part) => deploy.indexOf(part));
     expect(places).toEqual([...places].sort((a, b) => a - b));
     expect(places).not.toContain(-1);
+    expect(deploy).toContain("before 'deploy:publishing', 'deploy:compile'");
     expect(deploy).toContain("after 'deploy:publishing', 'deploy:restart'");
   });
 

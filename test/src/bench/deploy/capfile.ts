@@ -9,7 +9,7 @@ export type Project = Readonly<Record<string, string>>;
  * back into it. The waits are single commands on the hosts.
  */
 export function capistranoProject({ web, app, ...rollout }: Rollout): Project {
-  const { user, keyFile, proxyCommand, artifact, keepReleases, upstreamFile } = rollout;
+  const { user, keyFile, proxyCommand, artifact, psgi, keepReleases, upstreamFile } = rollout;
   const servers = app.map(
     ({ address, upstream }) =>
       `server ${ruby(address)}, roles: %w[app], upstream: ${ruby(upstream)}, ssh_options: { proxy: door }`,
@@ -26,6 +26,7 @@ install_plugin Archive
 set :application, 'shop'
 set :deploy_to, '/srv/shop'
 set :archive, ${ruby(artifact)}
+set :psgi, ${ruby(psgi)}
 set :keep_releases, ${keepReleases}
 set :upstream_file, ${ruby(upstreamFile)}
 set :ssh_options, user: ${ruby(user)}, keys: [${ruby(keyFile)}], auth_methods: %w[publickey], verify_host_key: :never
@@ -74,6 +75,13 @@ def as_root(script)
 end
 
 namespace :deploy do
+  task :compile do
+    on roles(:app) do
+      within(release_path) { execute :perl, '-c', fetch(:psgi) }
+    end
+  end
+  before 'deploy:publishing', 'deploy:compile'
+
   task :restart do
     file = fetch(:upstream_file)
     roles(:app).each do |server|

@@ -7,6 +7,9 @@ import type { Door } from './door.js';
 export interface Rollout {
   /** The artifact's file on the runner. */
   readonly artifact: string;
+  /** The application's file in it, and the user as whom it runs. */
+  readonly psgi: string;
+  readonly runAs: string;
   readonly keepReleases: number;
   /** File on the web hosts that names the app hosts. */
   readonly upstreamFile: string;
@@ -46,6 +49,7 @@ export function rolloutOf(site: Site, door: Door, artifact: string, folder: stri
   const app = inventory.hosts.filter(({ tier }) => tier === 'app');
   return {
     ...{ artifact, keyFile, user: 'deploy', keepReleases: stack.app.keepReleases },
+    ...{ psgi: stack.app.psgi, runAs: stack.app.name },
     upstreamFile: '/etc/nginx/conf.d/shop.conf',
     web: { name: door.host.name, address: door.address, port: door.port, upstream: '' },
     app: app.map(({ name, privateAddress }) => ({

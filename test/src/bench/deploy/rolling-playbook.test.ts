@@ -29,6 +29,14 @@ describe('rollingPlaybook', () => {
     expect(plays.every((play) => play.hosts === 'app' && !play.gather_facts)).toBe(true);
   });
 
+  it('compiles what was unpacked, before any server is taken out', () => {
+    const prepare = plays.find(({ name }) => name === 'prepare');
+    expect(prepare?.tasks.at(-1)?.['command']).toEqual({
+      argv: ['runuser', '-u', 'shop', '--', 'perl', '-c', 'app.psgi'],
+      chdir: '/srv/shop/releases/42',
+    });
+  });
+
   it('waits for silence between taking a server out and restarting it, and for the gate before it is back', () => {
     expect(roll?.tasks.map(({ name }) => name)).toEqual([
       ...['take out', 'reload nginx', 'drain', 'boot', 'gate', 'put back', 'reload nginx'],

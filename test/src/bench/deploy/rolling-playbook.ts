@@ -8,7 +8,7 @@ type Task = Readonly<Record<string, unknown>>;
  * are single commands on the hosts, so that no try costs a task.
  */
 export function rollingPlaybook(
-  { artifact, keepReleases, upstreamFile }: Rollout,
+  { artifact, psgi, runAs, keepReleases, upstreamFile }: Rollout,
   release: string,
 ): readonly Task[] {
   const folder = `/srv/shop/releases/${release}`;
@@ -32,6 +32,10 @@ export function rollingPlaybook(
       tasks: [
         { name: 'release folder', file: { path: folder, state: 'directory', mode: '0755', ...owner } },
         { name: 'upload and unpack', unarchive: { src: artifact, dest: folder, ...owner } },
+        {
+          name: 'compile check',
+          command: { argv: ['runuser', '-u', runAs, '--', 'perl', '-c', psgi], chdir: folder },
+        },
       ],
     },
     {
