@@ -39489,2951 +39489,6 @@ const external_node_fs_namespaceObject = require("node:fs");
 const external_node_path_namespaceObject = require("node:path");
 ;// CONCATENATED MODULE: external "node:v8"
 const external_node_v8_namespaceObject = require("node:v8");
-;// CONCATENATED MODULE: external "os"
-const external_os_namespaceObject = require("os");
-;// CONCATENATED MODULE: ./node_modules/.pnpm/@actions+core@3.0.1/node_modules/@actions/core/lib/utils.js
-// We use any as a valid input type
-/* eslint-disable @typescript-eslint/no-explicit-any */
-/**
- * Sanitizes an input into a string so it can be passed into issueCommand safely
- * @param input input to sanitize into a string
- */
-function utils_toCommandValue(input) {
-    if (input === null || input === undefined) {
-        return '';
-    }
-    else if (typeof input === 'string' || input instanceof String) {
-        return input;
-    }
-    return JSON.stringify(input);
-}
-/**
- *
- * @param annotationProperties
- * @returns The command properties to send with the actual annotation command
- * See IssueCommandProperties: https://github.com/actions/runner/blob/main/src/Runner.Worker/ActionCommandManager.cs#L646
- */
-function toCommandProperties(annotationProperties) {
-    if (!Object.keys(annotationProperties).length) {
-        return {};
-    }
-    return {
-        title: annotationProperties.title,
-        file: annotationProperties.file,
-        line: annotationProperties.startLine,
-        endLine: annotationProperties.endLine,
-        col: annotationProperties.startColumn,
-        endColumn: annotationProperties.endColumn
-    };
-}
-//# sourceMappingURL=utils.js.map
-;// CONCATENATED MODULE: ./node_modules/.pnpm/@actions+core@3.0.1/node_modules/@actions/core/lib/command.js
-
-
-/**
- * Issues a command to the GitHub Actions runner
- *
- * @param command - The command name to issue
- * @param properties - Additional properties for the command (key-value pairs)
- * @param message - The message to include with the command
- * @remarks
- * This function outputs a specially formatted string to stdout that the Actions
- * runner interprets as a command. These commands can control workflow behavior,
- * set outputs, create annotations, mask values, and more.
- *
- * Command Format:
- *   ::name key=value,key=value::message
- *
- * @example
- * ```typescript
- * // Issue a warning annotation
- * issueCommand('warning', {}, 'This is a warning message');
- * // Output: ::warning::This is a warning message
- *
- * // Set an environment variable
- * issueCommand('set-env', { name: 'MY_VAR' }, 'some value');
- * // Output: ::set-env name=MY_VAR::some value
- *
- * // Add a secret mask
- * issueCommand('add-mask', {}, 'secretValue123');
- * // Output: ::add-mask::secretValue123
- * ```
- *
- * @internal
- * This is an internal utility function that powers the public API functions
- * such as setSecret, warning, error, and exportVariable.
- */
-function command_issueCommand(command, properties, message) {
-    const cmd = new Command(command, properties, message);
-    process.stdout.write(cmd.toString() + external_os_namespaceObject.EOL);
-}
-function command_issue(name, message = '') {
-    command_issueCommand(name, {}, message);
-}
-const CMD_STRING = '::';
-class Command {
-    constructor(command, properties, message) {
-        if (!command) {
-            command = 'missing.command';
-        }
-        this.command = command;
-        this.properties = properties;
-        this.message = message;
-    }
-    toString() {
-        let cmdStr = CMD_STRING + this.command;
-        if (this.properties && Object.keys(this.properties).length > 0) {
-            cmdStr += ' ';
-            let first = true;
-            for (const key in this.properties) {
-                if (this.properties.hasOwnProperty(key)) {
-                    const val = this.properties[key];
-                    if (val) {
-                        if (first) {
-                            first = false;
-                        }
-                        else {
-                            cmdStr += ',';
-                        }
-                        cmdStr += `${key}=${escapeProperty(val)}`;
-                    }
-                }
-            }
-        }
-        cmdStr += `${CMD_STRING}${escapeData(this.message)}`;
-        return cmdStr;
-    }
-}
-function escapeData(s) {
-    return utils_toCommandValue(s)
-        .replace(/%/g, '%25')
-        .replace(/\r/g, '%0D')
-        .replace(/\n/g, '%0A');
-}
-function escapeProperty(s) {
-    return utils_toCommandValue(s)
-        .replace(/%/g, '%25')
-        .replace(/\r/g, '%0D')
-        .replace(/\n/g, '%0A')
-        .replace(/:/g, '%3A')
-        .replace(/,/g, '%2C');
-}
-//# sourceMappingURL=command.js.map
-;// CONCATENATED MODULE: external "crypto"
-const external_crypto_namespaceObject = require("crypto");
-;// CONCATENATED MODULE: external "fs"
-const external_fs_namespaceObject = require("fs");
-;// CONCATENATED MODULE: ./node_modules/.pnpm/@actions+core@3.0.1/node_modules/@actions/core/lib/file-command.js
-// For internal use, subject to change.
-// We use any as a valid input type
-/* eslint-disable @typescript-eslint/no-explicit-any */
-
-
-
-
-function file_command_issueFileCommand(command, message) {
-    const filePath = process.env[`GITHUB_${command}`];
-    if (!filePath) {
-        throw new Error(`Unable to find environment variable for file command ${command}`);
-    }
-    if (!external_fs_namespaceObject.existsSync(filePath)) {
-        throw new Error(`Missing file at path: ${filePath}`);
-    }
-    external_fs_namespaceObject.appendFileSync(filePath, `${utils_toCommandValue(message)}${external_os_namespaceObject.EOL}`, {
-        encoding: 'utf8'
-    });
-}
-function file_command_prepareKeyValueMessage(key, value) {
-    const delimiter = `ghadelimiter_${external_crypto_namespaceObject.randomUUID()}`;
-    const convertedValue = utils_toCommandValue(value);
-    // These should realistically never happen, but just in case someone finds a
-    // way to exploit uuid generation let's not allow keys or values that contain
-    // the delimiter.
-    if (key.includes(delimiter)) {
-        throw new Error(`Unexpected input: name should not contain the delimiter "${delimiter}"`);
-    }
-    if (convertedValue.includes(delimiter)) {
-        throw new Error(`Unexpected input: value should not contain the delimiter "${delimiter}"`);
-    }
-    return `${key}<<${delimiter}${external_os_namespaceObject.EOL}${convertedValue}${external_os_namespaceObject.EOL}${delimiter}`;
-}
-//# sourceMappingURL=file-command.js.map
-;// CONCATENATED MODULE: external "path"
-const external_path_namespaceObject = require("path");
-// EXTERNAL MODULE: external "http"
-var external_http_ = __nccwpck_require__(8611);
-// EXTERNAL MODULE: external "https"
-var external_https_ = __nccwpck_require__(5692);
-;// CONCATENATED MODULE: ./node_modules/.pnpm/@actions+http-client@4.0.1/node_modules/@actions/http-client/lib/proxy.js
-function getProxyUrl(reqUrl) {
-    const usingSsl = reqUrl.protocol === 'https:';
-    if (checkBypass(reqUrl)) {
-        return undefined;
-    }
-    const proxyVar = (() => {
-        if (usingSsl) {
-            return process.env['https_proxy'] || process.env['HTTPS_PROXY'];
-        }
-        else {
-            return process.env['http_proxy'] || process.env['HTTP_PROXY'];
-        }
-    })();
-    if (proxyVar) {
-        try {
-            return new DecodedURL(proxyVar);
-        }
-        catch (_a) {
-            if (!proxyVar.startsWith('http://') && !proxyVar.startsWith('https://'))
-                return new DecodedURL(`http://${proxyVar}`);
-        }
-    }
-    else {
-        return undefined;
-    }
-}
-function checkBypass(reqUrl) {
-    if (!reqUrl.hostname) {
-        return false;
-    }
-    const reqHost = reqUrl.hostname;
-    if (isLoopbackAddress(reqHost)) {
-        return true;
-    }
-    const noProxy = process.env['no_proxy'] || process.env['NO_PROXY'] || '';
-    if (!noProxy) {
-        return false;
-    }
-    // Determine the request port
-    let reqPort;
-    if (reqUrl.port) {
-        reqPort = Number(reqUrl.port);
-    }
-    else if (reqUrl.protocol === 'http:') {
-        reqPort = 80;
-    }
-    else if (reqUrl.protocol === 'https:') {
-        reqPort = 443;
-    }
-    // Format the request hostname and hostname with port
-    const upperReqHosts = [reqUrl.hostname.toUpperCase()];
-    if (typeof reqPort === 'number') {
-        upperReqHosts.push(`${upperReqHosts[0]}:${reqPort}`);
-    }
-    // Compare request host against noproxy
-    for (const upperNoProxyItem of noProxy
-        .split(',')
-        .map(x => x.trim().toUpperCase())
-        .filter(x => x)) {
-        if (upperNoProxyItem === '*' ||
-            upperReqHosts.some(x => x === upperNoProxyItem ||
-                x.endsWith(`.${upperNoProxyItem}`) ||
-                (upperNoProxyItem.startsWith('.') &&
-                    x.endsWith(`${upperNoProxyItem}`)))) {
-            return true;
-        }
-    }
-    return false;
-}
-function isLoopbackAddress(host) {
-    const hostLower = host.toLowerCase();
-    return (hostLower === 'localhost' ||
-        hostLower.startsWith('127.') ||
-        hostLower.startsWith('[::1]') ||
-        hostLower.startsWith('[0:0:0:0:0:0:0:1]'));
-}
-class DecodedURL extends URL {
-    constructor(url, base) {
-        super(url, base);
-        this._decodedUsername = decodeURIComponent(super.username);
-        this._decodedPassword = decodeURIComponent(super.password);
-    }
-    get username() {
-        return this._decodedUsername;
-    }
-    get password() {
-        return this._decodedPassword;
-    }
-}
-//# sourceMappingURL=proxy.js.map
-// EXTERNAL MODULE: ./node_modules/.pnpm/tunnel@0.0.6/node_modules/tunnel/index.js
-var node_modules_tunnel = __nccwpck_require__(7013);
-// EXTERNAL MODULE: ./node_modules/.pnpm/undici@6.29.1/node_modules/undici/index.js
-var undici = __nccwpck_require__(9309);
-;// CONCATENATED MODULE: ./node_modules/.pnpm/@actions+http-client@4.0.1/node_modules/@actions/http-client/lib/index.js
-/* eslint-disable @typescript-eslint/no-explicit-any */
-var __awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
-    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
-    return new (P || (P = Promise))(function (resolve, reject) {
-        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
-        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
-        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
-        step((generator = generator.apply(thisArg, _arguments || [])).next());
-    });
-};
-
-
-
-
-
-var HttpCodes;
-(function (HttpCodes) {
-    HttpCodes[HttpCodes["OK"] = 200] = "OK";
-    HttpCodes[HttpCodes["MultipleChoices"] = 300] = "MultipleChoices";
-    HttpCodes[HttpCodes["MovedPermanently"] = 301] = "MovedPermanently";
-    HttpCodes[HttpCodes["ResourceMoved"] = 302] = "ResourceMoved";
-    HttpCodes[HttpCodes["SeeOther"] = 303] = "SeeOther";
-    HttpCodes[HttpCodes["NotModified"] = 304] = "NotModified";
-    HttpCodes[HttpCodes["UseProxy"] = 305] = "UseProxy";
-    HttpCodes[HttpCodes["SwitchProxy"] = 306] = "SwitchProxy";
-    HttpCodes[HttpCodes["TemporaryRedirect"] = 307] = "TemporaryRedirect";
-    HttpCodes[HttpCodes["PermanentRedirect"] = 308] = "PermanentRedirect";
-    HttpCodes[HttpCodes["BadRequest"] = 400] = "BadRequest";
-    HttpCodes[HttpCodes["Unauthorized"] = 401] = "Unauthorized";
-    HttpCodes[HttpCodes["PaymentRequired"] = 402] = "PaymentRequired";
-    HttpCodes[HttpCodes["Forbidden"] = 403] = "Forbidden";
-    HttpCodes[HttpCodes["NotFound"] = 404] = "NotFound";
-    HttpCodes[HttpCodes["MethodNotAllowed"] = 405] = "MethodNotAllowed";
-    HttpCodes[HttpCodes["NotAcceptable"] = 406] = "NotAcceptable";
-    HttpCodes[HttpCodes["ProxyAuthenticationRequired"] = 407] = "ProxyAuthenticationRequired";
-    HttpCodes[HttpCodes["RequestTimeout"] = 408] = "RequestTimeout";
-    HttpCodes[HttpCodes["Conflict"] = 409] = "Conflict";
-    HttpCodes[HttpCodes["Gone"] = 410] = "Gone";
-    HttpCodes[HttpCodes["TooManyRequests"] = 429] = "TooManyRequests";
-    HttpCodes[HttpCodes["InternalServerError"] = 500] = "InternalServerError";
-    HttpCodes[HttpCodes["NotImplemented"] = 501] = "NotImplemented";
-    HttpCodes[HttpCodes["BadGateway"] = 502] = "BadGateway";
-    HttpCodes[HttpCodes["ServiceUnavailable"] = 503] = "ServiceUnavailable";
-    HttpCodes[HttpCodes["GatewayTimeout"] = 504] = "GatewayTimeout";
-})(HttpCodes || (HttpCodes = {}));
-var Headers;
-(function (Headers) {
-    Headers["Accept"] = "accept";
-    Headers["ContentType"] = "content-type";
-})(Headers || (Headers = {}));
-var MediaTypes;
-(function (MediaTypes) {
-    MediaTypes["ApplicationJson"] = "application/json";
-})(MediaTypes || (MediaTypes = {}));
-/**
- * Returns the proxy URL, depending upon the supplied url and proxy environment variables.
- * @param serverUrl  The server URL where the request will be sent. For example, https://api.github.com
- */
-function lib_getProxyUrl(serverUrl) {
-    const proxyUrl = pm.getProxyUrl(new URL(serverUrl));
-    return proxyUrl ? proxyUrl.href : '';
-}
-const HttpRedirectCodes = [
-    HttpCodes.MovedPermanently,
-    HttpCodes.ResourceMoved,
-    HttpCodes.SeeOther,
-    HttpCodes.TemporaryRedirect,
-    HttpCodes.PermanentRedirect
-];
-const HttpResponseRetryCodes = [
-    HttpCodes.BadGateway,
-    HttpCodes.ServiceUnavailable,
-    HttpCodes.GatewayTimeout
-];
-const RetryableHttpVerbs = (/* unused pure expression or super */ null && (['OPTIONS', 'GET', 'DELETE', 'HEAD']));
-const ExponentialBackoffCeiling = 10;
-const ExponentialBackoffTimeSlice = 5;
-class HttpClientError extends Error {
-    constructor(message, statusCode) {
-        super(message);
-        this.name = 'HttpClientError';
-        this.statusCode = statusCode;
-        Object.setPrototypeOf(this, HttpClientError.prototype);
-    }
-}
-class HttpClientResponse {
-    constructor(message) {
-        this.message = message;
-    }
-    readBody() {
-        return __awaiter(this, void 0, void 0, function* () {
-            return new Promise((resolve) => __awaiter(this, void 0, void 0, function* () {
-                let output = Buffer.alloc(0);
-                this.message.on('data', (chunk) => {
-                    output = Buffer.concat([output, chunk]);
-                });
-                this.message.on('end', () => {
-                    resolve(output.toString());
-                });
-            }));
-        });
-    }
-    readBodyBuffer() {
-        return __awaiter(this, void 0, void 0, function* () {
-            return new Promise((resolve) => __awaiter(this, void 0, void 0, function* () {
-                const chunks = [];
-                this.message.on('data', (chunk) => {
-                    chunks.push(chunk);
-                });
-                this.message.on('end', () => {
-                    resolve(Buffer.concat(chunks));
-                });
-            }));
-        });
-    }
-}
-function isHttps(requestUrl) {
-    const parsedUrl = new URL(requestUrl);
-    return parsedUrl.protocol === 'https:';
-}
-class lib_HttpClient {
-    constructor(userAgent, handlers, requestOptions) {
-        this._ignoreSslError = false;
-        this._allowRedirects = true;
-        this._allowRedirectDowngrade = false;
-        this._maxRedirects = 50;
-        this._allowRetries = false;
-        this._maxRetries = 1;
-        this._keepAlive = false;
-        this._disposed = false;
-        this.userAgent = this._getUserAgentWithOrchestrationId(userAgent);
-        this.handlers = handlers || [];
-        this.requestOptions = requestOptions;
-        if (requestOptions) {
-            if (requestOptions.ignoreSslError != null) {
-                this._ignoreSslError = requestOptions.ignoreSslError;
-            }
-            this._socketTimeout = requestOptions.socketTimeout;
-            if (requestOptions.allowRedirects != null) {
-                this._allowRedirects = requestOptions.allowRedirects;
-            }
-            if (requestOptions.allowRedirectDowngrade != null) {
-                this._allowRedirectDowngrade = requestOptions.allowRedirectDowngrade;
-            }
-            if (requestOptions.maxRedirects != null) {
-                this._maxRedirects = Math.max(requestOptions.maxRedirects, 0);
-            }
-            if (requestOptions.keepAlive != null) {
-                this._keepAlive = requestOptions.keepAlive;
-            }
-            if (requestOptions.allowRetries != null) {
-                this._allowRetries = requestOptions.allowRetries;
-            }
-            if (requestOptions.maxRetries != null) {
-                this._maxRetries = requestOptions.maxRetries;
-            }
-        }
-    }
-    options(requestUrl, additionalHeaders) {
-        return __awaiter(this, void 0, void 0, function* () {
-            return this.request('OPTIONS', requestUrl, null, additionalHeaders || {});
-        });
-    }
-    get(requestUrl, additionalHeaders) {
-        return __awaiter(this, void 0, void 0, function* () {
-            return this.request('GET', requestUrl, null, additionalHeaders || {});
-        });
-    }
-    del(requestUrl, additionalHeaders) {
-        return __awaiter(this, void 0, void 0, function* () {
-            return this.request('DELETE', requestUrl, null, additionalHeaders || {});
-        });
-    }
-    post(requestUrl, data, additionalHeaders) {
-        return __awaiter(this, void 0, void 0, function* () {
-            return this.request('POST', requestUrl, data, additionalHeaders || {});
-        });
-    }
-    patch(requestUrl, data, additionalHeaders) {
-        return __awaiter(this, void 0, void 0, function* () {
-            return this.request('PATCH', requestUrl, data, additionalHeaders || {});
-        });
-    }
-    put(requestUrl, data, additionalHeaders) {
-        return __awaiter(this, void 0, void 0, function* () {
-            return this.request('PUT', requestUrl, data, additionalHeaders || {});
-        });
-    }
-    head(requestUrl, additionalHeaders) {
-        return __awaiter(this, void 0, void 0, function* () {
-            return this.request('HEAD', requestUrl, null, additionalHeaders || {});
-        });
-    }
-    sendStream(verb, requestUrl, stream, additionalHeaders) {
-        return __awaiter(this, void 0, void 0, function* () {
-            return this.request(verb, requestUrl, stream, additionalHeaders);
-        });
-    }
-    /**
-     * Gets a typed object from an endpoint
-     * Be aware that not found returns a null.  Other errors (4xx, 5xx) reject the promise
-     */
-    getJson(requestUrl_1) {
-        return __awaiter(this, arguments, void 0, function* (requestUrl, additionalHeaders = {}) {
-            additionalHeaders[Headers.Accept] = this._getExistingOrDefaultHeader(additionalHeaders, Headers.Accept, MediaTypes.ApplicationJson);
-            const res = yield this.get(requestUrl, additionalHeaders);
-            return this._processResponse(res, this.requestOptions);
-        });
-    }
-    postJson(requestUrl_1, obj_1) {
-        return __awaiter(this, arguments, void 0, function* (requestUrl, obj, additionalHeaders = {}) {
-            const data = JSON.stringify(obj, null, 2);
-            additionalHeaders[Headers.Accept] = this._getExistingOrDefaultHeader(additionalHeaders, Headers.Accept, MediaTypes.ApplicationJson);
-            additionalHeaders[Headers.ContentType] =
-                this._getExistingOrDefaultContentTypeHeader(additionalHeaders, MediaTypes.ApplicationJson);
-            const res = yield this.post(requestUrl, data, additionalHeaders);
-            return this._processResponse(res, this.requestOptions);
-        });
-    }
-    putJson(requestUrl_1, obj_1) {
-        return __awaiter(this, arguments, void 0, function* (requestUrl, obj, additionalHeaders = {}) {
-            const data = JSON.stringify(obj, null, 2);
-            additionalHeaders[Headers.Accept] = this._getExistingOrDefaultHeader(additionalHeaders, Headers.Accept, MediaTypes.ApplicationJson);
-            additionalHeaders[Headers.ContentType] =
-                this._getExistingOrDefaultContentTypeHeader(additionalHeaders, MediaTypes.ApplicationJson);
-            const res = yield this.put(requestUrl, data, additionalHeaders);
-            return this._processResponse(res, this.requestOptions);
-        });
-    }
-    patchJson(requestUrl_1, obj_1) {
-        return __awaiter(this, arguments, void 0, function* (requestUrl, obj, additionalHeaders = {}) {
-            const data = JSON.stringify(obj, null, 2);
-            additionalHeaders[Headers.Accept] = this._getExistingOrDefaultHeader(additionalHeaders, Headers.Accept, MediaTypes.ApplicationJson);
-            additionalHeaders[Headers.ContentType] =
-                this._getExistingOrDefaultContentTypeHeader(additionalHeaders, MediaTypes.ApplicationJson);
-            const res = yield this.patch(requestUrl, data, additionalHeaders);
-            return this._processResponse(res, this.requestOptions);
-        });
-    }
-    /**
-     * Makes a raw http request.
-     * All other methods such as get, post, patch, and request ultimately call this.
-     * Prefer get, del, post and patch
-     */
-    request(verb, requestUrl, data, headers) {
-        return __awaiter(this, void 0, void 0, function* () {
-            if (this._disposed) {
-                throw new Error('Client has already been disposed.');
-            }
-            const parsedUrl = new URL(requestUrl);
-            let info = this._prepareRequest(verb, parsedUrl, headers);
-            // Only perform retries on reads since writes may not be idempotent.
-            const maxTries = this._allowRetries && RetryableHttpVerbs.includes(verb)
-                ? this._maxRetries + 1
-                : 1;
-            let numTries = 0;
-            let response;
-            do {
-                response = yield this.requestRaw(info, data);
-                // Check if it's an authentication challenge
-                if (response &&
-                    response.message &&
-                    response.message.statusCode === HttpCodes.Unauthorized) {
-                    let authenticationHandler;
-                    for (const handler of this.handlers) {
-                        if (handler.canHandleAuthentication(response)) {
-                            authenticationHandler = handler;
-                            break;
-                        }
-                    }
-                    if (authenticationHandler) {
-                        return authenticationHandler.handleAuthentication(this, info, data);
-                    }
-                    else {
-                        // We have received an unauthorized response but have no handlers to handle it.
-                        // Let the response return to the caller.
-                        return response;
-                    }
-                }
-                let redirectsRemaining = this._maxRedirects;
-                while (response.message.statusCode &&
-                    HttpRedirectCodes.includes(response.message.statusCode) &&
-                    this._allowRedirects &&
-                    redirectsRemaining > 0) {
-                    const redirectUrl = response.message.headers['location'];
-                    if (!redirectUrl) {
-                        // if there's no location to redirect to, we won't
-                        break;
-                    }
-                    const parsedRedirectUrl = new URL(redirectUrl);
-                    if (parsedUrl.protocol === 'https:' &&
-                        parsedUrl.protocol !== parsedRedirectUrl.protocol &&
-                        !this._allowRedirectDowngrade) {
-                        throw new Error('Redirect from HTTPS to HTTP protocol. This downgrade is not allowed for security reasons. If you want to allow this behavior, set the allowRedirectDowngrade option to true.');
-                    }
-                    // we need to finish reading the response before reassigning response
-                    // which will leak the open socket.
-                    yield response.readBody();
-                    // strip authorization header if redirected to a different hostname
-                    if (parsedRedirectUrl.hostname !== parsedUrl.hostname) {
-                        for (const header in headers) {
-                            // header names are case insensitive
-                            if (header.toLowerCase() === 'authorization') {
-                                delete headers[header];
-                            }
-                        }
-                    }
-                    // let's make the request with the new redirectUrl
-                    info = this._prepareRequest(verb, parsedRedirectUrl, headers);
-                    response = yield this.requestRaw(info, data);
-                    redirectsRemaining--;
-                }
-                if (!response.message.statusCode ||
-                    !HttpResponseRetryCodes.includes(response.message.statusCode)) {
-                    // If not a retry code, return immediately instead of retrying
-                    return response;
-                }
-                numTries += 1;
-                if (numTries < maxTries) {
-                    yield response.readBody();
-                    yield this._performExponentialBackoff(numTries);
-                }
-            } while (numTries < maxTries);
-            return response;
-        });
-    }
-    /**
-     * Needs to be called if keepAlive is set to true in request options.
-     */
-    dispose() {
-        if (this._agent) {
-            this._agent.destroy();
-        }
-        this._disposed = true;
-    }
-    /**
-     * Raw request.
-     * @param info
-     * @param data
-     */
-    requestRaw(info, data) {
-        return __awaiter(this, void 0, void 0, function* () {
-            return new Promise((resolve, reject) => {
-                function callbackForResult(err, res) {
-                    if (err) {
-                        reject(err);
-                    }
-                    else if (!res) {
-                        // If `err` is not passed, then `res` must be passed.
-                        reject(new Error('Unknown error'));
-                    }
-                    else {
-                        resolve(res);
-                    }
-                }
-                this.requestRawWithCallback(info, data, callbackForResult);
-            });
-        });
-    }
-    /**
-     * Raw request with callback.
-     * @param info
-     * @param data
-     * @param onResult
-     */
-    requestRawWithCallback(info, data, onResult) {
-        if (typeof data === 'string') {
-            if (!info.options.headers) {
-                info.options.headers = {};
-            }
-            info.options.headers['Content-Length'] = Buffer.byteLength(data, 'utf8');
-        }
-        let callbackCalled = false;
-        function handleResult(err, res) {
-            if (!callbackCalled) {
-                callbackCalled = true;
-                onResult(err, res);
-            }
-        }
-        const req = info.httpModule.request(info.options, (msg) => {
-            const res = new HttpClientResponse(msg);
-            handleResult(undefined, res);
-        });
-        let socket;
-        req.on('socket', sock => {
-            socket = sock;
-        });
-        // If we ever get disconnected, we want the socket to timeout eventually
-        req.setTimeout(this._socketTimeout || 3 * 60000, () => {
-            if (socket) {
-                socket.end();
-            }
-            handleResult(new Error(`Request timeout: ${info.options.path}`));
-        });
-        req.on('error', function (err) {
-            // err has statusCode property
-            // res should have headers
-            handleResult(err);
-        });
-        if (data && typeof data === 'string') {
-            req.write(data, 'utf8');
-        }
-        if (data && typeof data !== 'string') {
-            data.on('close', function () {
-                req.end();
-            });
-            data.pipe(req);
-        }
-        else {
-            req.end();
-        }
-    }
-    /**
-     * Gets an http agent. This function is useful when you need an http agent that handles
-     * routing through a proxy server - depending upon the url and proxy environment variables.
-     * @param serverUrl  The server URL where the request will be sent. For example, https://api.github.com
-     */
-    getAgent(serverUrl) {
-        const parsedUrl = new URL(serverUrl);
-        return this._getAgent(parsedUrl);
-    }
-    getAgentDispatcher(serverUrl) {
-        const parsedUrl = new URL(serverUrl);
-        const proxyUrl = pm.getProxyUrl(parsedUrl);
-        const useProxy = proxyUrl && proxyUrl.hostname;
-        if (!useProxy) {
-            return;
-        }
-        return this._getProxyAgentDispatcher(parsedUrl, proxyUrl);
-    }
-    _prepareRequest(method, requestUrl, headers) {
-        const info = {};
-        info.parsedUrl = requestUrl;
-        const usingSsl = info.parsedUrl.protocol === 'https:';
-        info.httpModule = usingSsl ? https : http;
-        const defaultPort = usingSsl ? 443 : 80;
-        info.options = {};
-        info.options.host = info.parsedUrl.hostname;
-        info.options.port = info.parsedUrl.port
-            ? parseInt(info.parsedUrl.port)
-            : defaultPort;
-        info.options.path =
-            (info.parsedUrl.pathname || '') + (info.parsedUrl.search || '');
-        info.options.method = method;
-        info.options.headers = this._mergeHeaders(headers);
-        if (this.userAgent != null) {
-            info.options.headers['user-agent'] = this.userAgent;
-        }
-        info.options.agent = this._getAgent(info.parsedUrl);
-        // gives handlers an opportunity to participate
-        if (this.handlers) {
-            for (const handler of this.handlers) {
-                handler.prepareRequest(info.options);
-            }
-        }
-        return info;
-    }
-    _mergeHeaders(headers) {
-        if (this.requestOptions && this.requestOptions.headers) {
-            return Object.assign({}, lowercaseKeys(this.requestOptions.headers), lowercaseKeys(headers || {}));
-        }
-        return lowercaseKeys(headers || {});
-    }
-    /**
-     * Gets an existing header value or returns a default.
-     * Handles converting number header values to strings since HTTP headers must be strings.
-     * Note: This returns string | string[] since some headers can have multiple values.
-     * For headers that must always be a single string (like Content-Type), use the
-     * specialized _getExistingOrDefaultContentTypeHeader method instead.
-     */
-    _getExistingOrDefaultHeader(additionalHeaders, header, _default) {
-        let clientHeader;
-        if (this.requestOptions && this.requestOptions.headers) {
-            const headerValue = lowercaseKeys(this.requestOptions.headers)[header];
-            if (headerValue) {
-                clientHeader =
-                    typeof headerValue === 'number' ? headerValue.toString() : headerValue;
-            }
-        }
-        const additionalValue = additionalHeaders[header];
-        if (additionalValue !== undefined) {
-            return typeof additionalValue === 'number'
-                ? additionalValue.toString()
-                : additionalValue;
-        }
-        if (clientHeader !== undefined) {
-            return clientHeader;
-        }
-        return _default;
-    }
-    /**
-     * Specialized version of _getExistingOrDefaultHeader for Content-Type header.
-     * Always returns a single string (not an array) since Content-Type should be a single value.
-     * Converts arrays to comma-separated strings and numbers to strings to ensure type safety.
-     * This was split from _getExistingOrDefaultHeader to provide stricter typing for callers
-     * that assign the result to places expecting a string (e.g., additionalHeaders[Headers.ContentType]).
-     */
-    _getExistingOrDefaultContentTypeHeader(additionalHeaders, _default) {
-        let clientHeader;
-        if (this.requestOptions && this.requestOptions.headers) {
-            const headerValue = lowercaseKeys(this.requestOptions.headers)[Headers.ContentType];
-            if (headerValue) {
-                if (typeof headerValue === 'number') {
-                    clientHeader = String(headerValue);
-                }
-                else if (Array.isArray(headerValue)) {
-                    clientHeader = headerValue.join(', ');
-                }
-                else {
-                    clientHeader = headerValue;
-                }
-            }
-        }
-        const additionalValue = additionalHeaders[Headers.ContentType];
-        // Return the first non-undefined value, converting numbers or arrays to strings if necessary
-        if (additionalValue !== undefined) {
-            if (typeof additionalValue === 'number') {
-                return String(additionalValue);
-            }
-            else if (Array.isArray(additionalValue)) {
-                return additionalValue.join(', ');
-            }
-            else {
-                return additionalValue;
-            }
-        }
-        if (clientHeader !== undefined) {
-            return clientHeader;
-        }
-        return _default;
-    }
-    _getAgent(parsedUrl) {
-        let agent;
-        const proxyUrl = pm.getProxyUrl(parsedUrl);
-        const useProxy = proxyUrl && proxyUrl.hostname;
-        if (this._keepAlive && useProxy) {
-            agent = this._proxyAgent;
-        }
-        if (!useProxy) {
-            agent = this._agent;
-        }
-        // if agent is already assigned use that agent.
-        if (agent) {
-            return agent;
-        }
-        const usingSsl = parsedUrl.protocol === 'https:';
-        let maxSockets = 100;
-        if (this.requestOptions) {
-            maxSockets = this.requestOptions.maxSockets || http.globalAgent.maxSockets;
-        }
-        // This is `useProxy` again, but we need to check `proxyURl` directly for TypeScripts's flow analysis.
-        if (proxyUrl && proxyUrl.hostname) {
-            const agentOptions = {
-                maxSockets,
-                keepAlive: this._keepAlive,
-                proxy: Object.assign(Object.assign({}, ((proxyUrl.username || proxyUrl.password) && {
-                    proxyAuth: `${proxyUrl.username}:${proxyUrl.password}`
-                })), { host: proxyUrl.hostname, port: proxyUrl.port })
-            };
-            let tunnelAgent;
-            const overHttps = proxyUrl.protocol === 'https:';
-            if (usingSsl) {
-                tunnelAgent = overHttps ? tunnel.httpsOverHttps : tunnel.httpsOverHttp;
-            }
-            else {
-                tunnelAgent = overHttps ? tunnel.httpOverHttps : tunnel.httpOverHttp;
-            }
-            agent = tunnelAgent(agentOptions);
-            this._proxyAgent = agent;
-        }
-        // if tunneling agent isn't assigned create a new agent
-        if (!agent) {
-            const options = { keepAlive: this._keepAlive, maxSockets };
-            agent = usingSsl ? new https.Agent(options) : new http.Agent(options);
-            this._agent = agent;
-        }
-        if (usingSsl && this._ignoreSslError) {
-            // we don't want to set NODE_TLS_REJECT_UNAUTHORIZED=0 since that will affect request for entire process
-            // http.RequestOptions doesn't expose a way to modify RequestOptions.agent.options
-            // we have to cast it to any and change it directly
-            agent.options = Object.assign(agent.options || {}, {
-                rejectUnauthorized: false
-            });
-        }
-        return agent;
-    }
-    _getProxyAgentDispatcher(parsedUrl, proxyUrl) {
-        let proxyAgent;
-        if (this._keepAlive) {
-            proxyAgent = this._proxyAgentDispatcher;
-        }
-        // if agent is already assigned use that agent.
-        if (proxyAgent) {
-            return proxyAgent;
-        }
-        const usingSsl = parsedUrl.protocol === 'https:';
-        proxyAgent = new ProxyAgent(Object.assign({ uri: proxyUrl.href, pipelining: !this._keepAlive ? 0 : 1 }, ((proxyUrl.username || proxyUrl.password) && {
-            token: `Basic ${Buffer.from(`${proxyUrl.username}:${proxyUrl.password}`).toString('base64')}`
-        })));
-        this._proxyAgentDispatcher = proxyAgent;
-        if (usingSsl && this._ignoreSslError) {
-            // we don't want to set NODE_TLS_REJECT_UNAUTHORIZED=0 since that will affect request for entire process
-            // http.RequestOptions doesn't expose a way to modify RequestOptions.agent.options
-            // we have to cast it to any and change it directly
-            proxyAgent.options = Object.assign(proxyAgent.options.requestTls || {}, {
-                rejectUnauthorized: false
-            });
-        }
-        return proxyAgent;
-    }
-    _getUserAgentWithOrchestrationId(userAgent) {
-        const baseUserAgent = userAgent || 'actions/http-client';
-        const orchId = process.env['ACTIONS_ORCHESTRATION_ID'];
-        if (orchId) {
-            // Sanitize the orchestration ID to ensure it contains only valid characters
-            // Valid characters: 0-9, a-z, _, -, .
-            const sanitizedId = orchId.replace(/[^a-z0-9_.-]/gi, '_');
-            return `${baseUserAgent} actions_orchestration_id/${sanitizedId}`;
-        }
-        return baseUserAgent;
-    }
-    _performExponentialBackoff(retryNumber) {
-        return __awaiter(this, void 0, void 0, function* () {
-            retryNumber = Math.min(ExponentialBackoffCeiling, retryNumber);
-            const ms = ExponentialBackoffTimeSlice * Math.pow(2, retryNumber);
-            return new Promise(resolve => setTimeout(() => resolve(), ms));
-        });
-    }
-    _processResponse(res, options) {
-        return __awaiter(this, void 0, void 0, function* () {
-            return new Promise((resolve, reject) => __awaiter(this, void 0, void 0, function* () {
-                const statusCode = res.message.statusCode || 0;
-                const response = {
-                    statusCode,
-                    result: null,
-                    headers: {}
-                };
-                // not found leads to null obj returned
-                if (statusCode === HttpCodes.NotFound) {
-                    resolve(response);
-                }
-                // get the result from the body
-                function dateTimeDeserializer(key, value) {
-                    if (typeof value === 'string') {
-                        const a = new Date(value);
-                        if (!isNaN(a.valueOf())) {
-                            return a;
-                        }
-                    }
-                    return value;
-                }
-                let obj;
-                let contents;
-                try {
-                    contents = yield res.readBody();
-                    if (contents && contents.length > 0) {
-                        if (options && options.deserializeDates) {
-                            obj = JSON.parse(contents, dateTimeDeserializer);
-                        }
-                        else {
-                            obj = JSON.parse(contents);
-                        }
-                        response.result = obj;
-                    }
-                    response.headers = res.message.headers;
-                }
-                catch (err) {
-                    // Invalid resource (contents not json);  leaving result obj null
-                }
-                // note that 3xx redirects are handled by the http layer.
-                if (statusCode > 299) {
-                    let msg;
-                    // if exception/error in body, attempt to get better error
-                    if (obj && obj.message) {
-                        msg = obj.message;
-                    }
-                    else if (contents && contents.length > 0) {
-                        // it may be the case that the exception is in the body message as string
-                        msg = contents;
-                    }
-                    else {
-                        msg = `Failed request: (${statusCode})`;
-                    }
-                    const err = new HttpClientError(msg, statusCode);
-                    err.result = response.result;
-                    reject(err);
-                }
-                else {
-                    resolve(response);
-                }
-            }));
-        });
-    }
-}
-const lowercaseKeys = (obj) => Object.keys(obj).reduce((c, k) => ((c[k.toLowerCase()] = obj[k]), c), {});
-//# sourceMappingURL=index.js.map
-;// CONCATENATED MODULE: ./node_modules/.pnpm/@actions+http-client@4.0.1/node_modules/@actions/http-client/lib/auth.js
-var auth_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
-    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
-    return new (P || (P = Promise))(function (resolve, reject) {
-        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
-        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
-        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
-        step((generator = generator.apply(thisArg, _arguments || [])).next());
-    });
-};
-class BasicCredentialHandler {
-    constructor(username, password) {
-        this.username = username;
-        this.password = password;
-    }
-    prepareRequest(options) {
-        if (!options.headers) {
-            throw Error('The request has no headers');
-        }
-        options.headers['Authorization'] = `Basic ${Buffer.from(`${this.username}:${this.password}`).toString('base64')}`;
-    }
-    // This handler cannot handle 401
-    canHandleAuthentication() {
-        return false;
-    }
-    handleAuthentication() {
-        return auth_awaiter(this, void 0, void 0, function* () {
-            throw new Error('not implemented');
-        });
-    }
-}
-class auth_BearerCredentialHandler {
-    constructor(token) {
-        this.token = token;
-    }
-    // currently implements pre-authorization
-    // TODO: support preAuth = false where it hooks on 401
-    prepareRequest(options) {
-        if (!options.headers) {
-            throw Error('The request has no headers');
-        }
-        options.headers['Authorization'] = `Bearer ${this.token}`;
-    }
-    // This handler cannot handle 401
-    canHandleAuthentication() {
-        return false;
-    }
-    handleAuthentication() {
-        return auth_awaiter(this, void 0, void 0, function* () {
-            throw new Error('not implemented');
-        });
-    }
-}
-class PersonalAccessTokenCredentialHandler {
-    constructor(token) {
-        this.token = token;
-    }
-    // currently implements pre-authorization
-    // TODO: support preAuth = false where it hooks on 401
-    prepareRequest(options) {
-        if (!options.headers) {
-            throw Error('The request has no headers');
-        }
-        options.headers['Authorization'] = `Basic ${Buffer.from(`PAT:${this.token}`).toString('base64')}`;
-    }
-    // This handler cannot handle 401
-    canHandleAuthentication() {
-        return false;
-    }
-    handleAuthentication() {
-        return auth_awaiter(this, void 0, void 0, function* () {
-            throw new Error('not implemented');
-        });
-    }
-}
-//# sourceMappingURL=auth.js.map
-;// CONCATENATED MODULE: ./node_modules/.pnpm/@actions+core@3.0.1/node_modules/@actions/core/lib/oidc-utils.js
-var oidc_utils_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
-    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
-    return new (P || (P = Promise))(function (resolve, reject) {
-        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
-        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
-        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
-        step((generator = generator.apply(thisArg, _arguments || [])).next());
-    });
-};
-
-
-
-class oidc_utils_OidcClient {
-    static createHttpClient(allowRetry = true, maxRetry = 10) {
-        const requestOptions = {
-            allowRetries: allowRetry,
-            maxRetries: maxRetry
-        };
-        return new HttpClient('actions/oidc-client', [new BearerCredentialHandler(oidc_utils_OidcClient.getRequestToken())], requestOptions);
-    }
-    static getRequestToken() {
-        const token = process.env['ACTIONS_ID_TOKEN_REQUEST_TOKEN'];
-        if (!token) {
-            throw new Error('Unable to get ACTIONS_ID_TOKEN_REQUEST_TOKEN env variable');
-        }
-        return token;
-    }
-    static getIDTokenUrl() {
-        const runtimeUrl = process.env['ACTIONS_ID_TOKEN_REQUEST_URL'];
-        if (!runtimeUrl) {
-            throw new Error('Unable to get ACTIONS_ID_TOKEN_REQUEST_URL env variable');
-        }
-        return runtimeUrl;
-    }
-    static getCall(id_token_url) {
-        return oidc_utils_awaiter(this, void 0, void 0, function* () {
-            var _a;
-            const httpclient = oidc_utils_OidcClient.createHttpClient();
-            const res = yield httpclient
-                .getJson(id_token_url)
-                .catch(error => {
-                throw new Error(`Failed to get ID Token. \n 
-        Error Code : ${error.statusCode}\n 
-        Error Message: ${error.message}`);
-            });
-            const id_token = (_a = res.result) === null || _a === void 0 ? void 0 : _a.value;
-            if (!id_token) {
-                throw new Error('Response json body do not have ID Token field');
-            }
-            return id_token;
-        });
-    }
-    static getIDToken(audience) {
-        return oidc_utils_awaiter(this, void 0, void 0, function* () {
-            try {
-                // New ID Token is requested from action service
-                let id_token_url = oidc_utils_OidcClient.getIDTokenUrl();
-                if (audience) {
-                    const encodedAudience = encodeURIComponent(audience);
-                    id_token_url = `${id_token_url}&audience=${encodedAudience}`;
-                }
-                debug(`ID token url is ${id_token_url}`);
-                const id_token = yield oidc_utils_OidcClient.getCall(id_token_url);
-                setSecret(id_token);
-                return id_token;
-            }
-            catch (error) {
-                throw new Error(`Error message: ${error.message}`);
-            }
-        });
-    }
-}
-//# sourceMappingURL=oidc-utils.js.map
-;// CONCATENATED MODULE: ./node_modules/.pnpm/@actions+core@3.0.1/node_modules/@actions/core/lib/summary.js
-var summary_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
-    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
-    return new (P || (P = Promise))(function (resolve, reject) {
-        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
-        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
-        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
-        step((generator = generator.apply(thisArg, _arguments || [])).next());
-    });
-};
-
-
-const { access, appendFile, writeFile } = external_fs_namespaceObject.promises;
-const SUMMARY_ENV_VAR = 'GITHUB_STEP_SUMMARY';
-const SUMMARY_DOCS_URL = 'https://docs.github.com/actions/using-workflows/workflow-commands-for-github-actions#adding-a-job-summary';
-class Summary {
-    constructor() {
-        this._buffer = '';
-    }
-    /**
-     * Finds the summary file path from the environment, rejects if env var is not found or file does not exist
-     * Also checks r/w permissions.
-     *
-     * @returns step summary file path
-     */
-    filePath() {
-        return summary_awaiter(this, void 0, void 0, function* () {
-            if (this._filePath) {
-                return this._filePath;
-            }
-            const pathFromEnv = process.env[SUMMARY_ENV_VAR];
-            if (!pathFromEnv) {
-                throw new Error(`Unable to find environment variable for $${SUMMARY_ENV_VAR}. Check if your runtime environment supports job summaries.`);
-            }
-            try {
-                yield access(pathFromEnv, external_fs_namespaceObject.constants.R_OK | external_fs_namespaceObject.constants.W_OK);
-            }
-            catch (_a) {
-                throw new Error(`Unable to access summary file: '${pathFromEnv}'. Check if the file has correct read/write permissions.`);
-            }
-            this._filePath = pathFromEnv;
-            return this._filePath;
-        });
-    }
-    /**
-     * Wraps content in an HTML tag, adding any HTML attributes
-     *
-     * @param {string} tag HTML tag to wrap
-     * @param {string | null} content content within the tag
-     * @param {[attribute: string]: string} attrs key-value list of HTML attributes to add
-     *
-     * @returns {string} content wrapped in HTML element
-     */
-    wrap(tag, content, attrs = {}) {
-        const htmlAttrs = Object.entries(attrs)
-            .map(([key, value]) => ` ${key}="${value}"`)
-            .join('');
-        if (!content) {
-            return `<${tag}${htmlAttrs}>`;
-        }
-        return `<${tag}${htmlAttrs}>${content}</${tag}>`;
-    }
-    /**
-     * Writes text in the buffer to the summary buffer file and empties buffer. Will append by default.
-     *
-     * @param {SummaryWriteOptions} [options] (optional) options for write operation
-     *
-     * @returns {Promise<Summary>} summary instance
-     */
-    write(options) {
-        return summary_awaiter(this, void 0, void 0, function* () {
-            const overwrite = !!(options === null || options === void 0 ? void 0 : options.overwrite);
-            const filePath = yield this.filePath();
-            const writeFunc = overwrite ? writeFile : appendFile;
-            yield writeFunc(filePath, this._buffer, { encoding: 'utf8' });
-            return this.emptyBuffer();
-        });
-    }
-    /**
-     * Clears the summary buffer and wipes the summary file
-     *
-     * @returns {Summary} summary instance
-     */
-    clear() {
-        return summary_awaiter(this, void 0, void 0, function* () {
-            return this.emptyBuffer().write({ overwrite: true });
-        });
-    }
-    /**
-     * Returns the current summary buffer as a string
-     *
-     * @returns {string} string of summary buffer
-     */
-    stringify() {
-        return this._buffer;
-    }
-    /**
-     * If the summary buffer is empty
-     *
-     * @returns {boolen} true if the buffer is empty
-     */
-    isEmptyBuffer() {
-        return this._buffer.length === 0;
-    }
-    /**
-     * Resets the summary buffer without writing to summary file
-     *
-     * @returns {Summary} summary instance
-     */
-    emptyBuffer() {
-        this._buffer = '';
-        return this;
-    }
-    /**
-     * Adds raw text to the summary buffer
-     *
-     * @param {string} text content to add
-     * @param {boolean} [addEOL=false] (optional) append an EOL to the raw text (default: false)
-     *
-     * @returns {Summary} summary instance
-     */
-    addRaw(text, addEOL = false) {
-        this._buffer += text;
-        return addEOL ? this.addEOL() : this;
-    }
-    /**
-     * Adds the operating system-specific end-of-line marker to the buffer
-     *
-     * @returns {Summary} summary instance
-     */
-    addEOL() {
-        return this.addRaw(external_os_namespaceObject.EOL);
-    }
-    /**
-     * Adds an HTML codeblock to the summary buffer
-     *
-     * @param {string} code content to render within fenced code block
-     * @param {string} lang (optional) language to syntax highlight code
-     *
-     * @returns {Summary} summary instance
-     */
-    addCodeBlock(code, lang) {
-        const attrs = Object.assign({}, (lang && { lang }));
-        const element = this.wrap('pre', this.wrap('code', code), attrs);
-        return this.addRaw(element).addEOL();
-    }
-    /**
-     * Adds an HTML list to the summary buffer
-     *
-     * @param {string[]} items list of items to render
-     * @param {boolean} [ordered=false] (optional) if the rendered list should be ordered or not (default: false)
-     *
-     * @returns {Summary} summary instance
-     */
-    addList(items, ordered = false) {
-        const tag = ordered ? 'ol' : 'ul';
-        const listItems = items.map(item => this.wrap('li', item)).join('');
-        const element = this.wrap(tag, listItems);
-        return this.addRaw(element).addEOL();
-    }
-    /**
-     * Adds an HTML table to the summary buffer
-     *
-     * @param {SummaryTableCell[]} rows table rows
-     *
-     * @returns {Summary} summary instance
-     */
-    addTable(rows) {
-        const tableBody = rows
-            .map(row => {
-            const cells = row
-                .map(cell => {
-                if (typeof cell === 'string') {
-                    return this.wrap('td', cell);
-                }
-                const { header, data, colspan, rowspan } = cell;
-                const tag = header ? 'th' : 'td';
-                const attrs = Object.assign(Object.assign({}, (colspan && { colspan })), (rowspan && { rowspan }));
-                return this.wrap(tag, data, attrs);
-            })
-                .join('');
-            return this.wrap('tr', cells);
-        })
-            .join('');
-        const element = this.wrap('table', tableBody);
-        return this.addRaw(element).addEOL();
-    }
-    /**
-     * Adds a collapsable HTML details element to the summary buffer
-     *
-     * @param {string} label text for the closed state
-     * @param {string} content collapsable content
-     *
-     * @returns {Summary} summary instance
-     */
-    addDetails(label, content) {
-        const element = this.wrap('details', this.wrap('summary', label) + content);
-        return this.addRaw(element).addEOL();
-    }
-    /**
-     * Adds an HTML image tag to the summary buffer
-     *
-     * @param {string} src path to the image you to embed
-     * @param {string} alt text description of the image
-     * @param {SummaryImageOptions} options (optional) addition image attributes
-     *
-     * @returns {Summary} summary instance
-     */
-    addImage(src, alt, options) {
-        const { width, height } = options || {};
-        const attrs = Object.assign(Object.assign({}, (width && { width })), (height && { height }));
-        const element = this.wrap('img', null, Object.assign({ src, alt }, attrs));
-        return this.addRaw(element).addEOL();
-    }
-    /**
-     * Adds an HTML section heading element
-     *
-     * @param {string} text heading text
-     * @param {number | string} [level=1] (optional) the heading level, default: 1
-     *
-     * @returns {Summary} summary instance
-     */
-    addHeading(text, level) {
-        const tag = `h${level}`;
-        const allowedTag = ['h1', 'h2', 'h3', 'h4', 'h5', 'h6'].includes(tag)
-            ? tag
-            : 'h1';
-        const element = this.wrap(allowedTag, text);
-        return this.addRaw(element).addEOL();
-    }
-    /**
-     * Adds an HTML thematic break (<hr>) to the summary buffer
-     *
-     * @returns {Summary} summary instance
-     */
-    addSeparator() {
-        const element = this.wrap('hr', null);
-        return this.addRaw(element).addEOL();
-    }
-    /**
-     * Adds an HTML line break (<br>) to the summary buffer
-     *
-     * @returns {Summary} summary instance
-     */
-    addBreak() {
-        const element = this.wrap('br', null);
-        return this.addRaw(element).addEOL();
-    }
-    /**
-     * Adds an HTML blockquote to the summary buffer
-     *
-     * @param {string} text quote text
-     * @param {string} cite (optional) citation url
-     *
-     * @returns {Summary} summary instance
-     */
-    addQuote(text, cite) {
-        const attrs = Object.assign({}, (cite && { cite }));
-        const element = this.wrap('blockquote', text, attrs);
-        return this.addRaw(element).addEOL();
-    }
-    /**
-     * Adds an HTML anchor tag to the summary buffer
-     *
-     * @param {string} text link text/content
-     * @param {string} href hyperlink
-     *
-     * @returns {Summary} summary instance
-     */
-    addLink(text, href) {
-        const element = this.wrap('a', text, { href });
-        return this.addRaw(element).addEOL();
-    }
-}
-const _summary = new Summary();
-/**
- * @deprecated use `core.summary`
- */
-const markdownSummary = (/* unused pure expression or super */ null && (_summary));
-const summary = (/* unused pure expression or super */ null && (_summary));
-//# sourceMappingURL=summary.js.map
-;// CONCATENATED MODULE: ./node_modules/.pnpm/@actions+core@3.0.1/node_modules/@actions/core/lib/path-utils.js
-
-/**
- * toPosixPath converts the given path to the posix form. On Windows, \\ will be
- * replaced with /.
- *
- * @param pth. Path to transform.
- * @return string Posix path.
- */
-function toPosixPath(pth) {
-    return pth.replace(/[\\]/g, '/');
-}
-/**
- * toWin32Path converts the given path to the win32 form. On Linux, / will be
- * replaced with \\.
- *
- * @param pth. Path to transform.
- * @return string Win32 path.
- */
-function toWin32Path(pth) {
-    return pth.replace(/[/]/g, '\\');
-}
-/**
- * toPlatformPath converts the given path to a platform-specific path. It does
- * this by replacing instances of / and \ with the platform-specific path
- * separator.
- *
- * @param pth The path to platformize.
- * @return string The platform-specific path.
- */
-function toPlatformPath(pth) {
-    return pth.replace(/[/\\]/g, path.sep);
-}
-//# sourceMappingURL=path-utils.js.map
-// EXTERNAL MODULE: external "string_decoder"
-var external_string_decoder_ = __nccwpck_require__(3193);
-// EXTERNAL MODULE: external "events"
-var external_events_ = __nccwpck_require__(4434);
-;// CONCATENATED MODULE: external "child_process"
-const external_child_process_namespaceObject = require("child_process");
-// EXTERNAL MODULE: external "assert"
-var external_assert_ = __nccwpck_require__(2613);
-;// CONCATENATED MODULE: ./node_modules/.pnpm/@actions+io@3.0.2/node_modules/@actions/io/lib/io-util.js
-var io_util_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
-    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
-    return new (P || (P = Promise))(function (resolve, reject) {
-        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
-        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
-        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
-        step((generator = generator.apply(thisArg, _arguments || [])).next());
-    });
-};
-
-
-const { chmod, copyFile, lstat, mkdir, open: io_util_open, readdir, rename, rm, rmdir, stat, symlink, unlink } = external_fs_namespaceObject.promises;
-// export const {open} = 'fs'
-const IS_WINDOWS = process.platform === 'win32';
-/**
- * Custom implementation of readlink to ensure Windows junctions
- * maintain trailing backslash for backward compatibility with Node.js < 24
- *
- * In Node.js 20, Windows junctions (directory symlinks) always returned paths
- * with trailing backslashes. Node.js 24 removed this behavior, which breaks
- * code that relied on this format for path operations.
- *
- * This implementation restores the Node 20 behavior by adding a trailing
- * backslash to all junction results on Windows.
- */
-function readlink(fsPath) {
-    return io_util_awaiter(this, void 0, void 0, function* () {
-        const result = yield fs.promises.readlink(fsPath);
-        // On Windows, restore Node 20 behavior: add trailing backslash to all results
-        // since junctions on Windows are always directory links
-        if (IS_WINDOWS && !result.endsWith('\\')) {
-            return `${result}\\`;
-        }
-        return result;
-    });
-}
-// See https://github.com/nodejs/node/blob/d0153aee367422d0858105abec186da4dff0a0c5/deps/uv/include/uv/win.h#L691
-const UV_FS_O_EXLOCK = 0x10000000;
-const READONLY = external_fs_namespaceObject.constants.O_RDONLY;
-function exists(fsPath) {
-    return io_util_awaiter(this, void 0, void 0, function* () {
-        try {
-            yield stat(fsPath);
-        }
-        catch (err) {
-            if (err.code === 'ENOENT') {
-                return false;
-            }
-            throw err;
-        }
-        return true;
-    });
-}
-function isDirectory(fsPath_1) {
-    return io_util_awaiter(this, arguments, void 0, function* (fsPath, useStat = false) {
-        const stats = useStat ? yield stat(fsPath) : yield lstat(fsPath);
-        return stats.isDirectory();
-    });
-}
-/**
- * On OSX/Linux, true if path starts with '/'. On Windows, true for paths like:
- * \, \hello, \\hello\share, C:, and C:\hello (and corresponding alternate separator cases).
- */
-function isRooted(p) {
-    p = normalizeSeparators(p);
-    if (!p) {
-        throw new Error('isRooted() parameter "p" cannot be empty');
-    }
-    if (IS_WINDOWS) {
-        return (p.startsWith('\\') || /^[A-Z]:/i.test(p) // e.g. \ or \hello or \\hello
-        ); // e.g. C: or C:\hello
-    }
-    return p.startsWith('/');
-}
-/**
- * Best effort attempt to determine whether a file exists and is executable.
- * @param filePath    file path to check
- * @param extensions  additional file extensions to try
- * @return if file exists and is executable, returns the file path. otherwise empty string.
- */
-function tryGetExecutablePath(filePath, extensions) {
-    return io_util_awaiter(this, void 0, void 0, function* () {
-        let stats = undefined;
-        try {
-            // test file exists
-            stats = yield stat(filePath);
-        }
-        catch (err) {
-            if (err.code !== 'ENOENT') {
-                // eslint-disable-next-line no-console
-                console.log(`Unexpected error attempting to determine if executable file exists '${filePath}': ${err}`);
-            }
-        }
-        if (stats && stats.isFile()) {
-            if (IS_WINDOWS) {
-                // on Windows, test for valid extension
-                const upperExt = external_path_namespaceObject.extname(filePath).toUpperCase();
-                if (extensions.some(validExt => validExt.toUpperCase() === upperExt)) {
-                    return filePath;
-                }
-            }
-            else {
-                if (isUnixExecutable(stats)) {
-                    return filePath;
-                }
-            }
-        }
-        // try each extension
-        const originalFilePath = filePath;
-        for (const extension of extensions) {
-            filePath = originalFilePath + extension;
-            stats = undefined;
-            try {
-                stats = yield stat(filePath);
-            }
-            catch (err) {
-                if (err.code !== 'ENOENT') {
-                    // eslint-disable-next-line no-console
-                    console.log(`Unexpected error attempting to determine if executable file exists '${filePath}': ${err}`);
-                }
-            }
-            if (stats && stats.isFile()) {
-                if (IS_WINDOWS) {
-                    // preserve the case of the actual file (since an extension was appended)
-                    try {
-                        const directory = external_path_namespaceObject.dirname(filePath);
-                        const upperName = external_path_namespaceObject.basename(filePath).toUpperCase();
-                        for (const actualName of yield readdir(directory)) {
-                            if (upperName === actualName.toUpperCase()) {
-                                filePath = external_path_namespaceObject.join(directory, actualName);
-                                break;
-                            }
-                        }
-                    }
-                    catch (err) {
-                        // eslint-disable-next-line no-console
-                        console.log(`Unexpected error attempting to determine the actual case of the file '${filePath}': ${err}`);
-                    }
-                    return filePath;
-                }
-                else {
-                    if (isUnixExecutable(stats)) {
-                        return filePath;
-                    }
-                }
-            }
-        }
-        return '';
-    });
-}
-function normalizeSeparators(p) {
-    p = p || '';
-    if (IS_WINDOWS) {
-        // convert slashes on Windows
-        p = p.replace(/\//g, '\\');
-        // remove redundant slashes
-        return p.replace(/\\\\+/g, '\\');
-    }
-    // remove redundant slashes
-    return p.replace(/\/\/+/g, '/');
-}
-// on Mac/Linux, test the execute bit
-//     R   W  X  R  W X R W X
-//   256 128 64 32 16 8 4 2 1
-function isUnixExecutable(stats) {
-    return ((stats.mode & 1) > 0 ||
-        ((stats.mode & 8) > 0 &&
-            process.getgid !== undefined &&
-            stats.gid === process.getgid()) ||
-        ((stats.mode & 64) > 0 &&
-            process.getuid !== undefined &&
-            stats.uid === process.getuid()));
-}
-// Get the path of cmd.exe in windows
-function getCmdPath() {
-    var _a;
-    return (_a = process.env['COMSPEC']) !== null && _a !== void 0 ? _a : `cmd.exe`;
-}
-//# sourceMappingURL=io-util.js.map
-;// CONCATENATED MODULE: ./node_modules/.pnpm/@actions+io@3.0.2/node_modules/@actions/io/lib/io.js
-var io_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
-    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
-    return new (P || (P = Promise))(function (resolve, reject) {
-        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
-        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
-        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
-        step((generator = generator.apply(thisArg, _arguments || [])).next());
-    });
-};
-
-
-
-/**
- * Copies a file or folder.
- * Based off of shelljs - https://github.com/shelljs/shelljs/blob/9237f66c52e5daa40458f94f9565e18e8132f5a6/src/cp.js
- *
- * @param     source    source path
- * @param     dest      destination path
- * @param     options   optional. See CopyOptions.
- */
-function cp(source_1, dest_1) {
-    return io_awaiter(this, arguments, void 0, function* (source, dest, options = {}) {
-        const { force, recursive, copySourceDirectory } = readCopyOptions(options);
-        const destStat = (yield ioUtil.exists(dest)) ? yield ioUtil.stat(dest) : null;
-        // Dest is an existing file, but not forcing
-        if (destStat && destStat.isFile() && !force) {
-            return;
-        }
-        // If dest is an existing directory, should copy inside.
-        const newDest = destStat && destStat.isDirectory() && copySourceDirectory
-            ? path.join(dest, path.basename(source))
-            : dest;
-        if (!(yield ioUtil.exists(source))) {
-            throw new Error(`no such file or directory: ${source}`);
-        }
-        const sourceStat = yield ioUtil.stat(source);
-        if (sourceStat.isDirectory()) {
-            if (!recursive) {
-                throw new Error(`Failed to copy. ${source} is a directory, but tried to copy without recursive flag.`);
-            }
-            else {
-                yield cpDirRecursive(source, newDest, 0, force);
-            }
-        }
-        else {
-            if (path.relative(source, newDest) === '') {
-                // a file cannot be copied to itself
-                throw new Error(`'${newDest}' and '${source}' are the same file`);
-            }
-            yield io_copyFile(source, newDest, force);
-        }
-    });
-}
-/**
- * Moves a path.
- *
- * @param     source    source path
- * @param     dest      destination path
- * @param     options   optional. See MoveOptions.
- */
-function mv(source_1, dest_1) {
-    return io_awaiter(this, arguments, void 0, function* (source, dest, options = {}) {
-        if (yield ioUtil.exists(dest)) {
-            let destExists = true;
-            if (yield ioUtil.isDirectory(dest)) {
-                // If dest is directory copy src into dest
-                dest = path.join(dest, path.basename(source));
-                destExists = yield ioUtil.exists(dest);
-            }
-            if (destExists) {
-                if (options.force == null || options.force) {
-                    yield rmRF(dest);
-                }
-                else {
-                    throw new Error('Destination already exists');
-                }
-            }
-        }
-        yield mkdirP(path.dirname(dest));
-        yield ioUtil.rename(source, dest);
-    });
-}
-/**
- * Remove a path recursively with force
- *
- * @param inputPath path to remove
- */
-function rmRF(inputPath) {
-    return io_awaiter(this, void 0, void 0, function* () {
-        if (ioUtil.IS_WINDOWS) {
-            // Check for invalid characters
-            // https://docs.microsoft.com/en-us/windows/win32/fileio/naming-a-file
-            if (/[*"<>|]/.test(inputPath)) {
-                throw new Error('File path must not contain `*`, `"`, `<`, `>` or `|` on Windows');
-            }
-        }
-        try {
-            // note if path does not exist, error is silent
-            yield ioUtil.rm(inputPath, {
-                force: true,
-                maxRetries: 3,
-                recursive: true,
-                retryDelay: 300
-            });
-        }
-        catch (err) {
-            throw new Error(`File was unable to be removed ${err}`);
-        }
-    });
-}
-/**
- * Make a directory.  Creates the full path with folders in between
- * Will throw if it fails
- *
- * @param   fsPath        path to create
- * @returns Promise<void>
- */
-function mkdirP(fsPath) {
-    return io_awaiter(this, void 0, void 0, function* () {
-        ok(fsPath, 'a path argument must be provided');
-        yield ioUtil.mkdir(fsPath, { recursive: true });
-    });
-}
-/**
- * Returns path of a tool had the tool actually been invoked.  Resolves via paths.
- * If you check and the tool does not exist, it will throw.
- *
- * @param     tool              name of the tool
- * @param     check             whether to check if tool exists
- * @returns   Promise<string>   path to tool
- */
-function which(tool, check) {
-    return io_awaiter(this, void 0, void 0, function* () {
-        if (!tool) {
-            throw new Error("parameter 'tool' is required");
-        }
-        // recursive when check=true
-        if (check) {
-            const result = yield which(tool, false);
-            if (!result) {
-                if (IS_WINDOWS) {
-                    throw new Error(`Unable to locate executable file: ${tool}. Please verify either the file path exists or the file can be found within a directory specified by the PATH environment variable. Also verify the file has a valid extension for an executable file.`);
-                }
-                else {
-                    throw new Error(`Unable to locate executable file: ${tool}. Please verify either the file path exists or the file can be found within a directory specified by the PATH environment variable. Also check the file mode to verify the file is executable.`);
-                }
-            }
-            return result;
-        }
-        const matches = yield findInPath(tool);
-        if (matches && matches.length > 0) {
-            return matches[0];
-        }
-        return '';
-    });
-}
-/**
- * Returns a list of all occurrences of the given tool on the system path.
- *
- * @returns   Promise<string[]>  the paths of the tool
- */
-function findInPath(tool) {
-    return io_awaiter(this, void 0, void 0, function* () {
-        if (!tool) {
-            throw new Error("parameter 'tool' is required");
-        }
-        // build the list of extensions to try
-        const extensions = [];
-        if (IS_WINDOWS && process.env['PATHEXT']) {
-            for (const extension of process.env['PATHEXT'].split(external_path_namespaceObject.delimiter)) {
-                if (extension) {
-                    extensions.push(extension);
-                }
-            }
-        }
-        // if it's rooted, return it if exists. otherwise return empty.
-        if (isRooted(tool)) {
-            const filePath = yield tryGetExecutablePath(tool, extensions);
-            if (filePath) {
-                return [filePath];
-            }
-            return [];
-        }
-        // if any path separators, return empty
-        if (tool.includes(external_path_namespaceObject.sep)) {
-            return [];
-        }
-        // build the list of directories
-        //
-        // Note, technically "where" checks the current directory on Windows. From a toolkit perspective,
-        // it feels like we should not do this. Checking the current directory seems like more of a use
-        // case of a shell, and the which() function exposed by the toolkit should strive for consistency
-        // across platforms.
-        const directories = [];
-        if (process.env.PATH) {
-            for (const p of process.env.PATH.split(external_path_namespaceObject.delimiter)) {
-                if (p) {
-                    directories.push(p);
-                }
-            }
-        }
-        // find all matches
-        const matches = [];
-        for (const directory of directories) {
-            const filePath = yield tryGetExecutablePath(external_path_namespaceObject.join(directory, tool), extensions);
-            if (filePath) {
-                matches.push(filePath);
-            }
-        }
-        return matches;
-    });
-}
-function readCopyOptions(options) {
-    const force = options.force == null ? true : options.force;
-    const recursive = Boolean(options.recursive);
-    const copySourceDirectory = options.copySourceDirectory == null
-        ? true
-        : Boolean(options.copySourceDirectory);
-    return { force, recursive, copySourceDirectory };
-}
-function cpDirRecursive(sourceDir, destDir, currentDepth, force) {
-    return io_awaiter(this, void 0, void 0, function* () {
-        // Ensure there is not a run away recursive copy
-        if (currentDepth >= 255)
-            return;
-        currentDepth++;
-        yield mkdirP(destDir);
-        const files = yield ioUtil.readdir(sourceDir);
-        for (const fileName of files) {
-            const srcFile = `${sourceDir}/${fileName}`;
-            const destFile = `${destDir}/${fileName}`;
-            const srcFileStat = yield ioUtil.lstat(srcFile);
-            if (srcFileStat.isDirectory()) {
-                // Recurse
-                yield cpDirRecursive(srcFile, destFile, currentDepth, force);
-            }
-            else {
-                yield io_copyFile(srcFile, destFile, force);
-            }
-        }
-        // Change the mode for the newly created directory
-        yield ioUtil.chmod(destDir, (yield ioUtil.stat(sourceDir)).mode);
-    });
-}
-// Buffered file copy
-function io_copyFile(srcFile, destFile, force) {
-    return io_awaiter(this, void 0, void 0, function* () {
-        if ((yield ioUtil.lstat(srcFile)).isSymbolicLink()) {
-            // unlink/re-link it
-            try {
-                yield ioUtil.lstat(destFile);
-                yield ioUtil.unlink(destFile);
-            }
-            catch (e) {
-                // Try to override file permission
-                if (e.code === 'EPERM') {
-                    yield ioUtil.chmod(destFile, '0666');
-                    yield ioUtil.unlink(destFile);
-                }
-                // other errors = it doesn't exist, no work to do
-            }
-            // Copy over symlink
-            const symlinkFull = yield ioUtil.readlink(srcFile);
-            yield ioUtil.symlink(symlinkFull, destFile, ioUtil.IS_WINDOWS ? 'junction' : null);
-        }
-        else if (!(yield ioUtil.exists(destFile)) || force) {
-            yield ioUtil.copyFile(srcFile, destFile);
-        }
-    });
-}
-//# sourceMappingURL=io.js.map
-;// CONCATENATED MODULE: external "timers"
-const external_timers_namespaceObject = require("timers");
-;// CONCATENATED MODULE: ./node_modules/.pnpm/@actions+exec@3.0.0/node_modules/@actions/exec/lib/toolrunner.js
-var toolrunner_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
-    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
-    return new (P || (P = Promise))(function (resolve, reject) {
-        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
-        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
-        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
-        step((generator = generator.apply(thisArg, _arguments || [])).next());
-    });
-};
-
-
-
-
-
-
-
-/* eslint-disable @typescript-eslint/unbound-method */
-const toolrunner_IS_WINDOWS = process.platform === 'win32';
-/*
- * Class for running command line tools. Handles quoting and arg parsing in a platform agnostic way.
- */
-class ToolRunner extends external_events_.EventEmitter {
-    constructor(toolPath, args, options) {
-        super();
-        if (!toolPath) {
-            throw new Error("Parameter 'toolPath' cannot be null or empty.");
-        }
-        this.toolPath = toolPath;
-        this.args = args || [];
-        this.options = options || {};
-    }
-    _debug(message) {
-        if (this.options.listeners && this.options.listeners.debug) {
-            this.options.listeners.debug(message);
-        }
-    }
-    _getCommandString(options, noPrefix) {
-        const toolPath = this._getSpawnFileName();
-        const args = this._getSpawnArgs(options);
-        let cmd = noPrefix ? '' : '[command]'; // omit prefix when piped to a second tool
-        if (toolrunner_IS_WINDOWS) {
-            // Windows + cmd file
-            if (this._isCmdFile()) {
-                cmd += toolPath;
-                for (const a of args) {
-                    cmd += ` ${a}`;
-                }
-            }
-            // Windows + verbatim
-            else if (options.windowsVerbatimArguments) {
-                cmd += `"${toolPath}"`;
-                for (const a of args) {
-                    cmd += ` ${a}`;
-                }
-            }
-            // Windows (regular)
-            else {
-                cmd += this._windowsQuoteCmdArg(toolPath);
-                for (const a of args) {
-                    cmd += ` ${this._windowsQuoteCmdArg(a)}`;
-                }
-            }
-        }
-        else {
-            // OSX/Linux - this can likely be improved with some form of quoting.
-            // creating processes on Unix is fundamentally different than Windows.
-            // on Unix, execvp() takes an arg array.
-            cmd += toolPath;
-            for (const a of args) {
-                cmd += ` ${a}`;
-            }
-        }
-        return cmd;
-    }
-    _processLineBuffer(data, strBuffer, onLine) {
-        try {
-            let s = strBuffer + data.toString();
-            let n = s.indexOf(external_os_namespaceObject.EOL);
-            while (n > -1) {
-                const line = s.substring(0, n);
-                onLine(line);
-                // the rest of the string ...
-                s = s.substring(n + external_os_namespaceObject.EOL.length);
-                n = s.indexOf(external_os_namespaceObject.EOL);
-            }
-            return s;
-        }
-        catch (err) {
-            // streaming lines to console is best effort.  Don't fail a build.
-            this._debug(`error processing line. Failed with error ${err}`);
-            return '';
-        }
-    }
-    _getSpawnFileName() {
-        if (toolrunner_IS_WINDOWS) {
-            if (this._isCmdFile()) {
-                return process.env['COMSPEC'] || 'cmd.exe';
-            }
-        }
-        return this.toolPath;
-    }
-    _getSpawnArgs(options) {
-        if (toolrunner_IS_WINDOWS) {
-            if (this._isCmdFile()) {
-                let argline = `/D /S /C "${this._windowsQuoteCmdArg(this.toolPath)}`;
-                for (const a of this.args) {
-                    argline += ' ';
-                    argline += options.windowsVerbatimArguments
-                        ? a
-                        : this._windowsQuoteCmdArg(a);
-                }
-                argline += '"';
-                return [argline];
-            }
-        }
-        return this.args;
-    }
-    _endsWith(str, end) {
-        return str.endsWith(end);
-    }
-    _isCmdFile() {
-        const upperToolPath = this.toolPath.toUpperCase();
-        return (this._endsWith(upperToolPath, '.CMD') ||
-            this._endsWith(upperToolPath, '.BAT'));
-    }
-    _windowsQuoteCmdArg(arg) {
-        // for .exe, apply the normal quoting rules that libuv applies
-        if (!this._isCmdFile()) {
-            return this._uvQuoteCmdArg(arg);
-        }
-        // otherwise apply quoting rules specific to the cmd.exe command line parser.
-        // the libuv rules are generic and are not designed specifically for cmd.exe
-        // command line parser.
-        //
-        // for a detailed description of the cmd.exe command line parser, refer to
-        // http://stackoverflow.com/questions/4094699/how-does-the-windows-command-interpreter-cmd-exe-parse-scripts/7970912#7970912
-        // need quotes for empty arg
-        if (!arg) {
-            return '""';
-        }
-        // determine whether the arg needs to be quoted
-        const cmdSpecialChars = [
-            ' ',
-            '\t',
-            '&',
-            '(',
-            ')',
-            '[',
-            ']',
-            '{',
-            '}',
-            '^',
-            '=',
-            ';',
-            '!',
-            "'",
-            '+',
-            ',',
-            '`',
-            '~',
-            '|',
-            '<',
-            '>',
-            '"'
-        ];
-        let needsQuotes = false;
-        for (const char of arg) {
-            if (cmdSpecialChars.some(x => x === char)) {
-                needsQuotes = true;
-                break;
-            }
-        }
-        // short-circuit if quotes not needed
-        if (!needsQuotes) {
-            return arg;
-        }
-        // the following quoting rules are very similar to the rules that by libuv applies.
-        //
-        // 1) wrap the string in quotes
-        //
-        // 2) double-up quotes - i.e. " => ""
-        //
-        //    this is different from the libuv quoting rules. libuv replaces " with \", which unfortunately
-        //    doesn't work well with a cmd.exe command line.
-        //
-        //    note, replacing " with "" also works well if the arg is passed to a downstream .NET console app.
-        //    for example, the command line:
-        //          foo.exe "myarg:""my val"""
-        //    is parsed by a .NET console app into an arg array:
-        //          [ "myarg:\"my val\"" ]
-        //    which is the same end result when applying libuv quoting rules. although the actual
-        //    command line from libuv quoting rules would look like:
-        //          foo.exe "myarg:\"my val\""
-        //
-        // 3) double-up slashes that precede a quote,
-        //    e.g.  hello \world    => "hello \world"
-        //          hello\"world    => "hello\\""world"
-        //          hello\\"world   => "hello\\\\""world"
-        //          hello world\    => "hello world\\"
-        //
-        //    technically this is not required for a cmd.exe command line, or the batch argument parser.
-        //    the reasons for including this as a .cmd quoting rule are:
-        //
-        //    a) this is optimized for the scenario where the argument is passed from the .cmd file to an
-        //       external program. many programs (e.g. .NET console apps) rely on the slash-doubling rule.
-        //
-        //    b) it's what we've been doing previously (by deferring to node default behavior) and we
-        //       haven't heard any complaints about that aspect.
-        //
-        // note, a weakness of the quoting rules chosen here, is that % is not escaped. in fact, % cannot be
-        // escaped when used on the command line directly - even though within a .cmd file % can be escaped
-        // by using %%.
-        //
-        // the saving grace is, on the command line, %var% is left as-is if var is not defined. this contrasts
-        // the line parsing rules within a .cmd file, where if var is not defined it is replaced with nothing.
-        //
-        // one option that was explored was replacing % with ^% - i.e. %var% => ^%var^%. this hack would
-        // often work, since it is unlikely that var^ would exist, and the ^ character is removed when the
-        // variable is used. the problem, however, is that ^ is not removed when %* is used to pass the args
-        // to an external program.
-        //
-        // an unexplored potential solution for the % escaping problem, is to create a wrapper .cmd file.
-        // % can be escaped within a .cmd file.
-        let reverse = '"';
-        let quoteHit = true;
-        for (let i = arg.length; i > 0; i--) {
-            // walk the string in reverse
-            reverse += arg[i - 1];
-            if (quoteHit && arg[i - 1] === '\\') {
-                reverse += '\\'; // double the slash
-            }
-            else if (arg[i - 1] === '"') {
-                quoteHit = true;
-                reverse += '"'; // double the quote
-            }
-            else {
-                quoteHit = false;
-            }
-        }
-        reverse += '"';
-        return reverse.split('').reverse().join('');
-    }
-    _uvQuoteCmdArg(arg) {
-        // Tool runner wraps child_process.spawn() and needs to apply the same quoting as
-        // Node in certain cases where the undocumented spawn option windowsVerbatimArguments
-        // is used.
-        //
-        // Since this function is a port of quote_cmd_arg from Node 4.x (technically, lib UV,
-        // see https://github.com/nodejs/node/blob/v4.x/deps/uv/src/win/process.c for details),
-        // pasting copyright notice from Node within this function:
-        //
-        //      Copyright Joyent, Inc. and other Node contributors. All rights reserved.
-        //
-        //      Permission is hereby granted, free of charge, to any person obtaining a copy
-        //      of this software and associated documentation files (the "Software"), to
-        //      deal in the Software without restriction, including without limitation the
-        //      rights to use, copy, modify, merge, publish, distribute, sublicense, and/or
-        //      sell copies of the Software, and to permit persons to whom the Software is
-        //      furnished to do so, subject to the following conditions:
-        //
-        //      The above copyright notice and this permission notice shall be included in
-        //      all copies or substantial portions of the Software.
-        //
-        //      THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR
-        //      IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY,
-        //      FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE
-        //      AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER
-        //      LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING
-        //      FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS
-        //      IN THE SOFTWARE.
-        if (!arg) {
-            // Need double quotation for empty argument
-            return '""';
-        }
-        if (!arg.includes(' ') && !arg.includes('\t') && !arg.includes('"')) {
-            // No quotation needed
-            return arg;
-        }
-        if (!arg.includes('"') && !arg.includes('\\')) {
-            // No embedded double quotes or backslashes, so I can just wrap
-            // quote marks around the whole thing.
-            return `"${arg}"`;
-        }
-        // Expected input/output:
-        //   input : hello"world
-        //   output: "hello\"world"
-        //   input : hello""world
-        //   output: "hello\"\"world"
-        //   input : hello\world
-        //   output: hello\world
-        //   input : hello\\world
-        //   output: hello\\world
-        //   input : hello\"world
-        //   output: "hello\\\"world"
-        //   input : hello\\"world
-        //   output: "hello\\\\\"world"
-        //   input : hello world\
-        //   output: "hello world\\" - note the comment in libuv actually reads "hello world\"
-        //                             but it appears the comment is wrong, it should be "hello world\\"
-        let reverse = '"';
-        let quoteHit = true;
-        for (let i = arg.length; i > 0; i--) {
-            // walk the string in reverse
-            reverse += arg[i - 1];
-            if (quoteHit && arg[i - 1] === '\\') {
-                reverse += '\\';
-            }
-            else if (arg[i - 1] === '"') {
-                quoteHit = true;
-                reverse += '\\';
-            }
-            else {
-                quoteHit = false;
-            }
-        }
-        reverse += '"';
-        return reverse.split('').reverse().join('');
-    }
-    _cloneExecOptions(options) {
-        options = options || {};
-        const result = {
-            cwd: options.cwd || process.cwd(),
-            env: options.env || process.env,
-            silent: options.silent || false,
-            windowsVerbatimArguments: options.windowsVerbatimArguments || false,
-            failOnStdErr: options.failOnStdErr || false,
-            ignoreReturnCode: options.ignoreReturnCode || false,
-            delay: options.delay || 10000
-        };
-        result.outStream = options.outStream || process.stdout;
-        result.errStream = options.errStream || process.stderr;
-        return result;
-    }
-    _getSpawnOptions(options, toolPath) {
-        options = options || {};
-        const result = {};
-        result.cwd = options.cwd;
-        result.env = options.env;
-        result['windowsVerbatimArguments'] =
-            options.windowsVerbatimArguments || this._isCmdFile();
-        if (options.windowsVerbatimArguments) {
-            result.argv0 = `"${toolPath}"`;
-        }
-        return result;
-    }
-    /**
-     * Exec a tool.
-     * Output will be streamed to the live console.
-     * Returns promise with return code
-     *
-     * @param     tool     path to tool to exec
-     * @param     options  optional exec options.  See ExecOptions
-     * @returns   number
-     */
-    exec() {
-        return toolrunner_awaiter(this, void 0, void 0, function* () {
-            // root the tool path if it is unrooted and contains relative pathing
-            if (!isRooted(this.toolPath) &&
-                (this.toolPath.includes('/') ||
-                    (toolrunner_IS_WINDOWS && this.toolPath.includes('\\')))) {
-                // prefer options.cwd if it is specified, however options.cwd may also need to be rooted
-                this.toolPath = external_path_namespaceObject.resolve(process.cwd(), this.options.cwd || process.cwd(), this.toolPath);
-            }
-            // if the tool is only a file name, then resolve it from the PATH
-            // otherwise verify it exists (add extension on Windows if necessary)
-            this.toolPath = yield which(this.toolPath, true);
-            return new Promise((resolve, reject) => toolrunner_awaiter(this, void 0, void 0, function* () {
-                this._debug(`exec tool: ${this.toolPath}`);
-                this._debug('arguments:');
-                for (const arg of this.args) {
-                    this._debug(`   ${arg}`);
-                }
-                const optionsNonNull = this._cloneExecOptions(this.options);
-                if (!optionsNonNull.silent && optionsNonNull.outStream) {
-                    optionsNonNull.outStream.write(this._getCommandString(optionsNonNull) + external_os_namespaceObject.EOL);
-                }
-                const state = new ExecState(optionsNonNull, this.toolPath);
-                state.on('debug', (message) => {
-                    this._debug(message);
-                });
-                if (this.options.cwd && !(yield exists(this.options.cwd))) {
-                    return reject(new Error(`The cwd: ${this.options.cwd} does not exist!`));
-                }
-                const fileName = this._getSpawnFileName();
-                const cp = external_child_process_namespaceObject.spawn(fileName, this._getSpawnArgs(optionsNonNull), this._getSpawnOptions(this.options, fileName));
-                let stdbuffer = '';
-                if (cp.stdout) {
-                    cp.stdout.on('data', (data) => {
-                        if (this.options.listeners && this.options.listeners.stdout) {
-                            this.options.listeners.stdout(data);
-                        }
-                        if (!optionsNonNull.silent && optionsNonNull.outStream) {
-                            optionsNonNull.outStream.write(data);
-                        }
-                        stdbuffer = this._processLineBuffer(data, stdbuffer, (line) => {
-                            if (this.options.listeners && this.options.listeners.stdline) {
-                                this.options.listeners.stdline(line);
-                            }
-                        });
-                    });
-                }
-                let errbuffer = '';
-                if (cp.stderr) {
-                    cp.stderr.on('data', (data) => {
-                        state.processStderr = true;
-                        if (this.options.listeners && this.options.listeners.stderr) {
-                            this.options.listeners.stderr(data);
-                        }
-                        if (!optionsNonNull.silent &&
-                            optionsNonNull.errStream &&
-                            optionsNonNull.outStream) {
-                            const s = optionsNonNull.failOnStdErr
-                                ? optionsNonNull.errStream
-                                : optionsNonNull.outStream;
-                            s.write(data);
-                        }
-                        errbuffer = this._processLineBuffer(data, errbuffer, (line) => {
-                            if (this.options.listeners && this.options.listeners.errline) {
-                                this.options.listeners.errline(line);
-                            }
-                        });
-                    });
-                }
-                cp.on('error', (err) => {
-                    state.processError = err.message;
-                    state.processExited = true;
-                    state.processClosed = true;
-                    state.CheckComplete();
-                });
-                cp.on('exit', (code) => {
-                    state.processExitCode = code;
-                    state.processExited = true;
-                    this._debug(`Exit code ${code} received from tool '${this.toolPath}'`);
-                    state.CheckComplete();
-                });
-                cp.on('close', (code) => {
-                    state.processExitCode = code;
-                    state.processExited = true;
-                    state.processClosed = true;
-                    this._debug(`STDIO streams have closed for tool '${this.toolPath}'`);
-                    state.CheckComplete();
-                });
-                state.on('done', (error, exitCode) => {
-                    if (stdbuffer.length > 0) {
-                        this.emit('stdline', stdbuffer);
-                    }
-                    if (errbuffer.length > 0) {
-                        this.emit('errline', errbuffer);
-                    }
-                    cp.removeAllListeners();
-                    if (error) {
-                        reject(error);
-                    }
-                    else {
-                        resolve(exitCode);
-                    }
-                });
-                if (this.options.input) {
-                    if (!cp.stdin) {
-                        throw new Error('child process missing stdin');
-                    }
-                    cp.stdin.end(this.options.input);
-                }
-            }));
-        });
-    }
-}
-/**
- * Convert an arg string to an array of args. Handles escaping
- *
- * @param    argString   string of arguments
- * @returns  string[]    array of arguments
- */
-function argStringToArray(argString) {
-    const args = [];
-    let inQuotes = false;
-    let escaped = false;
-    let arg = '';
-    function append(c) {
-        // we only escape double quotes.
-        if (escaped && c !== '"') {
-            arg += '\\';
-        }
-        arg += c;
-        escaped = false;
-    }
-    for (let i = 0; i < argString.length; i++) {
-        const c = argString.charAt(i);
-        if (c === '"') {
-            if (!escaped) {
-                inQuotes = !inQuotes;
-            }
-            else {
-                append(c);
-            }
-            continue;
-        }
-        if (c === '\\' && escaped) {
-            append(c);
-            continue;
-        }
-        if (c === '\\' && inQuotes) {
-            escaped = true;
-            continue;
-        }
-        if (c === ' ' && !inQuotes) {
-            if (arg.length > 0) {
-                args.push(arg);
-                arg = '';
-            }
-            continue;
-        }
-        append(c);
-    }
-    if (arg.length > 0) {
-        args.push(arg.trim());
-    }
-    return args;
-}
-class ExecState extends external_events_.EventEmitter {
-    constructor(options, toolPath) {
-        super();
-        this.processClosed = false; // tracks whether the process has exited and stdio is closed
-        this.processError = '';
-        this.processExitCode = 0;
-        this.processExited = false; // tracks whether the process has exited
-        this.processStderr = false; // tracks whether stderr was written to
-        this.delay = 10000; // 10 seconds
-        this.done = false;
-        this.timeout = null;
-        if (!toolPath) {
-            throw new Error('toolPath must not be empty');
-        }
-        this.options = options;
-        this.toolPath = toolPath;
-        if (options.delay) {
-            this.delay = options.delay;
-        }
-    }
-    CheckComplete() {
-        if (this.done) {
-            return;
-        }
-        if (this.processClosed) {
-            this._setResult();
-        }
-        else if (this.processExited) {
-            this.timeout = (0,external_timers_namespaceObject.setTimeout)(ExecState.HandleTimeout, this.delay, this);
-        }
-    }
-    _debug(message) {
-        this.emit('debug', message);
-    }
-    _setResult() {
-        // determine whether there is an error
-        let error;
-        if (this.processExited) {
-            if (this.processError) {
-                error = new Error(`There was an error when attempting to execute the process '${this.toolPath}'. This may indicate the process failed to start. Error: ${this.processError}`);
-            }
-            else if (this.processExitCode !== 0 && !this.options.ignoreReturnCode) {
-                error = new Error(`The process '${this.toolPath}' failed with exit code ${this.processExitCode}`);
-            }
-            else if (this.processStderr && this.options.failOnStdErr) {
-                error = new Error(`The process '${this.toolPath}' failed because one or more lines were written to the STDERR stream`);
-            }
-        }
-        // clear the timeout
-        if (this.timeout) {
-            clearTimeout(this.timeout);
-            this.timeout = null;
-        }
-        this.done = true;
-        this.emit('done', error, this.processExitCode);
-    }
-    static HandleTimeout(state) {
-        if (state.done) {
-            return;
-        }
-        if (!state.processClosed && state.processExited) {
-            const message = `The STDIO streams did not close within ${state.delay / 1000} seconds of the exit event from process '${state.toolPath}'. This may indicate a child process inherited the STDIO streams and has not yet exited.`;
-            state._debug(message);
-        }
-        state._setResult();
-    }
-}
-//# sourceMappingURL=toolrunner.js.map
-;// CONCATENATED MODULE: ./node_modules/.pnpm/@actions+exec@3.0.0/node_modules/@actions/exec/lib/exec.js
-var exec_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
-    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
-    return new (P || (P = Promise))(function (resolve, reject) {
-        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
-        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
-        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
-        step((generator = generator.apply(thisArg, _arguments || [])).next());
-    });
-};
-
-
-/**
- * Exec a command.
- * Output will be streamed to the live console.
- * Returns promise with return code
- *
- * @param     commandLine        command to execute (can include additional args). Must be correctly escaped.
- * @param     args               optional arguments for tool. Escaping is handled by the lib.
- * @param     options            optional exec options.  See ExecOptions
- * @returns   Promise<number>    exit code
- */
-function exec_exec(commandLine, args, options) {
-    return exec_awaiter(this, void 0, void 0, function* () {
-        const commandArgs = tr.argStringToArray(commandLine);
-        if (commandArgs.length === 0) {
-            throw new Error(`Parameter 'commandLine' cannot be null or empty.`);
-        }
-        // Path to tool to execute should be first arg
-        const toolPath = commandArgs[0];
-        args = commandArgs.slice(1).concat(args || []);
-        const runner = new tr.ToolRunner(toolPath, args, options);
-        return runner.exec();
-    });
-}
-/**
- * Exec a command and get the output.
- * Output will be streamed to the live console.
- * Returns promise with the exit code and collected stdout and stderr
- *
- * @param     commandLine           command to execute (can include additional args). Must be correctly escaped.
- * @param     args                  optional arguments for tool. Escaping is handled by the lib.
- * @param     options               optional exec options.  See ExecOptions
- * @returns   Promise<ExecOutput>   exit code, stdout, and stderr
- */
-function getExecOutput(commandLine, args, options) {
-    return exec_awaiter(this, void 0, void 0, function* () {
-        var _a, _b;
-        let stdout = '';
-        let stderr = '';
-        //Using string decoder covers the case where a mult-byte character is split
-        const stdoutDecoder = new StringDecoder('utf8');
-        const stderrDecoder = new StringDecoder('utf8');
-        const originalStdoutListener = (_a = options === null || options === void 0 ? void 0 : options.listeners) === null || _a === void 0 ? void 0 : _a.stdout;
-        const originalStdErrListener = (_b = options === null || options === void 0 ? void 0 : options.listeners) === null || _b === void 0 ? void 0 : _b.stderr;
-        const stdErrListener = (data) => {
-            stderr += stderrDecoder.write(data);
-            if (originalStdErrListener) {
-                originalStdErrListener(data);
-            }
-        };
-        const stdOutListener = (data) => {
-            stdout += stdoutDecoder.write(data);
-            if (originalStdoutListener) {
-                originalStdoutListener(data);
-            }
-        };
-        const listeners = Object.assign(Object.assign({}, options === null || options === void 0 ? void 0 : options.listeners), { stdout: stdOutListener, stderr: stdErrListener });
-        const exitCode = yield exec_exec(commandLine, args, Object.assign(Object.assign({}, options), { listeners }));
-        //flush any remaining characters
-        stdout += stdoutDecoder.end();
-        stderr += stderrDecoder.end();
-        return {
-            exitCode,
-            stdout,
-            stderr
-        };
-    });
-}
-//# sourceMappingURL=exec.js.map
-;// CONCATENATED MODULE: ./node_modules/.pnpm/@actions+core@3.0.1/node_modules/@actions/core/lib/platform.js
-var platform_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
-    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
-    return new (P || (P = Promise))(function (resolve, reject) {
-        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
-        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
-        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
-        step((generator = generator.apply(thisArg, _arguments || [])).next());
-    });
-};
-
-
-const getWindowsInfo = () => platform_awaiter(void 0, void 0, void 0, function* () {
-    const { stdout: version } = yield exec.getExecOutput('powershell -command "(Get-CimInstance -ClassName Win32_OperatingSystem).Version"', undefined, {
-        silent: true
-    });
-    const { stdout: name } = yield exec.getExecOutput('powershell -command "(Get-CimInstance -ClassName Win32_OperatingSystem).Caption"', undefined, {
-        silent: true
-    });
-    return {
-        name: name.trim(),
-        version: version.trim()
-    };
-});
-const getMacOsInfo = () => platform_awaiter(void 0, void 0, void 0, function* () {
-    var _a, _b, _c, _d;
-    const { stdout } = yield exec.getExecOutput('sw_vers', undefined, {
-        silent: true
-    });
-    const version = (_b = (_a = stdout.match(/ProductVersion:\s*(.+)/)) === null || _a === void 0 ? void 0 : _a[1]) !== null && _b !== void 0 ? _b : '';
-    const name = (_d = (_c = stdout.match(/ProductName:\s*(.+)/)) === null || _c === void 0 ? void 0 : _c[1]) !== null && _d !== void 0 ? _d : '';
-    return {
-        name,
-        version
-    };
-});
-const getLinuxInfo = () => platform_awaiter(void 0, void 0, void 0, function* () {
-    const { stdout } = yield exec.getExecOutput('lsb_release', ['-i', '-r', '-s'], {
-        silent: true
-    });
-    const [name, version] = stdout.trim().split('\n');
-    return {
-        name,
-        version
-    };
-});
-const platform = external_os_namespaceObject.platform();
-const arch = external_os_namespaceObject.arch();
-const isWindows = platform === 'win32';
-const isMacOS = platform === 'darwin';
-const isLinux = platform === 'linux';
-function getDetails() {
-    return platform_awaiter(this, void 0, void 0, function* () {
-        return Object.assign(Object.assign({}, (yield (isWindows
-            ? getWindowsInfo()
-            : isMacOS
-                ? getMacOsInfo()
-                : getLinuxInfo()))), { platform,
-            arch,
-            isWindows,
-            isMacOS,
-            isLinux });
-    });
-}
-//# sourceMappingURL=platform.js.map
-;// CONCATENATED MODULE: ./node_modules/.pnpm/@actions+core@3.0.1/node_modules/@actions/core/lib/core.js
-var core_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
-    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
-    return new (P || (P = Promise))(function (resolve, reject) {
-        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
-        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
-        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
-        step((generator = generator.apply(thisArg, _arguments || [])).next());
-    });
-};
-
-
-
-
-
-
-/**
- * The code to exit an action
- */
-var ExitCode;
-(function (ExitCode) {
-    /**
-     * A code indicating that the action was successful
-     */
-    ExitCode[ExitCode["Success"] = 0] = "Success";
-    /**
-     * A code indicating that the action was a failure
-     */
-    ExitCode[ExitCode["Failure"] = 1] = "Failure";
-})(ExitCode || (ExitCode = {}));
-//-----------------------------------------------------------------------
-// Variables
-//-----------------------------------------------------------------------
-/**
- * Sets env variable for this action and future actions in the job
- * @param name the name of the variable to set
- * @param val the value of the variable. Non-string values will be converted to a string via JSON.stringify
- */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
-function exportVariable(name, val) {
-    const convertedVal = toCommandValue(val);
-    process.env[name] = convertedVal;
-    const filePath = process.env['GITHUB_ENV'] || '';
-    if (filePath) {
-        return issueFileCommand('ENV', prepareKeyValueMessage(name, val));
-    }
-    issueCommand('set-env', { name }, convertedVal);
-}
-/**
- * Registers a secret which will get masked from logs
- *
- * @param secret - Value of the secret to be masked
- * @remarks
- * This function instructs the Actions runner to mask the specified value in any
- * logs produced during the workflow run. Once registered, the secret value will
- * be replaced with asterisks (***) whenever it appears in console output, logs,
- * or error messages.
- *
- * This is useful for protecting sensitive information such as:
- * - API keys
- * - Access tokens
- * - Authentication credentials
- * - URL parameters containing signatures (SAS tokens)
- *
- * Note that masking only affects future logs; any previous appearances of the
- * secret in logs before calling this function will remain unmasked.
- *
- * @example
- * ```typescript
- * // Register an API token as a secret
- * const apiToken = "abc123xyz456";
- * setSecret(apiToken);
- *
- * // Now any logs containing this value will show *** instead
- * console.log(`Using token: ${apiToken}`); // Outputs: "Using token: ***"
- * ```
- */
-function core_setSecret(secret) {
-    command_issueCommand('add-mask', {}, secret);
-}
-/**
- * Prepends inputPath to the PATH (for this action and future actions)
- * @param inputPath
- */
-function addPath(inputPath) {
-    const filePath = process.env['GITHUB_PATH'] || '';
-    if (filePath) {
-        issueFileCommand('PATH', inputPath);
-    }
-    else {
-        issueCommand('add-path', {}, inputPath);
-    }
-    process.env['PATH'] = `${inputPath}${path.delimiter}${process.env['PATH']}`;
-}
-/**
- * Gets the value of an input.
- * Unless trimWhitespace is set to false in InputOptions, the value is also trimmed.
- * Returns an empty string if the value is not defined.
- *
- * @param     name     name of the input to get
- * @param     options  optional. See InputOptions.
- * @returns   string
- */
-function getInput(name, options) {
-    const val = process.env[`INPUT_${name.replace(/ /g, '_').toUpperCase()}`] || '';
-    if (options && options.required && !val) {
-        throw new Error(`Input required and not supplied: ${name}`);
-    }
-    if (options && options.trimWhitespace === false) {
-        return val;
-    }
-    return val.trim();
-}
-/**
- * Gets the values of an multiline input.  Each value is also trimmed.
- *
- * @param     name     name of the input to get
- * @param     options  optional. See InputOptions.
- * @returns   string[]
- *
- */
-function getMultilineInput(name, options) {
-    const inputs = getInput(name, options)
-        .split('\n')
-        .filter(x => x !== '');
-    if (options && options.trimWhitespace === false) {
-        return inputs;
-    }
-    return inputs.map(input => input.trim());
-}
-/**
- * Gets the input value of the boolean type in the YAML 1.2 "core schema" specification.
- * Support boolean input list: `true | True | TRUE | false | False | FALSE` .
- * The return value is also in boolean type.
- * ref: https://yaml.org/spec/1.2/spec.html#id2804923
- *
- * @param     name     name of the input to get
- * @param     options  optional. See InputOptions.
- * @returns   boolean
- */
-function getBooleanInput(name, options) {
-    const trueValue = ['true', 'True', 'TRUE'];
-    const falseValue = ['false', 'False', 'FALSE'];
-    const val = getInput(name, options);
-    if (trueValue.includes(val))
-        return true;
-    if (falseValue.includes(val))
-        return false;
-    throw new TypeError(`Input does not meet YAML 1.2 "Core Schema" specification: ${name}\n` +
-        `Support boolean input list: \`true | True | TRUE | false | False | FALSE\``);
-}
-/**
- * Sets the value of an output.
- *
- * @param     name     name of the output to set
- * @param     value    value to store. Non-string values will be converted to a string via JSON.stringify
- */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
-function setOutput(name, value) {
-    const filePath = process.env['GITHUB_OUTPUT'] || '';
-    if (filePath) {
-        return file_command_issueFileCommand('OUTPUT', file_command_prepareKeyValueMessage(name, value));
-    }
-    process.stdout.write(external_os_namespaceObject.EOL);
-    command_issueCommand('set-output', { name }, utils_toCommandValue(value));
-}
-/**
- * Enables or disables the echoing of commands into stdout for the rest of the step.
- * Echoing is disabled by default if ACTIONS_STEP_DEBUG is not set.
- *
- */
-function setCommandEcho(enabled) {
-    issue('echo', enabled ? 'on' : 'off');
-}
-//-----------------------------------------------------------------------
-// Results
-//-----------------------------------------------------------------------
-/**
- * Sets the action status to failed.
- * When the action exits it will be with an exit code of 1
- * @param message add error issue message
- */
-function setFailed(message) {
-    process.exitCode = ExitCode.Failure;
-    error(message);
-}
-//-----------------------------------------------------------------------
-// Logging Commands
-//-----------------------------------------------------------------------
-/**
- * Gets whether Actions Step Debug is on or not
- */
-function isDebug() {
-    return process.env['RUNNER_DEBUG'] === '1';
-}
-/**
- * Writes debug message to user log
- * @param message debug message
- */
-function core_debug(message) {
-    command_issueCommand('debug', {}, message);
-}
-/**
- * Adds an error issue
- * @param message error issue message. Errors will be converted to string via toString()
- * @param properties optional properties to add to the annotation.
- */
-function error(message, properties = {}) {
-    command_issueCommand('error', toCommandProperties(properties), message instanceof Error ? message.toString() : message);
-}
-/**
- * Adds a warning issue
- * @param message warning issue message. Errors will be converted to string via toString()
- * @param properties optional properties to add to the annotation.
- */
-function warning(message, properties = {}) {
-    command_issueCommand('warning', toCommandProperties(properties), message instanceof Error ? message.toString() : message);
-}
-/**
- * Adds a notice issue
- * @param message notice issue message. Errors will be converted to string via toString()
- * @param properties optional properties to add to the annotation.
- */
-function notice(message, properties = {}) {
-    command_issueCommand('notice', toCommandProperties(properties), message instanceof Error ? message.toString() : message);
-}
-/**
- * Writes info to log with console.log.
- * @param message info message
- */
-function info(message) {
-    process.stdout.write(message + external_os_namespaceObject.EOL);
-}
-/**
- * Begin an output group.
- *
- * Output until the next `groupEnd` will be foldable in this group
- *
- * @param name The name of the output group
- */
-function startGroup(name) {
-    command_issue('group', name);
-}
-/**
- * End an output group.
- */
-function endGroup() {
-    command_issue('endgroup');
-}
-/**
- * Wrap an asynchronous function call in a group.
- *
- * Returns the same type as the function itself.
- *
- * @param name The name of the group
- * @param fn The function to wrap in the group
- */
-function group(name, fn) {
-    return core_awaiter(this, void 0, void 0, function* () {
-        startGroup(name);
-        let result;
-        try {
-            result = yield fn();
-        }
-        finally {
-            endGroup();
-        }
-        return result;
-    });
-}
-//-----------------------------------------------------------------------
-// Wrapper action state
-//-----------------------------------------------------------------------
-/**
- * Saves state for current action, the state can only be retrieved by this action's post job execution.
- *
- * @param     name     name of the state to store
- * @param     value    value to store. Non-string values will be converted to a string via JSON.stringify
- */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
-function saveState(name, value) {
-    const filePath = process.env['GITHUB_STATE'] || '';
-    if (filePath) {
-        return file_command_issueFileCommand('STATE', file_command_prepareKeyValueMessage(name, value));
-    }
-    command_issueCommand('save-state', { name }, utils_toCommandValue(value));
-}
-/**
- * Gets the value of an state set by this action's main execution.
- *
- * @param     name     name of the state to get
- * @returns   string
- */
-function getState(name) {
-    return process.env[`STATE_${name}`] || '';
-}
-function getIDToken(aud) {
-    return core_awaiter(this, void 0, void 0, function* () {
-        return yield OidcClient.getIDToken(aud);
-    });
-}
-/**
- * Summary exports
- */
-
-/**
- * @deprecated use core.summary
- */
-
-/**
- * Path exports
- */
-
-/**
- * Platform utilities exports
- */
-
-//# sourceMappingURL=core.js.map
 ;// CONCATENATED MODULE: ./packages/stack/lib/errors.js
 /**
  * A fault that the user can mend: bad input, a missing right, a full disk. Its message is one line that says what,
@@ -49905,7 +46960,7 @@ function _stringFormat(Class, format, fnOrRegex, _params = {}) {
 
 ;// CONCATENATED MODULE: ./node_modules/.pnpm/zod@4.6.7/node_modules/zod/v4/locales/en.js
 
-const en_error = () => {
+const error = () => {
     const Sizable = {
         string: { unit: "characters", verb: "to have" },
         file: { unit: "bytes", verb: "to have" },
@@ -50026,7 +47081,7 @@ const en_error = () => {
 };
 /* harmony default export */ function en() {
     return {
-        localeError: en_error(),
+        localeError: error(),
     };
 }
 
@@ -52768,6 +49823,195 @@ function choiceOf(text, options) {
     throw new errors_UserError(`${JSON.stringify(text)} is not one of ${options.join(', ')}${hint}`);
 }
 
+;// CONCATENATED MODULE: external "node:os"
+const external_node_os_namespaceObject = require("node:os");
+;// CONCATENATED MODULE: external "os"
+const external_os_namespaceObject = require("os");
+;// CONCATENATED MODULE: ./node_modules/.pnpm/@actions+core@3.0.1/node_modules/@actions/core/lib/utils.js
+// We use any as a valid input type
+/* eslint-disable @typescript-eslint/no-explicit-any */
+/**
+ * Sanitizes an input into a string so it can be passed into issueCommand safely
+ * @param input input to sanitize into a string
+ */
+function toCommandValue(input) {
+    if (input === null || input === undefined) {
+        return '';
+    }
+    else if (typeof input === 'string' || input instanceof String) {
+        return input;
+    }
+    return JSON.stringify(input);
+}
+/**
+ *
+ * @param annotationProperties
+ * @returns The command properties to send with the actual annotation command
+ * See IssueCommandProperties: https://github.com/actions/runner/blob/main/src/Runner.Worker/ActionCommandManager.cs#L646
+ */
+function toCommandProperties(annotationProperties) {
+    if (!Object.keys(annotationProperties).length) {
+        return {};
+    }
+    return {
+        title: annotationProperties.title,
+        file: annotationProperties.file,
+        line: annotationProperties.startLine,
+        endLine: annotationProperties.endLine,
+        col: annotationProperties.startColumn,
+        endColumn: annotationProperties.endColumn
+    };
+}
+//# sourceMappingURL=utils.js.map
+;// CONCATENATED MODULE: ./node_modules/.pnpm/@actions+core@3.0.1/node_modules/@actions/core/lib/command.js
+
+
+/**
+ * Issues a command to the GitHub Actions runner
+ *
+ * @param command - The command name to issue
+ * @param properties - Additional properties for the command (key-value pairs)
+ * @param message - The message to include with the command
+ * @remarks
+ * This function outputs a specially formatted string to stdout that the Actions
+ * runner interprets as a command. These commands can control workflow behavior,
+ * set outputs, create annotations, mask values, and more.
+ *
+ * Command Format:
+ *   ::name key=value,key=value::message
+ *
+ * @example
+ * ```typescript
+ * // Issue a warning annotation
+ * issueCommand('warning', {}, 'This is a warning message');
+ * // Output: ::warning::This is a warning message
+ *
+ * // Set an environment variable
+ * issueCommand('set-env', { name: 'MY_VAR' }, 'some value');
+ * // Output: ::set-env name=MY_VAR::some value
+ *
+ * // Add a secret mask
+ * issueCommand('add-mask', {}, 'secretValue123');
+ * // Output: ::add-mask::secretValue123
+ * ```
+ *
+ * @internal
+ * This is an internal utility function that powers the public API functions
+ * such as setSecret, warning, error, and exportVariable.
+ */
+function issueCommand(command, properties, message) {
+    const cmd = new Command(command, properties, message);
+    process.stdout.write(cmd.toString() + external_os_namespaceObject.EOL);
+}
+function issue(name, message = '') {
+    issueCommand(name, {}, message);
+}
+const CMD_STRING = '::';
+class Command {
+    constructor(command, properties, message) {
+        if (!command) {
+            command = 'missing.command';
+        }
+        this.command = command;
+        this.properties = properties;
+        this.message = message;
+    }
+    toString() {
+        let cmdStr = CMD_STRING + this.command;
+        if (this.properties && Object.keys(this.properties).length > 0) {
+            cmdStr += ' ';
+            let first = true;
+            for (const key in this.properties) {
+                if (this.properties.hasOwnProperty(key)) {
+                    const val = this.properties[key];
+                    if (val) {
+                        if (first) {
+                            first = false;
+                        }
+                        else {
+                            cmdStr += ',';
+                        }
+                        cmdStr += `${key}=${escapeProperty(val)}`;
+                    }
+                }
+            }
+        }
+        cmdStr += `${CMD_STRING}${escapeData(this.message)}`;
+        return cmdStr;
+    }
+}
+function escapeData(s) {
+    return toCommandValue(s)
+        .replace(/%/g, '%25')
+        .replace(/\r/g, '%0D')
+        .replace(/\n/g, '%0A');
+}
+function escapeProperty(s) {
+    return toCommandValue(s)
+        .replace(/%/g, '%25')
+        .replace(/\r/g, '%0D')
+        .replace(/\n/g, '%0A')
+        .replace(/:/g, '%3A')
+        .replace(/,/g, '%2C');
+}
+//# sourceMappingURL=command.js.map
+;// CONCATENATED MODULE: external "crypto"
+const external_crypto_namespaceObject = require("crypto");
+;// CONCATENATED MODULE: external "fs"
+const external_fs_namespaceObject = require("fs");
+;// CONCATENATED MODULE: ./node_modules/.pnpm/@actions+core@3.0.1/node_modules/@actions/core/lib/file-command.js
+// For internal use, subject to change.
+// We use any as a valid input type
+/* eslint-disable @typescript-eslint/no-explicit-any */
+
+
+
+
+function issueFileCommand(command, message) {
+    const filePath = process.env[`GITHUB_${command}`];
+    if (!filePath) {
+        throw new Error(`Unable to find environment variable for file command ${command}`);
+    }
+    if (!external_fs_namespaceObject.existsSync(filePath)) {
+        throw new Error(`Missing file at path: ${filePath}`);
+    }
+    external_fs_namespaceObject.appendFileSync(filePath, `${toCommandValue(message)}${external_os_namespaceObject.EOL}`, {
+        encoding: 'utf8'
+    });
+}
+function prepareKeyValueMessage(key, value) {
+    const delimiter = `ghadelimiter_${external_crypto_namespaceObject.randomUUID()}`;
+    const convertedValue = toCommandValue(value);
+    // These should realistically never happen, but just in case someone finds a
+    // way to exploit uuid generation let's not allow keys or values that contain
+    // the delimiter.
+    if (key.includes(delimiter)) {
+        throw new Error(`Unexpected input: name should not contain the delimiter "${delimiter}"`);
+    }
+    if (convertedValue.includes(delimiter)) {
+        throw new Error(`Unexpected input: value should not contain the delimiter "${delimiter}"`);
+    }
+    return `${key}<<${delimiter}${external_os_namespaceObject.EOL}${convertedValue}${external_os_namespaceObject.EOL}${delimiter}`;
+}
+//# sourceMappingURL=file-command.js.map
+;// CONCATENATED MODULE: ./packages/action/lib/runner-commands.js
+
+// By its files: the package as a whole brings a client for HTTP along, which takes 27 MB of memory, and which nothing here uses.
+
+
+/** Tells the runner something by a line of the log. */
+function tellRunner(command, message = '', properties = {}) {
+    issueCommand(command, { ...properties }, message);
+}
+/** Says a line that is for people only. */
+function sayLine(line) {
+    process.stdout.write(`${line}${external_node_os_namespaceObject.EOL}`);
+}
+/** Appends an entry to one of the runner's files, whose value nobody can end early. */
+function appendEntry(kind, name, value) {
+    issueFileCommand(kind, prepareKeyValueMessage(name, value));
+}
+
 ;// CONCATENATED MODULE: ./packages/action/lib/log.js
 
 
@@ -52777,16 +50021,24 @@ function logFor(env, redactor) {
         ? githubLog(env, redactor)
         : plainLog(redactor, (line) => process.stdout.write(`${line}\n`), env['RUNNER_DEBUG'] === '1');
 }
-/** Workflow commands, as `@actions/core` writes them. */
+/** Lines that the runner understands. */
 function githubLog(env, redactor) {
     const clean = (text) => redactor.redact(text);
     return {
-        debug: (message) => core_debug(clean(message)),
-        info: (message) => info(clean(message)),
-        notice: (message, remark) => notice(clean(message), annotation(remark, env)),
-        warning: (message, remark) => warning(clean(message), annotation(remark, env)),
-        error: (message, remark) => error(clean(message), annotation(remark, env)),
-        group: (title, work) => group(clean(title), work),
+        debug: (message) => tellRunner('debug', clean(message)),
+        info: (message) => sayLine(clean(message)),
+        notice: (message, remark) => tellRunner('notice', clean(message), annotation(remark, env)),
+        warning: (message, remark) => tellRunner('warning', clean(message), annotation(remark, env)),
+        error: (message, remark) => tellRunner('error', clean(message), annotation(remark, env)),
+        group: async (title, work) => {
+            tellRunner('group', clean(title));
+            try {
+                return await work();
+            }
+            finally {
+                tellRunner('endgroup');
+            }
+        },
     };
 }
 /** Lines for a terminal. */
@@ -52809,7 +50061,7 @@ function annotation({ title, location } = {}, env) {
     return {
         ...(title ? { title } : {}),
         ...(location
-            ? { file: inRepository(location.file, env), startLine: location.line, startColumn: location.column }
+            ? { file: inRepository(location.file, env), line: location.line, col: location.column }
             : {}),
     };
 }
@@ -53501,8 +50753,6 @@ function stepTable(results) {
     return terminalTable(['Host', 'Step', 'Result', 'Time'], rows, ['l', 'l', 'l', 'r']);
 }
 
-;// CONCATENATED MODULE: external "node:os"
-const external_node_os_namespaceObject = require("node:os");
 // EXTERNAL MODULE: external "node:crypto"
 var external_node_crypto_ = __nccwpck_require__(7598);
 ;// CONCATENATED MODULE: ./packages/action/lib/runner-files.js
@@ -53523,9 +50773,9 @@ function hasRunner(env) {
     return Boolean(env['GITHUB_STATE']);
 }
 /** Keeps a text for post; never a secret, as the state is a plain file. */
-function runner_files_saveState(name, value, env) {
+function saveState(name, value, env) {
     if (hasRunner(env))
-        saveState(name, value);
+        appendEntry('STATE', name, value);
 }
 function stateOf(name, env) {
     return env[`STATE_${name}`] || undefined;
@@ -53538,7 +50788,7 @@ function newJournalPath(action, env) {
 function writeOutput(name, value, env) {
     const text = typeof value === 'string' ? value : JSON.stringify(value);
     if (env['GITHUB_OUTPUT'])
-        setOutput(name, text);
+        appendEntry('OUTPUT', name, text);
     else
         process.stdout.write(`${name} = ${text}\n`);
 }
@@ -53755,7 +51005,7 @@ class ActionRun {
             if (stateOf(State.phase, this.#env) === 'post')
                 return await this.#post(stateOf(State.journal, this.#env));
             // First of all: without it the runner's second call would be taken for another main.
-            runner_files_saveState(State.phase, 'post', this.#env);
+            saveState(State.phase, 'post', this.#env);
             return await this.#main();
         }
         finally {
@@ -53822,7 +51072,7 @@ class ActionRun {
             reporter: this.#reporter,
             signal: this.#cancellation.signal,
             mask: (secret) => this.#mask(secret),
-            state: (name) => this.#saved[name] ?? stateOf(name, this.#env),
+            state: (name) => (this.#saved[name] ?? stateOf(name, this.#env)) || undefined,
         };
     }
     #mainContext(inputs, journal, set) {
@@ -53843,13 +51093,13 @@ class ActionRun {
     }
     #save(name, value) {
         this.#saved[name] = value;
-        runner_files_saveState(name, value, this.#env);
+        saveState(name, value, this.#env);
     }
     #mask(secret) {
         for (const form of this.#redactor.add(secret)) {
             // On a terminal the command that masks would itself show the secret.
             if (this.#env['GITHUB_ACTIONS'] === 'true')
-                core_setSecret(form);
+                tellRunner('add-mask', form);
         }
     }
     #summarize(inputs) {
@@ -54026,6 +51276,5373 @@ function isFile(input) {
     }
 }
 
+;// CONCATENATED MODULE: ./packages/action/lib/github/run-url.js
+/** The page of this run; `undefined` outside GitHub. */
+function runUrl(env = process.env) {
+    const { GITHUB_SERVER_URL: server, GITHUB_REPOSITORY: repository, GITHUB_RUN_ID: id } = env;
+    return repository && id ? `${server ?? 'https://github.com'}/${repository}/actions/runs/${id}` : undefined;
+}
+
+;// CONCATENATED MODULE: ./packages/action/lib/github/comment.js
+/**
+ * Keeps one comment of a pull request: found by a marker that nobody sees, updated in its place, made where it is
+ * missing.
+ *
+ * @param marker the first line of the comment, `<!-- … -->`
+ * @param body the rest of it
+ * @param make whether to make one where there is none
+ */
+async function keepComment(github, pull, { marker, body, make }) {
+    const own = await findOwn(github, pull, marker);
+    const text = `${marker}\n${body}`;
+    if (own) {
+        // GitHub gives line ends back as they were sent; what a person may have saved in a browser has others.
+        if (own.body.replaceAll('\r\n', '\n') === text)
+            return 'unchanged';
+        await github.updateComment(own.id, text);
+        return 'updated';
+    }
+    if (!make)
+        return 'none';
+    await github.createComment(pull, text);
+    return 'created';
+}
+/** The first comment with the marker that is ours: anybody can write a marker. */
+async function findOwn(github, pull, marker) {
+    let viewer;
+    for await (const comment of github.comments(pull)) {
+        if (!comment.body.startsWith(marker))
+            continue;
+        if (comment.author.isBot)
+            return comment;
+        viewer ??= await github.viewer();
+        if (comment.author.login === viewer)
+            return comment;
+    }
+    return undefined;
+}
+
+;// CONCATENATED MODULE: ./packages/action/lib/github/errors.js
+
+/** The token may not do what was asked of it. */
+class MissingPermission extends errors_UserError {
+    name = 'MissingPermission';
+}
+/** The status of GitHub's answer; none where there was no answer (the client calls that 500). */
+function statusOf(error) {
+    const { status, response } = error;
+    return response === undefined ? undefined : status;
+}
+function headerOf(error, name) {
+    const value = error.response?.headers?.[name];
+    return value === undefined ? undefined : String(value);
+}
+/** True for what the next try may not meet again: GitHub stumbled, or did not answer at all. */
+function isTemporary(error) {
+    return (error.status ?? 0) >= 500;
+}
+/** An error of GitHub's client built anew: with what to do, and without the request. */
+function errors_explain(error, { what, permission }) {
+    if (error instanceof errors_UserError)
+        return error;
+    const said = saidBy(error);
+    const status = statusOf(error);
+    const answer = `GitHub did not let this run ${what} (${status ?? 'no answer'}: ${said})`;
+    const limited = limitOf(error);
+    if (limited !== undefined)
+        return new errors_UserError(`${answer}: ${limited}`);
+    switch (status) {
+        case 401:
+            return new errors_UserError(`${answer}: hand over \${{ github.token }} as the input "github-token"`);
+        case 403:
+            return new MissingPermission(`${answer}: add "${permission}" to the permissions of the job`);
+        case 404:
+            return new errors_UserError(`${answer}: the token does not see it; hand over one of this repository, with "${permission}" among the permissions of the job`);
+        default:
+            return new errors_UserError(`${answer}: run the job again`);
+    }
+}
+/** Its own words: a page of HTML, as of a proxy in front of it, says nothing. */
+function saidBy(error) {
+    const [line = ''] = errors_messageOf(error)
+        .replace(/ - https:\/\/docs\.github\.com\S*$/, '')
+        .split('\n');
+    return line === '' || line.startsWith('<') ? 'no reason given' : line.slice(0, 300);
+}
+/** What to do where GitHub only wants to be asked later. */
+function limitOf(error) {
+    const status = statusOf(error);
+    if (status !== 403 && status !== 429)
+        return undefined;
+    const seconds = headerOf(error, 'retry-after');
+    if (seconds !== undefined)
+        return `run the job again after ${seconds} s`;
+    if (headerOf(error, 'x-ratelimit-remaining') !== '0')
+        return undefined;
+    const reset = new Date(Number(headerOf(error, 'x-ratelimit-reset')) * 1_000);
+    return `run the job again after ${Number.isNaN(reset.getTime()) ? 'an hour' : reset.toISOString()}`;
+}
+
+;// CONCATENATED MODULE: ./node_modules/.pnpm/diff@9.0.0/node_modules/diff/libesm/diff/base.js
+class Diff {
+    diff(oldStr, newStr, 
+    // Type below is not accurate/complete - see above for full possibilities - but it compiles
+    options = {}) {
+        let callback;
+        if (typeof options === 'function') {
+            callback = options;
+            options = {};
+        }
+        else if ('callback' in options) {
+            callback = options.callback;
+        }
+        // Allow subclasses to massage the input prior to running
+        const oldString = this.castInput(oldStr, options);
+        const newString = this.castInput(newStr, options);
+        const oldTokens = this.removeEmpty(this.tokenize(oldString, options));
+        const newTokens = this.removeEmpty(this.tokenize(newString, options));
+        return this.diffWithOptionsObj(oldTokens, newTokens, options, callback);
+    }
+    diffWithOptionsObj(oldTokens, newTokens, options, callback) {
+        var _a;
+        const done = (value) => {
+            value = this.postProcess(value, options);
+            if (callback) {
+                setTimeout(function () { callback(value); }, 0);
+                return undefined;
+            }
+            else {
+                return value;
+            }
+        };
+        const newLen = newTokens.length, oldLen = oldTokens.length;
+        let editLength = 1;
+        let maxEditLength = newLen + oldLen;
+        if (options.maxEditLength != null) {
+            maxEditLength = Math.min(maxEditLength, options.maxEditLength);
+        }
+        const maxExecutionTime = (_a = options.timeout) !== null && _a !== void 0 ? _a : Infinity;
+        const abortAfterTimestamp = Date.now() + maxExecutionTime;
+        const bestPath = [{ oldPos: -1, lastComponent: undefined }];
+        // Seed editLength = 0, i.e. the content starts with the same values
+        let newPos = this.extractCommon(bestPath[0], newTokens, oldTokens, 0, options);
+        if (bestPath[0].oldPos + 1 >= oldLen && newPos + 1 >= newLen) {
+            // Identity per the equality and tokenizer
+            return done(this.buildValues(bestPath[0].lastComponent, newTokens, oldTokens));
+        }
+        // Once we hit the right edge of the edit graph on some diagonal k, we can
+        // definitely reach the end of the edit graph in no more than k edits, so
+        // there's no point in considering any moves to diagonal k+1 any more (from
+        // which we're guaranteed to need at least k+1 more edits).
+        // Similarly, once we've reached the bottom of the edit graph, there's no
+        // point considering moves to lower diagonals.
+        // We record this fact by setting minDiagonalToConsider and
+        // maxDiagonalToConsider to some finite value once we've hit the edge of
+        // the edit graph.
+        // This optimization is not faithful to the original algorithm presented in
+        // Myers's paper, which instead pointlessly extends D-paths off the end of
+        // the edit graph - see page 7 of Myers's paper which notes this point
+        // explicitly and illustrates it with a diagram. This has major performance
+        // implications for some common scenarios. For instance, to compute a diff
+        // where the new text simply appends d characters on the end of the
+        // original text of length n, the true Myers algorithm will take O(n+d^2)
+        // time while this optimization needs only O(n+d) time.
+        let minDiagonalToConsider = -Infinity, maxDiagonalToConsider = Infinity;
+        // Main worker method. checks all permutations of a given edit length for acceptance.
+        const execEditLength = () => {
+            for (let diagonalPath = Math.max(minDiagonalToConsider, -editLength); diagonalPath <= Math.min(maxDiagonalToConsider, editLength); diagonalPath += 2) {
+                let basePath;
+                const removePath = bestPath[diagonalPath - 1], addPath = bestPath[diagonalPath + 1];
+                if (removePath) {
+                    // No one else is going to attempt to use this value, clear it
+                    // @ts-expect-error - perf optimisation. This type-violating value will never be read.
+                    bestPath[diagonalPath - 1] = undefined;
+                }
+                let canAdd = false;
+                if (addPath) {
+                    // what newPos will be after we do an insertion:
+                    const addPathNewPos = addPath.oldPos - diagonalPath;
+                    canAdd = addPath && 0 <= addPathNewPos && addPathNewPos < newLen;
+                }
+                const canRemove = removePath && removePath.oldPos + 1 < oldLen;
+                if (!canAdd && !canRemove) {
+                    // If this path is a terminal then prune
+                    // @ts-expect-error - perf optimisation. This type-violating value will never be read.
+                    bestPath[diagonalPath] = undefined;
+                    continue;
+                }
+                // Select the diagonal that we want to branch from. We select the prior
+                // path whose position in the old string is the farthest from the origin
+                // and does not pass the bounds of the diff graph
+                if (!canRemove || (canAdd && removePath.oldPos < addPath.oldPos)) {
+                    basePath = this.addToPath(addPath, true, false, 0, options);
+                }
+                else {
+                    basePath = this.addToPath(removePath, false, true, 1, options);
+                }
+                newPos = this.extractCommon(basePath, newTokens, oldTokens, diagonalPath, options);
+                if (basePath.oldPos + 1 >= oldLen && newPos + 1 >= newLen) {
+                    // If we have hit the end of both strings, then we are done
+                    return done(this.buildValues(basePath.lastComponent, newTokens, oldTokens)) || true;
+                }
+                else {
+                    bestPath[diagonalPath] = basePath;
+                    if (basePath.oldPos + 1 >= oldLen) {
+                        maxDiagonalToConsider = Math.min(maxDiagonalToConsider, diagonalPath - 1);
+                    }
+                    if (newPos + 1 >= newLen) {
+                        minDiagonalToConsider = Math.max(minDiagonalToConsider, diagonalPath + 1);
+                    }
+                }
+            }
+            editLength++;
+        };
+        // Performs the length of edit iteration. Is a bit fugly as this has to support the
+        // sync and async mode which is never fun. Loops over execEditLength until a value
+        // is produced, or until the edit length exceeds options.maxEditLength (if given),
+        // in which case it will return undefined.
+        if (callback) {
+            (function exec() {
+                setTimeout(function () {
+                    if (editLength > maxEditLength || Date.now() > abortAfterTimestamp) {
+                        return callback(undefined);
+                    }
+                    if (!execEditLength()) {
+                        exec();
+                    }
+                }, 0);
+            }());
+        }
+        else {
+            while (editLength <= maxEditLength && Date.now() <= abortAfterTimestamp) {
+                const ret = execEditLength();
+                if (ret) {
+                    return ret;
+                }
+            }
+        }
+    }
+    addToPath(path, added, removed, oldPosInc, options) {
+        const last = path.lastComponent;
+        if (last && !options.oneChangePerToken && last.added === added && last.removed === removed) {
+            return {
+                oldPos: path.oldPos + oldPosInc,
+                lastComponent: { count: last.count + 1, added: added, removed: removed, previousComponent: last.previousComponent }
+            };
+        }
+        else {
+            return {
+                oldPos: path.oldPos + oldPosInc,
+                lastComponent: { count: 1, added: added, removed: removed, previousComponent: last }
+            };
+        }
+    }
+    extractCommon(basePath, newTokens, oldTokens, diagonalPath, options) {
+        const newLen = newTokens.length, oldLen = oldTokens.length;
+        let oldPos = basePath.oldPos, newPos = oldPos - diagonalPath, commonCount = 0;
+        while (newPos + 1 < newLen && oldPos + 1 < oldLen && this.equals(oldTokens[oldPos + 1], newTokens[newPos + 1], options)) {
+            newPos++;
+            oldPos++;
+            commonCount++;
+            if (options.oneChangePerToken) {
+                basePath.lastComponent = { count: 1, previousComponent: basePath.lastComponent, added: false, removed: false };
+            }
+        }
+        if (commonCount && !options.oneChangePerToken) {
+            basePath.lastComponent = { count: commonCount, previousComponent: basePath.lastComponent, added: false, removed: false };
+        }
+        basePath.oldPos = oldPos;
+        return newPos;
+    }
+    equals(left, right, options) {
+        if (options.comparator) {
+            return options.comparator(left, right);
+        }
+        else {
+            return left === right
+                || (!!options.ignoreCase && left.toLowerCase() === right.toLowerCase());
+        }
+    }
+    removeEmpty(array) {
+        const ret = [];
+        for (let i = 0; i < array.length; i++) {
+            if (array[i]) {
+                ret.push(array[i]);
+            }
+        }
+        return ret;
+    }
+    // eslint-disable-next-line @typescript-eslint/no-unused-vars
+    castInput(value, options) {
+        return value;
+    }
+    // eslint-disable-next-line @typescript-eslint/no-unused-vars
+    tokenize(value, options) {
+        return Array.from(value);
+    }
+    join(chars) {
+        // Assumes ValueT is string, which is the case for most subclasses.
+        // When it's false, e.g. in diffArrays, this method needs to be overridden (e.g. with a no-op)
+        // Yes, the casts are verbose and ugly, because this pattern - of having the base class SORT OF
+        // assume tokens and values are strings, but not completely - is weird and janky.
+        return chars.join('');
+    }
+    postProcess(changeObjects, 
+    // eslint-disable-next-line @typescript-eslint/no-unused-vars
+    options) {
+        return changeObjects;
+    }
+    get useLongestToken() {
+        return false;
+    }
+    buildValues(lastComponent, newTokens, oldTokens) {
+        // First we convert our linked list of components in reverse order to an
+        // array in the right order:
+        const components = [];
+        let nextComponent;
+        while (lastComponent) {
+            components.push(lastComponent);
+            nextComponent = lastComponent.previousComponent;
+            delete lastComponent.previousComponent;
+            lastComponent = nextComponent;
+        }
+        components.reverse();
+        const componentLen = components.length;
+        let componentPos = 0, newPos = 0, oldPos = 0;
+        for (; componentPos < componentLen; componentPos++) {
+            const component = components[componentPos];
+            if (!component.removed) {
+                if (!component.added && this.useLongestToken) {
+                    let value = newTokens.slice(newPos, newPos + component.count);
+                    value = value.map(function (value, i) {
+                        const oldValue = oldTokens[oldPos + i];
+                        return oldValue.length > value.length ? oldValue : value;
+                    });
+                    component.value = this.join(value);
+                }
+                else {
+                    component.value = this.join(newTokens.slice(newPos, newPos + component.count));
+                }
+                newPos += component.count;
+                // Common case
+                if (!component.added) {
+                    oldPos += component.count;
+                }
+            }
+            else {
+                component.value = this.join(oldTokens.slice(oldPos, oldPos + component.count));
+                oldPos += component.count;
+            }
+        }
+        return components;
+    }
+}
+
+;// CONCATENATED MODULE: ./node_modules/.pnpm/diff@9.0.0/node_modules/diff/libesm/diff/line.js
+
+
+class LineDiff extends Diff {
+    constructor() {
+        super(...arguments);
+        this.tokenize = tokenize;
+    }
+    equals(left, right, options) {
+        // If we're ignoring whitespace, we need to normalise lines by stripping
+        // whitespace before checking equality. (This has an annoying interaction
+        // with newlineIsToken that requires special handling: if newlines get their
+        // own token, then we DON'T want to trim the *newline* tokens down to empty
+        // strings, since this would cause us to treat whitespace-only line content
+        // as equal to a separator between lines, which would be weird and
+        // inconsistent with the documented behavior of the options.)
+        if (options.ignoreWhitespace) {
+            if (!options.newlineIsToken || !left.includes('\n')) {
+                left = left.trim();
+            }
+            if (!options.newlineIsToken || !right.includes('\n')) {
+                right = right.trim();
+            }
+        }
+        else if (options.ignoreNewlineAtEof && !options.newlineIsToken) {
+            if (left.endsWith('\n')) {
+                left = left.slice(0, -1);
+            }
+            if (right.endsWith('\n')) {
+                right = right.slice(0, -1);
+            }
+        }
+        return super.equals(left, right, options);
+    }
+}
+const lineDiff = new LineDiff();
+function diffLines(oldStr, newStr, options) {
+    return lineDiff.diff(oldStr, newStr, options);
+}
+function diffTrimmedLines(oldStr, newStr, options) {
+    options = generateOptions(options, { ignoreWhitespace: true });
+    return lineDiff.diff(oldStr, newStr, options);
+}
+// Exported standalone so it can be used from jsonDiff too.
+function tokenize(value, options) {
+    if (options.stripTrailingCr) {
+        // remove one \r before \n to match GNU diff's --strip-trailing-cr behavior
+        value = value.replace(/\r\n/g, '\n');
+    }
+    const retLines = [], linesAndNewlines = value.split(/(\n|\r\n)/);
+    // Ignore the final empty token that occurs if the string ends with a new line
+    if (!linesAndNewlines[linesAndNewlines.length - 1]) {
+        linesAndNewlines.pop();
+    }
+    // Merge the content and line separators into single tokens
+    for (let i = 0; i < linesAndNewlines.length; i++) {
+        const line = linesAndNewlines[i];
+        if (i % 2 && !options.newlineIsToken) {
+            retLines[retLines.length - 1] += line;
+        }
+        else {
+            retLines.push(line);
+        }
+    }
+    return retLines;
+}
+
+;// CONCATENATED MODULE: ./node_modules/.pnpm/diff@9.0.0/node_modules/diff/libesm/patch/create.js
+
+/**
+ * Returns true if the filename contains characters that require C-style
+ * quoting (as used by Git and GNU diffutils in diff output).
+ */
+function needsQuoting(s) {
+    for (let i = 0; i < s.length; i++) {
+        if (s[i] < '\x20' || s[i] > '\x7e' || s[i] === '"' || s[i] === '\\') {
+            return true;
+        }
+    }
+    return false;
+}
+/**
+ * C-style quotes a filename, encoding special characters as escape sequences
+ * and non-ASCII bytes as octal escapes. This is the inverse of
+ * `parseQuotedFileName` in parse.ts.
+ *
+ * Non-ASCII bytes are encoded as UTF-8 before being emitted as octal escapes.
+ * This matches the behaviour of both Git and GNU diffutils, which always emit
+ * UTF-8 octal escapes regardless of the underlying filesystem encoding (e.g.
+ * Git for Windows converts from NTFS's UTF-16 to UTF-8 internally).
+ *
+ * If the filename doesn't need quoting, returns it as-is.
+ */
+function quoteFileNameIfNeeded(s) {
+    if (!needsQuoting(s)) {
+        return s;
+    }
+    let result = '"';
+    const bytes = new TextEncoder().encode(s);
+    let i = 0;
+    while (i < bytes.length) {
+        const b = bytes[i];
+        // See https://en.wikipedia.org/wiki/Escape_sequences_in_C#Escape_sequences
+        if (b === 0x07) {
+            result += '\\a';
+        }
+        else if (b === 0x08) {
+            result += '\\b';
+        }
+        else if (b === 0x09) {
+            result += '\\t';
+        }
+        else if (b === 0x0a) {
+            result += '\\n';
+        }
+        else if (b === 0x0b) {
+            result += '\\v';
+        }
+        else if (b === 0x0c) {
+            result += '\\f';
+        }
+        else if (b === 0x0d) {
+            result += '\\r';
+        }
+        else if (b === 0x22) {
+            result += '\\"';
+        }
+        else if (b === 0x5c) {
+            result += '\\\\';
+        }
+        else if (b >= 0x20 && b <= 0x7e) {
+            // Just a printable ASCII character that is neither a double quote nor a
+            // backslash; no need to escape it.
+            result += String.fromCharCode(b);
+        }
+        else {
+            // Either part of a non-ASCII character or a control character without a
+            // special escape sequence; needs escaping as a 3-digit octal escape
+            result += '\\' + b.toString(8).padStart(3, '0');
+        }
+        i++;
+    }
+    result += '"';
+    return result;
+}
+const INCLUDE_HEADERS = {
+    includeIndex: true,
+    includeUnderline: true,
+    includeFileHeaders: true
+};
+const FILE_HEADERS_ONLY = {
+    includeIndex: false,
+    includeUnderline: false,
+    includeFileHeaders: true
+};
+const OMIT_HEADERS = {
+    includeIndex: false,
+    includeUnderline: false,
+    includeFileHeaders: false
+};
+function structuredPatch(oldFileName, newFileName, oldStr, newStr, oldHeader, newHeader, options) {
+    let optionsObj;
+    if (!options) {
+        optionsObj = {};
+    }
+    else if (typeof options === 'function') {
+        optionsObj = { callback: options };
+    }
+    else {
+        optionsObj = options;
+    }
+    if (typeof optionsObj.context === 'undefined') {
+        optionsObj.context = 4;
+    }
+    // We copy this into its own variable to placate TypeScript, which thinks
+    // optionsObj.context might be undefined in the callbacks below.
+    const context = optionsObj.context;
+    // @ts-expect-error (runtime check for something that is correctly a static type error)
+    if (optionsObj.newlineIsToken) {
+        throw new Error('newlineIsToken may not be used with patch-generation functions, only with diffing functions');
+    }
+    if (!optionsObj.callback) {
+        return diffLinesResultToPatch(diffLines(oldStr, newStr, optionsObj));
+    }
+    else {
+        const { callback } = optionsObj;
+        diffLines(oldStr, newStr, Object.assign(Object.assign({}, optionsObj), { callback: (diff) => {
+                const patch = diffLinesResultToPatch(diff);
+                // TypeScript is unhappy without the cast because it does not understand that `patch` may
+                // be undefined here only if `callback` is StructuredPatchCallbackAbortable:
+                callback(patch);
+            } }));
+    }
+    function diffLinesResultToPatch(diff) {
+        // STEP 1: Build up the patch with no "\ No newline at end of file" lines and with the arrays
+        //         of lines containing trailing newline characters. We'll tidy up later...
+        if (!diff) {
+            return;
+        }
+        diff.push({ value: '', lines: [] }); // Append an empty value to make cleanup easier
+        function contextLines(lines) {
+            return lines.map(function (entry) { return ' ' + entry; });
+        }
+        const hunks = [];
+        let oldRangeStart = 0, newRangeStart = 0, curRange = [], oldLine = 1, newLine = 1;
+        for (let i = 0; i < diff.length; i++) {
+            const current = diff[i], lines = current.lines || splitLines(current.value);
+            current.lines = lines;
+            if (current.added || current.removed) {
+                // If we have previous context, start with that
+                if (!oldRangeStart) {
+                    const prev = diff[i - 1];
+                    oldRangeStart = oldLine;
+                    newRangeStart = newLine;
+                    if (prev) {
+                        curRange = context > 0 ? contextLines(prev.lines.slice(-context)) : [];
+                        oldRangeStart -= curRange.length;
+                        newRangeStart -= curRange.length;
+                    }
+                }
+                // Output our changes
+                for (const line of lines) {
+                    curRange.push((current.added ? '+' : '-') + line);
+                }
+                // Track the updated file position
+                if (current.added) {
+                    newLine += lines.length;
+                }
+                else {
+                    oldLine += lines.length;
+                }
+            }
+            else {
+                // Identical context lines. Track line changes
+                if (oldRangeStart) {
+                    // Close out any changes that have been output (or join overlapping)
+                    if (lines.length <= context * 2 && i < diff.length - 2) {
+                        // Overlapping
+                        for (const line of contextLines(lines)) {
+                            curRange.push(line);
+                        }
+                    }
+                    else {
+                        // end the range and output
+                        const contextSize = Math.min(lines.length, context);
+                        for (const line of contextLines(lines.slice(0, contextSize))) {
+                            curRange.push(line);
+                        }
+                        const hunk = {
+                            oldStart: oldRangeStart,
+                            oldLines: (oldLine - oldRangeStart + contextSize),
+                            newStart: newRangeStart,
+                            newLines: (newLine - newRangeStart + contextSize),
+                            lines: curRange
+                        };
+                        hunks.push(hunk);
+                        oldRangeStart = 0;
+                        newRangeStart = 0;
+                        curRange = [];
+                    }
+                }
+                oldLine += lines.length;
+                newLine += lines.length;
+            }
+        }
+        // Step 2: eliminate the trailing `\n` from each line of each hunk, and, where needed, add
+        //         "\ No newline at end of file".
+        for (const hunk of hunks) {
+            for (let i = 0; i < hunk.lines.length; i++) {
+                if (hunk.lines[i].endsWith('\n')) {
+                    hunk.lines[i] = hunk.lines[i].slice(0, -1);
+                }
+                else {
+                    hunk.lines.splice(i + 1, 0, '\\ No newline at end of file');
+                    i++; // Skip the line we just added, then continue iterating
+                }
+            }
+        }
+        return {
+            oldFileName: oldFileName, newFileName: newFileName,
+            oldHeader: oldHeader, newHeader: newHeader,
+            hunks: hunks
+        };
+    }
+}
+/**
+ * creates a unified diff patch.
+ *
+ * @param patch either a single structured patch object (as returned by `structuredPatch`) or an
+ *   array of them (as returned by `parsePatch`).
+ * @param headerOptions behaves the same as the `headerOptions` option of `createTwoFilesPatch`.
+ *   Ignored for patches where `isGit` is `true`.
+ *
+ * When a patch has `isGit: true`, `formatPatch` output is changed to more closely match Git's
+ * output: it emits a `diff --git` header, emits Git extended headers as appropriate based on
+ * properties like `isRename`, `isCreate`, `newMode`, etc, and will omit `---`/`+++` file
+ * headers for patches with no hunks (e.g. renames without content changes).
+ */
+function formatPatch(patch, headerOptions) {
+    var _a, _b, _c, _d, _e, _f;
+    if (!headerOptions) {
+        headerOptions = INCLUDE_HEADERS;
+    }
+    if (Array.isArray(patch)) {
+        if (patch.length > 1 && !headerOptions.includeFileHeaders && !patch.every(p => p.isGit)) {
+            throw new Error('Cannot omit file headers on a multi-file patch. '
+                + '(The result would be unparseable; how would a tool trying to apply '
+                + 'the patch know which changes are to which file?)');
+        }
+        return patch.map(p => formatPatch(p, headerOptions)).join('\n');
+    }
+    const ret = [];
+    // Git patches have a fixed header format (diff --git, extended headers,
+    // and ---/+++ when hunks are present), so headerOptions is ignored.
+    if (patch.isGit) {
+        headerOptions = INCLUDE_HEADERS;
+        // Emit Git-style diff --git header and extended headers.
+        // Git never puts /dev/null in the "diff --git" line; for file
+        // creations/deletions it uses the real filename on both sides.
+        if (!patch.oldFileName) {
+            throw new Error('oldFileName must be specified for Git patches');
+        }
+        if (!patch.newFileName) {
+            throw new Error('newFileName must be specified for Git patches');
+        }
+        let gitOldName = patch.oldFileName;
+        let gitNewName = patch.newFileName;
+        if (patch.isCreate && gitOldName === '/dev/null') {
+            gitOldName = gitNewName.replace(/^b\//, 'a/');
+        }
+        else if (patch.isDelete && gitNewName === '/dev/null') {
+            gitNewName = gitOldName.replace(/^a\//, 'b/');
+        }
+        ret.push('diff --git ' + quoteFileNameIfNeeded(gitOldName) + ' ' + quoteFileNameIfNeeded(gitNewName));
+        if (patch.isDelete) {
+            ret.push('deleted file mode ' + ((_a = patch.oldMode) !== null && _a !== void 0 ? _a : '100644'));
+        }
+        if (patch.isCreate) {
+            ret.push('new file mode ' + ((_b = patch.newMode) !== null && _b !== void 0 ? _b : '100644'));
+        }
+        if (patch.oldMode && patch.newMode && !patch.isDelete && !patch.isCreate) {
+            ret.push('old mode ' + patch.oldMode);
+            ret.push('new mode ' + patch.newMode);
+        }
+        if (patch.isRename) {
+            ret.push('rename from ' + quoteFileNameIfNeeded(((_c = patch.oldFileName) !== null && _c !== void 0 ? _c : '').replace(/^a\//, '')));
+            ret.push('rename to ' + quoteFileNameIfNeeded(((_d = patch.newFileName) !== null && _d !== void 0 ? _d : '').replace(/^b\//, '')));
+        }
+        if (patch.isCopy) {
+            ret.push('copy from ' + quoteFileNameIfNeeded(((_e = patch.oldFileName) !== null && _e !== void 0 ? _e : '').replace(/^a\//, '')));
+            ret.push('copy to ' + quoteFileNameIfNeeded(((_f = patch.newFileName) !== null && _f !== void 0 ? _f : '').replace(/^b\//, '')));
+        }
+    }
+    else {
+        if (headerOptions.includeIndex && patch.oldFileName == patch.newFileName && patch.oldFileName !== undefined) {
+            ret.push('Index: ' + patch.oldFileName);
+        }
+        if (headerOptions.includeUnderline) {
+            ret.push('===================================================================');
+        }
+    }
+    // Emit --- / +++ file headers. For Git patches with no hunks (e.g.
+    // pure renames, mode-only changes), Git omits these, so we do too.
+    const hasHunks = patch.hunks.length > 0;
+    if (headerOptions.includeFileHeaders && patch.oldFileName !== undefined && patch.newFileName !== undefined
+        && (!patch.isGit || hasHunks)) {
+        ret.push('--- ' + quoteFileNameIfNeeded(patch.oldFileName) + (patch.oldHeader ? '\t' + patch.oldHeader : ''));
+        ret.push('+++ ' + quoteFileNameIfNeeded(patch.newFileName) + (patch.newHeader ? '\t' + patch.newHeader : ''));
+    }
+    for (let i = 0; i < patch.hunks.length; i++) {
+        const hunk = patch.hunks[i];
+        // Unified Diff Format quirk: If the chunk size is 0,
+        // the first number is one lower than one would expect.
+        // https://www.artima.com/weblogs/viewpost.jsp?thread=164293
+        const oldStart = hunk.oldLines === 0 ? hunk.oldStart - 1 : hunk.oldStart;
+        const newStart = hunk.newLines === 0 ? hunk.newStart - 1 : hunk.newStart;
+        ret.push('@@ -' + oldStart + ',' + hunk.oldLines
+            + ' +' + newStart + ',' + hunk.newLines
+            + ' @@');
+        for (const line of hunk.lines) {
+            ret.push(line);
+        }
+    }
+    return ret.join('\n') + '\n';
+}
+function createTwoFilesPatch(oldFileName, newFileName, oldStr, newStr, oldHeader, newHeader, options) {
+    if (typeof options === 'function') {
+        options = { callback: options };
+    }
+    if (!(options === null || options === void 0 ? void 0 : options.callback)) {
+        const patchObj = structuredPatch(oldFileName, newFileName, oldStr, newStr, oldHeader, newHeader, options);
+        if (!patchObj) {
+            return;
+        }
+        return formatPatch(patchObj, options === null || options === void 0 ? void 0 : options.headerOptions);
+    }
+    else {
+        const { callback } = options;
+        structuredPatch(oldFileName, newFileName, oldStr, newStr, oldHeader, newHeader, Object.assign(Object.assign({}, options), { callback: patchObj => {
+                if (!patchObj) {
+                    callback(undefined);
+                }
+                else {
+                    callback(formatPatch(patchObj, options.headerOptions));
+                }
+            } }));
+    }
+}
+function createPatch(fileName, oldStr, newStr, oldHeader, newHeader, options) {
+    return createTwoFilesPatch(fileName, fileName, oldStr, newStr, oldHeader, newHeader, options);
+}
+/**
+ * Split `text` into an array of lines, including the trailing newline character (where present)
+ */
+function splitLines(text) {
+    const hasTrailingNl = text.endsWith('\n');
+    const result = text.split('\n').map(line => line + '\n');
+    if (hasTrailingNl) {
+        result.pop();
+    }
+    else {
+        result.push(result.pop().slice(0, -1));
+    }
+    return result;
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/compare.js
+
+
+const compare_MASK = '(secret)\n';
+const sha256 = (text) => (0,external_node_crypto_.createHash)('sha256').update(text).digest('hex');
+/** SHA-256 of a bundle in hex: the same for the same bundle, whatever the order of its keys. Secrets go in as hashes. */
+function bundleDigest(bundle) {
+    const text = JSON.stringify(bundle, (_key, value) => {
+        if (isSecretFile(value))
+            return sorted({ ...value, content: sha256(value.content) });
+        return typeof value === 'object' && value !== null && !Array.isArray(value) ? sorted(value) : value;
+    });
+    return sha256(text);
+}
+function sorted(value) {
+    return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+function isSecretFile(value) {
+    return typeof value === 'object' && value !== null && 'secret' in value && value.secret === true;
+}
+/** A bundle's files as a folder tree; secrets are masked. */
+function tree(bundle) {
+    return bundle.hosts.flatMap(({ host, services }) => services
+        .flatMap(({ presets = [], files }) => [...presets, ...files])
+        .map(({ path, content, secret }) => ({ path: `${host}${path}`, content: secret ? compare_MASK : content })));
+}
+/**
+ * Unified diff of one file; `null` is a file that is not there. Of a secret nothing but the fact is shown. Empty
+ * when both are the same.
+ */
+function unifiedDiff(path, before, after, secret) {
+    if (before === after)
+        return '';
+    const [from, to] = [before === null ? '/dev/null' : path, after === null ? '/dev/null' : path];
+    if (secret)
+        return `--- ${from}\n+++ ${to}\n(secret content differs)\n`;
+    return createTwoFilesPatch(from, to, before ?? '', after ?? '', undefined, undefined, {
+        context: 3,
+        headerOptions: { includeIndex: false, includeUnderline: false, includeFileHeaders: true },
+    });
+}
+/** All that can differ on a host, by path or service name. */
+function partsOf(host) {
+    const parts = new Map();
+    if (!host)
+        return parts;
+    parts.set('users', { content: lines({ users: host.users }), secret: false });
+    for (const service of host.services) {
+        parts.set(service.name, { content: describeService(service), secret: false });
+        for (const { path, content, secret } of [...(service.presets ?? []), ...service.files])
+            parts.set(path, { content, secret });
+    }
+    return parts;
+}
+/** What a service is besides the content of its files. */
+function describeService({ presets = [], files, ...service }) {
+    const modes = (of) => of.map(({ content: _content, keeps, ...file }) => (keeps ? { ...file, keeps: keeps.kind } : file));
+    return lines({ ...service, presets: modes(presets), files: modes(files) });
+}
+/** JSON for people: a role's verifier is as good as its password to some. */
+const lines = (value) => `${JSON.stringify(value, (key, part) => (key === 'verifier' ? compare_MASK.trim() : part), 2)}\n`;
+/** Everything in which two bundles differ, host by host, as unified diffs. */
+function diffBundles(before, after) {
+    const names = new Set([...before.hosts, ...after.hosts].map(({ host }) => host));
+    const find = (bundle, name) => bundle.hosts.find(({ host }) => host === name);
+    return [...names].flatMap((name) => diffHost(name, partsOf(find(before, name)), partsOf(find(after, name))));
+}
+function diffHost(host, before, after) {
+    return [...new Set([...before.keys(), ...after.keys()])].flatMap((path) => {
+        const [old, next] = [before.get(path), after.get(path)];
+        const secret = (old?.secret ?? false) || (next?.secret ?? false);
+        const patch = unifiedDiff(path, old?.content ?? null, next?.content ?? null, secret);
+        if (patch === '')
+            return [];
+        return [{ host, path, change: !old ? 'added' : !next ? 'removed' : 'changed', patch }];
+    });
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/secrets.js
+/** Password of the role with which the application uses PostgreSQL. */
+const DATABASE_PASSWORD = 'DATABASE_PASSWORD';
+/** Password with which PostgreSQL's replicas follow their primary. */
+const REPLICATION_PASSWORD = 'REPLICATION_PASSWORD';
+/** Password of Redis and its Sentinels. */
+const REDIS_PASSWORD = 'REDIS_PASSWORD';
+/** The key of the bucket, where pgBackRest is the engine of the backups: the database hosts have it. */
+const BACKUP_ACCESS_KEY_ID = 'BACKUP_ACCESS_KEY_ID';
+const BACKUP_SECRET_ACCESS_KEY = 'BACKUP_SECRET_ACCESS_KEY';
+/** What pgBackRest encrypts with. Without it no backup can be restored. */
+const BACKUP_CIPHER_PASSPHRASE = 'BACKUP_CIPHER_PASSPHRASE';
+/** The secrets without which a stack can't be rendered, sorted by name. */
+function requiredSecrets({ app, tiers, backups }) {
+    const own = [
+        ...(tiers.database ? [DATABASE_PASSWORD, REPLICATION_PASSWORD] : []).map((name) => ({
+            name,
+            why: 'tiers.database needs',
+        })),
+        ...(tiers.database ? secretsOfBackups(backups) : []).map((name) => ({ name, why: 'backups needs' })),
+        ...(tiers.cache ? [{ name: REDIS_PASSWORD, why: 'tiers.cache needs' }] : []),
+    ];
+    const named = app.secrets.map((name) => ({ name, why: 'app.secrets names' }));
+    return [...own, ...named.filter(({ name }) => !own.some((other) => other.name === name))].sort((a, b) => a.name < b.name ? -1 : 1);
+}
+function secretsOfBackups(backups) {
+    if (backups?.engine !== 'pgbackrest')
+        return [];
+    const key = [BACKUP_ACCESS_KEY_ID, BACKUP_SECRET_ACCESS_KEY];
+    return backups.encrypt ? [...key, BACKUP_CIPHER_PASSPHRASE] : key;
+}
+
+;// CONCATENATED MODULE: ./packages/stack/lib/place.js
+
+
+
+function settingsOf(stack, tier) {
+    return stack.tiers[tier];
+}
+/** Whether Perl modules are built on an app host, from where the others fetch them. */
+const buildsOnHosts = ({ app }) => app.build.with !== 'none' && app.build.on === 'host';
+/** Whether the hosts of a tier are made by us: not those that exist already, nor those of another tier. */
+function place_isProvisioned(stack, tier) {
+    const settings = settingsOf(stack, tier);
+    return settings !== undefined && !settings.hosts && !settings.on;
+}
+/** The tier on whose hosts a role runs (`on`), itself if it has its own; `null` when the stack has no such role. */
+function placeOf(stack, role) {
+    let tier = role;
+    for (let step = 0; step < schema_TIERS.length; step += 1) {
+        const settings = settingsOf(stack, tier);
+        if (!settings)
+            return null;
+        if (!settings.on)
+            return tier;
+        tier = settings.on;
+    }
+    return null;
+}
+/**
+ * The hosts on which a role runs, its own or those that it shares: as many of these as its `count` says, the first ones.
+ */
+function hostsOfRole(stack, inventory, role) {
+    const place = placeOf(stack, role);
+    if (place === null)
+        return [];
+    const hosts = hostsOf(inventory, place);
+    return place === role ? hosts : hosts.slice(0, settingsOf(stack, role)?.count);
+}
+/** The tier through whose hosts SSH reaches the others: web where it is public, else the first that is; or `null`. */
+function jumpTier(stack) {
+    return schema_TIERS.find((tier) => place_isProvisioned(stack, tier) && stack.network.public.includes(tier)) ?? null;
+}
+/** The /24 of a tier in the network of the stack: each has its fixed place, so that a new tier moves nothing. */
+function subnetOf(stack, tier) {
+    return `${prefixOf(stack, schema_TIERS.indexOf(tier))}.0/24`;
+}
+/** The /24 from which a NodeBalancer speaks to the web hosts: the one after those of all tiers. */
+function entrySubnet(stack) {
+    return `${prefixOf(stack, schema_TIERS.length)}.0/24`;
+}
+/** Address of a host in its subnet; Linode keeps the first two and the last two for itself. */
+function addressOf(stack, tier, number) {
+    return `${prefixOf(stack, TIERS.indexOf(tier))}.${number + 1}`;
+}
+function prefixOf(stack, index) {
+    const [a = 0, b = 0, c = 0] = ipaddr.IPv4.networkAddressFromCIDR(stack.network.vpc).octets;
+    return `${a}.${b}.${c + index}`;
+}
+
+;// CONCATENATED MODULE: ./packages/stack/lib/platform.js
+const PLATFORMS = {
+    'linode/debian12': { codename: 'bookworm', postgresql: 15, redis: 7, nginx: '1.22' },
+    'linode/debian13': { codename: 'trixie', postgresql: 17, redis: 8, nginx: '1.26' },
+    'linode/ubuntu24.04': { codename: 'noble', postgresql: 16, redis: 7, nginx: '1.24' },
+};
+/** The platform that a stack's hosts run. */
+function platformOf({ image }) {
+    return PLATFORMS[image];
+}
+
+;// CONCATENATED MODULE: ./packages/stack/lib/networks.js
+
+/** An address as the network that it alone makes up. */
+function networkOfOne(address) {
+    return `${address}/${address.includes(':') ? 128 : 32}`;
+}
+/**
+ * Networks in one spelling each, host bits cleared, without those that lie in another of the list: what is left does
+ * not overlap, which firewalls ask for. The order is kept.
+ *
+ * @throws Error when one is no network
+ */
+function mergeNetworks(networks) {
+    const unique = new Map(networks.map(networks_parse).map((network) => [network.text, network]));
+    const lengths = new Map();
+    for (const { bytes, length } of unique.values()) {
+        lengths.set(bytes.length, (lengths.get(bytes.length) ?? new Set()).add(length));
+    }
+    const inAnother = ({ bytes, length }) => [...(lengths.get(bytes.length) ?? [])].some((shorter) => shorter < length && unique.has(networks_textOf(bytes, shorter)));
+    return [...unique.values()].filter((network) => !inAnother(network)).map(({ text }) => text);
+}
+function networks_parse(network) {
+    const [address, length] = network.includes(':')
+        ? ipaddr.IPv6.parseCIDR(network)
+        : ipaddr.IPv4.parseCIDR(network);
+    const bytes = address.toByteArray();
+    return { bytes, length, text: networks_textOf(bytes, length) };
+}
+/** The network of a length in which an address lies. */
+function networks_textOf(bytes, length) {
+    const network = bytes.map((byte, index) => byte & (0xff << (8 - Math.min(Math.max(length - 8 * index, 0), 8))));
+    return `${ipaddr.fromByteArray(network).toString()}/${length}`;
+}
+
+;// CONCATENATED MODULE: ./packages/stack/lib/access.js
+
+
+
+/** SSH's port in the table; a server that exists already may have another. */
+const SSH = '22';
+/**
+ * Who talks to whom. Every firewall is made from this table, the Cloud Firewall in front of a host and the one on it,
+ * and nothing that is not in it gets through.
+ */
+const ACCESS = [
+    { from: 'visitors', to: 'web', ports: '80,443', what: 'HTTP and HTTPS' },
+    { from: 'operators', to: 'every tier', ports: SSH, what: 'SSH' },
+    { from: 'jump', to: 'every tier', ports: SSH, what: 'SSH through a public host' },
+    { from: 'web', to: 'app', ports: '5000', what: 'requests to the application' },
+    {
+        from: 'app',
+        to: 'app',
+        ports: '5000',
+        what: 'modules that one host built for all',
+        where: buildsOnHosts,
+    },
+    { from: 'app', to: 'database', ports: '5432', what: 'PostgreSQL' },
+    { from: 'database', to: 'database', ports: '5432,8008', what: 'replication, Patroni' },
+    { from: 'app', to: 'cache', ports: '6379,26379', what: 'Redis, Sentinel' },
+    { from: 'cache', to: 'cache', ports: '6379,26379', what: 'replication, Sentinel' },
+    { from: 'monitor', to: 'every tier', ports: '9100', what: 'figures of the host' },
+    { from: 'monitor', to: 'web', ports: '80,443,9113', what: 'probes, figures of nginx' },
+    { from: 'monitor', to: 'app', ports: '5000,9113', what: 'probes, figures of nginx' },
+    { from: 'monitor', to: 'database', ports: '9187', what: 'figures of PostgreSQL' },
+    { from: 'monitor', to: 'cache', ports: '9121', what: 'figures of Redis' },
+];
+/** What the hosts of a tier let in, by the stack file alone; all else is dropped. */
+function waysIn(stack, tier) {
+    const ours = isProvisioned(stack, tier);
+    const ports = [...new Set(existingHosts(stack, tier).map(({ port }) => String(port)))];
+    return waysOf(stack, {
+        tier,
+        direct: !ours || stack.network.public.includes(tier),
+        jumped: ours,
+        ssh: ports.join(',') || SSH,
+        networksOf: (caller) => networksOf(stack, caller),
+    });
+}
+/**
+ * As `waysIn`, for the firewall on a host itself. Beyond the tier's ways it knows how SSH gets to this very host, and
+ * the hosts of other tiers whose addresses lie outside of their tier's subnet.
+ *
+ * @returns a function of the host; what all hosts share is computed once
+ */
+function waysInto(stack, inventory) {
+    const known = new Map();
+    const remember = (key, compute) => {
+        const found = known.get(key) ?? compute();
+        known.set(key, found);
+        return found;
+    };
+    const doors = new Map(inventory.hosts.map((host) => [host.name, host]));
+    return (host) => {
+        const tier = schema_TIERS.find((name) => name === host.tier);
+        if (!tier)
+            return [];
+        const abroad = !place_isProvisioned(stack, tier);
+        const door = host.ssh.via === null ? undefined : doors.get(host.ssh.via);
+        const through = (caller) => (caller === 'jump' ? door : undefined);
+        return waysOf(stack, {
+            tier,
+            direct: host.ssh.via === null,
+            jumped: !abroad || host.ssh.via !== null,
+            ssh: sshPorts(stack, tier, host),
+            networksOf: (caller) => remember(`${caller} ${through(caller)?.name} ${abroad}`, () => {
+                const speaking = through(caller);
+                const addresses = speaking
+                    ? speaksFrom(speaking, abroad)
+                    : addressesOf(stack, inventory, caller, abroad);
+                return networksOf(stack, caller, addresses);
+            }),
+        });
+    };
+}
+function waysOf(stack, place) {
+    return ACCESS.filter((access) => reaches(stack, access, place)).flatMap(({ from, to, ports: usual, what }) => {
+        const networks = place.networksOf(from);
+        if (networks.ipv4.length + networks.ipv6.length === 0)
+            return [];
+        const ports = usual === SSH ? place.ssh : usual;
+        const target = to === 'every tier' ? place.tier : to;
+        return [{ ...networks, from, ports, what, label: `${from}-to-${target}-${ports.split(',')[0]}` }];
+    });
+}
+/** Whether an access ends on the hosts of a tier, be it for the tier itself or for a role that is placed on it. */
+function reaches(stack, { from, to, where }, { tier, direct, jumped }) {
+    if (where && !where(stack))
+        return false;
+    if (from === 'operators')
+        return direct;
+    if (from === 'jump')
+        return jumped;
+    const outside = from === 'visitors' && stack.tiers.web.entry === 'dns';
+    if (outside && !stack.network.public.includes(tier))
+        return false;
+    return to === 'every tier' || placeOf(stack, to) === tier;
+}
+const ANYBODY = { ipv4: ['0.0.0.0/0'], ipv6: ['::/0'] };
+function networksOf(stack, caller, addresses = []) {
+    if (caller === 'visitors') {
+        return stack.tiers.web.entry === 'dns' ? ANYBODY : byFamily([entrySubnet(stack)]);
+    }
+    if (caller === 'operators')
+        return byFamily(stack.network.ssh);
+    const tier = caller === 'jump' ? jumpTier(stack) : placeOf(stack, caller);
+    return byFamily([...(tier ? networksOfTier(stack, tier) : []), ...addresses.map(networkOfOne)]);
+}
+/** The subnet of a tier of Linodes; the addresses of servers that exist already. */
+function networksOfTier(stack, tier) {
+    if (place_isProvisioned(stack, tier))
+        return [subnetOf(stack, tier)];
+    return existingHosts(stack, tier).flatMap(({ address, privateAddress }) => [address, privateAddress ?? []].flat().map(networkOfOne));
+}
+/** Addresses from which the hosts of a caller speak. */
+function addressesOf(stack, inventory, caller, abroad) {
+    if (caller === 'visitors' || caller === 'operators')
+        return [];
+    const role = caller === 'jump' ? jumpTier(stack) : caller;
+    return role === null ? [] : hostsOfRole(stack, inventory, role).flatMap((host) => speaksFrom(host, abroad));
+}
+/** Its private address; both where the one to whom it speaks is elsewhere. */
+function speaksFrom(host, abroad) {
+    return abroad ? bothAddresses(host) : [host.privateAddress ?? host.publicAddress ?? []].flat();
+}
+const bothAddresses = ({ publicAddress, privateAddress }) => [publicAddress, privateAddress].filter((address) => address !== null);
+/** The port of a host's sshd. Where SSH goes to another address, a relay's say, the inventory's port is not its own. */
+function sshPorts(stack, tier, host) {
+    const own = bothAddresses(host);
+    const named = existingHosts(stack, tier);
+    const ports = [
+        ...(own.includes(host.ssh.address) ? [host.ssh.port] : []),
+        ...named.filter(({ address }) => own.includes(address)).map(({ port }) => port),
+    ];
+    return [...new Set(ports)].join(',') || SSH;
+}
+const existingHosts = (stack, tier) => settingsOf(stack, tier)?.hosts ?? [];
+function byFamily(networks) {
+    const merged = mergeNetworks(networks);
+    return {
+        ipv4: merged.filter((network) => !network.includes(':')),
+        ipv6: merged.filter((network) => network.includes(':')),
+    };
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/files.js
+/** First line of every file, so that nobody edits it on the host in vain. */
+function headingOf(stack, host) {
+    return `Rendered by perlstack for ${host.name} of the stack ${stack.stack}; changes made here are overwritten.`;
+}
+/** A file that everyone may read. */
+function textFile(path, content) {
+    return { path, content, owner: 'root', group: 'root', mode: 0o644, secret: false };
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/print/refuse.js
+
+/** C0 control characters and DEL: none of them has a place in a line of configuration. */
+const CONTROL = /[\u0000-\u001f\u007f]/;
+/** Half of a surrogate pair: it has no bytes in UTF-8, so another character would be written in its place. */
+const UNSOUND = /\p{Surrogate}/u;
+/** Whether a value can be written to a file and read back from it. */
+const isSound = (value) => !UNSOUND.test(value);
+/**
+ * The value itself, when it can stand in one line of configuration.
+ *
+ * @throws UserError when it holds a line end or another control character, or is no sound Unicode.
+ */
+function refuse_oneLine(value, dialect) {
+    if (CONTROL.test(value)) {
+        throw new errors_UserError(`${dialect}: the value ${JSON.stringify(value)} holds a line end or another control character; remove it`);
+    }
+    if (!isSound(value))
+        throw new errors_UserError(`${dialect}: a value is no sound Unicode text; write it anew`);
+    return value;
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/print/nftables.js
+
+
+/** An empty line, which sets groups apart. */
+const BLANK = { nft: '' };
+/** The longest comment and log prefix, in bytes. */
+const LONGEST = 127;
+/**
+ * Tag for a line: the text that stands in the source is nftables', a string put into it becomes a quoted one.
+ *
+ * @throws UserError when a string can't be written
+ */
+function nft(text, ...values) {
+    const printed = values.map((value) => {
+        if (typeof value === 'object')
+            return value.nft;
+        return typeof value === 'number' ? String(value) : quoted(value);
+    });
+    return { nft: String.raw({ raw: text }, ...printed) };
+}
+/** nftables has no way to write a quote or a dollar sign inside a string, and takes no empty prefix. */
+function quoted(value) {
+    const text = refuse_oneLine(value, 'nftables');
+    if (/["$]/.test(text)) {
+        throw new errors_UserError(`nftables: the value ${JSON.stringify(text)} holds a quote or a "$"; remove it`);
+    }
+    const bytes = Buffer.byteLength(text);
+    if (bytes === 0 || bytes > LONGEST) {
+        throw new errors_UserError(`nftables: the value ${JSON.stringify(text)} has ${bytes} bytes; give it 1 to ${LONGEST}`);
+    }
+    return `"${text}"`;
+}
+const block = (head, statements) => ({
+    head,
+    block: statements,
+});
+const comment = (text) => ({ nft: `# ${refuse_oneLine(text, 'nftables')}` });
+/** A name of a table, chain or set. */
+function identifier(name) {
+    if (/^[a-z][a-z0-9_]{0,30}$/.test(name))
+        return { nft: name };
+    throw new errors_UserError(`nftables: ${JSON.stringify(name)} can't be the name of a table, chain or set`);
+}
+/** `80,8000-8100` as an anonymous set. */
+function ports(list) {
+    const ranges = list.split(',').map((range) => range.trim());
+    const sound = ranges.every((range) => {
+        const [, from, to = from] = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(range) ?? [];
+        return Number(from) >= 1 && Number(from) <= Number(to) && Number(to) <= 65_535;
+    });
+    if (!sound)
+        throw new errors_UserError(`nftables: ${JSON.stringify(list)} are no ports such as 80,8000-8100`);
+    return { nft: `{ ${ranges.join(', ')} }` };
+}
+/** A set of networks that don't overlap. */
+function networkSet(name, family, networks) {
+    return block(nft `set ${name}`, [
+        { nft: `type ${family}_addr` },
+        { nft: 'flags interval' },
+        block({ nft: 'elements =' }, networks.map((network) => ({ nft: `${checkedNetwork(network)},` }))),
+    ]);
+}
+function checkedNetwork(network) {
+    if (/^(?:[0-9.]+|[0-9a-f:]*:[0-9a-f:.]*)\/\d{1,3}$/.test(network))
+        return network;
+    throw new errors_UserError(`nftables: ${JSON.stringify(network)} is no network such as 10.10.0.0/24`);
+}
+const INDENT = '    ';
+function printStatement(statement, indent) {
+    if ('nft' in statement)
+        return statement.nft === '' ? '\n' : `${indent}${statement.nft}\n`;
+    const body = statement.block.map((inner) => printStatement(inner, indent + INDENT)).join('');
+    return `${indent}${statement.head.nft} {\n${body}${indent}}\n`;
+}
+/** The text of a file for `nft --file`. */
+function printNftables(statements) {
+    return statements.map((statement) => printStatement(statement, '')).join('');
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/print/systemd.js
+
+
+const withoutSpecifiers = (text) => text.replaceAll('%', '%%');
+/**
+ * Tag for text with specifiers: the text that stands in the source may name them (`%i`), the values put into it
+ * are taken literally.
+ */
+function specified(text, ...values) {
+    return { unitText: String.raw({ raw: text }, ...values.map(withoutSpecifiers)) };
+}
+const systemd_textOf = (word) => typeof word === 'string' ? withoutSpecifiers(word) : word.unitText;
+const BARE = /^[\w./:=@+,%-]+$/;
+const ESCAPES = { '\\': '\\\\', '"': '\\"', '\n': '\\n', '\r': '\\r', '\t': '\\t' };
+/** One word the way systemd splits them: C escapes inside double quotes. */
+function quoteWord(text) {
+    if (BARE.test(text))
+        return text;
+    if (!isSound(text))
+        throw new errors_UserError('systemd: a value is no sound Unicode text; write it anew');
+    if (text.includes('\0'))
+        throw new errors_UserError(`systemd: the value ${JSON.stringify(text)} holds a NUL; remove it`);
+    const escaped = text.replaceAll(/[\\"\u0001-\u001f\u007f]/g, (character) => {
+        return ESCAPES[character] ?? `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
+    });
+    return `"${escaped}"`;
+}
+/** A list of words, such as paths. */
+function words(...list) {
+    return { unitText: list.map((word) => quoteWord(systemd_textOf(word))).join(' ') };
+}
+/** A command line: words in which systemd must find no variable either. */
+function command(argv) {
+    return { unitText: argv.map((word) => quoteWord(systemd_textOf(word).replaceAll('$', '$$$$'))).join(' ') };
+}
+/** The value of `Environment=`: one assignment. */
+function assignment(name, value) {
+    return { unitText: quoteWord(`${name}=${systemd_textOf(value)}`) };
+}
+function printValue(value) {
+    if (typeof value === 'boolean')
+        return value ? 'yes' : 'no';
+    if (typeof value === 'number')
+        return String(value);
+    if (typeof value === 'object')
+        return refuse_oneLine(value.unitText, 'systemd');
+    // A backslash at the end would swallow the next line.
+    if (value.endsWith('\\')) {
+        throw new errors_UserError(`systemd: the value "${value}" ends with a backslash; remove it`);
+    }
+    if (value.trim() !== value) {
+        throw new errors_UserError(`systemd: the value "${value}" begins or ends with white space, which is dropped; remove it`);
+    }
+    return withoutSpecifiers(refuse_oneLine(value, 'systemd'));
+}
+function printSection({ name, entries }) {
+    const lines = entries.map(([key, value]) => `${key}=${printValue(value)}\n`);
+    return `[${name}]\n${lines.join('')}`;
+}
+/**
+ * The text of a unit file.
+ *
+ * @param heading lines of the comment at the top.
+ * @throws UserError when a value can't be written.
+ */
+function printUnit(heading, sections) {
+    const comments = heading.map((line) => `# ${refuse_oneLine(line, 'systemd')}\n`).join('');
+    return `${comments}\n${sections.map(printSection).join('\n')}`;
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/access/firewall.js
+
+
+
+
+/** Everything that `nft` loads; files beside ours are the user's own. */
+const FOLDER = '/etc/nftables.d';
+const RULES = `${FOLDER}/00-perlstack.nft`;
+const INCLUDE = `include "${FOLDER}/*.nft"`;
+const FAMILIES = ['ipv4', 'ipv6'];
+const isAnybody = (networks) => networks.some((network) => network.endsWith('/0'));
+const setName = ({ from }, family) => identifier(`${from}_${family}`);
+/** One set for each caller and family, unless it is anybody. */
+function sets(ways) {
+    const byCaller = [...new Map(ways.map((way) => [way.from, way])).values()];
+    return byCaller.flatMap((way) => FAMILIES.filter((family) => way[family].length > 0 && !isAnybody(way[family])).flatMap((family) => [
+        networkSet(setName(way, family), family, way[family]),
+        BLANK,
+    ]));
+}
+function waysRules(way) {
+    const accept = nft `tcp dport ${ports(way.ports)} counter accept comment ${`${way.from}: ${way.what}`}`;
+    if (isAnybody(way.ipv4) && isAnybody(way.ipv6))
+        return [accept];
+    const source = { ipv4: nft `ip saddr`, ipv6: nft `ip6 saddr` };
+    return FAMILIES.filter((family) => way[family].length > 0).map((family) => isAnybody(way[family])
+        ? nft `meta nfproto ${identifier(family)} ${accept}`
+        : nft `${source[family]} @${setName(way, family)} ${accept}`);
+}
+/**
+ * Empties itself some time after every load. Until a connection that this host opened earlier has sent something, the
+ * kernel takes its next answer for a beginning: a query under way, or the way through a jump host, would hang.
+ */
+const LOADED = block(nft `set loaded`, [
+    nft `type ct_state`,
+    nft `flags timeout`,
+    nft `elements = { new timeout 1h }`,
+]);
+/** What every host needs besides conversations of its own: the network's own messages, and no more of them. */
+const NETWORK = [
+    comment('Path MTU and unreachable hosts; of echoes as many as people send.'),
+    nft `icmp type { destination-unreachable, time-exceeded, parameter-problem } accept`,
+    nft `icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } accept`,
+    nft `icmp type echo-request limit rate 20/second burst 50 packets accept`,
+    nft `icmpv6 type echo-request limit rate 20/second burst 50 packets accept`,
+    BLANK,
+    comment('IPv6 does not work without its neighbours; from the same link only.'),
+    nft `icmpv6 type { nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255 accept`,
+    nft `ip6 saddr fe80::/10 icmpv6 type mld-listener-query accept`,
+    BLANK,
+    comment("DHCP's answers, where they don't belong to a conversation."),
+    nft `udp sport 67 udp dport 68 accept`,
+    nft `ip6 saddr fe80::/10 udp sport 547 udp dport 546 accept`,
+];
+function inputChain(ways) {
+    return block(nft `chain input`, [
+        nft `type filter hook input priority filter; policy drop;`,
+        BLANK,
+        nft `iif "lo" accept`,
+        nft `ct state established,related accept`,
+        nft `ct state invalid counter drop`,
+        BLANK,
+        comment('What was open before these rules were: its answers. Without SYN nothing new begins.'),
+        nft `ct state @loaded tcp flags & (syn | rst | ack) == ack counter accept`,
+        BLANK,
+        ...NETWORK,
+        BLANK,
+        comment('Who may begin a conversation.'),
+        ...ways.flatMap(waysRules),
+        nft `jump local`,
+        BLANK,
+        comment('All else is dropped: counted and, now and then, logged where it was meant for this host alone.'),
+        nft `meta pkttype { broadcast, multicast } drop`,
+        nft `limit rate 10/minute burst 20 packets log prefix ${'perlstack drop: '} level info`,
+        nft `counter drop`,
+    ]);
+}
+/** A Linode of ours forwards nothing, and its user data (it held a host key once) is for root's processes alone. */
+const OF_OURS = [
+    BLANK,
+    block(nft `chain forward`, [nft `type filter hook forward priority filter; policy drop;`]),
+    BLANK,
+    block(nft `chain output`, [
+        nft `type filter hook output priority filter; policy accept;`,
+        BLANK,
+        comment('The metadata service hands out the user data of this host: for root alone.'),
+        nft `ip daddr 169.254.169.254 tcp dport 80 meta skuid != 0 counter reject with tcp reset`,
+        nft `ip6 daddr fd00:a9fe:a9fe::1 tcp dport 80 meta skuid != 0 counter reject with tcp reset`,
+    ]),
+];
+const isOurs = ({ stack }, host) => schema_TIERS.some((tier) => tier === host.tier && place_isProvisioned(stack, tier));
+function rulesOf(world, host, ways) {
+    return printNftables([
+        comment(headingOf(world.stack, host)),
+        comment("Only this table is replaced; those of others, such as docker's, stay as they are."),
+        BLANK,
+        ...WITHOUT_OURS.map((statement) => ({ nft: statement })),
+        BLANK,
+        block(nft `table inet perlstack`, [
+            ...sets(ways),
+            LOADED,
+            BLANK,
+            comment(`For rules of your own: \`add rule inet perlstack local tcp dport 8123 accept\` in ${FOLDER}/*.nft.`),
+            block(nft `chain local`, []),
+            BLANK,
+            inputChain(ways),
+            ...(isOurs(world, host) ? OF_OURS : []),
+        ]),
+    ]);
+}
+function mainFile({ stack }, host) {
+    return `#!/usr/sbin/nft -f\n# ${headingOf(stack, host)}\n${INCLUDE}\n`;
+}
+/** nftables 1.0.6 can't delete what may not be there: it is made first. */
+const WITHOUT_OURS = ['table inet perlstack', 'delete table inet perlstack'];
+/**
+ * Debian's unit flushes everybody's tables when it stops. Ours takes away its own, and a reload does so first, so that
+ * none of it is left when an older file comes back that knows nothing of it.
+ */
+function dropIn({ stack }, host) {
+    const nftCommand = (...statements) => command(['/usr/sbin/nft', statements.join('; ')]);
+    const text = printUnit([headingOf(stack, host)], [
+        {
+            name: 'Service',
+            entries: [
+                ['ExecReload', ''],
+                ['ExecReload', nftCommand(...WITHOUT_OURS, 'include "/etc/nftables.conf"')],
+                ['ExecStop', ''],
+                ['ExecStop', nftCommand(...WITHOUT_OURS)],
+            ],
+        },
+    ]);
+    return textFile('/etc/systemd/system/nftables.service.d/perlstack.conf', text);
+}
+const waysByWorld = new WeakMap();
+/** What all hosts of a world share is computed once. */
+function firewall_waysOf(world, host) {
+    const ways = waysByWorld.get(world) ?? waysInto(world.stack, world.inventory);
+    waysByWorld.set(world, ways);
+    return ways(host);
+}
+/**
+ * nftables on every host: the same ways in as its Cloud Firewall has, for the case that one of the two is missing. A
+ * host of which the stack file knows nothing keeps what it has.
+ */
+const firewall = (world, host) => {
+    const ways = firewall_waysOf(world, host);
+    return ways.length === 0 ? null : { service: firewallService(world, host, ways) };
+};
+const firewallService = (world, host, ways) => ({
+    name: 'firewall',
+    // Still there when a change is taken back, so that taking it back harms no table of others.
+    presets: [dropIn(world, host)],
+    packages: ['nftables'],
+    directories: [{ path: FOLDER, owner: 'root', group: 'root', mode: 0o755 }],
+    files: [
+        textFile(RULES, rulesOf(world, host, ways)),
+        { ...textFile('/etc/nftables.conf', mainFile(world, host)), mode: 0o755 },
+    ],
+    removes: [],
+    roots: [FOLDER],
+    validate: [['nft', '--check', INCLUDE]],
+    unit: { name: 'nftables.service', enabled: true, state: 'running', onChange: 'reload' },
+    daemonReload: true,
+    probe: [['nft', 'list', 'chain', 'inet', 'perlstack', 'input']],
+    guardsAccess: true,
+});
+/** Of what the servers that existed before have to be told. */
+function accessNotes(world) {
+    const names = world.inventory.hosts.filter((host) => !isOurs(world, host)).map(({ name }) => name);
+    if (names.length === 0)
+        return [];
+    return [
+        `${names.join(', ')}: from now on lets in SSH and what the stack needs, nothing else; for other services put rules into ${FOLDER} first. SSH takes keys alone`,
+    ];
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/print/sshd.js
+
+
+const KEYWORD = /^[A-Za-z0-9]+$/;
+/** sshd_config has quotes, but how they are read changed between versions: words that need some are refused. */
+const WORD = /^[\w@%.:,*+/~^=-]+$/;
+function printWord(keyword, word) {
+    const text = typeof word === 'boolean' ? (word ? 'yes' : 'no') : String(word);
+    if (WORD.test(text))
+        return text;
+    throw new errors_UserError(`sshd: the value ${JSON.stringify(text)} of ${keyword} may only have letters, digits and @ % . : , * + / ~ ^ = _ -`);
+}
+/**
+ * The text of an sshd_config file.
+ *
+ * @param groups entries under a comment each
+ * @throws UserError when a word can't be written
+ */
+function printSshdConfig(heading, groups) {
+    const printed = groups.map(({ comment, entries }) => {
+        const lines = entries.map(([keyword, ...words]) => {
+            if (!KEYWORD.test(keyword))
+                throw new Error(`"${keyword}" is no keyword of sshd_config`);
+            return `${[keyword, ...words.map((word) => printWord(keyword, word))].join(' ')}\n`;
+        });
+        return `\n# ${refuse_oneLine(comment, 'sshd')}\n${lines.join('')}`;
+    });
+    return `# ${refuse_oneLine(heading, 'sshd')}\n${printed.join('')}`;
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/access/sshd.js
+
+
+
+const ROOT = '/etc/ssh';
+/** The first value that sshd reads counts: before cloud-init's 50-cloud-init.conf and the file that includes them. */
+const FILE = `${ROOT}/sshd_config.d/00-perlstack.conf`;
+/** sshd may read no such files at all; that it lets passwords in then, nobody would notice. */
+const IN_FORCE = `
+/usr/sbin/sshd -T -C "user=$1,host=localhost,addr=127.0.0.1,laddr=127.0.0.1,lport=22" |
+  grep -qx 'passwordauthentication no' && exit 0
+echo 'what stands before "Include ${ROOT}/sshd_config.d/*.conf" in ${ROOT}/sshd_config, or a file there that comes' \\
+  'before ours, lets passwords in: put that line first' >&2
+exit 1
+`;
+const behindByWorld = new WeakMap();
+/** Ports of SSH on the hosts that are reached through each host; computed once for a world. */
+function behind(world) {
+    const known = behindByWorld.get(world);
+    if (known)
+        return known;
+    const ports = new Map();
+    for (const { ssh } of world.inventory.hosts) {
+        if (ssh.via !== null)
+            ports.set(ssh.via, (ports.get(ssh.via) ?? new Set()).add(ssh.port));
+    }
+    behindByWorld.set(world, ports);
+    return ports;
+}
+/** Whether SSH reaches other hosts through this one. */
+function isJump(world, host) {
+    return host.tier === jumpTier(world.stack) || behind(world).has(host.name);
+}
+/** What a jump host leads to. */
+function permitted(world, host) {
+    const ports = new Set([22, ...(behind(world).get(host.name) ?? [])]);
+    return [...ports].sort((one, other) => one - other).map((port) => `*:${port}`);
+}
+function forwarding(world, host) {
+    const jump = isJump(world, host);
+    return [
+        ['AllowTcpForwarding', jump ? 'local' : 'no'],
+        ...(jump ? [['PermitOpen', ...permitted(world, host)]] : []),
+        ['AllowStreamLocalForwarding', false],
+        ['AllowAgentForwarding', false],
+        ['X11Forwarding', false],
+        ['PermitTunnel', false],
+        ['GatewayPorts', false],
+    ];
+}
+function sshd_config(world, host) {
+    return printSshdConfig(headingOf(world.stack, host), [
+        {
+            comment: 'Keys alone.',
+            entries: [
+                ['PermitRootLogin', host.ssh.user === 'root' ? 'prohibit-password' : 'no'],
+                ['PubkeyAuthentication', true],
+                ['PasswordAuthentication', false],
+                ['KbdInteractiveAuthentication', false],
+                ['AuthenticationMethods', 'publickey'],
+                ['PermitEmptyPasswords', false],
+                ['PermitUserEnvironment', false],
+            ],
+        },
+        {
+            comment: isJump(world, host)
+                ? 'The way to other hosts of the stack, to their SSH.'
+                : 'No way to elsewhere.',
+            entries: forwarding(world, host),
+        },
+        {
+            comment: 'A run opens its connections at once and has several commands on each.',
+            entries: [
+                ['MaxStartups', '60:30:200'],
+                ['MaxSessions', 20],
+                ['LoginGraceTime', 30],
+                ['ClientAliveInterval', 30],
+                ['ClientAliveCountMax', 4],
+            ],
+        },
+        {
+            comment: 'Of what this version has, without its older algorithms.',
+            entries: [
+                [
+                    'KexAlgorithms',
+                    '-diffie-hellman-group1-*,diffie-hellman-group14-*,diffie-hellman-group-exchange-*,ecdh-sha2-*',
+                ],
+                ['Ciphers', '-*-cbc,aes192-ctr'],
+                ['MACs', '-hmac-sha1*,umac-64*,umac-128@openssh.com,hmac-sha2-256,hmac-sha2-512'],
+            ],
+        },
+        { comment: 'Which key came in, for the journal.', entries: [['LogLevel', 'VERBOSE']] },
+    ]);
+}
+/** OpenSSH's server on every host, hardened: right for 9.2 to 10.0. */
+const sshd = (world, host) => ({
+    service: {
+        name: 'sshd',
+        packages: ['openssh-server'],
+        directories: [],
+        files: [{ ...textFile(FILE, sshd_config(world, host)), mode: 0o600 }],
+        removes: [],
+        roots: [ROOT],
+        validate: [
+            ['/usr/sbin/sshd', '-t'],
+            ['sh', '-c', IN_FORCE, 'sshd', host.ssh.user],
+        ],
+        unit: { name: 'ssh.service', enabled: true, state: 'running', onChange: 'reload' },
+        daemonReload: false,
+        probe: [],
+        guardsAccess: true,
+    },
+});
+
+;// CONCATENATED MODULE: ./packages/configs/lib/print/sudoers.js
+
+
+/**
+ * A name of a user. Others that a system may have can be taken for something else by sudo (an alias, a group, a uid,
+ * `ALL`), so they are refused.
+ *
+ * @throws UserError
+ */
+function userName(name) {
+    if (/^[a-z_][a-z0-9_.-]{0,31}$/.test(name))
+        return { sudoers: name };
+    throw new errors_UserError(`sudoers: the user ${JSON.stringify(name)} may only have small letters, digits and _ . -, and begins with a letter`);
+}
+/** What stands for something else in a command, and what separates commands. */
+const SPECIAL = /[,:=*?[\]!#^ ]/g;
+/**
+ * A command that sudo lets through, with exactly these arguments; `'anything'` after them stands for any more.
+ *
+ * @throws UserError when the program is no absolute path or a word can't be written
+ */
+function sudoers_command(argv, more) {
+    if (!argv[0].startsWith('/'))
+        throw new errors_UserError(`sudoers: ${JSON.stringify(argv[0])} is no absolute path`);
+    const words = argv.map((word) => {
+        if (word === '' || word.includes('\\')) {
+            throw new errors_UserError(`sudoers: an argument of a command is empty or has a backslash: ${JSON.stringify(word)}`);
+        }
+        return refuse_oneLine(word, 'sudoers').replaceAll(SPECIAL, (character) => `\\${character}`);
+    });
+    // Without arguments, a command stands for all of them; "" says that there are none.
+    const rest = more === 'anything' ? ['*'] : argv.length === 1 ? ['""'] : [];
+    return { sudoers: [...words, ...rest].join(' ') };
+}
+/** Tag for a line: the text in the source is sudoers', what is put into it was printed above. */
+function sudoersLine(text, ...values) {
+    return { sudoers: String.raw({ raw: text }, ...values.map(({ sudoers }) => sudoers)) };
+}
+/** A comment. With a blank after the `#` it can be neither a directive nor a uid. */
+function sudoers_comment(text) {
+    const line = refuse_oneLine(text, 'sudoers');
+    if (line.endsWith('\\'))
+        throw new errors_UserError(`sudoers: the value "${line}" ends with a backslash; remove it`);
+    return { sudoers: `# ${line}` };
+}
+/** The text of a file in /etc/sudoers.d. */
+function printSudoers(lines) {
+    return lines.map(({ sudoers }) => `${sudoers}\n`).join('');
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/access/sudo.js
+
+
+
+const sudo_ROOT = '/etc/sudoers.d';
+const sudo_FILE = `${sudo_ROOT}/90-perlstack`;
+/**
+ * What the user of the workflow may do as root on a Linode of ours: run scripts, the one form in which every command
+ * of ours comes, as root and as nobody else. That is all that root can do, on purpose: whoever makes a host what it is
+ * to be has to be root. What is gone is cloud-init's rule for any command as any user, and with it what somebody does
+ * by habit or mistake rather than on purpose.
+ *
+ * A server that existed before keeps its own rules; its user was given sudo by somebody else.
+ */
+const sudo = ({ stack }, host) => {
+    const ours = schema_TIERS.some((tier) => tier === host.tier && place_isProvisioned(stack, tier));
+    if (!ours || host.ssh.user === 'root')
+        return null;
+    const user = userName(host.ssh.user);
+    const content = printSudoers([
+        sudoers_comment(headingOf(stack, host)),
+        sudoers_comment('A script may do anything: this user is root by way of it, because it makes this host what it is to be.'),
+        sudoersLine `Defaults:${user} env_reset, !setenv, !lecture, secure_path="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"`,
+        sudoers_comment('Every script is written to the journal, with its arguments; no secret is among them.'),
+        sudoersLine `Defaults:${user} syslog=authpriv, log_allowed, log_denied`,
+        sudoersLine `${user} ALL=(root) NOPASSWD: ${sudoers_command(['/usr/bin/sh', '-c'], 'anything')}`,
+    ]);
+    return {
+        service: {
+            name: 'sudo',
+            packages: ['sudo'],
+            directories: [],
+            files: [{ ...textFile(sudo_FILE, content), mode: 0o440 }],
+            // Only once ours is in force: files come before removals.
+            removes: [`${sudo_ROOT}/90-cloud-init-users`],
+            roots: [sudo_ROOT],
+            validate: [['visudo', '-cqf', '/etc/sudoers'], asUser(host.ssh.user)],
+            unit: null,
+            daemonReload: false,
+            probe: [asUser(host.ssh.user)],
+            guardsAccess: true,
+        },
+    };
+};
+/** Runs nothing the way everything is run. */
+const asUser = (user) => ['runuser', '-u', user, '--', 'sudo', '-n', '--', 'sh', '-c', ':'];
+
+;// CONCATENATED MODULE: ./packages/configs/lib/addresses.js
+
+/**
+ * The address by which the other tiers reach a host.
+ *
+ * @throws UserError when the host has none.
+ */
+function privateAddressOf(host) {
+    if (host.privateAddress !== null)
+        return host.privateAddress;
+    throw new errors_UserError(`${host.name} has no private address, by which the other tiers reach it; name it in tiers.${host.tier}.hosts[].privateAddress`);
+}
+/** Address and port as one word; IPv6 addresses stand in brackets. */
+function socketAddress(address, port) {
+    return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/layout.js
+/** The port on which every app host's nginx answers the web tier. */
+const APP_PORT = 5_000;
+/** Where an app host's nginx gives the modules that it built to the other app hosts, and to nobody else. */
+const MODULES_PATH = '/.perlstack/modules/';
+/** Where PostgreSQL, Redis and its Sentinels listen. */
+const POSTGRESQL_PORT = 5_432;
+const REDIS_PORT = 6_379;
+const SENTINEL_PORT = 26_379;
+/** Where nginx answers the host itself: its health and counters, for the monitoring; nothing outside can reach it. */
+const STATUS_ADDRESS = '127.0.0.1:8080';
+/** The symbolic links to releases in an application's home: what serves, what is being rolled out, what served before. */
+const RELEASE_LINKS = ['current', 'next', 'previous'];
+/** The layout of the application `app`. */
+function appLayout(app) {
+    const home = `/srv/${app}`;
+    const releases = `${home}/releases`;
+    const runDirectory = `/run/${app}`;
+    const runDirectoryOf = (unit) => unit === 1 ? runDirectory : `${runDirectory}/unit${unit}`;
+    return {
+        user: app,
+        home,
+        releases,
+        modules: `${home}/modules`,
+        current: `${home}/current`,
+        socketLink: `${home}/current.sock`,
+        socketLinkOf: (unit) => (unit === 1 ? `${home}/current.sock` : `${home}/current-unit${unit}.sock`),
+        runDirectory,
+        environmentFile: `/etc/${app}/env`,
+        serviceFile: `/etc/${app}/pg_service.conf`,
+        template: `${app}@.service`,
+        templateOf: (unit) => (unit === 1 ? `${app}@.service` : `${app}-unit${unit}@.service`),
+        runDirectoryOf,
+        release: (id) => `${releases}/${id}`,
+        socket: (id, unit = 1) => `${runDirectoryOf(unit)}/${id}.sock`,
+        instance: (id) => `${app}@${id}.service`,
+    };
+}
+/** Name of an application's database and of the role that owns it: its own, as SQL takes it without quotes. */
+const databaseName = (app) => app.replaceAll('-', '_');
+/** Numbers of an application's Starman units on each host: `[1]`, or more where the stack file says so. */
+const unitsOf = ({ units }) => Array.from({ length: units }, (_, at) => at + 1);
+
+;// CONCATENATED MODULE: ./packages/configs/lib/print/nginx.js
+
+
+/** A simple directive: `name word word;`. */
+const directive = (name, ...words) => ({ name, words, block: null });
+/** A directive with a block: `name word { … }`. */
+const nginx_block = (name, words, statements) => ({
+    name,
+    words,
+    block: statements,
+});
+const nginx_comment = (text) => ({ comment: text });
+/**
+ * Tag for words with nginx variables: the text that stands in the source may name variables, the values put into
+ * it are taken literally.
+ */
+function expression(text, ...values) {
+    return { expression: String.raw({ raw: text }, ...values.map(nginx_literal)) };
+}
+/** nginx has no way to quote a dollar sign, so a literal word can't have one. */
+function nginx_literal(value) {
+    const text = refuse_oneLine(String(value), 'nginx');
+    if (text.includes('$')) {
+        throw new errors_UserError(`nginx: the value "${text}" holds a "$", which nginx takes for a variable; remove it`);
+    }
+    return text;
+}
+const nginx_BARE = /^[\w./:=@*+,~^%$[\]-]+$/;
+/** A word as it stands in the file: bare where that is safe, else in quotes. */
+function nginx_printWord(word) {
+    const text = typeof word === 'object' ? refuse_oneLine(word.expression, 'nginx') : nginx_literal(word);
+    if (nginx_BARE.test(text))
+        return text;
+    const quote = text.includes('"') && !text.includes("'") ? "'" : '"';
+    return quote + text.replaceAll('\\', '\\\\').replaceAll(quote, `\\${quote}`) + quote;
+}
+const nginx_INDENT = '    ';
+const WIDTH = 160;
+/** A directive up to its end mark: on one line, or where that gets too long with a line for each word. */
+function printHead({ name, words }, indent) {
+    const printed = [name, ...words.map(nginx_printWord)];
+    const line = indent + printed.join(' ');
+    return line.length <= WIDTH ? line : indent + printed.join(`\n${indent}${nginx_INDENT}`);
+}
+function nginx_printStatement(statement, indent) {
+    if ('comment' in statement)
+        return `${indent}# ${refuse_oneLine(statement.comment, 'nginx')}\n`;
+    if (!/^[a-z0-9_]+$/.test(statement.name))
+        throw new Error(`"${statement.name}" is no nginx directive`);
+    const head = printHead(statement, indent);
+    if (!statement.block)
+        return `${head};\n`;
+    return `${head} {\n${printStatements(statement.block, indent + nginx_INDENT)}${indent}}\n`;
+}
+/** A blank line stands before and after every block, and before a comment that opens a new group. */
+function separated(before, statement) {
+    if (!before || 'comment' in before)
+        return false;
+    return 'comment' in statement || before.block !== null || statement.block !== null;
+}
+function printStatements(statements, indent) {
+    return statements
+        .map((statement, at) => (separated(statements[at - 1], statement) ? '\n' : '') + nginx_printStatement(statement, indent))
+        .join('');
+}
+/**
+ * The text of an nginx configuration file.
+ *
+ * @throws UserError when a literal word holds a control character or a `$`.
+ */
+function printNginx(statements) {
+    return printStatements(statements, '');
+}
+/** Milliseconds as nginx writes a time, rounded up to whole seconds: `30d`, `90s`. */
+function nginxTime(milliseconds) {
+    const seconds = Math.ceil(milliseconds / 1_000);
+    const [unit, size] = [
+        ['d', 86_400],
+        ['h', 3_600],
+        ['m', 60],
+    ].find(([, length]) => seconds > 0 && seconds % length === 0) ?? ['s', 1];
+    return `${seconds / size}${unit}`;
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/timeouts.js
+/** The limits of a stack, all from its `app.drainTimeout`. */
+function cutAfter({ app: { drainTimeout } }) {
+    return {
+        local: drainTimeout,
+        web: drainTimeout + 5_000,
+        nginxWorkers: drainTimeout + 10_000,
+        stop: drainTimeout + 10_000,
+    };
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/nginx/log.js
+
+/** Fields of the access log and the nginx variables that fill them: strings, then numbers. */
+const FIELDS = [
+    ['time', expression `$time_iso8601`],
+    ['client', expression `$remote_addr`],
+    ['host', expression `$host`],
+    ['method', expression `$request_method`],
+    ['uri', expression `$request_uri`],
+    ['scheme', expression `$scheme`],
+    ['protocol', expression `$server_protocol`],
+    ['referer', expression `$http_referer`],
+    ['agent', expression `$http_user_agent`],
+    // "000" for a client that left before it had spoken, so this is no number.
+    ['status', expression `$status`],
+    // Several attempts stand in one value, "502, 200", so these are no numbers.
+    ['upstream', expression `$upstream_addr`],
+    ['upstream_status', expression `$upstream_status`],
+    ['upstream_connect_seconds', expression `$upstream_connect_time`],
+    ['upstream_seconds', expression `$upstream_response_time`],
+];
+const NUMBERS = [
+    ['bytes', expression `$body_bytes_sent`],
+    ['seconds', expression `$request_time`],
+];
+/** One JSON object a line: whatever a client puts into its request can't break out of its field. */
+function accessLogFormat(requestId) {
+    const strings = [...FIELDS, ['request_id', requestId]];
+    return directive('log_format', 'perlstack', 'escape=json', ...strings.map(([name, value], at) => surrounded(`${at === 0 ? '{' : ''}"${name}":"`, value, '",')), ...NUMBERS.map(([name, value], at) => surrounded(`"${name}":`, value, at === NUMBERS.length - 1 ? '}' : ',')));
+}
+function surrounded(before, value, after) {
+    return { expression: before + value.expression + after };
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/nginx/main.js
+
+
+
+
+
+
+/** nginx itself, whatever it serves. */
+const STATUS_PROBE = { url: `http://${STATUS_ADDRESS}/nginx_health` };
+const CONNECTIONS = 8_192;
+/** Answers as long as nginx runs, for load balancers and for the check after a reload; says nothing of the app. */
+function healthLocation() {
+    return nginx_block('location', ['=', '/nginx_health'], [directive('access_log', 'off'), directive('default_type', 'text/plain'), directive('return', 200, 'ok')]);
+}
+function statusServer() {
+    return nginx_block('server', [], [
+        directive('listen', STATUS_ADDRESS),
+        directive('access_log', 'off'),
+        healthLocation(),
+        nginx_block('location', ['=', '/stub_status'], [directive('stub_status')]),
+        nginx_block('location', ['/'], [directive('return', 404)]),
+    ]);
+}
+function httpBlock(role) {
+    return nginx_block('http', [], [
+        directive('include', '/etc/nginx/mime.types'),
+        directive('default_type', 'application/octet-stream'),
+        directive('sendfile', 'on'),
+        directive('tcp_nopush', 'on'),
+        directive('server_tokens', 'off'),
+        directive('types_hash_max_size', 2_048),
+        nginx_comment('Room for long names, and for many.'),
+        directive('server_names_hash_bucket_size', 512),
+        directive('server_names_hash_max_size', 4_096),
+        accessLogFormat(role.requestId),
+        directive('access_log', '/var/log/nginx/access.log', 'perlstack'),
+        nginx_comment('A connection that is slow to speak is given up; a request itself may take its time.'),
+        directive('client_header_timeout', '15s'),
+        directive('client_body_timeout', '30s'),
+        directive('send_timeout', '30s'),
+        directive('keepalive_timeout', '65s'),
+        directive('reset_timedout_connection', 'on'),
+        ...role.http,
+        statusServer(),
+        directive('include', '/etc/nginx/conf.d/*.conf'),
+        directive('include', '/etc/nginx/sites-enabled/*'),
+    ]);
+}
+function mainStatements(stack, host, role) {
+    const user = role.group === null ? ['www-data'] : ['www-data', role.group];
+    return [
+        nginx_comment(headingOf(stack, host)),
+        directive('user', ...user),
+        directive('worker_processes', 'auto'),
+        directive('worker_rlimit_nofile', CONNECTIONS * 2),
+        directive('pid', '/run/nginx.pid'),
+        directive('error_log', '/var/log/nginx/error.log', 'warn'),
+        directive('include', '/etc/nginx/modules-enabled/*.conf'),
+        nginx_comment('After a reload, old workers stay until their requests are done, but not for ever.'),
+        directive('worker_shutdown_timeout', nginxTime(cutAfter(stack).nginxWorkers)),
+        nginx_block('events', [], [directive('worker_connections', CONNECTIONS)]),
+        httpBlock(role),
+    ];
+}
+/** Debian's unit does not come back after a crash. */
+function restartDropIn(stack, host) {
+    return printUnit([headingOf(stack, host)], [
+        { name: 'Unit', entries: [['StartLimitIntervalSec', 0]] },
+        {
+            name: 'Service',
+            entries: [
+                ['Restart', 'on-failure'],
+                ['RestartSec', '1s'],
+            ],
+        },
+    ]);
+}
+const probe = ({ url, options = [] }) => [
+    ...['curl', '--fail', '--silent', '--show-error', '--noproxy', '*', '--max-time', '5'],
+    ...['--output', '/dev/null', ...options, url],
+];
+const folder = (path) => ({ path, owner: 'root', group: 'root', mode: 0o755 });
+/** nginx as a service of one host: the frame, the tier's own part, and how they are checked. */
+function nginxService(stack, host, role) {
+    const site = printNginx([nginx_comment(headingOf(stack, host))]) + role.site;
+    return {
+        name: 'nginx',
+        packages: ['nginx', 'curl'],
+        directories: ['/etc/nginx/server.d', ...(role.folders ?? [])].map(folder),
+        files: [
+            textFile('/etc/nginx/nginx.conf', printNginx(mainStatements(stack, host, role))),
+            {
+                ...textFile(`/etc/nginx/conf.d/${stack.app.name}.conf`, site),
+                ...(role.siteKeeps ? { keeps: role.siteKeeps } : {}),
+            },
+            ...(role.files ?? []),
+            textFile('/etc/systemd/system/nginx.service.d/perlstack.conf', restartDropIn(stack, host)),
+        ],
+        removes: ['/etc/nginx/sites-enabled/default', ...(role.removes ?? [])],
+        roots: ['/etc/nginx'],
+        validate: [['nginx', '-t', '-q']],
+        unit: { name: 'nginx.service', enabled: true, state: 'running', onChange: 'reload' },
+        daemonReload: true,
+        probe: role.probes.map(probe),
+    };
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/nginx/proxy.js
+
+/** The request's scheme as the layer in front saw it, and nothing else that a client could write there. */
+const FORWARDED_SCHEME = nginx_block('map', [expression `$http_x_forwarded_proto`, expression `$forwarded_scheme`], [directive('default', expression `$scheme`), directive('http', 'http'), directive('https', 'https')]);
+/**
+ * Headers that go to the next layer. The ones about the client replace what it sent itself. `Connection: close`,
+ * because a Starman worker serves one connection: an idle kept one would hold a worker, and with HTTP/1.1 newer
+ * versions of nginx keep connections unless told not to.
+ */
+function forwardHeaders(scheme, requestId, host = expression `$host`) {
+    return [
+        directive('proxy_http_version', '1.1'),
+        directive('proxy_set_header', 'Connection', 'close'),
+        directive('proxy_set_header', 'Host', host),
+        directive('proxy_set_header', 'X-Real-IP', expression `$remote_addr`),
+        directive('proxy_set_header', 'X-Forwarded-For', expression `$remote_addr`),
+        directive('proxy_set_header', 'X-Forwarded-Proto', scheme),
+        directive('proxy_set_header', 'X-Forwarded-Host', host),
+        directive('proxy_set_header', 'X-Forwarded-Port', ''),
+        directive('proxy_set_header', 'X-Request-Id', requestId),
+    ];
+}
+/** Both directions are buffered, so that a slow client never holds a worker. */
+function buffering() {
+    return [
+        directive('proxy_request_buffering', 'on'),
+        directive('proxy_buffering', 'on'),
+        directive('proxy_buffer_size', '16k'),
+        directive('proxy_buffers', 16, '16k'),
+        directive('client_body_buffer_size', '128k'),
+    ];
+}
+/** Limits for connecting, and between two pieces of what is sent or read. */
+function proxyTimeouts(readMilliseconds) {
+    return [
+        directive('proxy_connect_timeout', '2s'),
+        directive('proxy_send_timeout', '30s'),
+        directive('proxy_read_timeout', nginxTime(readMilliseconds)),
+    ];
+}
+/** URL paths of the static files, without slashes at the end; `/` is all. */
+function staticPaths({ app }) {
+    const paths = app.static.paths.map((path) => path.replace(/\/+$/, '') || '/');
+    return [...new Set(paths)].sort();
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/nginx/app.js
+
+
+
+
+
+
+
+const groupOf = (app) => `${app}_current`;
+function upstream({ app }) {
+    const { socketLinkOf } = appLayout(app.name);
+    return nginx_block('upstream', [groupOf(app.name)], [
+        ...(app.units > 1 ? [directive('zone', groupOf(app.name), '64k'), directive('least_conn')] : []),
+        nginx_comment('A symbolic link to the socket of the active release: activating another one needs no reload.'),
+        ...unitsOf(app).map((unit) => directive('server', `unix:${socketLinkOf(unit)}`, 'max_fails=0')),
+    ]);
+}
+/** A unit that is not there, or was lost, is left to the others where there are any; no POST is sent twice. */
+const nextUnit = ({ app }) => directive('proxy_next_upstream', app.units > 1 ? 'error' : 'off');
+/**
+ * Static files of the release that serves, else of the one that is being rolled out, else of the one before: while a
+ * roll-out lasts, and in pages that browsers still show, both old and new names are asked for, on every host.
+ */
+function files(stack) {
+    const { home } = appLayout(stack.app.name);
+    const { root, expires } = stack.app.static;
+    const tried = RELEASE_LINKS.map((link) => expression `/${link}/${root}$uri`);
+    return [
+        directive('root', home),
+        directive('expires', nginxTime(expires)),
+        directive('try_files', ...tried, '@app'),
+    ];
+}
+function locations(stack) {
+    const pass = directive('proxy_pass', `http://${groupOf(stack.app.name)}`);
+    const paths = staticPaths(stack);
+    return [
+        ...paths.map((path) => nginx_block('location', [path], files(stack))),
+        ...(paths.includes('/') ? [] : [nginx_block('location', ['/'], [pass])]),
+        nginx_block('location', ['@app'], [pass]),
+    ];
+}
+/** The networks of the app tier; a client from elsewhere comes through a web host, which says where it is from. */
+function builders(stack, inventory) {
+    if (place_isProvisioned(stack, 'app'))
+        return [subnetOf(stack, 'app')];
+    return mergeNetworks(hostsOf(inventory, 'app').map((one) => networkOfOne(privateAddressOf(one))));
+}
+/** What one host built is given to the others from here: no key lies on any of them, and nothing goes through the runner. */
+function modulesLocation(stack, inventory) {
+    if (!buildsOnHosts(stack))
+        return [];
+    return [
+        nginx_block('location', ['^~', MODULES_PATH], [
+            ...builders(stack, inventory).map((network) => directive('allow', network)),
+            directive('deny', 'all'),
+            directive('alias', `${appLayout(stack.app.name).modules}/`),
+        ]),
+    ];
+}
+function server(stack, inventory, host) {
+    const { current } = appLayout(stack.app.name);
+    const webHosts = hostsOf(inventory, 'web').map(privateAddressOf);
+    return nginx_block('server', [], [
+        directive('listen', socketAddress(privateAddressOf(host), APP_PORT)),
+        directive('server_name', '_'),
+        directive('root', `${current}/${stack.app.static.root}`),
+        nginx_comment('The web tier has checked the size.'),
+        directive('client_max_body_size', 0),
+        nginx_comment('The web tier names the client.'),
+        ...webHosts.map((address) => directive('set_real_ip_from', address)),
+        directive('real_ip_header', 'X-Real-IP'),
+        nginx_comment('To the active release.'),
+        ...forwardHeaders(expression `$forwarded_scheme`, expression `$http_x_request_id`),
+        ...buffering(),
+        ...proxyTimeouts(cutAfter(stack).local),
+        nextUnit(stack),
+        healthLocation(),
+        ...modulesLocation(stack, inventory),
+        ...locations(stack),
+        nginx_comment('For settings of your own; perlstack never writes there.'),
+        directive('include', '/etc/nginx/server.d/*.conf'),
+    ]);
+}
+/**
+ * nginx of an app host: serves the static files of the active release and passes the rest to its socket. Its
+ * workers have the application's group, to which the sockets belong.
+ */
+const appServer = ({ stack, inventory }, host) => ({
+    service: nginxService(stack, host, {
+        group: appLayout(stack.app.name).user,
+        requestId: expression `$http_x_request_id`,
+        http: [],
+        site: printNginx([FORWARDED_SCHEME, upstream(stack), server(stack, inventory, host)]),
+        probes: [STATUS_PROBE, { url: `http://${socketAddress(privateAddressOf(host), APP_PORT)}/nginx_health` }],
+    }),
+});
+
+;// CONCATENATED MODULE: ./packages/configs/lib/nginx/tls.js
+
+
+
+const TLS_FOLDER = '/etc/nginx/tls';
+const certificateFile = (app) => `${TLS_FOLDER}/${app}.crt`;
+const keyFile = (app) => `${TLS_FOLDER}/${app}.key`;
+/** Where certificate and key stand on the web hosts. */
+const tlsPaths = ({ app }) => [certificateFile(app.name), keyFile(app.name)];
+/** Whether the web hosts serve HTTPS. */
+const servesTls = ({ tiers: { web } }) => web.tls?.files ?? false;
+/**
+ * Certificate and key as files; none without TLS.
+ *
+ * @throws UserError when there is no certificate, no name for it, or HSTS without TLS.
+ */
+function tlsFiles({ stack, tls }) {
+    if (!servesTls(stack)) {
+        if (!stack.tiers.web.tls?.hsts)
+            return [];
+        throw new errors_UserError('tiers.web.tls.hsts: HSTS needs HTTPS; set "files: true" beside it, or remove it');
+    }
+    requireDomains(stack);
+    if (!tls)
+        throw missingCertificate(stack);
+    return [
+        textFile(certificateFile(stack.app.name), tls.certificate),
+        { ...textFile(keyFile(stack.app.name), tls.privateKey), mode: 0o600, secret: true },
+    ];
+}
+function requireDomains({ app }) {
+    if (app.domains.length > 0)
+        return;
+    throw new errors_UserError('tiers.web.tls.files: HTTPS needs a name; set app.domains to those that the certificate covers');
+}
+function missingCertificate({ app }) {
+    return new errors_UserError(`tiers.web.tls.files: HTTPS is to be served for ${app.domains.join(', ')}, but no certificate was handed over; ` +
+        'give tls-certificate (with its chain) and tls-private-key as PEM, or remove tls.files');
+}
+/**
+ * TLS 1.3, and 1.2 with forward secrecy and authenticated encryption alone: Mozilla's intermediate profile without its
+ * two finite-field ciphers, which no client needs that could not use the others. All that remain are good, so the
+ * client, who knows its hardware, chooses. No stapling: the largest issuer answers OCSP no longer.
+ */
+const CIPHERS = [
+    'ECDHE-ECDSA-AES128-GCM-SHA256',
+    'ECDHE-RSA-AES128-GCM-SHA256',
+    'ECDHE-ECDSA-AES256-GCM-SHA384',
+    'ECDHE-RSA-AES256-GCM-SHA384',
+    'ECDHE-ECDSA-CHACHA20-POLY1305',
+    'ECDHE-RSA-CHACHA20-POLY1305',
+];
+/** Directives of every server block that speaks TLS. */
+function tlsSettings({ app }) {
+    return [
+        directive('ssl_certificate', certificateFile(app.name)),
+        directive('ssl_certificate_key', keyFile(app.name)),
+        directive('ssl_protocols', 'TLSv1.2', 'TLSv1.3'),
+        directive('ssl_ciphers', CIPHERS.join(':')),
+        directive('ssl_prefer_server_ciphers', 'off'),
+        nginx_comment('Sessions are kept here; tickets would need a key that changes and is the same on all web hosts.'),
+        directive('ssl_session_cache', 'shared:perlstack_tls:10m'),
+        directive('ssl_session_timeout', '1d'),
+        directive('ssl_session_tickets', 'off'),
+    ];
+}
+/** Tells browsers to come back by HTTPS alone, in our words where the application has some of its own. */
+function hsts({ tiers: { web } }) {
+    if (!web.tls?.hsts)
+        return [];
+    const age = expression `max-age=${Math.floor(web.tls.hsts / 1_000)}`;
+    return [
+        nginx_comment('From now on browsers use HTTPS alone.'),
+        directive('add_header', 'Strict-Transport-Security', age, 'always'),
+        directive('proxy_hide_header', 'Strict-Transport-Security'),
+    ];
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/nginx/entry.js
+
+
+
+const behindBalancer = ({ tiers: { web } }) => web.entry === 'nodebalancer';
+/** Where a server of the web tier listens. Behind a NodeBalancer every connection begins with the client's address. */
+function listen(stack, { nginx }, { ports, standard }) {
+    const secure = ports.includes(443);
+    const http2 = hasHttp2Directive(nginx);
+    const optionsOf = (port) => [
+        ...(standard ? ['default_server'] : []),
+        ...(port === 443 ? ['ssl', ...(http2 ? [] : ['http2'])] : []),
+        ...(behindBalancer(stack) ? ['proxy_protocol'] : []),
+    ];
+    return [
+        ...ports.flatMap((port) => [
+            directive('listen', port, ...optionsOf(port)),
+            directive('listen', `[::]:${port}`, ...optionsOf(port)),
+        ]),
+        ...(secure && http2 ? [directive('http2', 'on')] : []),
+    ];
+}
+/** From nginx 1.25.1 on HTTP/2 is a directive of its own, and a warning as an option of `listen`. */
+function hasHttp2Directive(version) {
+    const [major = 0, minor = 0, patch = Infinity] = version.split('.').map(Number);
+    return major > 1 || minor > 25 || (minor === 25 && patch >= 1);
+}
+/** Who the client is, behind a NodeBalancer: it names him, and a client that names itself is not believed. */
+function realClient(stack) {
+    if (!behindBalancer(stack))
+        return [];
+    return [
+        nginx_comment('The NodeBalancer names the client; a client that names itself is not believed.'),
+        directive('set_real_ip_from', entrySubnet(stack)),
+        directive('real_ip_header', 'proxy_protocol'),
+    ];
+}
+/** Asks every port after a reload, the way the entry does: nginx says nothing when it could not open one. */
+function entryProbes(stack) {
+    const options = behindBalancer(stack) ? ['--haproxy-protocol'] : [];
+    const plain = { url: 'http://127.0.0.1/nginx_health', options };
+    // The certificate is for other names, and was looked at before.
+    const secure = { url: 'https://127.0.0.1/nginx_health', options: [...options, '--insecure'] };
+    return servesTls(stack) ? [plain, secure] : [plain];
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/nginx/limits.js
+
+const RATE_ZONE = 'perlstack_rate';
+const CONNECTION_ZONE = 'perlstack_connections';
+/** What is remembered of clients: 16 bytes of address and some state, about 80,000 clients; the oldest are forgotten. */
+const ZONE_SIZE = '10m';
+/** What must stand outside the server blocks: where requests and connections of a client address are counted. */
+function limitZones({ app: { limits } }) {
+    const client = expression `$binary_remote_addr`;
+    return [
+        ...(limits.rate === undefined
+            ? []
+            : [directive('limit_req_zone', client, `zone=${RATE_ZONE}:${ZONE_SIZE}`, `rate=${limits.rate}r/s`)]),
+        ...(limits.connections === undefined
+            ? []
+            : [directive('limit_conn_zone', client, `zone=${CONNECTION_ZONE}:${ZONE_SIZE}`)]),
+    ];
+}
+/** The limits of a server block. What is above them is answered with 429 at once: nothing waits inside nginx. */
+function limits({ app: { limits } }) {
+    const { rate, connections } = limits;
+    const burst = limits.burst ?? rate ?? 0;
+    return [
+        directive('client_max_body_size', nginxSize(limits.body)),
+        ...(rate === undefined && connections === undefined
+            ? []
+            : [nginx_comment('Of one client address; above it, 429.')]),
+        ...(rate === undefined
+            ? []
+            : [
+                directive('limit_req', `zone=${RATE_ZONE}`, ...(burst > 0 ? [`burst=${burst}`, 'nodelay'] : [])),
+                directive('limit_req_status', 429),
+                directive('limit_req_log_level', 'warn'),
+            ]),
+        ...(connections === undefined
+            ? []
+            : [
+                directive('limit_conn', CONNECTION_ZONE, connections),
+                directive('limit_conn_status', 429),
+                directive('limit_conn_log_level', 'warn'),
+            ]),
+    ];
+}
+/** Mebibytes as nginx writes a size: `20m`, `512k`. */
+function nginxSize(mebibytes) {
+    return Number.isInteger(mebibytes) ? `${mebibytes}m` : `${Math.ceil(mebibytes * 1_024)}k`;
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/redis/memory.js
+
+/** Memory that is not Redis's, in MiB: the system, Sentinel, and the replication backlog of 64 MiB. */
+const RESERVE_MIB = 256;
+/** What a cache takes of a host that has other work too: the rest is theirs. */
+const SHARED = { automatic: 1 / 4, declared: 1 / 2 };
+/**
+ * The part of it for data. Redis forks to save, to rewrite its file and to feed a new replica, and every page that is
+ * written meanwhile is there twice; buffers of clients come on top. ElastiCache, too, reserves a quarter by default.
+ */
+const DATA = 3 / 4;
+/** Less than this is no cache, and 0 would mean no limit to Redis. */
+const LEAST_MIB = 16;
+/** For hosts of which nobody said how large they are. */
+const UNKNOWN_MIB = 256;
+/**
+ * The memory for data. It is the same on all cache hosts, after the smallest, since each may become primary.
+ *
+ * @throws UserError when the stack file asks for more than a host can give.
+ */
+function cacheMemory(world) {
+    const declared = world.stack.tiers.cache?.memory;
+    const sizes = world.role('cache').flatMap(({ memoryMiB }) => memoryMiB ?? []);
+    const known = sizes.length === world.role('cache').length;
+    if (declared !== undefined) {
+        for (const host of world.role('cache'))
+            assertRoom(declared, host, isShared(world));
+        return { mebibytes: declared, known: true };
+    }
+    const automatic = sizes.map((size) => Math.floor(shareOf(size, isShared(world), 'automatic') * DATA));
+    const mebibytes = Math.min(...automatic, ...(known ? [] : [UNKNOWN_MIB]));
+    if (mebibytes >= LEAST_MIB)
+        return { mebibytes, known };
+    throw new errors_UserError(`tiers.cache: a host of ${Math.min(...sizes)} MiB leaves no memory for data beside what it needs itself; take a larger type`);
+}
+function isShared({ stack }) {
+    const place = placeOf(stack, 'cache');
+    return schema_TIERS.filter((role) => placeOf(stack, role) === place).length > 1;
+}
+function shareOf(memoryMiB, shared, by) {
+    return shared ? memoryMiB * SHARED[by] : memoryMiB - RESERVE_MIB;
+}
+function assertRoom(declared, { name, memoryMiB }, shared) {
+    if (memoryMiB === null)
+        return;
+    const most = Math.floor(shareOf(memoryMiB, shared, 'declared') * DATA);
+    if (declared <= most)
+        return;
+    const why = shared ? 'shares with other roles' : 'has';
+    throw new errors_UserError(`tiers.cache.memory: ${declared} MiB are too much for ${name}: of the ${memoryMiB} MiB that it ${why}, ${most} MiB ` +
+        'are left for data (the rest is for the system and for what Redis copies while it saves); lower it, or take a larger type');
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/postgres/connections.js
+/** Where nobody said how large the hosts are: PostgreSQL's own default. */
+const UNKNOWN = 100;
+/**
+ * `max_connections` of the database: as the stack file says, else from the memory of its smallest host, since a standby
+ * refuses to start with fewer than its primary has. Every connection is a process; PGTune takes 200 for a web
+ * application, of which a small host can keep half.
+ *
+ * @returns `null` where the stack has no database.
+ */
+function maxConnections({ stack, role }) {
+    const { database } = stack.tiers;
+    if (!database)
+        return null;
+    return database.connections ?? connectionsFor(role('database').map(({ memoryMiB }) => memoryMiB));
+}
+function connectionsFor(memories) {
+    const known = memories.filter((memory) => memory !== null);
+    if (known.length === 0 || known.length < memories.length)
+        return UNKNOWN;
+    const smallest = Math.min(...known);
+    if (smallest < 4_096)
+        return 100;
+    return smallest < 16_384 ? 200 : 300;
+}
+/** Connections that no worker may count on: for a superuser's repair, for replicas, the monitoring and a migration. */
+const RESERVED_CONNECTIONS = 3;
+
+;// CONCATENATED MODULE: ./packages/configs/lib/starman/budget.js
+
+
+/** During a deploy the old and the new release run side by side. */
+const RELEASES = 2;
+/** Connections besides the workers': a migration, the monitoring, somebody at psql. */
+const OTHERS = 5;
+/**
+ * The connections that the database can spare, shared equally among all app hosts that there may be and the two
+ * releases that run on each during a deploy. Without it the deploy that first reaches `max_connections` is an outage.
+ *
+ * @returns `null` where the stack has no database.
+ */
+function connectionBudget({ stack, role }) {
+    const maximum = maxConnections({ stack, role });
+    if (maximum === null)
+        return null;
+    const reserved = RESERVED_CONNECTIONS + OTHERS;
+    const hosts = Math.max(1, role('app').length, stack.tiers.app.autoscale?.max ?? 0);
+    return { maximum, reserved, hosts, workers: Math.floor((maximum - reserved) / hosts / RELEASES) };
+}
+/**
+ * Checks a number of workers on every host against the budget.
+ *
+ * @throws UserError naming what they need, what there is, and what to change.
+ */
+function requireConnections(budget, workers) {
+    if (workers <= budget.workers)
+        return;
+    const { maximum, reserved, hosts } = budget;
+    const needed = workers * hosts * RELEASES;
+    const fewer = budget.workers > 0 ? `set app.workers to at most ${budget.workers}, or ` : '';
+    throw new errors_UserError(`app.workers: ${workers} workers × ${hosts} app hosts × ${RELEASES} releases during a deploy need ${needed} ` +
+        `database connections, but ${maximum - reserved} are to be had (max_connections ${maximum} less ${reserved} ` +
+        `reserved); ${fewer}set tiers.database.connections to at least ${needed + reserved}`);
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/starman/workers.js
+
+
+
+/** Memory in MiB that is not the application's: system, nginx, page cache of the static files. */
+const workers_RESERVE_MIB = 256;
+/** Workers a vCPU: a worker whose requests are an eighth CPU and else wait for the database keeps one busy. */
+const WORKERS_PER_CPU = 8;
+/** Starman's own default, for a host of which nobody said how large it is. */
+const workers_UNKNOWN = 5;
+/** The memory in MiB of a host that Redis takes where it is placed there too: its data, and a third for copies. */
+function neighbourMemory(world, host) {
+    if (host.memoryMiB === null || !world.role('cache').includes(host))
+        return 0;
+    return Math.ceil((cacheMemory(world).mebibytes * 4) / 3);
+}
+/** How many workers a host's memory and vCPUs are good for. */
+function automaticWorkers({ memoryMiB, vcpus }, workerMemory, neighbours = 0) {
+    if (memoryMiB === null)
+        return workers_UNKNOWN;
+    const fitting = Math.floor((memoryMiB - workers_RESERVE_MIB - neighbours) / RELEASES / workerMemory);
+    const useful = vcpus === null ? fitting : vcpus * WORKERS_PER_CPU;
+    return Math.max(2, Math.min(fitting, useful));
+}
+/**
+ * How many workers each release runs on a host: as the stack file says, or as many as memory, CPU and the database's
+ * connections allow.
+ *
+ * @throws UserError when they can't fit into the host's memory or the database's connections.
+ */
+function workersOf(world, host) {
+    const { app } = world.stack;
+    const budget = connectionBudget(world);
+    const wanted = wantedWorkers(world, host);
+    requireMemory(app, host, wanted, neighbourMemory(world, host));
+    if (!budget)
+        return wanted;
+    requireConnections(budget, app.workers === 'auto' ? 1 : wanted);
+    return Math.min(wanted, budget.workers);
+}
+/** Without regard to the database. */
+function wantedWorkers(world, host) {
+    const { workers, workerMemory } = world.stack.app;
+    if (workers !== 'auto')
+        return workers;
+    return automaticWorkers(host, workerMemory, neighbourMemory(world, host));
+}
+/** What the user should know of `workers: auto`. */
+function workerNotes(world) {
+    if (world.stack.app.workers !== 'auto')
+        return [];
+    return [...unknownMemory(world), ...fewConnections(world)];
+}
+function unknownMemory({ role }) {
+    const unknown = role('app').filter(({ memoryMiB }) => memoryMiB === null);
+    if (unknown.length === 0)
+        return [];
+    const names = unknown.map(({ name }) => name).join(', ');
+    return [`app: the memory of ${names} is not known: ${workers_UNKNOWN} workers each; set app.workers to choose`];
+}
+function fewConnections(world) {
+    const budget = connectionBudget(world);
+    if (!budget)
+        return [];
+    const most = Math.max(...world.role('app').map((host) => wantedWorkers(world, host)));
+    if (most <= budget.workers)
+        return [];
+    return [
+        `app: ${budget.workers} workers a host, where memory and CPU allow ${most}: the ${budget.maximum} connections of the ` +
+            'database are shared out among them; set tiers.database.connections for more',
+    ];
+}
+/**
+ * The workers of each of a host's Starman units, which share them out.
+ *
+ * @throws UserError when there are fewer workers than units
+ */
+function workersOfUnits(world, host) {
+    const { units } = world.stack.app;
+    const workers = workersOf(world, host);
+    if (workers < units) {
+        throw new errors_UserError(`app.units: ${units} units share ${workers} workers on ${host.name}, and each needs one; set fewer units, or more app.workers`);
+    }
+    return Array.from({ length: units }, (_, at) => Math.floor((workers + units - 1 - at) / units));
+}
+function requireMemory(app, host, workers, neighbours) {
+    if (host.memoryMiB === null)
+        return;
+    const needed = workers * app.workerMemory * RELEASES;
+    const room = host.memoryMiB - neighbours;
+    if (needed <= room)
+        return;
+    const most = Math.floor(room / RELEASES / app.workerMemory);
+    const beside = neighbours > 0 ? ` less ${neighbours} MiB for Redis` : '';
+    const fewer = app.workers === 'auto' || most < 1 ? '' : `set app.workers to at most ${most}, or `;
+    throw new errors_UserError(`${host.name}: the memory is too small: ${workers} workers × ${app.workerMemory} MiB (app.workerMemory) × ${RELEASES} ` +
+        `releases during a deploy need ${needed} MiB, and the host has ${host.memoryMiB} MiB${beside}; ${fewer}` +
+        'set app.workerMemory to what a worker was measured at, or choose a larger tiers.app.type');
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/nginx/upstream.js
+
+
+
+
+
+/** What is tried again on the next app host. POST and the like are never repeated once they were sent. */
+const RETRIED = ['error', 'timeout', 'http_502'];
+/** URL of all app hosts as one. */
+const appHosts = ({ stack }) => `http://${upstream_groupOf(stack.app.name)}`;
+const upstream_groupOf = (app) => `${app}_app`;
+/** The app hosts of a stack; a host gets requests in proportion to its workers. */
+function upstream_upstream(world) {
+    const { stack } = world;
+    const hosts = world.role('app');
+    if (hosts.length === 0) {
+        throw new errors_UserError(`the inventory of ${stack.stack} has no app host; provision the app tier first`);
+    }
+    const weights = weightsOf(hosts.map((host) => workersOf(world, host)));
+    return nginx_block('upstream', [upstream_groupOf(stack.app.name)], [
+        nginx_comment('Shared by all workers: one count of connections and failures for each host.'),
+        directive('zone', upstream_groupOf(stack.app.name), '512k'),
+        directive('least_conn'),
+        nginx_comment('A dead host is left out; single failures, and a host that was just restarted, are not.'),
+        ...hosts.map((host, at) => directive('server', serverOf(host), ...(weights[at] === 1 ? [] : [`weight=${weights[at]}`]), 'max_fails=10', 'fail_timeout=3s')),
+    ]);
+}
+const serverOf = (host) => socketAddress(privateAddressOf(host), APP_PORT);
+/** Which of them get requests is decided by deploys: on the web hosts, and nowhere else. */
+function keptMarks(world) {
+    const servers = world.role('app').map((host) => ({ server: serverOf(host), host: host.name }));
+    return { kind: 'nginx-upstream-down', servers };
+}
+/** The smallest whole numbers that stand to each other as these do. */
+function weightsOf(workers) {
+    const common = workers.reduce(greatestCommonDivisor, 0);
+    return workers.map((count) => count / common);
+}
+function greatestCommonDivisor(a, b) {
+    return b === 0 ? a : greatestCommonDivisor(b, a % b);
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/nginx/web.js
+
+
+
+
+
+
+
+
+function head({ stack, platform }, listener, names) {
+    return [
+        ...listen(stack, platform, listener),
+        directive('server_name', ...names),
+        ...(listener.ports.includes(443) ? tlsSettings(stack) : []),
+        ...realClient(stack),
+    ];
+}
+/** How requests go to the app hosts; `host` is the name by which they are told the site is visited. */
+function web_forwarding(stack, host = expression `$host`) {
+    return [
+        nginx_comment('To the app hosts.'),
+        ...forwardHeaders(expression `$scheme`, expression `$request_id`, host),
+        ...buffering(),
+        ...proxyTimeouts(cutAfter(stack).web),
+        nginx_comment('Only what can safely be repeated goes to another host, and never for long.'),
+        directive('proxy_next_upstream', ...RETRIED),
+        directive('proxy_next_upstream_tries', 3),
+        directive('proxy_next_upstream_timeout', '10s'),
+    ];
+}
+function web_locations(world) {
+    const pass = directive('proxy_pass', appHosts(world));
+    const files = staticPaths(world.stack);
+    return [
+        ...files.map((path) => nginx_block('location', [path], [
+            nginx_comment('While a release rolls out, a new page may need a file that this app host does not have yet.'),
+            directive('proxy_next_upstream', ...RETRIED, 'http_404'),
+            pass,
+        ])),
+        ...(files.includes('/') ? [] : [nginx_block('location', ['/'], [pass])]),
+    ];
+}
+/** The site itself. */
+function site(world, listener) {
+    const { stack } = world;
+    const names = listener.standard ? [...stack.app.domains, '_'] : stack.app.domains;
+    return nginx_block('server', [], [
+        ...head(world, listener, names),
+        ...(listener.ports.includes(443) ? hsts(stack) : []),
+        ...limits(stack),
+        ...web_forwarding(stack),
+        healthLocation(),
+        ...web_locations(world),
+        nginx_comment('For settings of your own; perlstack never writes there.'),
+        directive('include', '/etc/nginx/server.d/*.conf'),
+    ]);
+}
+/** Sends visitors to HTTPS. 308 and not 301, with which browsers make a GET of a POST and drop what was sent. */
+function redirect(world) {
+    return nginx_block('server', [], [
+        ...head(world, { ports: [80], standard: false }, world.stack.app.domains),
+        healthLocation(),
+        nginx_block('location', ['/'], [directive('return', 308, expression `https://$host$request_uri`)]),
+    ]);
+}
+/**
+ * Answers those who call the site by a name that is not its own, or by an address. Pages are refused: applications
+ * make links from the name, in mails too, so whoever may choose the name chooses where they lead. Health is told to
+ * anybody: load balancers, gates and monitoring know addresses only.
+ */
+function stranger(world) {
+    const { app } = world.stack;
+    const ports = servesTls(world.stack) ? [80, 443] : [80];
+    const paths = new Set([app.health.path, app.health.release]);
+    paths.delete('/nginx_health');
+    const pass = directive('proxy_pass', appHosts(world));
+    return nginx_block('server', [], [
+        ...head(world, { ports, standard: true }, ['_']),
+        ...web_forwarding(world.stack, expression `${app.domains[0] ?? ''}`),
+        healthLocation(),
+        ...[...paths].map((path) => nginx_block('location', ['=', path], [pass])),
+        nginx_block('location', ['/'], [directive('return', 421)]),
+    ]);
+}
+function servers(world) {
+    const { stack } = world;
+    if (stack.app.domains.length === 0)
+        return [site(world, { ports: [80], standard: true })];
+    if (!servesTls(stack))
+        return [site(world, { ports: [80], standard: false }), stranger(world)];
+    return [site(world, { ports: [443], standard: false }), redirect(world), stranger(world)];
+}
+const COMPRESSION = [
+    nginx_comment('Compression is done here, once.'),
+    directive('gzip', 'on'),
+    directive('gzip_comp_level', 5),
+    directive('gzip_min_length', 1_000),
+    directive('gzip_proxied', 'any'),
+    directive('gzip_vary', 'on'),
+    directive('gzip_types', 'application/javascript', 'application/json', 'application/xml', 'image/svg+xml', 'text/css', 'text/javascript', 'text/plain'),
+];
+const printed = new WeakMap();
+/** The same text for all web hosts, with a line for each app host: of a large stack it is the most that is printed. */
+function siteText(world) {
+    const known = printed.get(world);
+    if (known !== undefined)
+        return known;
+    const text = printNginx([...limitZones(world.stack), upstream_upstream(world), ...servers(world)]);
+    printed.set(world, text);
+    return text;
+}
+/** nginx of a web host: takes requests from the internet and spreads them over all app hosts. */
+const webServer = (world, host) => {
+    const { stack } = world;
+    const files = tlsFiles(world);
+    return {
+        service: nginxService(stack, host, {
+            group: null,
+            requestId: expression `$request_id`,
+            http: COMPRESSION,
+            site: siteText(world),
+            siteKeeps: keptMarks(world),
+            files,
+            folders: files.length > 0 ? [TLS_FOLDER] : [],
+            // A key that is not used any more is not left lying about.
+            removes: files.length > 0 ? [] : tlsPaths(stack),
+            probes: [STATUS_PROBE, ...entryProbes(stack)],
+        }),
+    };
+};
+/** What the user should know of the way into the site. */
+function webNotes({ stack }) {
+    if (stack.app.domains.length === 0 || servesTls(stack))
+        return [];
+    return ['web: the site is served without TLS, for everybody on the way to read; set tiers.web.tls.files'];
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/print/pghba.js
+
+
+/** In quotes a name loses every meaning but that of a leading slash, which PostgreSQL 16 takes for a pattern. */
+function printName(name) {
+    if (typeof name === 'object')
+        return name.keyword;
+    const text = refuse_oneLine(name, 'pg_hba');
+    if (text === '' || text.startsWith('/')) {
+        throw new errors_UserError(`pg_hba: the name ${JSON.stringify(text)} is empty or begins with a slash; choose another`);
+    }
+    return `"${text.replaceAll('"', '""')}"`;
+}
+function printNetwork(network) {
+    if (/^[0-9a-fA-F:.]+\/\d+$/.test(network))
+        return network;
+    throw new errors_UserError(`pg_hba: "${network}" is no network such as 10.10.1.2/32`);
+}
+function printRule({ database, user, network, method }) {
+    const words = [
+        network === undefined ? 'local' : 'host',
+        ...[database, user].map(printName),
+        ...(network === undefined ? [] : [printNetwork(network)]),
+    ];
+    return `${words.map((word) => word.padEnd(16)).join(' ')} ${method}\n`;
+}
+/**
+ * The text of a pg_hba.conf: the first rule that fits decides, and what none fits is refused.
+ *
+ * @throws UserError when a name or network can't be written.
+ */
+function printHba(heading, rules) {
+    return `# ${refuse_oneLine(heading, 'pg_hba')}\n\n${rules.map(printRule).join('')}`;
+}
+/**
+ * A line of a password file of libpq. Fields are taken literally, `*` for any.
+ *
+ * @throws UserError when a field holds a line end. The password is not in the message.
+ */
+function printPassword(password, address, port, user) {
+    const fields = [address, String(port), '*', user, password];
+    if (fields.some((field) => /[\r\n\0]/.test(field))) {
+        throw new errors_UserError(`pgpass: the password of ${user} holds a line end; remove it`);
+    }
+    return `${fields.map((field) => (field === '*' ? field : field.replaceAll(/[\\:]/g, '\\$&'))).join(':')}\n`;
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/print/postgresql.js
+
+
+const NAME = /^[a-z_][a-z0-9_]*(?:\.[a-z_][a-z0-9_]*)?$/;
+/** A string as postgresql.conf reads it: in single quotes, with C escapes. */
+function quote(name, text) {
+    if (text.includes('\0'))
+        throw new errors_UserError(`postgresql: the value of ${name} holds a NUL; remove it`);
+    const escaped = text.replaceAll(/[\\'\u0001-\u001f\u007f]/g, (character) => {
+        if (character === "'")
+            return "''";
+        return character === '\\' ? '\\\\' : `\\${character.charCodeAt(0).toString(8).padStart(3, '0')}`;
+    });
+    return `'${escaped}'`;
+}
+function postgresql_printValue(name, value) {
+    if (typeof value === 'boolean')
+        return value ? 'on' : 'off';
+    if (typeof value === 'number')
+        return String(value);
+    return quote(name, value);
+}
+function printLine([name, value]) {
+    if (value === null)
+        return `\n# ${refuse_oneLine(name, 'postgresql')}\n`;
+    // The only statement of this dialect that is no setting takes its value without an equals sign.
+    if (name === 'include_dir')
+        return `\n${name} ${postgresql_printValue(name, value)}\n`;
+    if (!NAME.test(name))
+        throw new errors_UserError(`postgresql: "${name}" is no name of a setting`);
+    return `${name} = ${postgresql_printValue(name, value)}\n`;
+}
+/**
+ * The text of a postgresql.conf. Debian's own tools read it too, and stop at a line that they don't understand, so
+ * strings are always quoted.
+ *
+ * @throws UserError when a name is none, or a value can't be written.
+ */
+function printPostgresql(heading, lines) {
+    return `# ${refuse_oneLine(heading, 'postgresql')}\n${lines.map(printLine).join('')}`;
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/postgres/names.js
+
+
+/** The role with which a replica follows its primary. */
+const REPLICATION_ROLE = 'replicator';
+/** Names that PostgreSQL, or this stack, has given away already. */
+const TAKEN = ['postgres', 'template0', 'template1', 'public', 'none', REPLICATION_ROLE];
+/**
+ * Database of an application, and the role that owns it.
+ *
+ * @throws UserError when PostgreSQL has another use for the name.
+ */
+function databaseOf(app) {
+    const name = databaseName(app);
+    if (!TAKEN.includes(name))
+        return name;
+    throw new errors_UserError(`app.name: "${app}" names the database and its role too, and PostgreSQL uses "${name}" otherwise; choose another`);
+}
+/** Folder of the server's socket. */
+const SOCKET_FOLDER = '/run/postgresql';
+function postgresLayout(version) {
+    const config = `/etc/postgresql/${version}/main`;
+    const versionFolder = `/var/lib/postgresql/${version}`;
+    return {
+        config,
+        versionFolder,
+        data: `${versionFolder}/main`,
+        unit: `postgresql@${version}-main.service`,
+        passfile: `${config}/replication.pgpass`,
+        pidFile: `${SOCKET_FOLDER}/${version}-main.pid`,
+        programs: `/usr/lib/postgresql/${version}/bin`,
+    };
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/postgres/access.js
+
+
+
+
+
+const single = (address) => `${address}/${address.includes(':') ? 128 : 32}`;
+/**
+ * Who is let in: the administrator on the host itself, the application from the app hosts into its own database, and
+ * the members for replication. Nobody else, from nowhere else.
+ */
+function accessRules({ stack, role }) {
+    const app = databaseOf(stack.app.name);
+    const method = 'scram-sha-256';
+    return [
+        { database: { keyword: 'all' }, user: 'postgres', method: 'peer' },
+        // What copies the data for a backup is the administrator, on the host itself.
+        ...(stack.backups
+            ? [{ database: { keyword: 'replication' }, user: 'postgres', method: 'peer' }]
+            : []),
+        ...role('app').map((host) => ({
+            ...{ database: app, user: app, network: single(privateAddressOf(host)), method },
+        })),
+        ...role('database').map((host) => ({
+            ...{ database: { keyword: 'replication' }, user: REPLICATION_ROLE, method },
+            network: single(privateAddressOf(host)),
+        })),
+    ];
+}
+/** The password file with which a member follows any other. */
+function replicationPasswords({ role, secrets }) {
+    const password = secrets[REPLICATION_PASSWORD] ?? '';
+    return role('database')
+        .map((host) => printPassword(password, privateAddressOf(host), POSTGRESQL_PORT, REPLICATION_ROLE))
+        .join('');
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/postgres/archive-lines.js
+/** A segment is handed over when it is full, or after a minute, which is what a lost primary may cost at most. */
+const archiveLines = (command) => [
+    ['Backup', null],
+    ['archive_mode', 'on'],
+    ['archive_command', command],
+    ['archive_timeout', '60s'],
+];
+/** How much of a disk may be taken by a log that nobody takes. */
+const SHARE_OF_DISK = 0.25;
+
+;// CONCATENATED MODULE: ./packages/configs/lib/postgres/archive-program.js
+/**
+ * Hands one segment of the write-ahead log to the bucket, by a ticket: a URL that takes this one object once and lets
+ * nobody read, change or delete it. Called by PostgreSQL as `archive-wal PATH NAME`, until it succeeds.
+ *
+ * The book of tickets is text: `word value` lines until an empty one, then a line a segment, `NAME PUT HEAD`, where the
+ * two are what makes the common URL one of its own. A segment that was taken already is one that succeeds when the
+ * bucket holds the same, and fails when it holds something else. What was sent is kept until it is known to be taken,
+ * because age never encrypts a text twice in the same way. Where the bucket takes a second write as a further version, the book
+ * says `look first`: the first version counts, so none is written beside another one's.
+ *
+ * Before the first backup there is no book, and no backup that needs the log: nothing is kept. When the bucket is away
+ * so long that what waits is larger than the book's `limit`, the log is let go and noted in `dropped`: a server that
+ * stands still because its disk is full is worse than a gap, which the next base backup closes.
+ *
+ * It runs beside the server, and takes as little of its processors as it can. Packing, which is most of the work, gives
+ * way to the server's own while little of the log waits; sending does not, since it has deadlines. curl starts and the digest is
+ * made meanwhile. Modules and certificates are loaded where they are needed only.
+ */
+const ARCHIVE_PROGRAM = String.raw `#!/usr/bin/perl
+use strict;
+use warnings;
+
+my $folder = $ENV{PERLSTACK_WAL} // '/var/lib/perlstack-wal';
+my ($path, $name) = @ARGV;
+die "usage: archive-wal PATH NAME\n" unless defined $name;
+umask 0077;
+my $own = $$;
+# Each authority in a file that is found by the hash of its name. Debian's curl trusts them, and reads a bundle of all first.
+my $authorities = '/etc/ssl/certs';
+# As long as no more files of the log wait, this one's packing gives way to the server's own work. It keeps a third of
+# the usual share of processors, so that it comes to its end on a machine that is always busy.
+my $few = 2;
+my ($book, $ticket, $authority, $curl);
+# Code 1 makes PostgreSQL try again; a signal or a code above 125 would make its archiver give up.
+$SIG{__DIE__} = sub {
+    print STDERR "archive-wal: $_[0]";
+    let_go() if $book && waiting() * ((-s $path) // 0) > $book->{limit};
+    exit 1;
+};
+# curl may be gone when it is told what to do. What is started here does not inherit a handler.
+$SIG{PIPE} = sub { };
+# One that was started and has nothing to do; perl would wait for it.
+END { kill 'KILL', $curl->{child} if $curl && $$ == $own }
+
+# What a base backup's manifest says already, and the unfinished segment of a timeline that was left.
+exit 0 if $name =~ /\.(?:backup|partial)\z/;
+die "$name: not the name of a segment\n" unless $name =~ /\A[0-9A-F]{8}(?:[0-9A-F]{16}|\.history)\z/;
+
+if (!-e "$folder/tickets") {
+    print STDERR "archive-wal: $name is not kept: no backup was made yet\n";
+    exit 0;
+}
+$ticket = ticket($name);
+# Started before it is needed: it gets ready while the segment is packed.
+$authority = an_authority() if $book->{folder} =~ /\Ahttps:/;
+$curl = start_curl();
+my ($packed, $md5) = pack_segment();
+my ($md5_base64, $md5_hex) = ($md5->clone->b64digest . '==', $md5->hexdigest);
+for my $try (1 .. 3) {
+    look() if $book->{look};
+    my ($status, $etag) = ask('PUT', $ticket->[0], $packed, $md5_base64);
+    $status = look() if $status == 412;
+    done() if $status == 200;
+    die "$name: the bucket refused the ticket (403): it is too old, or its key is gone; run the backup, which writes new ones\n"
+        if $status == 403;
+    die "$name: the bucket found the content damaged on its way (400); it is sent again\n" if $status == 400;
+    die "$name: the bucket does not answer as it should ($status); tried again by PostgreSQL\n" if $try == 3;
+    select undef, undef, undef, 0.5 * $try;
+}
+
+# Done when the bucket has this content, and no further when it has another one. Gives the status.
+sub look {
+    my ($seen, $there) = ask('HEAD', $ticket->[1]);
+    done() if $seen == 200 && $there eq $md5_hex;
+    die "$name: the bucket holds another content under this name; nothing was changed there\n" if $seen == 200;
+    return $seen;
+}
+
+sub done {
+    unlink $packed;
+    exit 0;
+}
+
+# Files of the log that wait to be taken; the working directory is the data directory.
+sub waiting {
+    return scalar grep { /\.ready\z/ } names_in('pg_wal/archive_status');
+}
+
+# glob would load a module for it.
+sub names_in {
+    my ($place) = @_;
+    opendir my $all, $place or return;
+    return readdir $all;
+}
+
+sub forget_packed {
+    unlink map { "$folder/spool/$_" } grep { index($_, "$name.") == 0 } names_in("$folder/spool");
+}
+
+sub let_go {
+    open my $out, '>>', "$folder/dropped" or return;
+    print $out "$name\n";
+    close $out or return;
+    forget_packed();
+    print STDERR "archive-wal: $name is LOST to recovery: more than $book->{limit} bytes of the log wait\n";
+    exit 0;
+}
+
+sub ticket {
+    my ($wanted) = @_;
+    my $file = "$folder/tickets";
+    open my $in, '<', $file or die "$file: $!; run the backup, which writes it\n";
+    my %head;
+    while (defined(my $line = <$in>)) {
+        chomp $line;
+        last if $line eq '';
+        my ($word, $value) = split / /, $line, 2;
+        $head{$word} = $value;
+    }
+    $book = \%head;
+    if (my $line = line_of($in, $wanted)) {
+        my (undef, $put, $head) = split / /, $line;
+        my $key = $head{folder} . ($wanted =~ /history/ ? '' : substr($wanted, 0, 8) . '/') . $wanted . $head{suffix};
+        return ["$key?$head{put}$put", "$key?$head{head}$head"];
+    }
+    die "$wanted: no ticket in $file, which was made for $head{until}; run the backup, which writes new ones\n";
+}
+
+# The line of a ticket. Those of histories come first; the segments after them are in order, and their lines equally long.
+sub line_of {
+    my ($in, $wanted) = @_;
+    my ($start, $line);
+    do {
+        $start = tell $in;
+        $line = <$in> // return undef;
+        return $line =~ s/\n//r if index($line, "$wanted ") == 0;
+    } while $line =~ /\A[0-9A-F]{8}\.history /;
+    my $length = length $line;
+    my ($low, $high) = (0, int(((-s $in) - $start) / $length));
+    while ($low < $high) {
+        my $middle = int(($low + $high) / 2);
+        seek $in, $start + $middle * $length, 0;
+        $line = <$in>;
+        my $order = substr($line, 0, 24) cmp $wanted;
+        return $line =~ s/\n//r if $order == 0;
+        if ($order < 0) { $low = $middle + 1 } else { $high = $middle }
+    }
+    return undef;
+}
+
+# Packed once and kept: named after the time of the segment, because names of segments come again after a restore.
+# Gives the file, and the MD5 of it.
+sub pack_segment {
+    my $time = (stat $path)[9] // die "$path: $!\n";
+    my $file = "$folder/spool/$name.$time";
+    if (open my $in, '<:raw', $file) {
+        return ($file, passed($in));
+    }
+    forget_packed();
+    open my $out, '>:raw', "$file.new" or die "$file.new: $!\n";
+    # Two threads make the same of a segment as one does, in half the time.
+    my @programs = (['zstd', '-q', '-3', '-T2', '-c', '--', $path]);
+    push @programs, ['age', '-r', $book->{recipient}] if $book->{recipient};
+    my ($in, @children) = start_all(@programs);
+    my $md5 = passed($in, $out, "$file.new");
+    for my $child (@children) {
+        waitpid $child->[0], 0;
+        die "$name: $child->[1] failed; is the disk full?\n" if $?;
+    }
+    # Without age the same comes of it once more, so that nothing hangs on it.
+    !$book->{recipient} || synced($out) or die "$file.new: $!\n";
+    close $out or die "$file.new: $!\n";
+    rename "$file.new", $file or die "$file: $!\n";
+    return ($file, $md5);
+}
+
+sub synced {
+    my ($out) = @_;
+    load('IO/Handle.pm');
+    return $out->flush && $out->sync;
+}
+
+# Starts programs as a pipe, without a shell. Gives what can be read of the last one, and the children.
+sub start_all {
+    my $gives_way = waiting() <= $few;
+    # Where processors are shared out among sessions (autogroup), a priority counts within one only. PostgreSQL makes one of each of
+    # its processes; this gets one as well, which has the priority too.
+    my @before = $gives_way ? ('setsid', 'sh', '-c', '{ echo 5 > /proc/self/autogroup; } 2> /dev/null; exec "$@"', 'sh') : ();
+    my ($input, @children);
+    for my $program (@_) {
+        pipe my $reader, my $writer or die "pipe: $!\n";
+        my $child = fork // die "fork: $!\n";
+        if (!$child) {
+            setpriority 0, 0, 5 + getpriority 0, 0 if $gives_way;
+            open STDIN, '<&', $input or exit 127 if $input;
+            open STDOUT, '>&', $writer or exit 127;
+            my @command = (@before, @$program);
+            exec { $command[0] } @command or exit 127;
+        }
+        push @children, [$child, $program->[0]];
+        $input = $reader;
+    }
+    return ($input, @children);
+}
+
+# A module may fail within, and try something else.
+sub load {
+    my ($module) = @_;
+    eval { local $SIG{__DIE__}; require $module } or die "$module: $@";
+}
+
+# Reads to the end, and writes it where that is wanted. Gives the MD5 of it.
+sub passed {
+    my ($in, $out, $file) = @_;
+    load('Digest/MD5.pm');
+    my $md5 = Digest::MD5->new;
+    while (1) {
+        my $count = sysread($in, my $chunk, 65_536) // die "$name: $!\n";
+        return $md5 if !$count;
+        $md5->add($chunk);
+        !$out || print $out $chunk or die "$file: $!\n";
+    }
+}
+
+# One request by curl, whose URL is in no argument list. Gives status and ETag; status 0 when there was no answer.
+sub ask {
+    my ($method, $url, $file, $md5) = @_;
+    my $config = "url = \"$url\"\n";
+    $config .= $method eq 'HEAD' ? "head\n" : "upload-file = \"$file\"\nheader = \"Content-MD5: $md5\"\nheader = \"If-None-Match: *\"\n";
+    if ($method eq 'PUT' && $book->{'lock-mode'}) {
+        $config .= "header = \"X-Amz-Object-Lock-Mode: $book->{'lock-mode'}\"\n";
+        $config .= "header = \"X-Amz-Object-Lock-Retain-Until-Date: $book->{'lock-until'}\"\n";
+    }
+    $config .= "header = \"Expect:\"\nheader = \"Content-Type:\"\n";
+    my $line = answer_to($config);
+    if ($authority && ($? >> 8 == 60 || $? >> 8 == 77)) {
+        # Only the bundle names who vouches for the storage.
+        undef $authority;
+        $line = answer_to($config);
+    }
+    my ($status, $etag) = $line =~ /\A(\d+) "?([0-9a-f]*)"?/ or return (0, '');
+    return (0 + $status, $etag);
+}
+
+# What curl writes about a request; how it ended is in $?.
+sub answer_to {
+    my ($config) = @_;
+    my $asked = $curl // start_curl();
+    undef $curl;
+    print { $asked->{to} } $config;
+    close $asked->{to};
+    my $from = $asked->{from};
+    my $line = <$from> // '';
+    close $from;
+    return $line;
+}
+
+# A curl that waits for what to do.
+sub start_curl {
+    my @curl = ('curl', '-q', '--silent', '--connect-timeout', '5', '--max-time', '60', '--speed-limit', '1024',
+        '--speed-time', '15', '--output', '/dev/null', '--write-out', '%{http_code} %header{etag}', '--config', '-');
+    push @curl, '--capath', $authorities, '--cacert', $authority if $authority;
+    pipe my $from_us, my $to or die "pipe: $!\n";
+    my $child = open my $from, '-|';
+    die "fork: $!\n" unless defined $child;
+    if (!$child) {
+        open STDIN, '<&', $from_us or exit 127;
+        exec { $curl[0] } @curl or exit 127;
+    }
+    return { child => $child, to => $to, from => $from };
+}
+
+# The file of any one authority: curl reads all of it, and of the others in the folder only what it looks for there. That
+# is a third of its work.
+sub an_authority {
+    opendir my $all, $authorities or return undef;
+    while (defined(my $one = readdir $all)) {
+        return "$authorities/$one" if $one =~ /\.0\z/;
+    }
+    return undef;
+}
+`;
+
+;// CONCATENATED MODULE: ./packages/stack/lib/bucket.js
+/** Where the bucket of a stack is, without the bucket: as the stack file says, or as Linode has it in the region. */
+function endpointOf({ region, backups }) {
+    return backups?.endpoint ?? `https://${region}-1.linodeobjects.com`;
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/print/pgbackrest.js
+
+
+const pgbackrest_NAME = /^[a-z][a-z0-9-]*$/;
+/** pgBackRest takes a value as it stands, from the first sign that is no space to the last. */
+function printSetting([name, value]) {
+    if (!pgbackrest_NAME.test(name))
+        throw new errors_UserError(`pgbackrest: "${name}" is no name of a setting`);
+    if (typeof value === 'boolean')
+        return `${name}=${value ? 'y' : 'n'}\n`;
+    const text = String(value);
+    // A value may be a secret: it is not in the message.
+    if (text === '' || text !== text.trim() || /[\u0000-\u001f\u007f]/.test(text) || !isSound(text))
+        throw new errors_UserError(`pgbackrest: the value of ${name} is empty, begins or ends with a space, or holds a line end or another control character; choose another`);
+    return `${name}=${text}\n`;
+}
+/**
+ * The text of a file in pgBackRest's dialect.
+ *
+ * @throws UserError when a name is none, or a value can't be written. The value is not in the message.
+ */
+function printPgbackrest(heading, sections) {
+    const printed = sections.map(({ name, settings }) => `\n[${refuse_oneLine(name, 'pgbackrest')}]\n${settings.map(printSetting).join('')}`);
+    return `# ${refuse_oneLine(heading, 'pgbackrest')}\n${printed.join('')}`;
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/postgres/memory.js
+/** Bytes of the units that postgresql.conf knows. */
+const memory_UNITS = {
+    B: 1,
+    kB: 1_024,
+    MB: 1_024 ** 2,
+    GB: 1_024 ** 3,
+    TB: 1_024 ** 4,
+};
+/**
+ * Mebibytes of a size as postgresql.conf has it: `128MB`, `1.5GB`, or a bare number in the setting's own unit.
+ *
+ * @param unit bytes of that unit: 8,192 for `shared_buffers`, 1,024 for `work_mem`.
+ * @returns `null` for what is no size; the server's own check says so better.
+ */
+function mebibytes(value, unit) {
+    const [, amount, suffix] = /^\s*(\d+(?:\.\d+)?)\s*([kMGT]?B)?\s*$/.exec(String(value)) ?? [];
+    if (amount === undefined)
+        return null;
+    return (Number(amount) * (suffix === undefined ? unit : (memory_UNITS[suffix] ?? 1))) / 1_024 ** 2;
+}
+/** Mebibytes as a value of postgresql.conf, rounded down. */
+const megabytes = (size) => `${Math.floor(size)}MB`;
+
+;// CONCATENATED MODULE: ./packages/configs/lib/postgres/settings.js
+
+
+const clamp = (value, lowest, highest) => Math.min(highest, Math.max(lowest, value));
+/**
+ * Memory, by the rules of PGTune for a web application (https://github.com/le0pard/pgtune): a quarter of the memory for
+ * PostgreSQL's own cache, three quarters taken for granted as cache of both; for each sort a third of what the rest is
+ * per process, since a query may sort several times, and not less than PostgreSQL's own 4 MB; a sixteenth for
+ * maintenance, of which three autovacuum workers may run.
+ */
+function memorySettings({ memoryMiB, connections, workers }) {
+    const cache = memoryMiB / 4;
+    const sort = (memoryMiB - cache) / ((connections + workers) * 3);
+    return [
+        ['Memory', null],
+        ['shared_buffers', megabytes(cache)],
+        ['effective_cache_size', megabytes((memoryMiB * 3) / 4)],
+        ['work_mem', megabytes(Math.max(4, sort))],
+        ['maintenance_work_mem', megabytes(clamp(memoryMiB / 16, 64, 2_048))],
+    ];
+}
+/** Linodes have solid state disks, where a random page costs little more than the next one. */
+function plannerSettings() {
+    return [
+        ['Planner, for solid state disks and short queries', null],
+        ['random_page_cost', 1.1],
+        ['effective_io_concurrency', 200],
+        ['jit', false],
+    ];
+}
+/** As on a standby, the least that a server that follows or leads can do with. */
+function connectionSettings({ connections }) {
+    return [
+        ['Connections', null],
+        ['max_connections', connections],
+        ['superuser_reserved_connections', RESERVED_CONNECTIONS],
+        ['password_encryption', 'scram-sha-256'],
+        // Between hosts of one private network; a host that is gone is noticed within two minutes.
+        ['ssl', false],
+        ['tcp_keepalives_idle', 60],
+        ['tcp_keepalives_interval', 10],
+        ['tcp_keepalives_count', 6],
+        ['idle_in_transaction_session_timeout', '5min'],
+    ];
+}
+function processSettings({ workers, vcpus }) {
+    const parallel = Math.max(1, Math.floor(vcpus / 2));
+    return [
+        ['Processes', null],
+        ['max_worker_processes', workers],
+        ['max_parallel_workers', Math.min(workers, Math.max(2, vcpus))],
+        ['max_parallel_workers_per_gather', Math.min(4, parallel)],
+        ['max_parallel_maintenance_workers', Math.min(4, parallel)],
+        ['max_prepared_transactions', 0],
+        ['max_locks_per_transaction', 64],
+    ];
+}
+const GIB = 1_024;
+/** Where nobody said how large the disk is. */
+const UNKNOWN_DISK_MIB = 16 * GIB;
+/**
+ * The write-ahead log: PGTune's 1 to 4 GiB between checkpoints, less on a small disk. A replica that is away holds no
+ * more than a quarter of the disk; without a slot, what a short absence or pg_rewind needs stays (pg_rewind failed
+ * where nothing was kept).
+ */
+function walSettings({ diskMiB }) {
+    const disk = diskMiB ?? UNKNOWN_DISK_MIB;
+    const largest = clamp(disk / 10, 256, 4 * GIB);
+    return [
+        ['Write-ahead log and replication', null],
+        ['wal_level', 'replica'],
+        ['wal_log_hints', true],
+        ['wal_compression', 'lz4'],
+        ['checkpoint_timeout', '15min'],
+        ['min_wal_size', megabytes(Math.min(GIB, largest / 4))],
+        ['max_wal_size', megabytes(largest)],
+        ['wal_keep_size', megabytes(clamp(disk / 16, 128, GIB))],
+        ['max_slot_wal_keep_size', megabytes(disk / 4)],
+        ['max_wal_senders', 10],
+        ['max_replication_slots', 10],
+        ['hot_standby', true],
+        ['hot_standby_feedback', true],
+        ['wal_sender_timeout', '30s'],
+        ['wal_receiver_timeout', '30s'],
+    ];
+}
+/** A week of logs, a file a day; what is slow, waits, or spills to the disk is in them. */
+function logSettings(version) {
+    return [
+        ['Logging and statistics', null],
+        ['logging_collector', true],
+        ['log_destination', 'stderr'],
+        ['log_directory', '/var/log/postgresql'],
+        ['log_filename', `postgresql-${version}-main-%a.log`],
+        ['log_file_mode', '0640'],
+        ['log_rotation_age', '1d'],
+        ['log_rotation_size', 0],
+        ['log_truncate_on_rotation', true],
+        ['log_line_prefix', '%m [%p] %q%u@%d %a %h '],
+        ['log_timezone', 'Etc/UTC'],
+        ['log_checkpoints', true],
+        ['log_lock_waits', true],
+        ['log_temp_files', '10MB'],
+        ['log_autovacuum_min_duration', '10s'],
+        ['log_min_duration_statement', '1s'],
+        ['shared_preload_libraries', 'pg_stat_statements'],
+        ['pg_stat_statements.max', 5_000],
+        ['pg_stat_statements.track', 'top'],
+        ['track_io_timing', true],
+    ];
+}
+/** What initdb would have written: otherwise they follow the environment in which the server happens to start. */
+function localeSettings() {
+    return [
+        ['Locale', null],
+        ['timezone', 'Etc/UTC'],
+        ['lc_messages', 'C'],
+        ['default_text_search_config', 'pg_catalog.english'],
+    ];
+}
+/** Every computed setting of a server, with a comment line before each group. */
+function computedSettings(version, sizes) {
+    return [
+        ...connectionSettings(sizes),
+        ...memorySettings(sizes),
+        ...plannerSettings(),
+        ...processSettings(sizes),
+        ...walSettings(sizes),
+        ...logSettings(version),
+        ...localeSettings(),
+    ];
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/postgres/sizing.js
+
+/** Where nobody said how large a host is, it gets what the smallest Linode takes. */
+const UNKNOWN_MEMORY_MIB = 1_024;
+/** PostgreSQL's own default of `max_worker_processes`. */
+const WORKERS = 8;
+/** What is PostgreSQL's of a host's memory: half where Redis, or anything else with a memory of its own, is there too. */
+function memoryFor(world, host) {
+    const memory = host.memoryMiB ?? UNKNOWN_MEMORY_MIB;
+    return world.role('cache').includes(host) || world.role('app').includes(host) ? memory / 2 : memory;
+}
+/**
+ * The sizes of a host. What a standby must not have less of than its primary comes from the smallest host and is the
+ * same on all, so that any of them can take over from any other.
+ */
+function sizesOf(world, host) {
+    const cpus = world.role('database').map(({ vcpus }) => vcpus ?? 1);
+    return {
+        memoryMiB: memoryFor(world, host),
+        diskMiB: host.diskMiB,
+        vcpus: host.vcpus ?? 1,
+        connections: maxConnections(world) ?? 0,
+        workers: Math.max(WORKERS, Math.min(...cpus)),
+    };
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/postgres/pgbackrest.js
+
+
+
+
+
+
+
+
+
+
+/** Where pgBackRest has its parts on every member; its stanza has the name of the stack. */
+const PGBACKREST = {
+    configuration: '/etc/pgbackrest/pgbackrest.conf',
+    /** The bucket's key and the passphrase: read after the configuration, by pgBackRest's own rule. */
+    secrets: '/etc/pgbackrest/conf.d/perlstack.conf',
+    locks: `${SOCKET_FOLDER}/pgbackrest`,
+};
+/** The command of one stanza, as PostgreSQL calls it. */
+const pgbackrestCommand = (stack, words) => `pgbackrest --stanza=${stack} ${words}`;
+/** More fulls than there will ever be: pgBackRest's own word for "all of them". */
+const ALL = 9_999_999;
+/** pgBackRest as the engine of a host's backups: its settings, and what PostgreSQL is told. */
+function pgbackrestArchiving(world, host) {
+    const { stack } = world.stack;
+    return {
+        settings: [
+            ...archiveLines(pgbackrestCommand(stack, 'archive-push "%p"')),
+            // A replica that was away for longer than its primary keeps the log finds the rest in the bucket.
+            ['restore_command', pgbackrestCommand(stack, 'archive-get "%f" "%p"')],
+        ],
+        packages: ['pgbackrest'],
+        directories: directories(),
+        files: pgbackrest_files(world, host),
+        removes: [],
+    };
+}
+const directories = () => ['/etc/pgbackrest', '/etc/pgbackrest/conf.d'].map((path) => ({
+    ...{ path, owner: 'root', group: 'root', mode: 0o755 },
+}));
+function pgbackrest_files(world, host) {
+    const heading = headingOf(world.stack, host);
+    const sections = [
+        { name: 'global', settings: globalSettings(world, host) },
+        { name: world.stack.stack, settings: stanzaSettings(world) },
+    ];
+    const secrets = [{ name: 'global', settings: secretSettings(world) }];
+    return [
+        { ...textFile(PGBACKREST.configuration, printPgbackrest(heading, sections)), effect: 'none' },
+        {
+            ...textFile(PGBACKREST.secrets, printPgbackrest(heading, secrets)),
+            ...{ owner: 'postgres', group: 'postgres', mode: 0o600, secret: true, effect: 'none' },
+        },
+    ];
+}
+function globalSettings(world, host) {
+    const { vcpus, diskMiB } = sizesOf(world, host);
+    return [
+        ...repositorySettings(world),
+        ['process-max', vcpus],
+        ['compress-type', 'zst'],
+        ['compress-level', 3],
+        ['start-fast', true],
+        // What says that a segment is there before it is, would say so of one that never comes there.
+        ['archive-async', false],
+        ['archive-timeout', 180],
+        // A server that stands still because its disk is full is worse than a gap, which the next full backup closes.
+        ['archive-push-queue-max', megabytes((diskMiB ?? UNKNOWN_DISK_MIB) * SHARE_OF_DISK)],
+        // What goes is decided, and said, by the action; left alone, nothing does.
+        ['expire-auto', false],
+        ['lock-path', PGBACKREST.locks],
+        ['log-level-console', 'warn'],
+        ['log-level-file', 'off'],
+    ];
+}
+function repositorySettings({ stack }) {
+    const { hostname, port } = endpointFor(stack);
+    return [
+        ['repo1-type', 's3'],
+        ['repo1-s3-endpoint', hostname],
+        ...(port === '' ? [] : [['repo1-storage-port', Number(port)]]),
+        ['repo1-s3-uri-style', 'path'],
+        ['repo1-s3-region', hostname.split('.')[0] ?? ''],
+        ['repo1-s3-bucket', stack.backups?.bucket ?? ''],
+        ['repo1-path', `/${stack.stack}/pgbackrest`],
+        ['repo1-storage-verify-tls', true],
+        ['repo1-bundle', true],
+        ['repo1-cipher-type', stack.backups?.encrypt ? 'aes-256-cbc' : 'none'],
+        ['repo1-retention-full-type', 'count'],
+        ['repo1-retention-full', ALL],
+    ];
+}
+/** @throws UserError for an address, which pgBackRest does not look for in certificates */
+function endpointFor(stack) {
+    const url = new URL(endpointOf(stack));
+    if (!/^[\d.]+$/.test(url.hostname))
+        return url;
+    throw new errors_UserError(`backups.endpoint: pgBackRest finds no address in a certificate, so ${url.hostname} would never be trusted; give its name`);
+}
+function stanzaSettings({ platform }) {
+    return [
+        ['pg1-path', postgresLayout(platform.postgresql).data],
+        ['pg1-port', POSTGRESQL_PORT],
+        ['pg1-socket-path', SOCKET_FOLDER],
+    ];
+}
+function secretSettings({ stack, secrets }) {
+    const secret = (name) => writable(name, secrets[name] ?? '');
+    const key = [
+        ['repo1-s3-key', secret(BACKUP_ACCESS_KEY_ID)],
+        ['repo1-s3-key-secret', secret(BACKUP_SECRET_ACCESS_KEY)],
+    ];
+    return stack.backups?.encrypt ? [...key, ['repo1-cipher-pass', secret(BACKUP_CIPHER_PASSPHRASE)]] : key;
+}
+/** @throws UserError for what would not be read back as it was written. The value is not in the message. */
+function writable(name, value) {
+    if (value === value.trim() && !/[\u0000-\u001f\u007f]/.test(value))
+        return value;
+    throw new errors_UserError(`backups: the secret ${name} begins or ends with a space, or has several lines, which pgBackRest cannot read back; choose another`);
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/postgres/archive.js
+
+
+
+
+/** Where the archiving of the write-ahead log has its parts on every member. */
+const ARCHIVE = {
+    /** What `archive_command` calls. */
+    program: '/usr/local/lib/perlstack/archive-wal',
+    folder: '/var/lib/perlstack-wal',
+    /** URLs that each take one segment once; written by the backup, never by converge. */
+    book: '/var/lib/perlstack-wal/tickets',
+    /** Segments that are packed and not yet taken. */
+    spool: '/var/lib/perlstack-wal/spool',
+};
+/** Packs, encrypts and sends; the tools that a restore needs are the same. */
+const ARCHIVE_PACKAGES = ['age', 'curl', 'zstd'];
+const archive_NONE = {
+    ...{ settings: [], packages: [], directories: [], files: [] },
+    removes: [PGBACKREST.secrets],
+};
+/** By the engine that the stack file wants. */
+function archivingOf(world, host) {
+    const { backups } = world.stack;
+    if (!backups)
+        return archive_NONE;
+    switch (backups.engine) {
+        case 'pgbackrest': {
+            const own = pgbackrestArchiving(world, host);
+            // A dump may be made beside it.
+            return { ...own, packages: [...own.packages, ...ARCHIVE_PACKAGES] };
+        }
+        case 'pg_dump':
+            // Dumps have no log between them.
+            return { ...archive_NONE, packages: ARCHIVE_PACKAGES };
+        case 'stream':
+            return streamArchiving(world);
+    }
+}
+function streamArchiving({ platform }) {
+    const own = { owner: 'postgres', group: 'postgres', mode: 0o700 };
+    return {
+        ...archive_NONE,
+        settings: archiveSettings(`${ARCHIVE.program} "%p" "%f"`, platform.postgresql),
+        packages: ARCHIVE_PACKAGES,
+        directories: [
+            { path: '/usr/local/lib/perlstack', owner: 'root', group: 'root', mode: 0o755 },
+            { path: ARCHIVE.folder, ...own },
+            { path: ARCHIVE.spool, ...own },
+        ],
+        files: [{ ...textFile(ARCHIVE.program, ARCHIVE_PROGRAM), mode: 0o755, effect: 'none' }],
+    };
+}
+/** Without summaries PostgreSQL 17 can make no incremental backup of its own. */
+const archiveSettings = (command, version) => [
+    ...archiveLines(command),
+    ...(version >= 17 ? [['summarize_wal', true]] : []),
+];
+
+;// CONCATENATED MODULE: ./packages/configs/lib/postgres/contexts.js
+/** The settings that are read at the start of the server only, of PostgreSQL 15 to 17 and of the extensions loaded here. */
+const AT_START = new Set([
+    'archive_mode',
+    'autovacuum_freeze_max_age',
+    'autovacuum_max_workers',
+    'autovacuum_multixact_freeze_max_age',
+    'bonjour',
+    'bonjour_name',
+    'cluster_name',
+    'commit_timestamp_buffers',
+    'config_file',
+    'data_directory',
+    'data_sync_retry',
+    'debug_io_direct',
+    'dynamic_shared_memory_type',
+    'event_source',
+    'external_pid_file',
+    'hba_file',
+    'hot_standby',
+    'huge_page_size',
+    'huge_pages',
+    'ident_file',
+    'ignore_invalid_pages',
+    'jit_provider',
+    'listen_addresses',
+    'logging_collector',
+    'max_connections',
+    'max_files_per_process',
+    'max_locks_per_transaction',
+    'max_logical_replication_workers',
+    'max_notify_queue_pages',
+    'max_pred_locks_per_transaction',
+    'max_prepared_transactions',
+    'max_replication_slots',
+    'max_wal_senders',
+    'max_worker_processes',
+    'min_dynamic_shared_memory',
+    'multixact_member_buffers',
+    'multixact_offset_buffers',
+    'notify_buffers',
+    'old_snapshot_threshold',
+    'pg_stat_statements.max',
+    'port',
+    'recovery_target',
+    'recovery_target_action',
+    'recovery_target_inclusive',
+    'recovery_target_lsn',
+    'recovery_target_name',
+    'recovery_target_time',
+    'recovery_target_timeline',
+    'recovery_target_xid',
+    'reserved_connections',
+    'serializable_buffers',
+    'shared_buffers',
+    'shared_memory_type',
+    'shared_preload_libraries',
+    'subtransaction_buffers',
+    'superuser_reserved_connections',
+    'trace_connection_negotiation',
+    'track_activity_query_size',
+    'track_commit_timestamp',
+    'transaction_buffers',
+    'unix_socket_directories',
+    'unix_socket_group',
+    'unix_socket_permissions',
+    'wal_buffers',
+    'wal_decode_buffer_size',
+    'wal_level',
+    'wal_log_hints',
+]);
+/** Extensions whose settings are all listed above where they take a restart. */
+const KNOWN_EXTENSIONS = ['pg_stat_statements'];
+/**
+ * Whether a changed setting is in force only after a restart. Nothing is known of other extensions' settings: they are
+ * taken for such, because asking once too often is the lesser fault.
+ */
+function takesRestart(name) {
+    const [extension, ...rest] = name.split('.');
+    if (rest.length > 0 && !KNOWN_EXTENSIONS.includes(extension ?? ''))
+        return true;
+    return AT_START.has(name);
+}
+/** For the test that compares the list with a server's own. */
+const restartSettings = () => [...AT_START];
+
+;// CONCATENATED MODULE: ./packages/configs/lib/postgres/durability.js
+
+/**
+ * Who has to have a transaction before its commit is answered. All members are named on all hosts: whoever is primary
+ * is not its own standby, so that the list needs no change after a failover.
+ *
+ * @throws UserError when there is nobody to wait for.
+ */
+function durabilitySettings(durability, members) {
+    return [
+        ['Durability', null],
+        ['synchronous_commit', 'on'],
+        ['synchronous_standby_names', standbyNames(durability, members)],
+    ];
+}
+function standbyNames(durability, members) {
+    if (durability === 'async')
+        return '';
+    if (members.length < 2) {
+        throw new errors_UserError(`tiers.database.durability: ${durability} waits for a replica at every commit, and there is none with ` +
+            `${members.length} host; give tiers.database a count of 2 or more, or write durability: async`);
+    }
+    const names = members.map((name) => `"${name}"`).join(', ');
+    return durability === 'sync' ? `FIRST 1 (${names})` : `ANY ${majority(members) - 1} (${names})`;
+}
+const majority = (members) => Math.floor(members.length / 2) + 1;
+/** What a durability loses, and when it makes the application wait, as a sentence for the plan. */
+function durabilityNote(durability, members) {
+    const [first = 'the database'] = members;
+    if (members.length < 2) {
+        return `database: one host, no replica: if ${first} is lost, all since the last backup is lost with it`;
+    }
+    const copies = majority(members);
+    return {
+        async: 'database: durability async: no commit waits for a replica; if the primary is lost, commits that no replica ' +
+            'had received yet are lost, though they were answered',
+        sync: 'database: durability sync: an answered commit is on the primary and on one replica, and is lost only with ' +
+            'both; while no replica follows, every commit waits',
+        quorum: `database: durability quorum: an answered commit is on ${copies} of ${members.length} hosts; while fewer than ` +
+            `${copies} of them run, every commit waits`,
+    }[durability];
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/postgres/override.js
+
+
+/** Settings that the stack file may not name, and where to say what they are about instead. */
+const RESERVED = {
+    max_connections: 'use tiers.database.connections',
+    synchronous_standby_names: 'use tiers.database.durability',
+    synchronous_commit: 'use tiers.database.durability, or set it for a role or a transaction',
+    listen_addresses: 'the server answers on its private address',
+    port: 'firewalls and the application know it as 5432',
+    cluster_name: 'replicas are known by it',
+    password_encryption: 'roles are made with SCRAM-SHA-256',
+    hot_standby: 'replicas are asked how they are',
+    fsync: 'without it a power loss destroys the data',
+    full_page_writes: 'without it a power loss destroys the data',
+    ...Object.fromEntries([
+        'data_directory',
+        'config_file',
+        'hba_file',
+        'ident_file',
+        'external_pid_file',
+        'unix_socket_directories',
+    ].map((name) => [name, "Debian's own units know where it is"])),
+    ...Object.fromEntries(['primary_conninfo', 'primary_slot_name', 'promote_trigger_file'].map((name) => [
+        name,
+        'it changes at a failover, and belongs to the server',
+    ])),
+};
+/**
+ * The computed settings with those of the stack file in their places; others follow in a group of their own.
+ *
+ * @throws UserError for a setting that is not the user's to choose.
+ */
+function overridden(computed, settings) {
+    const reserved = Object.keys(settings).find((name) => Object.hasOwn(RESERVED, name));
+    if (reserved !== undefined) {
+        throw new errors_UserError(`tiers.database.settings: ${reserved} can't be set there: ${RESERVED[reserved] ?? ''}; remove it`);
+    }
+    const known = new Set(computed.map(([name]) => name));
+    const further = Object.entries(settings).filter(([name]) => !known.has(name));
+    const replaced = computed.map(([name, value]) => [
+        name,
+        value !== null && Object.hasOwn(settings, name) ? (settings[name] ?? value) : value,
+    ]);
+    return [...replaced, ...(further.length > 0 ? [['From the stack file', null]] : []), ...further];
+}
+/** Bytes of the units of the settings below, where a value has none. */
+const PAGE = 8_192;
+const KIB = 1_024;
+/**
+ * That a host has the memory for what is declared: PostgreSQL's own cache, one maintenance, and one sort in every
+ * connection. What falls short of that can only swap or be killed.
+ *
+ * @throws UserError naming the figures.
+ */
+function assertFits(host, memoryMiB, lines) {
+    if (memoryMiB === null)
+        return;
+    const values = new Map(lines);
+    const size = (name, unit) => mebibytes(values.get(name) ?? 0, unit) ?? 0;
+    const parts = {
+        shared_buffers: size('shared_buffers', PAGE),
+        maintenance_work_mem: size('maintenance_work_mem', KIB),
+        work_mem: size('work_mem', KIB),
+    };
+    const connections = Number(values.get('max_connections') ?? 0);
+    const needed = parts.shared_buffers + parts.maintenance_work_mem + connections * parts.work_mem;
+    if (needed <= memoryMiB)
+        return;
+    const figures = Object.entries(parts).map(([name, mib]) => `${name} ${inWords(mib)}`);
+    throw new errors_UserError(`tiers.database: ${host} has ${inWords(memoryMiB)} of memory for PostgreSQL, but the settings declare ` +
+        `${inWords(needed)}: ${figures.join(', ')} in each of ${connections} connections; lower these in ` +
+        'tiers.database.settings or tiers.database.connections, or choose a larger tiers.database.type');
+}
+const inWords = (mib) => `${Math.round(mib).toLocaleString('en')} MiB`;
+
+;// CONCATENATED MODULE: ./packages/configs/lib/postgres/scram.js
+
+
+/** PostgreSQL's own number; more would slow every login down. */
+const ITERATIONS = 4_096;
+/**
+ * The salt is told to everybody who begins to log in. It is derived from the password, so it must not be a quicker way
+ * to try passwords than the verifier itself is.
+ */
+const SALT_ITERATIONS = 16 * ITERATIONS;
+const SALT_BYTES = 16;
+const HASH_BYTES = 32;
+/**
+ * The characters for which SASLprep (RFC 4013) changes nothing. Others would have to be normalised as the server and
+ * every client library do it, and not all of these agree.
+ */
+const PRINTABLE_ASCII = /^[ -~]+$/;
+/**
+ * What PostgreSQL keeps of a password for SCRAM-SHA-256 (RFC 5802, RFC 7677), in the form of `pg_authid.rolpassword`.
+ * Given to `ALTER ROLE` in place of a password, the server and its logs never see that. The same input gives the same
+ * verifier, because its salt is derived from it.
+ *
+ * @param name of the secret, for the message.
+ * @param place what sets this password apart from the same one elsewhere: the stack and the role.
+ * @throws UserError when the password holds other than printable ASCII characters. It is not in the message.
+ */
+function scramVerifier(name, password, place) {
+    if (!PRINTABLE_ASCII.test(password)) {
+        throw new errors_UserError(`${name}: use printable ASCII characters only; client libraries disagree on how others are normalised`);
+    }
+    const salt = (0,external_node_crypto_.pbkdf2Sync)(password, `perlstack/${place}`, SALT_ITERATIONS, SALT_BYTES, 'sha256');
+    return verifierWith(password, salt, ITERATIONS);
+}
+/** The verifier of a password for a given salt. */
+function verifierWith(password, salt, iterations) {
+    const salted = (0,external_node_crypto_.pbkdf2Sync)(password, salt, iterations, HASH_BYTES, 'sha256');
+    const keyed = (text) => (0,external_node_crypto_.createHmac)('sha256', salted).update(text).digest();
+    const stored = (0,external_node_crypto_.createHash)('sha256').update(keyed('Client Key')).digest();
+    const parts = [stored, keyed('Server Key')].map((key) => key.toString('base64'));
+    return `SCRAM-SHA-256$${iterations}:${salt.toString('base64')}$${parts.join(':')}`;
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/postgres/spec.js
+
+
+
+
+
+/** Deriving a verifier takes some hundredths of a second by design; all hosts of a world have the same. */
+const specs = new WeakMap();
+/** The cluster of a stack, as each of its hosts is told of it. */
+function specOf(world) {
+    const spec = specs.get(world) ?? makeSpec(world);
+    specs.set(world, spec);
+    return spec;
+}
+function makeSpec({ stack, secrets, platform, role }) {
+    const { data, unit, passfile } = postgresLayout(platform.postgresql);
+    const app = databaseOf(stack.app.name);
+    const verifier = (secret, name) => scramVerifier(secret, secrets[secret] ?? '', `${stack.stack}/${name}`);
+    return {
+        ...{ kind: 'postgresql', version: platform.postgresql, dataDirectory: data, unit, port: POSTGRESQL_PORT },
+        members: role('database').map((host) => ({ host: host.name, address: privateAddressOf(host) })),
+        roles: [
+            { name: app, attributes: ['LOGIN'], memberOf: [], verifier: verifier(DATABASE_PASSWORD, app) },
+            {
+                ...{ name: REPLICATION_ROLE, attributes: ['LOGIN', 'REPLICATION'], memberOf: [] },
+                verifier: verifier(REPLICATION_PASSWORD, REPLICATION_ROLE),
+            },
+        ],
+        databases: [
+            { name: 'postgres', owner: 'postgres', extensions: ['pg_stat_statements'] },
+            { name: app, owner: app, extensions: [] },
+        ],
+        replication: { role: REPLICATION_ROLE, passfile },
+    };
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/postgres/validate.js
+
+/** What a server says of its files, as one text per fault; nothing where all is well. */
+const FAULTS = `
+SELECT format('%s:%s: %s: %s', sourcefile, sourceline, name, error) AS fault
+  FROM pg_file_settings WHERE error IS NOT NULL AND error <> 'setting could not be applied'
+UNION ALL
+SELECT format('%s:%s: %s', current_setting('hba_file'), line_number, error)
+  FROM pg_hba_file_rules WHERE error IS NOT NULL`;
+/** SQL that fails with the faults of a server's files in its message, if there are any. */
+const ASSERT_NO_FAULTS = `DO $$
+DECLARE faults text;
+BEGIN
+  SELECT string_agg(fault, '; ') INTO faults FROM (${FAULTS}) AS found;
+  IF faults IS NOT NULL THEN RAISE EXCEPTION '%', faults; END IF;
+END $$`;
+/**
+ * Asks PostgreSQL itself: its parser for the settings, then a server of its own that starts with these very files, in
+ * a new and empty data folder, reachable through a socket in it alone. Its memory is kept small, so that it fits beside
+ * the real one. Arguments: folder of the programs, configuration file, SQL.
+ */
+const VALIDATE = `
+set -eu
+bin=$1 config=$2 sql=$3
+cd /
+scratch=$(mktemp -d /tmp/postgresql-check.XXXXXX)
+chown postgres: "$scratch"
+as() { runuser -u postgres -- "$@"; }
+finish() {
+  code=$?
+  [ ! -e "$scratch/data/postmaster.pid" ] || as "$bin/pg_ctl" stop -D "$scratch/data" -m immediate -s || :
+  rm -rf -- "$scratch"
+  exit $code
+}
+trap finish EXIT
+trap 'exit 143' TERM INT HUP
+
+as touch "$scratch/postgresql.auto.conf"
+as "$bin/postgres" -C data_directory -c "config_file=$config" -c "data_directory=$scratch" > /dev/null
+as "$bin/initdb" -D "$scratch/data" -A peer -E UTF8 --locale=C.UTF-8 --no-sync --no-instructions > "$scratch/initdb" 2>&1 || {
+  cat "$scratch/initdb"
+  exit 1
+}
+options="-c config_file=$config -c data_directory=$scratch/data -c unix_socket_directories=$scratch -c external_pid_file=$scratch/pid"
+options="$options -c listen_addresses= -c shared_buffers=16MB -c huge_pages=off -c logging_collector=off"
+options="$options -c log_destination=stderr -c archive_mode=off -c ssl=off -c fsync=off -c log_min_messages=warning"
+as "$bin/pg_ctl" start -w -s -D "$scratch/data" -l "$scratch/log" -o "$options" > /dev/null 2>&1 || {
+  grep -vE 'LOG:  (starting|listening|database system) ' "$scratch/log"
+  exit 1
+}
+as "$bin/psql" -X -q -v ON_ERROR_STOP=1 -h "$scratch" -d postgres -c "$sql"
+`;
+/** The check of a cluster's files, where they lie over the real ones. */
+function validateCommand({ programs, config }) {
+    return ['sh', '-c', VALIDATE, 'postgresql-check', programs, `${config}/postgresql.conf`, ASSERT_NO_FAULTS];
+}
+/** That the running server answers, and has taken its files without a fault: a reload itself never says so. */
+function probeCommand({ programs }, port) {
+    const psql = [
+        `${programs}/psql`,
+        '-X',
+        '-q',
+        '-v',
+        'ON_ERROR_STOP=1',
+        '-h',
+        SOCKET_FOLDER,
+        '-p',
+        String(port),
+    ];
+    return [
+        'env',
+        '--chdir=/',
+        'runuser',
+        '-u',
+        'postgres',
+        '--',
+        ...psql,
+        '-d',
+        'postgres',
+        '-c',
+        ASSERT_NO_FAULTS,
+    ];
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/postgres/service.js
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+/** The cluster's settings of one host, as the stack file and the host's size have them. */
+function service_settingsOf(world, host, archiving) {
+    const { stack, platform, role } = world;
+    const sizes = sizesOf(world, host);
+    const members = role('database').map(({ name }) => name);
+    const { settings = {}, durability = 'async' } = stack.tiers.database ?? {};
+    const lines = overridden([
+        ...computedSettings(platform.postgresql, sizes),
+        ...durabilitySettings(durability, members),
+        ...archiving.settings,
+    ], settings);
+    assertFits(host.name, host.memoryMiB === null ? null : sizes.memoryMiB, lines);
+    return lines;
+}
+/** What makes it this host's server, and where its parts lie. */
+function placeSettings(host, { data, config, pidFile }) {
+    return [
+        ['Place', null],
+        ['data_directory', data],
+        ['hba_file', `${config}/pg_hba.conf`],
+        ['ident_file', `${config}/pg_ident.conf`],
+        ['external_pid_file', pidFile],
+        ['unix_socket_directories', SOCKET_FOLDER],
+        ['listen_addresses', `localhost,${privateAddressOf(host)}`],
+        ['port', POSTGRESQL_PORT],
+        ['cluster_name', host.name],
+        ['include_dir', 'conf.d'],
+    ];
+}
+/** The lines that `wanted` picks, with the comments of those groups of which any is left. */
+function part(lines, wanted) {
+    const kept = lines.filter(([name, value]) => value === null || wanted(name));
+    return kept.filter(([, value], at) => value !== null || (kept[at + 1]?.[1] ?? null) !== null);
+}
+function serverFile(path, content, effect) {
+    return { ...textFile(path, content), group: 'postgres', mode: 0o640, effect };
+}
+function service_files(world, host, layout, archiving) {
+    const heading = headingOf(world.stack, host);
+    const lines = service_settingsOf(world, host, archiving);
+    const conf = (name, content, effect) => serverFile(`${layout.config}/${name}`, printPostgresql(heading, content), effect);
+    return [
+        conf('postgresql.conf', placeSettings(host, layout), 'restart'),
+        conf('conf.d/10-restart.conf', part(lines, takesRestart), 'restart'),
+        conf('conf.d/20-reload.conf', part(lines, (name) => !takesRestart(name)), 'reload'),
+        serverFile(`${layout.config}/pg_hba.conf`, printHba(heading, accessRules(world)), 'reload'),
+        serverFile(`${layout.config}/pg_ident.conf`, `# ${heading}\n`, 'reload'),
+        // Debian's units start a cluster at boot, and after an upgrade of its package, when this says so.
+        serverFile(`${layout.config}/start.conf`, 'auto\n', 'none'),
+        {
+            ...serverFile(layout.passfile, replicationPasswords(world), 'none'),
+            ...{ owner: 'postgres', mode: 0o600, secret: true },
+        },
+        ...archiving.files,
+    ];
+}
+function service_directories({ config, versionFolder }) {
+    const etc = config.replace(/\/[^/]*$/, '');
+    return [
+        { path: etc, owner: 'root', group: 'root', mode: 0o755 },
+        { path: config, owner: 'root', group: 'postgres', mode: 0o750 },
+        { path: `${config}/conf.d`, owner: 'root', group: 'postgres', mode: 0o750 },
+        { path: versionFolder, owner: 'postgres', group: 'postgres', mode: 0o750 },
+    ];
+}
+/** The packages would make a cluster of their own, with their own settings and without data checksums. */
+const PRESET = textFile('/etc/postgresql-common/createcluster.d/perlstack.conf', 'create_main_cluster = false\n');
+function serviceOf(world, host) {
+    const version = world.platform.postgresql;
+    const layout = postgresLayout(version);
+    const archiving = archivingOf(world, host);
+    return {
+        name: 'postgresql',
+        presets: [PRESET],
+        packages: [`postgresql-${version}`, ...archiving.packages],
+        directories: [...service_directories(layout), ...archiving.directories],
+        files: service_files(world, host, layout, archiving),
+        removes: [...archiving.removes],
+        roots: [layout.config],
+        validate: [validateCommand(layout)],
+        unit: { name: layout.unit, enabled: true, state: 'running', onChange: 'reload', restartAsks: true },
+        daemonReload: false,
+        probe: [probeCommand(layout, POSTGRESQL_PORT)],
+        engine: specOf(world),
+    };
+}
+/** @throws UserError when the hosts' distribution has another version than the stack file wants. */
+function assertVersion({ stack, platform }) {
+    const wanted = stack.tiers.database?.version ?? platform.postgresql;
+    if (wanted === platform.postgresql)
+        return;
+    const image = { 15: 'linode/debian12', 16: 'linode/ubuntu24.04', 17: 'linode/debian13' }[wanted];
+    throw new errors_UserError(`tiers.database.version: ${stack.image} has PostgreSQL ${platform.postgresql} and not ${wanted}; ` +
+        `remove the version, or write image: ${image}, which has it`);
+}
+/** PostgreSQL as a service of a database host: everything but its data, which `engine` describes. */
+const postgres = (world, host) => {
+    assertVersion(world);
+    return { service: serviceOf(world, host) };
+};
+/** What the declared durability loses, and what is taken for granted. */
+function postgresNotes({ stack, role }) {
+    const { database } = stack.tiers;
+    if (!database)
+        return [];
+    const hosts = role('database');
+    const unknown = hosts.filter(({ memoryMiB }) => memoryMiB === null).map(({ name }) => name);
+    return [
+        durabilityNote(database.durability, hosts.map(({ name }) => name)),
+        ...(database.failover === 'patroni'
+            ? ['database: failover patroni: this version does not configure it; a failover is yours to start']
+            : []),
+        ...(unknown.length === 0
+            ? []
+            : [
+                `database: the memory of ${unknown.join(', ')} is not known: set up as for 1 GiB; see tiers.database.settings`,
+            ]),
+    ];
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/print/redis.js
+
+
+const redis_NAME = /^[a-z][a-z0-9-]*( [a-z][a-z0-9-]*)*$/;
+const redis_ESCAPES = {
+    '\\': '\\\\',
+    '"': '\\"',
+    '\n': '\\n',
+    '\r': '\\r',
+    '\t': '\\t',
+    '\u0007': '\\a',
+    '\b': '\\b',
+};
+function escapeByte(byte) {
+    const character = String.fromCharCode(byte);
+    const printable = byte >= 0x20 && byte < 0x7f;
+    return redis_ESCAPES[character] ?? (printable ? character : `\\x${byte.toString(16).padStart(2, '0')}`);
+}
+/**
+ * One word as Redis quotes it itself, so that a line of a file, the same word in a command, and what `redis-cli
+ * --no-raw` answers can be compared as text.
+ *
+ * @throws UserError for a NUL, at which Redis would cut it, and for half a surrogate pair. The value is not in it.
+ */
+function redisWord(value, name) {
+    if (value.includes('\0'))
+        throw new errors_UserError(`redis: ${name}: the value holds a NUL; remove it`);
+    if (/\p{Surrogate}/u.test(value))
+        throw new errors_UserError(`redis: ${name}: the value is no sound Unicode text`);
+    return `"${[...Buffer.from(value)].map(escapeByte).join('')}"`;
+}
+function redis_textOf(value) {
+    if (typeof value === 'boolean')
+        return value ? 'yes' : 'no';
+    return String(value);
+}
+/** The text of a file in Redis's dialect: one setting a line, its value one quoted word. */
+function printRedis(heading, settings) {
+    const lines = settings.map(([name, value]) => {
+        if (!redis_NAME.test(name))
+            throw new Error(`No name of a Redis setting: ${JSON.stringify(name)}`);
+        return `${name} ${redisWord(redis_textOf(value), name)}\n`;
+    });
+    return `# ${refuse_oneLine(heading, 'redis')}\n${lines.join('')}`;
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/redis/layout.js
+
+/** Redis's data; its own configuration lies there too, as it writes it anew. */
+const layout_DATA = '/var/lib/redis';
+const SCRIPTS = '/usr/local/lib/perlstack';
+const layout_UNITS = '/etc/systemd/system';
+const SYSCTL = '/etc/sysctl.d/60-perlstack-redis.conf';
+function layout(name, unit, port) {
+    const folder = `/etc/perlstack/${name}`;
+    return {
+        port,
+        unit,
+        folder,
+        liveFile: `${layout_DATA}/${name}.conf`,
+        script: `${SCRIPTS}/${name}-settings`,
+        passwordFile: `${folder}/auth`,
+    };
+}
+const REDIS = layout('redis', 'redis-server.service', REDIS_PORT);
+const SENTINEL = layout('sentinel', 'redis-sentinel.service', SENTINEL_PORT);
+
+;// CONCATENATED MODULE: ./packages/configs/lib/redis/scripts.js
+
+/** Longest a background save or rewrite may take before the change that waits for it is given up, in seconds. */
+const SAVE_SECONDS = 90;
+/**
+ * What both scripts begin with. Passwords and settings reach redis-cli through its standard input, in the words of
+ * the files themselves: Redis quotes alike in both.
+ */
+function preamble(heading, folder, liveFile, port) {
+    return `#!/bin/sh
+# ${heading}
+set -u
+folder=${folder}
+live=${liveFile}
+server='-h 127.0.0.1 -p ${port}'
+auth=$(cat -- "$folder/auth")
+
+# The answer to one command.
+ask() {
+  # $server is several words.
+  printf '%s\\n%s\\n' "$auth" "$1" | redis-cli --no-raw $server 2>&1 | tail -n +2
+}
+die() { printf '%s\\n' "$1" >&2; exit 1; }
+must() { # what command
+  said=$(ask "$2")
+  [ "$said" = OK ] || die "$1: $said"
+}
+# Logs in with the rendered password, or else with the one that the running server wrote down: it may be yet to hear
+# of a new one.
+log_in() {
+  [ "$(ask 'ACL WHOAMI')" != '"default"' ] || return 0
+  rendered=$auth
+  auth=$(earlier)
+  [ "$(ask 'ACL WHOAMI')" = '"default"' ] || die "neither the rendered nor the earlier password is taken: $(ask 'ACL WHOAMI')"
+  must 'the new password' 'ACL LOAD'
+  auth=$rendered
+}
+# Settings of files, one a line, as Redis quotes them.
+settings() { for file; do sed -n '/^[a-z]/p' "$folder/$file"; done; }
+# Names of those whose wanted value is not the actual one; both as lines of name and value.
+differing() { # actual wanted
+  printf '%s\\n--\\n%s\\n' "$1" "$2" | awk '
+    $0 == "--" { wanted = 1; next }
+    { name = $0; sub(/ ".*/, "", name) }
+    !wanted { actual[name] = $0; next }
+    actual[name] != $0 { print name }'
+}
+same() { # actual wanted program
+  [ "$(ask 'ACL WHOAMI')" = '"default"' ] || die "$3 does not answer, or not to the rendered password"
+  names=$(differing "$1" "$2")
+  [ -z "$names" ] || die "$3 does not hold the rendered value of: $(echo $names)"
+}
+# Starts the program on a scratch folder and asks it there; it leaves nothing behind.
+scratch() { # program live-content, further arguments
+  program=$1
+  scratch=$(mktemp -d) || exit 1
+  trap 'end_scratch' EXIT
+  trap 'exit 143' TERM INT HUP
+  printf '%s\\n' "$2" > "$scratch/live"
+  chown -R redis:redis -- "$scratch"
+  shift 2
+  server="-s $scratch/socket"
+  setpriv --reuid=redis --regid=redis --clear-groups "$program" "$scratch/live" --include "$folder/start.conf" "$@" \\
+    --port 0 --unixsocket "$scratch/socket" --dir "$scratch" --logfile '' --daemonize no > "$scratch/log" 2>&1 &
+  pid=$!
+  until [ "$(ask 'ACL WHOAMI')" = '"default"' ]; do
+    kill -0 $pid 2> /dev/null || die "$(grep -v ' [*] ' "$scratch/log")"
+    tries=$((\${tries:-0} + 1))
+    [ $tries -lt 100 ] || die "$program does not answer: $(ask 'ACL WHOAMI') $(tail -n 5 "$scratch/log")"
+    sleep 0.1
+  done
+}
+end_scratch() {
+  [ -z "\${pid:-}" ] || { kill $pid 2> /dev/null; wait $pid 2> /dev/null; }
+  rm -rf -- "$scratch"
+}
+`;
+}
+const CASES = `
+case \${1:-} in
+  apply) apply ;;
+  verify) verify ;;
+  check) check ;;
+  *) die "usage: $0 apply|verify|check" ;;
+esac
+`;
+/** Brings Redis's rendered settings into force (\`apply\`), compares them (\`verify\`), tries them out (\`check\`). */
+function redisScript(heading) {
+    return `${preamble(heading, REDIS.folder, REDIS.liveFile, REDIS.port)}
+earlier() { sed -n 's/^masterauth /AUTH /p' "$live"; }
+
+apply() {
+  # A container may not; Redis runs without.
+  sysctl -q -p ${SYSCTL} 2> /dev/null || :
+  log_in
+  must 'users.acl' 'ACL LOAD'
+  # All of them or, when one is refused, none.
+  must 'settings.conf' "CONFIG SET $(settings settings.conf secrets.conf | tr '\\n' ' ')"
+  persist
+  must 'writing down the settings' 'CONFIG REWRITE'
+}
+
+# The data must at every moment be in a form that the next start would read, so the new form is written before the
+# old one is given up, and the file that says which is read comes last.
+persist() {
+  now=$(values appendonly)
+  wanted=$(settings persistence.conf | grep '^appendonly ')
+  save=$(settings persistence.conf | grep '^save ')
+  case $now:$wanted in
+    'appendonly "no":appendonly "yes"')
+      must 'switching the append-only file on' 'CONFIG SET appendonly yes'
+      await rewritten
+      must 'setting save' "CONFIG SET $save" ;;
+    'appendonly "yes":appendonly "no"')
+      must 'setting save' "CONFIG SET $save"
+      if [ "$save" != 'save ""' ]; then
+        saves=$(saves)
+        ask 'BGSAVE SCHEDULE' > /dev/null
+        await saved
+      fi
+      must 'switching the append-only file off' 'CONFIG SET appendonly no' ;;
+    *) must 'setting save' "CONFIG SET $save" ;;
+  esac
+}
+await() {
+  tries=0
+  until "$1"; do
+    tries=$((tries + 1))
+    [ $tries -lt ${SAVE_SECONDS * 5} ] || die 'the data could not be written in its new form in ${SAVE_SECONDS} s: see the log of ${REDIS.unit}'
+    sleep 0.2
+  done
+}
+persistence() { ask 'INFO persistence' | tr -d '\\r' | sed -n "s/^$1://p"; }
+rewritten() {
+  [ "$(persistence aof_rewrite_in_progress)$(persistence aof_rewrite_scheduled)$(persistence aof_last_bgrewrite_status)" = 00ok ]
+}
+saves() { persistence rdb_saves; }
+saved() { [ "$(saves)" -gt "$saves" ] && [ "$(persistence rdb_last_bgsave_status)" = ok ]; }
+
+# The values that Redis has, as lines of a file.
+values() {
+  ask "CONFIG GET $*" | sed -n 's/^ *[0-9]*) //p' | paste -d ' ' - - | sed 's/^"\\([a-z-]*\\)"/\\1/'
+}
+compare() { # files
+  wanted=$(settings "$@")
+  same "$(values $(printf '%s\\n' "$wanted" | cut -d ' ' -f 1))" "$wanted" 'Redis'
+}
+verify() { compare start.conf settings.conf secrets.conf persistence.conf; }
+
+check() {
+  scratch redis-server "$(settings persistence.conf)" --include "$folder/settings.conf" --include "$folder/secrets.conf"
+  compare settings.conf secrets.conf persistence.conf
+  wanted=$(settings start.conf | grep -Ev '^(port|dir|logfile) ')
+  same "$(values $(printf '%s\\n' "$wanted" | cut -d ' ' -f 1))" "$wanted" 'Redis'
+  # What can't be changed at run time has no place in these files.
+  must 'settings.conf' "CONFIG SET $(settings settings.conf secrets.conf | tr '\\n' ' ')"
+}
+${CASES}`;
+}
+/** The same for a Sentinel that watches \`master\`. */
+function sentinelScript(heading, master, quorum) {
+    return `${preamble(heading, SENTINEL.folder, SENTINEL.liveFile, SENTINEL.port)}
+master=${master}
+quorum=${quorum}
+earlier() { sed -n "s/^sentinel auth-pass $master /AUTH /p" "$live" | tail -n 1; }
+
+apply() {
+  log_in
+  must 'users.acl' 'ACL LOAD'
+  must 'quorum' "SENTINEL SET $master quorum $quorum"
+  commands=$(settings settings.conf secrets.conf |
+    sed -E "s/^sentinel ([a-z-]+) $master /SENTINEL SET $master \\\\1 /; s/^sentinel /SENTINEL CONFIG SET /")
+  # Each is one line.
+  while read -r command; do
+    must "$(printf %s "$command" | cut -d ' ' -f 3-4)" "$command"
+  done <<COMMANDS
+$commands
+COMMANDS
+}
+
+# What Sentinel has, in the words of the files; it tells no one the password of the primary.
+values() {
+  ask 'SENTINEL CONFIG GET *' | sed -n 's/^ *[0-9]*) //p' | paste -d ' ' - - | sed -n 's/^"\\([a-z-]*\\)"/sentinel \\1/p'
+  ask "SENTINEL MASTER $master" | sed -n 's/^ *[0-9]*) //p' | paste -d ' ' - - | sed -n "s/^\\"\\([a-z-]*\\)\\"/sentinel \\1 $master/p"
+}
+verify() { compare; }
+compare() {
+  same "$(values)" "$(settings settings.conf; settings secrets.conf | grep -v "^sentinel auth-pass "; echo "sentinel quorum $master \\"$quorum\\"")" 'Sentinel'
+}
+
+check() {
+  # It watches a port on which nothing listens.
+  scratch redis-sentinel "sentinel monitor $master 127.0.0.1 1 1" --include "$folder/settings.conf" --include "$folder/secrets.conf"
+  apply
+  compare
+}
+${CASES}`;
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/redis/settings.js
+
+
+
+
+
+
+const MIB = 1_048_576;
+/** How many databases a Redis has. */
+const DATABASES = 16;
+/** How long a primary may be silent before a Sentinel takes it for down, in milliseconds. */
+const DOWN_AFTER_MS = 5_000;
+/**
+ * The password of Redis and Sentinel.
+ *
+ * @throws UserError for one that Sentinel, which writes it without quotes, could not read back.
+ */
+function redisPassword({ secrets }) {
+    const password = secrets[REDIS_PASSWORD] ?? '';
+    if (/^[\x21\x23-\x26\x28-\x7e]+$/.test(password))
+        return password;
+    throw new errors_UserError(`${REDIS_PASSWORD}: Sentinel could not read it back from its own file: take printable ASCII characters other than ` +
+        'blanks and quotes, at least one');
+}
+/** What a restart needs to change. */
+function redisStart(host) {
+    return [
+        ['port', REDIS_PORT],
+        ['bind', listenOn(host)],
+        ['dir', layout_DATA],
+        // To the journal.
+        ['logfile', ''],
+        ['aclfile', `${REDIS.folder}/users.acl`],
+        ['databases', DATABASES],
+        ['tcp-backlog', 511],
+    ];
+}
+const listenOn = (host) => `127.0.0.1 -::1 ${privateAddressOf(host)}`;
+/** What a running Redis takes. The values are written as CONFIG GET answers them, so that they can be compared. */
+function redisSettings(world, host) {
+    const { mebibytes } = cacheMemory(world);
+    const copies = copiesNeeded(world);
+    return [
+        ['protected-mode', true],
+        ['timeout', 0],
+        ['tcp-keepalive', 60],
+        ['maxmemory', Math.floor(mebibytes * MIB)],
+        ['maxmemory-policy', world.stack.tiers.cache?.eviction ?? 'noeviction'],
+        ['appendfsync', 'everysec'],
+        ['auto-aof-rewrite-percentage', 100],
+        ['auto-aof-rewrite-min-size', 64 * MIB],
+        ['replica-announce-ip', privateAddressOf(host)],
+        ['replica-read-only', true],
+        ['min-replicas-to-write', copies],
+        ['min-replicas-max-lag', 10],
+        ['repl-backlog-size', 64 * MIB],
+        ['repl-diskless-sync', true],
+        ['repl-diskless-sync-delay', 1],
+        ['client-output-buffer-limit', bufferLimits()],
+    ];
+}
+/**
+ * How many replicas must be near for a write to be taken. With a Sentinel that may make another primary, one that was
+ * cut off must not go on taking writes that will be thrown away; with fewer than two replicas a host that is down
+ * would stop all writes.
+ */
+function copiesNeeded(world) {
+    return world.stack.tiers.cache?.failover === 'sentinel' && world.role('cache').length >= 3 ? 1 : 0;
+}
+function bufferLimits() {
+    const limits = [
+        ['normal', 0, 0, 0],
+        // A replica may be as far behind as this while it gets its first copy.
+        ['slave', 256 * MIB, 64 * MIB, 60],
+        ['pubsub', 32 * MIB, 8 * MIB, 60],
+    ];
+    return limits.flat().join(' ');
+}
+const SAVE_POINTS = '3600 1 300 100 60 10000';
+/** How the data outlives a restart. Changing it takes several steps, so it is kept apart. */
+function persistence({ stack }) {
+    const kind = stack.tiers.cache?.persistence ?? 'aof';
+    return [
+        ['save', kind === 'rdb' || kind === 'both' ? SAVE_POINTS : ''],
+        ['appendonly', kind === 'aof' || kind === 'both'],
+    ];
+}
+function redisSecrets(password) {
+    return [['masterauth', password]];
+}
+function sentinelStart(host) {
+    return [
+        ['port', SENTINEL_PORT],
+        ['bind', listenOn(host)],
+        ['protected-mode', true],
+        ['dir', layout_DATA],
+        ['logfile', ''],
+        ['aclfile', `${SENTINEL.folder}/users.acl`],
+        ['sentinel deny-scripts-reconfig', true],
+    ];
+}
+function sentinelSettings({ stack }, host) {
+    const { name } = stack.app;
+    return [
+        ['sentinel resolve-hostnames', false],
+        ['sentinel announce-hostnames', false],
+        ['sentinel announce-ip', privateAddressOf(host)],
+        [`sentinel down-after-milliseconds ${name}`, DOWN_AFTER_MS],
+        [`sentinel failover-timeout ${name}`, 60_000],
+        [`sentinel parallel-syncs ${name}`, 1],
+    ];
+}
+function sentinelSecrets({ stack }, password) {
+    return [
+        [`sentinel auth-pass ${stack.app.name}`, password],
+        ['sentinel sentinel-pass', password],
+    ];
+}
+/**
+ * How many Sentinels have to agree that the primary is down; `null` without Sentinels.
+ *
+ * @throws UserError where so many can't be had.
+ */
+function quorumOf(world) {
+    const { cache } = world.stack.tiers;
+    if (cache?.failover !== 'sentinel')
+        return null;
+    const sentinels = world.role('cache').length;
+    const majority = Math.floor(sentinels / 2) + 1;
+    const fail = (why) => {
+        throw new errors_UserError(`tiers.cache: a Sentinel quorum that can't be reached: ${why}`);
+    };
+    if (sentinels < 3) {
+        const have = `${sentinels} ${sentinels === 1 ? 'host' : 'hosts'}`;
+        return fail(`${have}, and a failover needs the votes of more than half of at least 3; set count: 3, or failover: manual`);
+    }
+    if (sentinels % 2 === 0) {
+        return fail(`${sentinels} hosts can be split into two halves of ${sentinels / 2}, neither of which has the ${majority} votes for a failover; ` +
+            `set count: ${sentinels - 1} or ${sentinels + 1}`);
+    }
+    const quorum = cache.quorum ?? majority;
+    if (quorum > sentinels)
+        fail(`quorum: ${quorum}, but there are ${sentinels} Sentinels; set ${majority}`);
+    return quorum;
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/redis/units.js
+
+
+
+
+/** A restart must not outrun the Sentinels where it would bring back an empty primary, in seconds. */
+const AFTER_FAILOVER_SEC = (3 * DOWN_AFTER_MS) / 1_000;
+function serviceEntries(program, { liveFile, folder, script }, files) {
+    const includes = files.flatMap((file) => ['--include', `${folder}/${file}`]);
+    return [
+        // A list of commands is emptied by an empty one. What is included comes after the live file, and wins.
+        ['ExecStart', ''],
+        ['ExecStart', command([program, liveFile, ...includes, '--supervised', 'systemd', '--daemonize', 'no'])],
+        ['ExecStartPost', `+${script} apply`],
+        ['ExecReload', `+${script} apply`],
+        // Debian's names a file that is not written: the program itself says that it is ready.
+        ['PIDFile', ''],
+        // Loading the data is part of it.
+        ['TimeoutStartSec', '15min'],
+    ];
+}
+const INCLUDED = ['start.conf', 'settings.conf', 'secrets.conf'];
+/** What is added to Debian's redis-server.service. */
+function redisUnit(stack, host) {
+    const cache = stack.tiers.cache;
+    const holdBack = cache?.persistence === 'none' && cache.failover === 'sentinel';
+    return printUnit([headingOf(stack, host)], [
+        {
+            name: 'Unit',
+            entries: [
+                // The private address has to be there to listen on.
+                ['Wants', 'network-online.target'],
+                ['After', 'network-online.target'],
+                ['StartLimitIntervalSec', 0],
+            ],
+        },
+        {
+            name: 'Service',
+            entries: [
+                ...serviceEntries('/usr/bin/redis-server', REDIS, INCLUDED),
+                ['RestartSec', holdBack ? AFTER_FAILOVER_SEC : 1],
+            ],
+        },
+    ]);
+}
+/** What is added to Debian's redis-sentinel.service. */
+function sentinelUnit(stack, host) {
+    return printUnit([headingOf(stack, host)], [
+        {
+            name: 'Unit',
+            entries: [
+                ['Wants', 'network-online.target'],
+                ['After', 'network-online.target redis-server.service'],
+                ['StartLimitIntervalSec', 0],
+            ],
+        },
+        {
+            name: 'Service',
+            entries: [...serviceEntries('/usr/bin/redis-sentinel', SENTINEL, INCLUDED), ['RestartSec', 1]],
+        },
+    ]);
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/redis/service.js
+
+
+
+
+
+
+
+
+
+
+
+/** What sends a snapshot and fetches it back: the same as for PostgreSQL, which brings its Perl along. */
+const BACKUP_PACKAGES = [...ARCHIVE_PACKAGES, 'perl'];
+/** Only root, and where it says so the program too, may read it. */
+function secretFile(path, content, group) {
+    return {
+        path,
+        content,
+        owner: 'root',
+        group,
+        mode: group === 'root' ? 0o600 : 0o640,
+        secret: true,
+        effect: 'reload',
+    };
+}
+/** The user as whom everybody logs in. Redis keeps no password but its SHA-256, and so do we. */
+function usersFile(password) {
+    const hash = (0,external_node_crypto_.createHash)('sha256').update(password).digest('hex');
+    return `user default on #${hash} ~* &* +@all\n`;
+}
+function filesOf({ layout, start, settings, secrets, script, dropIn }, heading, password) {
+    const inFolder = (name, list) => textFile(`${layout.folder}/${name}`, printRedis(heading, list));
+    return [
+        { ...textFile(`${layout_UNITS}/${layout.unit}.d/perlstack.conf`, dropIn), effect: 'restart' },
+        { ...textFile(layout.script, script), mode: 0o755, effect: 'reload' },
+        { ...inFolder('start.conf', start), effect: 'restart' },
+        { ...inFolder('settings.conf', settings), effect: 'reload' },
+        secretFile(`${layout.folder}/secrets.conf`, printRedis(heading, secrets), 'redis'),
+        secretFile(`${layout.folder}/users.acl`, usersFile(password), 'redis'),
+        secretFile(layout.passwordFile, `AUTH ${redisWord(password, 'the password')}\n`, 'root'),
+    ];
+}
+function service_serviceOf(layout) {
+    const folder = (path) => ({ path, owner: 'root', group: 'root', mode: 0o755 });
+    return {
+        directories: [folder('/etc/perlstack'), folder(layout.folder)],
+        removes: [],
+        roots: [layout.folder, SCRIPTS, layout_UNITS],
+        validate: [
+            ['systemd-analyze', 'verify', '--man=no', `/usr/lib/systemd/system/${layout.unit}`],
+            [layout.script, 'check'],
+        ],
+        daemonReload: true,
+        probe: [[layout.script, 'verify']],
+    };
+}
+const membersOf = (world) => world.role('cache').map((host) => ({ host: host.name, address: privateAddressOf(host) }));
+/** Redis on a cache host. Who is primary stands in no rendered file: that is for Redis and its Sentinels to say. */
+const redis = (world, host) => {
+    const { stack, platform } = world;
+    const password = redisPassword(world);
+    const heading = headingOf(stack, host);
+    const quorum = quorumOf(world);
+    const files = filesOf({
+        layout: REDIS,
+        start: redisStart(host),
+        settings: redisSettings(world, host),
+        secrets: redisSecrets(password),
+        script: redisScript(heading),
+        dropIn: redisUnit(stack, host),
+    }, heading, password);
+    const persistenceFile = textFile(`${REDIS.folder}/persistence.conf`, printRedis(heading, persistence(world)));
+    return {
+        service: {
+            name: 'redis',
+            packages: ['redis-server', ...(stack.backups ? BACKUP_PACKAGES : [])],
+            ...service_serviceOf(REDIS),
+            files: [...files, { ...persistenceFile, effect: 'reload' }, sysctlFile(heading)],
+            unit: { name: REDIS.unit, enabled: true, state: 'running', onChange: 'reload', restartAsks: true },
+            engine: {
+                kind: 'redis',
+                version: platform.redis,
+                port: REDIS_PORT,
+                liveFile: REDIS.liveFile,
+                passwordFile: REDIS.passwordFile,
+                members: membersOf(world),
+                sentinels: quorum === null ? [] : membersOf(world),
+                service: stack.app.name,
+            },
+        },
+    };
+};
+/** A fork of a large Redis is refused by a kernel that wants to have its memory twice. */
+function sysctlFile(heading) {
+    return { ...textFile(SYSCTL, `# ${heading}\nvm.overcommit_memory = 1\n`), effect: 'reload' };
+}
+/** A Sentinel on a cache host, where failover is theirs. */
+const sentinel = (world, host) => {
+    const quorum = quorumOf(world);
+    if (quorum === null)
+        return null;
+    const { stack, platform } = world;
+    const password = redisPassword(world);
+    const heading = headingOf(stack, host);
+    return {
+        service: {
+            name: 'sentinel',
+            after: world.role('cache').map(({ name }) => ({ host: name, service: 'redis' })),
+            packages: ['redis-sentinel'],
+            ...service_serviceOf(SENTINEL),
+            files: filesOf({
+                layout: SENTINEL,
+                start: sentinelStart(host),
+                settings: sentinelSettings(world, host),
+                secrets: sentinelSecrets(world, password),
+                script: sentinelScript(heading, stack.app.name, quorum),
+                dropIn: sentinelUnit(stack, host),
+            }, heading, password),
+            // The others go on watching while one restarts.
+            unit: { name: SENTINEL.unit, enabled: true, state: 'running', onChange: 'reload' },
+            engine: {
+                kind: 'sentinel',
+                version: platform.redis,
+                port: SENTINEL_PORT,
+                liveFile: SENTINEL.liveFile,
+                passwordFile: SENTINEL.passwordFile,
+                members: membersOf(world),
+                watched: membersOf(world),
+                watchedPort: REDIS_PORT,
+                service: stack.app.name,
+                quorum,
+            },
+        },
+    };
+};
+
+;// CONCATENATED MODULE: ./packages/configs/lib/redis/notes.js
+
+/** What the bundle takes for granted of Redis. */
+function redisNotes(world) {
+    const cache = world.stack.tiers.cache;
+    if (!cache)
+        return [];
+    const { mebibytes, known } = cacheMemory(world);
+    const single = world.role('cache').length === 1;
+    return [
+        ...(known
+            ? []
+            : [
+                `cache: the memory of its hosts is not known: maxmemory is ${mebibytes} MiB; set cache.memory to choose`,
+            ]),
+        ...(cache.persistence === 'none' ? [forgetful(cache.failover)] : []),
+        ...(single ? ['cache: one host has no replica: when it is down, so is the cache'] : []),
+        ...(cache.failover === 'manual' && !single
+            ? [
+                'cache: failover is manual: when the primary is down, writes fail until a person makes a replica primary',
+            ]
+            : []),
+    ];
+}
+function forgetful(failover) {
+    return failover === 'manual'
+        ? 'cache: persistence is none: a restart of the primary empties it, and its replicas with it'
+        : 'cache: persistence is none: a primary that stops waits 15 s before it starts again, so that a replica with the data has taken its place';
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/print/environment.js
+
+
+/**
+ * The text of a file for systemd's `EnvironmentFile=`. Values may have line ends (keys in PEM form); nothing in
+ * them is expanded.
+ *
+ * @throws UserError when a value holds a NUL, which no environment variable can, or is no sound Unicode. The value is
+ *   not in the message.
+ */
+function printEnvironmentFile(variables) {
+    return Object.entries(variables)
+        .map(([name, value]) => `${name}=${environment_quote(name, value)}\n`)
+        .join('');
+}
+function environment_quote(name, value) {
+    if (value.includes('\0'))
+        throw new errors_UserError(`${name}: the value holds a NUL; remove it`);
+    if (!isSound(value))
+        throw new errors_UserError(`${name}: the value is no sound Unicode text; hand it over anew`);
+    return `"${value.replaceAll(/[\\"`$]/g, (character) => `\\${character}`)}"`;
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/print/tmpfiles.js
+
+
+/**
+ * The text of a tmpfiles.d file that makes directories at every boot.
+ *
+ * @throws UserError when a path holds a control character, whose escapes systemd 252 does not know here.
+ */
+function printTmpfiles(heading, directories) {
+    const lines = directories.map(({ path, mode, owner, group }) => {
+        return `d ${words(refuse_oneLine(path, 'tmpfiles.d'), mode.toString(8).padStart(4, '0'), owner, group).unitText} -\n`;
+    });
+    return `# ${refuse_oneLine(heading, 'tmpfiles.d')}\n${lines.join('')}`;
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/print/pg-service.js
+
+
+/** libpq 15 and older read lines of up to 1,023 bytes, with their end. */
+const pg_service_LONGEST = 1_000;
+/**
+ * The text of a connection service file for libpq. It has no quoting: a value is all that follows the first equals sign,
+ * without the white space at its end.
+ *
+ * @throws UserError when a value could not be read back as it is.
+ */
+function printServiceFile(heading, service, settings) {
+    if (!/^[\w-]+$/.test(service))
+        throw new Error(`"${service}" is no name of a service`);
+    const lines = Object.entries(settings).map(([name, value]) => `${pg_service_printSetting(name, String(value))}\n`);
+    return `# ${refuse_oneLine(heading, DIALECT)}\n[${service}]\n${lines.join('')}`;
+}
+const DIALECT = 'pg_service.conf';
+function pg_service_printSetting(name, value) {
+    if (!/^[a-z_]+$/.test(name))
+        throw new Error(`"${name}" is no setting of libpq`);
+    const line = `${name}=${refuse_oneLine(value, DIALECT)}`;
+    if (/\s$/.test(value))
+        throw refused(name, value, 'ends with white space, which libpq drops; remove it');
+    if (Buffer.byteLength(line) > pg_service_LONGEST)
+        throw refused(name, value, `makes a line of more than ${pg_service_LONGEST} bytes`);
+    return line;
+}
+const refused = (name, value, why) => new errors_UserError(`${DIALECT}: ${name}: the value ${JSON.stringify(value.slice(0, 80))} ${why}`);
+
+;// CONCATENATED MODULE: ./packages/configs/lib/starman/connections.js
+
+
+
+
+
+/**
+ * How the application finds PostgreSQL and Redis: what libpq reads by itself, and for Redis, which has no such
+ * convention, addresses.
+ */
+function connections({ stack, role, secrets }) {
+    const { database, cache } = stack.tiers;
+    const { user, serviceFile } = appLayout(stack.app.name);
+    const toRedis = cache?.failover === 'sentinel' ? sentinels : primary;
+    return {
+        open: {
+            ...(database ? { PGSERVICE: user, PGSERVICEFILE: serviceFile } : {}),
+            ...(cache ? toRedis(stack.app.name, role('cache')) : {}),
+        },
+        secret: {
+            ...(database ? { PGPASSWORD: secrets[DATABASE_PASSWORD] ?? '' } : {}),
+            ...(cache ? { REDIS_PASSWORD: secrets[REDIS_PASSWORD] ?? '' } : {}),
+        },
+    };
+}
+function sentinels(app, hosts) {
+    const addresses = hosts.map((host) => socketAddress(privateAddressOf(host), SENTINEL_PORT));
+    return { REDIS_SENTINELS: addresses.join(','), REDIS_SERVICE: app };
+}
+/** Without Sentinels nobody can be asked who the primary is: it is the first host. */
+function primary(_app, hosts) {
+    const [first] = hosts;
+    return first ? { REDIS_SERVER: socketAddress(privateAddressOf(first), REDIS_PORT) } : {};
+}
+/**
+ * The application's whole environment but for `RELEASE`, which the unit knows.
+ *
+ * @throws UserError when the stack file sets a variable twice, or one that is ours.
+ */
+function environmentOf(world) {
+    const { app } = world.stack;
+    const ours = connections(world);
+    const reserved = ['RELEASE', ...Object.keys(ours.open), ...Object.keys(ours.secret)];
+    // A secret that the stack needs anyway may be named once more.
+    const named = app.secrets.filter((name) => name !== REDIS_PASSWORD || !reserved.includes(name));
+    const taken = [...Object.keys(app.env), ...named].find((name) => reserved.includes(name));
+    if (taken)
+        throw new errors_UserError(`app: perlstack sets the variable ${taken} itself; choose another name`);
+    const twice = named.find((name) => Object.hasOwn(app.env, name));
+    if (twice)
+        throw new errors_UserError(`app: ${twice} stands in both env and secrets; remove one of them`);
+    const values = named.map((name) => [name, world.secrets[name] ?? '']);
+    return {
+        open: { ...app.env, ...ours.open },
+        secret: { ...Object.fromEntries(values), ...ours.secret },
+    };
+}
+/**
+ * The service file for libpq: all database hosts, of which it takes the one that can be written to, whoever that is
+ * just now. The limits are for a host that is gone without a word: it is given up after 2 s when connecting, and within
+ * 10 s in the middle of a query, instead of after the kernel's 15 minutes.
+ */
+function serviceFile({ stack, role }, heading) {
+    const { name } = stack.app;
+    return printServiceFile(heading, name, {
+        host: role('database').map(privateAddressOf).join(','),
+        port: POSTGRESQL_PORT,
+        dbname: databaseName(name),
+        user: databaseName(name),
+        application_name: name,
+        target_session_attrs: 'read-write',
+        connect_timeout: 2,
+        keepalives_idle: 5,
+        keepalives_interval: 2,
+        keepalives_count: 3,
+        tcp_user_timeout: 10_000,
+    });
+}
+
+;// CONCATENATED MODULE: ./packages/configs/lib/starman/unit.js
+
+
+
+
+
+/** Folders of Perl modules, those of the release's own dependencies last. */
+function libraries({ app }) {
+    return app.build.with === 'none' ? app.lib : [...app.lib, 'local/lib/perl5'];
+}
+/**
+ * The instance's command line. All paths are absolute and name the release, so that a worker that starts late never
+ * loads another release's code; without keep-alive, because an idle connection would hold a worker.
+ */
+function startCommand(stack, unit, workers) {
+    const { runDirectoryOf, releases } = appLayout(stack.app.name);
+    return command([
+        '/usr/bin/starman',
+        '--listen',
+        specified `${runDirectoryOf(unit)}/%i.sock`,
+        '--workers',
+        String(workers),
+        '--max-requests',
+        String(stack.app.maxRequests),
+        '--disable-keepalive',
+        ...(stack.app.preload ? ['--preload-app'] : []),
+        ...libraries(stack).flatMap((library) => ['-I', specified `${releases}/%i/${library}`]),
+        specified `${releases}/%i/${stack.app.psgi}`,
+    ]);
+}
+function environmentEntries({ app }, open) {
+    return [
+        ...Object.entries(open).map(([name, value]) => ['Environment', assignment(name, value)]),
+        ['Environment', assignment('RELEASE', specified `%i`)],
+        ['EnvironmentFile', words(specified `-${appLayout(app.name).environmentFile}`)],
+    ];
+}
+/** QUIT goes to the master only: it lets the workers finish, where a worker that gets it itself drops its request. */
+function stopping(stack) {
+    return [
+        ['KillMode', 'mixed'],
+        ['KillSignal', 'SIGQUIT'],
+        ['TimeoutStopSec', Math.ceil(cutAfter(stack).stop / 1_000)],
+        // A master that ends by itself is a fault whatever its exit code: systemd takes SIGTERM and SIGPIPE for clean ends.
+        ['Restart', 'always'],
+        ['RestartSec', 2],
+    ];
+}
+/**
+ * Bounds within which a fault of the application leaves the rest of the host alone. No MemoryHigh: it would slow all
+ * workers down for one that leaks, where the limit ends that one and the master replaces it.
+ */
+function unit_limits(world, host, workers) {
+    const room = host.memoryMiB && host.memoryMiB - workers_RESERVE_MIB - neighbourMemory(world, host);
+    const memory = room && Math.floor(room / world.stack.app.units);
+    return [
+        ['LimitNOFILE', 8_192],
+        ['TasksMax', Math.max(256, workers * 8)],
+        ...(memory && memory > 0 ? [['MemoryMax', `${memory}M`]] : []),
+        ['OOMPolicy', 'continue'],
+        // When the whole host runs short, a worker goes before a database does, or sshd.
+        ['OOMScoreAdjust', 200],
+    ];
+}
+/** What the application prints goes to the journal; one that prints without end can't push out all else. */
+function journal({ app }) {
+    return [
+        ['StandardOutput', 'journal'],
+        ['StandardError', 'journal'],
+        ['SyslogIdentifier', app.name],
+        ['LogRateLimitIntervalSec', '30s'],
+        ['LogRateLimitBurst', 5_000],
+    ];
+}
+/** What is left of the system for the application: its release to read, its own folders to write. */
+function sandbox({ app }) {
+    const { runDirectory } = appLayout(app.name);
+    return [
+        // Sockets belong to the application's group, which nginx's workers share.
+        ['UMask', '0007'],
+        ['StateDirectory', app.name],
+        ['StateDirectoryMode', '0750'],
+        ['CacheDirectory', app.name],
+        ['CacheDirectoryMode', '0750'],
+        ['LogsDirectory', app.name],
+        ['LogsDirectoryMode', '0750'],
+        ['ReadWritePaths', words(runDirectory)],
+        ['ProtectSystem', 'strict'],
+        ['ProtectHome', true],
+        ['PrivateTmp', true],
+        ['PrivateDevices', true],
+        ['ProtectProc', 'invisible'],
+        ['ProtectClock', true],
+        ['ProtectHostname', true],
+        ['ProtectControlGroups', true],
+        ['ProtectKernelLogs', true],
+        ['ProtectKernelModules', true],
+        ['ProtectKernelTunables', true],
+        ['NoNewPrivileges', true],
+        ['CapabilityBoundingSet', ''],
+        ['RestrictAddressFamilies', words('AF_UNIX', 'AF_INET', 'AF_INET6')],
+        ['RestrictNamespaces', true],
+        ['RestrictRealtime', true],
+        ['RestrictSUIDSGID', true],
+        ['LockPersonality', true],
+        ['KeyringMode', 'private'],
+        ['SystemCallArchitectures', 'native'],
+        ['SystemCallFilter', '@system-service'],
+        ['SystemCallErrorNumber', 'EPERM'],
+    ];
+}
+function unit_serviceEntries(world, host, open, unit) {
+    const { stack } = world;
+    const { user, releases } = appLayout(stack.app.name);
+    const workers = workersOfUnits(world, host)[unit - 1] ?? 0;
+    return [
+        ['Type', 'exec'],
+        ['User', user],
+        ['Group', user],
+        ['WorkingDirectory', specified `${releases}/%i`],
+        ...environmentEntries(stack, open),
+        ['ExecStart', startCommand(stack, unit, workers)],
+        ...journal(stack),
+        ...stopping(stack),
+        ...unit_limits(world, host, workers),
+        ...sandbox(stack),
+    ];
+}
+/** The first unit is the release; the others come and go with it. */
+function unitEntries({ app }, unit) {
+    const { templateOf } = appLayout(app.name);
+    // Names of applications and units need no quoting.
+    const instance = (of) => ({ unitText: templateOf(of).replace('@.', '@%i.') });
+    if (unit > 1) {
+        return [
+            ['Description', specified `${app.name}, release %i, unit ${String(unit)}`],
+            ['PartOf', instance(1)],
+            ['After', instance(1)],
+        ];
+    }
+    const others = unitsOf(app).slice(1).map(instance);
+    return [
+        ['Description', specified `${app.name}, release %i`],
+        ['Wants', words('network-online.target', ...others)],
+        ['After', 'network-online.target'],
+    ];
+}
+/**
+ * The systemd template of an application: one instance for each release that runs.
+ *
+ * @param open variables that are no secret
+ * @param unit number of the unit, where a host has several
+ */
+function starmanUnit(world, host, open, unit) {
+    const { stack } = world;
+    return printUnit([headingOf(stack, host)], [
+        {
+            name: 'Unit',
+            entries: [
+                ...unitEntries(stack, unit),
+                // However long a database is away at start: the host comes back by itself.
+                ['StartLimitIntervalSec', 0],
+            ],
+        },
+        { name: 'Service', entries: unit_serviceEntries(world, host, open, unit) },
+        ...(unit === 1 ? [INSTALL] : []),
+    ]);
+}
+const INSTALL = { name: 'Install', entries: [['WantedBy', 'multi-user.target']] };
+
+;// CONCATENATED MODULE: ./packages/configs/lib/starman/service.js
+
+
+
+
+
+
+
+const service_UNITS = '/etc/systemd/system';
+/** The account that runs the application. */
+function appUser({ app }) {
+    return { name: app.name, home: `/var/lib/${app.name}`, shell: '/usr/sbin/nologin', groups: [] };
+}
+const rootOwned = (path) => ({ path, owner: 'root', group: 'root', mode: 0o755 });
+function service_packages(stack) {
+    const { app } = stack;
+    // Any app host may be the one that builds.
+    const tools = ['gcc', 'libc6-dev', 'make', 'zstd', ...(app.build.with === 'carton' ? ['carton'] : [])];
+    const building = buildsOnHosts(stack) ? tools : [];
+    return [...new Set(['starman', 'curl', ...building, ...app.packages])].sort();
+}
+/** Where the sockets are, a folder for each unit. */
+function runDirectories({ app }) {
+    const { runDirectoryOf, user } = appLayout(app.name);
+    return unitsOf(app).map((unit) => ({ path: runDirectoryOf(unit), owner: user, group: user, mode: 0o755 }));
+}
+const templates = ({ app }) => unitsOf(app).map((unit) => `${service_UNITS}/${appLayout(app.name).templateOf(unit)}`);
+function starman_service_files(world, host) {
+    const { stack } = world;
+    const heading = headingOf(stack, host);
+    const layout = appLayout(stack.app.name);
+    const environment = environmentOf(world);
+    return [
+        textFile(`/etc/tmpfiles.d/${stack.app.name}.conf`, printTmpfiles(heading, runDirectories(stack))),
+        {
+            ...textFile(layout.environmentFile, printEnvironmentFile(environment.secret)),
+            mode: 0o600,
+            secret: true,
+        },
+        ...(stack.tiers.database ? [textFile(layout.serviceFile, serviceFile(world, heading))] : []),
+        ...templates(stack).map((path, at) => textFile(path, starmanUnit(world, host, environment.open, at + 1))),
+    ];
+}
+/** The stores come first: the application is told of them by its environment. */
+function storesOf({ role }) {
+    return [
+        ...role('database').map(({ name }) => ({ host: name, service: 'postgresql' })),
+        ...role('cache').map(({ name }) => ({ host: name, service: 'redis' })),
+    ];
+}
+/**
+ * Starman as a service of an app host: everything but a running release. Which instances run is the deploy's
+ * business, so no unit is started or restarted here.
+ */
+function starmanService(world, host) {
+    const { stack } = world;
+    const { home, releases } = appLayout(stack.app.name);
+    const stores = storesOf(world);
+    return {
+        name: 'starman',
+        ...(stores.length > 0 ? { after: stores } : {}),
+        packages: service_packages(stack),
+        directories: [
+            rootOwned(home),
+            rootOwned(releases),
+            rootOwned(`/etc/${stack.app.name}`),
+            ...runDirectories(stack),
+        ],
+        files: starman_service_files(world, host),
+        removes: [],
+        roots: [service_UNITS],
+        validate: [['systemd-analyze', 'verify', ...templates(stack)]],
+        unit: null,
+        daemonReload: true,
+        probe: [],
+    };
+}
+const starman = (world, host) => ({
+    users: [appUser(world.stack)],
+    service: starmanService(world, host),
+});
+
+;// CONCATENATED MODULE: ./packages/configs/lib/render.js
+
+
+
+
+
+
+
+
+
+
+
+/** The services of each role, in the order in which a host gets them. A further service is one more entry here. */
+const RENDERERS = {
+    web: [webServer],
+    app: [starman, appServer],
+    database: [postgres],
+    cache: [redis, sentinel],
+    monitor: [],
+};
+/** What every host gets first, whatever its roles are. */
+const EVERYWHERE = [sshd, sudo, firewall];
+/**
+ * The configuration of every host. Pure: the same stack, inventory and secrets give the same bundle.
+ *
+ * @throws UserError when the inventory belongs to another stack, a host lacks an address, or a secret its value.
+ */
+function render(stack, inventory, options = {}) {
+    if (inventory.stack !== stack.stack) {
+        throw new errors_UserError(`the inventory is of the stack ${inventory.stack}, the stack file of ${stack.stack}; give both of one stack`);
+    }
+    const world = worldOf(stack, inventory, options);
+    return {
+        stack: stack.stack,
+        hosts: inventory.hosts.map((host) => renderHost(world, host)),
+        notes: notesOf(world),
+    };
+}
+function renderHost(world, host) {
+    const roles = schema_TIERS.filter((role) => world.role(role).includes(host));
+    const renderers = [...EVERYWHERE, ...roles.flatMap((role) => RENDERERS[role])];
+    const rendered = renderers.flatMap((renderer) => renderer(world, host) ?? []);
+    return {
+        host: host.name,
+        users: rendered.flatMap(({ users }) => users ?? []),
+        services: rendered.map(({ service }) => service),
+    };
+}
+function worldOf(stack, inventory, { secrets = {}, tls }) {
+    const roles = new Map(schema_TIERS.map((role) => [role, hostsOfRole(stack, inventory, role)]));
+    return {
+        ...{ stack, inventory, tls: tls ?? null, platform: platformOf(stack) },
+        secrets: secretValues(stack, secrets),
+        role: (role) => roles.get(role) ?? [],
+    };
+}
+function secretValues(stack, given) {
+    const entries = requiredSecrets(stack).map(({ name, why }) => {
+        const value = Object.hasOwn(given, name) ? given[name] : undefined;
+        if (value !== undefined)
+            return [name, value];
+        throw new errors_UserError(`${why} ${name}, but it has no value; pass it to the step as a secret`);
+    });
+    return Object.fromEntries(entries);
+}
+function notesOf(world) {
+    const { tiers } = world.stack;
+    return [
+        ...(tiers.monitor ? ['monitor: its servers are provisioned; this version does not configure them'] : []),
+        ...webNotes(world),
+        ...accessNotes(world),
+        ...workerNotes(world),
+        ...postgresNotes(world),
+        ...redisNotes(world),
+    ];
+}
+
+;// CONCATENATED MODULE: ./actions/render-configs/lib/bundles.js
+
+
+
+/** Every file's content but for the secrets, whose values are not asked for. */
+function renderOpenly(stack, inventory) {
+    const secrets = Object.fromEntries(requiredSecrets(stack).map(({ name }) => [name, '(secret)']));
+    const tls = { certificate: '(certificate)', privateKey: '(secret)' };
+    return render(stack, inventory, { secrets, ...(stack.tiers.web.tls?.files ? { tls } : {}) });
+}
+const nothing = (stack) => ({ stack, hosts: [], notes: [] });
+/**
+ * The base rendered in the same way. One that can't be rendered counts as nothing: a pull request may be what mends it.
+ *
+ * @param inventory that of the head, where the base has none of its own
+ */
+function renderBase({ stack: source, inventory: own, name }, inventory) {
+    if ('missing' in source)
+        return { bundle: nothing(inventory.stack), remark: `There is no ${source.missing}: everything is new` };
+    try {
+        const { stack } = parseStack(source.text, source.name);
+        // A stack may be renamed.
+        const hosts = own === null ? { ...inventory, stack: stack.stack } : inventoryFrom(own, stack.stack);
+        return { bundle: renderOpenly(stack, hosts) };
+    }
+    catch (error) {
+        return {
+            bundle: nothing(inventory.stack),
+            remark: `The configuration of ${name} can't be rendered, so everything counts as new (${errors_messageOf(error)})`,
+        };
+    }
+}
+
+;// CONCATENATED MODULE: ./packages/action/lib/declaration.js
+/** Declares an action's inputs and outputs, keeping their literal types. */
+function declare(declaration) {
+    return declaration;
+}
+/** The inputs that every action of the suite has: spread them into its own. */
+const commonInputs = {
+    summary: { kind: 'boolean', default: 'true' },
+};
+
+;// CONCATENATED MODULE: ./actions/render-configs/lib/declaration.js
+
+const declaration = declare({
+    inputs: {
+        ...stackInputs,
+        inventory: hostInputs.inventory,
+        base: { kind: 'string' },
+        'base-inventory': { kind: 'string' },
+        'github-token': { kind: 'string', secret: true },
+        output: { kind: 'path', default: 'rendered' },
+        ...commonInputs,
+    },
+    outputs: { digest: {}, path: {}, files: {}, changed: { optional: true }, diff: { optional: true } },
+});
+
+;// CONCATENATED MODULE: ./packages/action/lib/diffs.js
+/** Diffs, each once, however many servers it concerns. */
+function shareDiffs(diffs) {
+    const groups = new Map();
+    for (const diff of diffs) {
+        const key = JSON.stringify([diff.path, diff.patch]);
+        const group = groups.get(key) ?? { diff, hosts: [] };
+        group.hosts.push(diff.host);
+        groups.set(key, group);
+    }
+    return [...groups.values()];
+}
+/** Diffs as parts of a summary, each folded under its path and servers. */
+function diffSections(diffs) {
+    return shareDiffs(diffs).map(({ diff: { path, patch }, hosts }) => ({
+        ...{ title: `${path} (${hosts.join(', ')})`, body: patch.trimEnd() },
+        ...{ code: 'diff', folded: true },
+    }));
+}
+
+;// CONCATENATED MODULE: ./actions/render-configs/lib/report.js
+
+/** GitHub takes no comment of more characters. */
+const LONGEST_COMMENT = 65_536;
+/** One sentence about the whole: `3 files and 1 other setting differ from main, on 4 servers.` */
+function headline(diffs, base) {
+    if (diffs.length === 0)
+        return `No server's configuration differs from ${base}.`;
+    const paths = [...new Set(diffs.map(({ path }) => path))];
+    const files = paths.filter((path) => path.startsWith('/')).length;
+    const what = [
+        ...(files > 0 ? [report_count(files, 'file')] : []),
+        ...(paths.length > files ? [report_count(paths.length - files, 'other setting')] : []),
+    ];
+    const hosts = new Set(diffs.map(({ host }) => host)).size;
+    return `${what.join(' and ')} ${paths.length === 1 ? 'differs' : 'differ'} from ${base}, on ${report_count(hosts, 'server')}.`;
+}
+const report_count = (number, what) => `${number} ${what}${number === 1 ? '' : 's'}`;
+/** The differences as a table, and each of them folded below it. */
+function differenceSections(diffs) {
+    if (diffs.length === 0)
+        return [];
+    const rows = shareDiffs(diffs).map(({ diff: { path, change, patch }, hosts }) => {
+        const [added, removed] = linesOf(patch);
+        return [path, change, `+${added} -${removed}`, hosts.join(', ')];
+    });
+    const table = table_markdownTable(['What', 'Change', 'Lines', 'Servers'], rows, ['l', 'l', 'r', 'l']);
+    return [{ title: '', body: table }, ...diffSections(diffs)];
+}
+function linesOf(patch) {
+    const lines = patch.split('\n');
+    const begins = (sign, header) => lines.filter((line) => line.startsWith(sign) && !line.startsWith(header)).length;
+    return [begins('+', '+++ '), begins('-', '--- ')];
+}
+/** All patches as one text, server by server. */
+function fullDiff(diffs) {
+    return diffs.map(({ host, patch }) => `# ${host}\n${patch.trimEnd()}\n`).join('\n');
+}
+const markerOf = (stack) => `<!-- perlstack:render-configs:${stack} -->`;
+/** The comment of a pull request below its marker: as much of the diff as fits, and where the rest is. */
+function commentBody({ bundle, diffs, base, remark, commit, url }) {
+    const run = url === undefined ? 'the run' : `[the run](${url})`;
+    const footer = `<sub>Rendered from ${commit.slice(0, 12)} by render-configs; everything is in the summary of ${run}.</sub>`;
+    const notes = bundle.notes.map((note) => `- ${note}`).join('\n');
+    const content = {
+        title: `Configuration of ${bundle.stack}`,
+        verdict: [headline(diffs, base), ...(remark === undefined ? [] : [`${remark}.`])].join(' '),
+        results: [],
+        sections: [
+            ...differenceSections(diffs),
+            ...(notes ? [{ title: 'Notes', body: notes, code: 'text', folded: true }] : []),
+        ],
+    };
+    const largest = LONGEST_COMMENT - footer.length - markerOf(bundle.stack).length - 2;
+    const leftOut = (lines) => `_${lines} more lines are left out here: see the summary of ${run}._`;
+    return `${renderSummary(content, { largest, leftOut })}${footer}`;
+}
+
 ;// CONCATENATED MODULE: ./node_modules/.pnpm/@actions+github@9.1.1/node_modules/@actions/github/lib/context.js
 
 
@@ -54081,8 +56698,10 @@ class Context {
 //# sourceMappingURL=context.js.map
 // EXTERNAL MODULE: ./node_modules/.pnpm/@actions+http-client@3.0.2/node_modules/@actions/http-client/lib/index.js
 var lib = __nccwpck_require__(2504);
+// EXTERNAL MODULE: ./node_modules/.pnpm/undici@6.29.1/node_modules/undici/index.js
+var undici = __nccwpck_require__(9309);
 ;// CONCATENATED MODULE: ./node_modules/.pnpm/@actions+github@9.1.1/node_modules/@actions/github/lib/internal/utils.js
-var utils_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
+var __awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
     function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
     return new (P || (P = Promise))(function (resolve, reject) {
         function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
@@ -54112,7 +56731,7 @@ function getProxyAgentDispatcher(destinationUrl) {
 }
 function getProxyFetch(destinationUrl) {
     const httpDispatcher = getProxyAgentDispatcher(destinationUrl);
-    const proxyFetch = (url, opts) => utils_awaiter(this, void 0, void 0, function* () {
+    const proxyFetch = (url, opts) => __awaiter(this, void 0, void 0, function* () {
         return (0,undici.fetch)(url, Object.assign(Object.assign({}, opts), { dispatcher: httpDispatcher }));
     });
     return proxyFetch;
@@ -54316,7 +56935,7 @@ var DEFAULTS = {
 };
 
 // pkg/dist-src/util/lowercase-keys.js
-function dist_bundle_lowercaseKeys(object) {
+function lowercaseKeys(object) {
   if (!object) {
     return {};
   }
@@ -54368,7 +56987,7 @@ function dist_bundle_merge(defaults, route, options) {
   } else {
     options = Object.assign({}, route);
   }
-  options.headers = dist_bundle_lowercaseKeys(options.headers);
+  options.headers = lowercaseKeys(options.headers);
   removeUndefinedProperties(options);
   removeUndefinedProperties(options.headers);
   const mergedOptions = mergeDeep(defaults || {}, options);
@@ -59034,5291 +61653,6 @@ function pullRequest() {
     const { number, base, head } = pull;
     const fork = head.repo?.full_name !== base.repo?.full_name;
     return { number, base: { sha: base.sha, ref: base.ref }, head: { sha: head.sha }, fork };
-}
-/** The page of this run; `undefined` outside GitHub. */
-function runUrl(env = process.env) {
-    const { GITHUB_SERVER_URL: server, GITHUB_REPOSITORY: repository, GITHUB_RUN_ID: id } = env;
-    return repository && id ? `${server ?? 'https://github.com'}/${repository}/actions/runs/${id}` : undefined;
-}
-
-;// CONCATENATED MODULE: ./packages/action/lib/github/comment.js
-/**
- * Keeps one comment of a pull request: found by a marker that nobody sees, updated in its place, made where it is
- * missing.
- *
- * @param marker the first line of the comment, `<!-- … -->`
- * @param body the rest of it
- * @param make whether to make one where there is none
- */
-async function keepComment(github, pull, { marker, body, make }) {
-    const own = await findOwn(github, pull, marker);
-    const text = `${marker}\n${body}`;
-    if (own) {
-        // GitHub gives line ends back as they were sent; what a person may have saved in a browser has others.
-        if (own.body.replaceAll('\r\n', '\n') === text)
-            return 'unchanged';
-        await github.updateComment(own.id, text);
-        return 'updated';
-    }
-    if (!make)
-        return 'none';
-    await github.createComment(pull, text);
-    return 'created';
-}
-/** The first comment with the marker that is ours: anybody can write a marker. */
-async function findOwn(github, pull, marker) {
-    let viewer;
-    for await (const comment of github.comments(pull)) {
-        if (!comment.body.startsWith(marker))
-            continue;
-        if (comment.author.isBot)
-            return comment;
-        viewer ??= await github.viewer();
-        if (comment.author.login === viewer)
-            return comment;
-    }
-    return undefined;
-}
-
-;// CONCATENATED MODULE: ./packages/action/lib/github/errors.js
-
-/** The token may not do what was asked of it. */
-class MissingPermission extends errors_UserError {
-    name = 'MissingPermission';
-}
-/** The status of GitHub's answer; none where there was no answer (the client calls that 500). */
-function statusOf(error) {
-    const { status, response } = error;
-    return response === undefined ? undefined : status;
-}
-function headerOf(error, name) {
-    const value = error.response?.headers?.[name];
-    return value === undefined ? undefined : String(value);
-}
-/** True for what the next try may not meet again: GitHub stumbled, or did not answer at all. */
-function isTemporary(error) {
-    return (error.status ?? 0) >= 500;
-}
-/** An error of GitHub's client built anew: with what to do, and without the request. */
-function errors_explain(error, { what, permission }) {
-    if (error instanceof errors_UserError)
-        return error;
-    const said = saidBy(error);
-    const status = statusOf(error);
-    const answer = `GitHub did not let this run ${what} (${status ?? 'no answer'}: ${said})`;
-    const limited = limitOf(error);
-    if (limited !== undefined)
-        return new errors_UserError(`${answer}: ${limited}`);
-    switch (status) {
-        case 401:
-            return new errors_UserError(`${answer}: hand over \${{ github.token }} as the input "github-token"`);
-        case 403:
-            return new MissingPermission(`${answer}: add "${permission}" to the permissions of the job`);
-        case 404:
-            return new errors_UserError(`${answer}: the token does not see it; hand over one of this repository, with "${permission}" among the permissions of the job`);
-        default:
-            return new errors_UserError(`${answer}: run the job again`);
-    }
-}
-/** Its own words: a page of HTML, as of a proxy in front of it, says nothing. */
-function saidBy(error) {
-    const [line = ''] = errors_messageOf(error)
-        .replace(/ - https:\/\/docs\.github\.com\S*$/, '')
-        .split('\n');
-    return line === '' || line.startsWith('<') ? 'no reason given' : line.slice(0, 300);
-}
-/** What to do where GitHub only wants to be asked later. */
-function limitOf(error) {
-    const status = statusOf(error);
-    if (status !== 403 && status !== 429)
-        return undefined;
-    const seconds = headerOf(error, 'retry-after');
-    if (seconds !== undefined)
-        return `run the job again after ${seconds} s`;
-    if (headerOf(error, 'x-ratelimit-remaining') !== '0')
-        return undefined;
-    const reset = new Date(Number(headerOf(error, 'x-ratelimit-reset')) * 1_000);
-    return `run the job again after ${Number.isNaN(reset.getTime()) ? 'an hour' : reset.toISOString()}`;
-}
-
-;// CONCATENATED MODULE: ./node_modules/.pnpm/diff@9.0.0/node_modules/diff/libesm/diff/base.js
-class Diff {
-    diff(oldStr, newStr, 
-    // Type below is not accurate/complete - see above for full possibilities - but it compiles
-    options = {}) {
-        let callback;
-        if (typeof options === 'function') {
-            callback = options;
-            options = {};
-        }
-        else if ('callback' in options) {
-            callback = options.callback;
-        }
-        // Allow subclasses to massage the input prior to running
-        const oldString = this.castInput(oldStr, options);
-        const newString = this.castInput(newStr, options);
-        const oldTokens = this.removeEmpty(this.tokenize(oldString, options));
-        const newTokens = this.removeEmpty(this.tokenize(newString, options));
-        return this.diffWithOptionsObj(oldTokens, newTokens, options, callback);
-    }
-    diffWithOptionsObj(oldTokens, newTokens, options, callback) {
-        var _a;
-        const done = (value) => {
-            value = this.postProcess(value, options);
-            if (callback) {
-                setTimeout(function () { callback(value); }, 0);
-                return undefined;
-            }
-            else {
-                return value;
-            }
-        };
-        const newLen = newTokens.length, oldLen = oldTokens.length;
-        let editLength = 1;
-        let maxEditLength = newLen + oldLen;
-        if (options.maxEditLength != null) {
-            maxEditLength = Math.min(maxEditLength, options.maxEditLength);
-        }
-        const maxExecutionTime = (_a = options.timeout) !== null && _a !== void 0 ? _a : Infinity;
-        const abortAfterTimestamp = Date.now() + maxExecutionTime;
-        const bestPath = [{ oldPos: -1, lastComponent: undefined }];
-        // Seed editLength = 0, i.e. the content starts with the same values
-        let newPos = this.extractCommon(bestPath[0], newTokens, oldTokens, 0, options);
-        if (bestPath[0].oldPos + 1 >= oldLen && newPos + 1 >= newLen) {
-            // Identity per the equality and tokenizer
-            return done(this.buildValues(bestPath[0].lastComponent, newTokens, oldTokens));
-        }
-        // Once we hit the right edge of the edit graph on some diagonal k, we can
-        // definitely reach the end of the edit graph in no more than k edits, so
-        // there's no point in considering any moves to diagonal k+1 any more (from
-        // which we're guaranteed to need at least k+1 more edits).
-        // Similarly, once we've reached the bottom of the edit graph, there's no
-        // point considering moves to lower diagonals.
-        // We record this fact by setting minDiagonalToConsider and
-        // maxDiagonalToConsider to some finite value once we've hit the edge of
-        // the edit graph.
-        // This optimization is not faithful to the original algorithm presented in
-        // Myers's paper, which instead pointlessly extends D-paths off the end of
-        // the edit graph - see page 7 of Myers's paper which notes this point
-        // explicitly and illustrates it with a diagram. This has major performance
-        // implications for some common scenarios. For instance, to compute a diff
-        // where the new text simply appends d characters on the end of the
-        // original text of length n, the true Myers algorithm will take O(n+d^2)
-        // time while this optimization needs only O(n+d) time.
-        let minDiagonalToConsider = -Infinity, maxDiagonalToConsider = Infinity;
-        // Main worker method. checks all permutations of a given edit length for acceptance.
-        const execEditLength = () => {
-            for (let diagonalPath = Math.max(minDiagonalToConsider, -editLength); diagonalPath <= Math.min(maxDiagonalToConsider, editLength); diagonalPath += 2) {
-                let basePath;
-                const removePath = bestPath[diagonalPath - 1], addPath = bestPath[diagonalPath + 1];
-                if (removePath) {
-                    // No one else is going to attempt to use this value, clear it
-                    // @ts-expect-error - perf optimisation. This type-violating value will never be read.
-                    bestPath[diagonalPath - 1] = undefined;
-                }
-                let canAdd = false;
-                if (addPath) {
-                    // what newPos will be after we do an insertion:
-                    const addPathNewPos = addPath.oldPos - diagonalPath;
-                    canAdd = addPath && 0 <= addPathNewPos && addPathNewPos < newLen;
-                }
-                const canRemove = removePath && removePath.oldPos + 1 < oldLen;
-                if (!canAdd && !canRemove) {
-                    // If this path is a terminal then prune
-                    // @ts-expect-error - perf optimisation. This type-violating value will never be read.
-                    bestPath[diagonalPath] = undefined;
-                    continue;
-                }
-                // Select the diagonal that we want to branch from. We select the prior
-                // path whose position in the old string is the farthest from the origin
-                // and does not pass the bounds of the diff graph
-                if (!canRemove || (canAdd && removePath.oldPos < addPath.oldPos)) {
-                    basePath = this.addToPath(addPath, true, false, 0, options);
-                }
-                else {
-                    basePath = this.addToPath(removePath, false, true, 1, options);
-                }
-                newPos = this.extractCommon(basePath, newTokens, oldTokens, diagonalPath, options);
-                if (basePath.oldPos + 1 >= oldLen && newPos + 1 >= newLen) {
-                    // If we have hit the end of both strings, then we are done
-                    return done(this.buildValues(basePath.lastComponent, newTokens, oldTokens)) || true;
-                }
-                else {
-                    bestPath[diagonalPath] = basePath;
-                    if (basePath.oldPos + 1 >= oldLen) {
-                        maxDiagonalToConsider = Math.min(maxDiagonalToConsider, diagonalPath - 1);
-                    }
-                    if (newPos + 1 >= newLen) {
-                        minDiagonalToConsider = Math.max(minDiagonalToConsider, diagonalPath + 1);
-                    }
-                }
-            }
-            editLength++;
-        };
-        // Performs the length of edit iteration. Is a bit fugly as this has to support the
-        // sync and async mode which is never fun. Loops over execEditLength until a value
-        // is produced, or until the edit length exceeds options.maxEditLength (if given),
-        // in which case it will return undefined.
-        if (callback) {
-            (function exec() {
-                setTimeout(function () {
-                    if (editLength > maxEditLength || Date.now() > abortAfterTimestamp) {
-                        return callback(undefined);
-                    }
-                    if (!execEditLength()) {
-                        exec();
-                    }
-                }, 0);
-            }());
-        }
-        else {
-            while (editLength <= maxEditLength && Date.now() <= abortAfterTimestamp) {
-                const ret = execEditLength();
-                if (ret) {
-                    return ret;
-                }
-            }
-        }
-    }
-    addToPath(path, added, removed, oldPosInc, options) {
-        const last = path.lastComponent;
-        if (last && !options.oneChangePerToken && last.added === added && last.removed === removed) {
-            return {
-                oldPos: path.oldPos + oldPosInc,
-                lastComponent: { count: last.count + 1, added: added, removed: removed, previousComponent: last.previousComponent }
-            };
-        }
-        else {
-            return {
-                oldPos: path.oldPos + oldPosInc,
-                lastComponent: { count: 1, added: added, removed: removed, previousComponent: last }
-            };
-        }
-    }
-    extractCommon(basePath, newTokens, oldTokens, diagonalPath, options) {
-        const newLen = newTokens.length, oldLen = oldTokens.length;
-        let oldPos = basePath.oldPos, newPos = oldPos - diagonalPath, commonCount = 0;
-        while (newPos + 1 < newLen && oldPos + 1 < oldLen && this.equals(oldTokens[oldPos + 1], newTokens[newPos + 1], options)) {
-            newPos++;
-            oldPos++;
-            commonCount++;
-            if (options.oneChangePerToken) {
-                basePath.lastComponent = { count: 1, previousComponent: basePath.lastComponent, added: false, removed: false };
-            }
-        }
-        if (commonCount && !options.oneChangePerToken) {
-            basePath.lastComponent = { count: commonCount, previousComponent: basePath.lastComponent, added: false, removed: false };
-        }
-        basePath.oldPos = oldPos;
-        return newPos;
-    }
-    equals(left, right, options) {
-        if (options.comparator) {
-            return options.comparator(left, right);
-        }
-        else {
-            return left === right
-                || (!!options.ignoreCase && left.toLowerCase() === right.toLowerCase());
-        }
-    }
-    removeEmpty(array) {
-        const ret = [];
-        for (let i = 0; i < array.length; i++) {
-            if (array[i]) {
-                ret.push(array[i]);
-            }
-        }
-        return ret;
-    }
-    // eslint-disable-next-line @typescript-eslint/no-unused-vars
-    castInput(value, options) {
-        return value;
-    }
-    // eslint-disable-next-line @typescript-eslint/no-unused-vars
-    tokenize(value, options) {
-        return Array.from(value);
-    }
-    join(chars) {
-        // Assumes ValueT is string, which is the case for most subclasses.
-        // When it's false, e.g. in diffArrays, this method needs to be overridden (e.g. with a no-op)
-        // Yes, the casts are verbose and ugly, because this pattern - of having the base class SORT OF
-        // assume tokens and values are strings, but not completely - is weird and janky.
-        return chars.join('');
-    }
-    postProcess(changeObjects, 
-    // eslint-disable-next-line @typescript-eslint/no-unused-vars
-    options) {
-        return changeObjects;
-    }
-    get useLongestToken() {
-        return false;
-    }
-    buildValues(lastComponent, newTokens, oldTokens) {
-        // First we convert our linked list of components in reverse order to an
-        // array in the right order:
-        const components = [];
-        let nextComponent;
-        while (lastComponent) {
-            components.push(lastComponent);
-            nextComponent = lastComponent.previousComponent;
-            delete lastComponent.previousComponent;
-            lastComponent = nextComponent;
-        }
-        components.reverse();
-        const componentLen = components.length;
-        let componentPos = 0, newPos = 0, oldPos = 0;
-        for (; componentPos < componentLen; componentPos++) {
-            const component = components[componentPos];
-            if (!component.removed) {
-                if (!component.added && this.useLongestToken) {
-                    let value = newTokens.slice(newPos, newPos + component.count);
-                    value = value.map(function (value, i) {
-                        const oldValue = oldTokens[oldPos + i];
-                        return oldValue.length > value.length ? oldValue : value;
-                    });
-                    component.value = this.join(value);
-                }
-                else {
-                    component.value = this.join(newTokens.slice(newPos, newPos + component.count));
-                }
-                newPos += component.count;
-                // Common case
-                if (!component.added) {
-                    oldPos += component.count;
-                }
-            }
-            else {
-                component.value = this.join(oldTokens.slice(oldPos, oldPos + component.count));
-                oldPos += component.count;
-            }
-        }
-        return components;
-    }
-}
-
-;// CONCATENATED MODULE: ./node_modules/.pnpm/diff@9.0.0/node_modules/diff/libesm/diff/line.js
-
-
-class LineDiff extends Diff {
-    constructor() {
-        super(...arguments);
-        this.tokenize = tokenize;
-    }
-    equals(left, right, options) {
-        // If we're ignoring whitespace, we need to normalise lines by stripping
-        // whitespace before checking equality. (This has an annoying interaction
-        // with newlineIsToken that requires special handling: if newlines get their
-        // own token, then we DON'T want to trim the *newline* tokens down to empty
-        // strings, since this would cause us to treat whitespace-only line content
-        // as equal to a separator between lines, which would be weird and
-        // inconsistent with the documented behavior of the options.)
-        if (options.ignoreWhitespace) {
-            if (!options.newlineIsToken || !left.includes('\n')) {
-                left = left.trim();
-            }
-            if (!options.newlineIsToken || !right.includes('\n')) {
-                right = right.trim();
-            }
-        }
-        else if (options.ignoreNewlineAtEof && !options.newlineIsToken) {
-            if (left.endsWith('\n')) {
-                left = left.slice(0, -1);
-            }
-            if (right.endsWith('\n')) {
-                right = right.slice(0, -1);
-            }
-        }
-        return super.equals(left, right, options);
-    }
-}
-const lineDiff = new LineDiff();
-function diffLines(oldStr, newStr, options) {
-    return lineDiff.diff(oldStr, newStr, options);
-}
-function diffTrimmedLines(oldStr, newStr, options) {
-    options = generateOptions(options, { ignoreWhitespace: true });
-    return lineDiff.diff(oldStr, newStr, options);
-}
-// Exported standalone so it can be used from jsonDiff too.
-function tokenize(value, options) {
-    if (options.stripTrailingCr) {
-        // remove one \r before \n to match GNU diff's --strip-trailing-cr behavior
-        value = value.replace(/\r\n/g, '\n');
-    }
-    const retLines = [], linesAndNewlines = value.split(/(\n|\r\n)/);
-    // Ignore the final empty token that occurs if the string ends with a new line
-    if (!linesAndNewlines[linesAndNewlines.length - 1]) {
-        linesAndNewlines.pop();
-    }
-    // Merge the content and line separators into single tokens
-    for (let i = 0; i < linesAndNewlines.length; i++) {
-        const line = linesAndNewlines[i];
-        if (i % 2 && !options.newlineIsToken) {
-            retLines[retLines.length - 1] += line;
-        }
-        else {
-            retLines.push(line);
-        }
-    }
-    return retLines;
-}
-
-;// CONCATENATED MODULE: ./node_modules/.pnpm/diff@9.0.0/node_modules/diff/libesm/patch/create.js
-
-/**
- * Returns true if the filename contains characters that require C-style
- * quoting (as used by Git and GNU diffutils in diff output).
- */
-function needsQuoting(s) {
-    for (let i = 0; i < s.length; i++) {
-        if (s[i] < '\x20' || s[i] > '\x7e' || s[i] === '"' || s[i] === '\\') {
-            return true;
-        }
-    }
-    return false;
-}
-/**
- * C-style quotes a filename, encoding special characters as escape sequences
- * and non-ASCII bytes as octal escapes. This is the inverse of
- * `parseQuotedFileName` in parse.ts.
- *
- * Non-ASCII bytes are encoded as UTF-8 before being emitted as octal escapes.
- * This matches the behaviour of both Git and GNU diffutils, which always emit
- * UTF-8 octal escapes regardless of the underlying filesystem encoding (e.g.
- * Git for Windows converts from NTFS's UTF-16 to UTF-8 internally).
- *
- * If the filename doesn't need quoting, returns it as-is.
- */
-function quoteFileNameIfNeeded(s) {
-    if (!needsQuoting(s)) {
-        return s;
-    }
-    let result = '"';
-    const bytes = new TextEncoder().encode(s);
-    let i = 0;
-    while (i < bytes.length) {
-        const b = bytes[i];
-        // See https://en.wikipedia.org/wiki/Escape_sequences_in_C#Escape_sequences
-        if (b === 0x07) {
-            result += '\\a';
-        }
-        else if (b === 0x08) {
-            result += '\\b';
-        }
-        else if (b === 0x09) {
-            result += '\\t';
-        }
-        else if (b === 0x0a) {
-            result += '\\n';
-        }
-        else if (b === 0x0b) {
-            result += '\\v';
-        }
-        else if (b === 0x0c) {
-            result += '\\f';
-        }
-        else if (b === 0x0d) {
-            result += '\\r';
-        }
-        else if (b === 0x22) {
-            result += '\\"';
-        }
-        else if (b === 0x5c) {
-            result += '\\\\';
-        }
-        else if (b >= 0x20 && b <= 0x7e) {
-            // Just a printable ASCII character that is neither a double quote nor a
-            // backslash; no need to escape it.
-            result += String.fromCharCode(b);
-        }
-        else {
-            // Either part of a non-ASCII character or a control character without a
-            // special escape sequence; needs escaping as a 3-digit octal escape
-            result += '\\' + b.toString(8).padStart(3, '0');
-        }
-        i++;
-    }
-    result += '"';
-    return result;
-}
-const INCLUDE_HEADERS = {
-    includeIndex: true,
-    includeUnderline: true,
-    includeFileHeaders: true
-};
-const FILE_HEADERS_ONLY = {
-    includeIndex: false,
-    includeUnderline: false,
-    includeFileHeaders: true
-};
-const OMIT_HEADERS = {
-    includeIndex: false,
-    includeUnderline: false,
-    includeFileHeaders: false
-};
-function structuredPatch(oldFileName, newFileName, oldStr, newStr, oldHeader, newHeader, options) {
-    let optionsObj;
-    if (!options) {
-        optionsObj = {};
-    }
-    else if (typeof options === 'function') {
-        optionsObj = { callback: options };
-    }
-    else {
-        optionsObj = options;
-    }
-    if (typeof optionsObj.context === 'undefined') {
-        optionsObj.context = 4;
-    }
-    // We copy this into its own variable to placate TypeScript, which thinks
-    // optionsObj.context might be undefined in the callbacks below.
-    const context = optionsObj.context;
-    // @ts-expect-error (runtime check for something that is correctly a static type error)
-    if (optionsObj.newlineIsToken) {
-        throw new Error('newlineIsToken may not be used with patch-generation functions, only with diffing functions');
-    }
-    if (!optionsObj.callback) {
-        return diffLinesResultToPatch(diffLines(oldStr, newStr, optionsObj));
-    }
-    else {
-        const { callback } = optionsObj;
-        diffLines(oldStr, newStr, Object.assign(Object.assign({}, optionsObj), { callback: (diff) => {
-                const patch = diffLinesResultToPatch(diff);
-                // TypeScript is unhappy without the cast because it does not understand that `patch` may
-                // be undefined here only if `callback` is StructuredPatchCallbackAbortable:
-                callback(patch);
-            } }));
-    }
-    function diffLinesResultToPatch(diff) {
-        // STEP 1: Build up the patch with no "\ No newline at end of file" lines and with the arrays
-        //         of lines containing trailing newline characters. We'll tidy up later...
-        if (!diff) {
-            return;
-        }
-        diff.push({ value: '', lines: [] }); // Append an empty value to make cleanup easier
-        function contextLines(lines) {
-            return lines.map(function (entry) { return ' ' + entry; });
-        }
-        const hunks = [];
-        let oldRangeStart = 0, newRangeStart = 0, curRange = [], oldLine = 1, newLine = 1;
-        for (let i = 0; i < diff.length; i++) {
-            const current = diff[i], lines = current.lines || splitLines(current.value);
-            current.lines = lines;
-            if (current.added || current.removed) {
-                // If we have previous context, start with that
-                if (!oldRangeStart) {
-                    const prev = diff[i - 1];
-                    oldRangeStart = oldLine;
-                    newRangeStart = newLine;
-                    if (prev) {
-                        curRange = context > 0 ? contextLines(prev.lines.slice(-context)) : [];
-                        oldRangeStart -= curRange.length;
-                        newRangeStart -= curRange.length;
-                    }
-                }
-                // Output our changes
-                for (const line of lines) {
-                    curRange.push((current.added ? '+' : '-') + line);
-                }
-                // Track the updated file position
-                if (current.added) {
-                    newLine += lines.length;
-                }
-                else {
-                    oldLine += lines.length;
-                }
-            }
-            else {
-                // Identical context lines. Track line changes
-                if (oldRangeStart) {
-                    // Close out any changes that have been output (or join overlapping)
-                    if (lines.length <= context * 2 && i < diff.length - 2) {
-                        // Overlapping
-                        for (const line of contextLines(lines)) {
-                            curRange.push(line);
-                        }
-                    }
-                    else {
-                        // end the range and output
-                        const contextSize = Math.min(lines.length, context);
-                        for (const line of contextLines(lines.slice(0, contextSize))) {
-                            curRange.push(line);
-                        }
-                        const hunk = {
-                            oldStart: oldRangeStart,
-                            oldLines: (oldLine - oldRangeStart + contextSize),
-                            newStart: newRangeStart,
-                            newLines: (newLine - newRangeStart + contextSize),
-                            lines: curRange
-                        };
-                        hunks.push(hunk);
-                        oldRangeStart = 0;
-                        newRangeStart = 0;
-                        curRange = [];
-                    }
-                }
-                oldLine += lines.length;
-                newLine += lines.length;
-            }
-        }
-        // Step 2: eliminate the trailing `\n` from each line of each hunk, and, where needed, add
-        //         "\ No newline at end of file".
-        for (const hunk of hunks) {
-            for (let i = 0; i < hunk.lines.length; i++) {
-                if (hunk.lines[i].endsWith('\n')) {
-                    hunk.lines[i] = hunk.lines[i].slice(0, -1);
-                }
-                else {
-                    hunk.lines.splice(i + 1, 0, '\\ No newline at end of file');
-                    i++; // Skip the line we just added, then continue iterating
-                }
-            }
-        }
-        return {
-            oldFileName: oldFileName, newFileName: newFileName,
-            oldHeader: oldHeader, newHeader: newHeader,
-            hunks: hunks
-        };
-    }
-}
-/**
- * creates a unified diff patch.
- *
- * @param patch either a single structured patch object (as returned by `structuredPatch`) or an
- *   array of them (as returned by `parsePatch`).
- * @param headerOptions behaves the same as the `headerOptions` option of `createTwoFilesPatch`.
- *   Ignored for patches where `isGit` is `true`.
- *
- * When a patch has `isGit: true`, `formatPatch` output is changed to more closely match Git's
- * output: it emits a `diff --git` header, emits Git extended headers as appropriate based on
- * properties like `isRename`, `isCreate`, `newMode`, etc, and will omit `---`/`+++` file
- * headers for patches with no hunks (e.g. renames without content changes).
- */
-function formatPatch(patch, headerOptions) {
-    var _a, _b, _c, _d, _e, _f;
-    if (!headerOptions) {
-        headerOptions = INCLUDE_HEADERS;
-    }
-    if (Array.isArray(patch)) {
-        if (patch.length > 1 && !headerOptions.includeFileHeaders && !patch.every(p => p.isGit)) {
-            throw new Error('Cannot omit file headers on a multi-file patch. '
-                + '(The result would be unparseable; how would a tool trying to apply '
-                + 'the patch know which changes are to which file?)');
-        }
-        return patch.map(p => formatPatch(p, headerOptions)).join('\n');
-    }
-    const ret = [];
-    // Git patches have a fixed header format (diff --git, extended headers,
-    // and ---/+++ when hunks are present), so headerOptions is ignored.
-    if (patch.isGit) {
-        headerOptions = INCLUDE_HEADERS;
-        // Emit Git-style diff --git header and extended headers.
-        // Git never puts /dev/null in the "diff --git" line; for file
-        // creations/deletions it uses the real filename on both sides.
-        if (!patch.oldFileName) {
-            throw new Error('oldFileName must be specified for Git patches');
-        }
-        if (!patch.newFileName) {
-            throw new Error('newFileName must be specified for Git patches');
-        }
-        let gitOldName = patch.oldFileName;
-        let gitNewName = patch.newFileName;
-        if (patch.isCreate && gitOldName === '/dev/null') {
-            gitOldName = gitNewName.replace(/^b\//, 'a/');
-        }
-        else if (patch.isDelete && gitNewName === '/dev/null') {
-            gitNewName = gitOldName.replace(/^a\//, 'b/');
-        }
-        ret.push('diff --git ' + quoteFileNameIfNeeded(gitOldName) + ' ' + quoteFileNameIfNeeded(gitNewName));
-        if (patch.isDelete) {
-            ret.push('deleted file mode ' + ((_a = patch.oldMode) !== null && _a !== void 0 ? _a : '100644'));
-        }
-        if (patch.isCreate) {
-            ret.push('new file mode ' + ((_b = patch.newMode) !== null && _b !== void 0 ? _b : '100644'));
-        }
-        if (patch.oldMode && patch.newMode && !patch.isDelete && !patch.isCreate) {
-            ret.push('old mode ' + patch.oldMode);
-            ret.push('new mode ' + patch.newMode);
-        }
-        if (patch.isRename) {
-            ret.push('rename from ' + quoteFileNameIfNeeded(((_c = patch.oldFileName) !== null && _c !== void 0 ? _c : '').replace(/^a\//, '')));
-            ret.push('rename to ' + quoteFileNameIfNeeded(((_d = patch.newFileName) !== null && _d !== void 0 ? _d : '').replace(/^b\//, '')));
-        }
-        if (patch.isCopy) {
-            ret.push('copy from ' + quoteFileNameIfNeeded(((_e = patch.oldFileName) !== null && _e !== void 0 ? _e : '').replace(/^a\//, '')));
-            ret.push('copy to ' + quoteFileNameIfNeeded(((_f = patch.newFileName) !== null && _f !== void 0 ? _f : '').replace(/^b\//, '')));
-        }
-    }
-    else {
-        if (headerOptions.includeIndex && patch.oldFileName == patch.newFileName && patch.oldFileName !== undefined) {
-            ret.push('Index: ' + patch.oldFileName);
-        }
-        if (headerOptions.includeUnderline) {
-            ret.push('===================================================================');
-        }
-    }
-    // Emit --- / +++ file headers. For Git patches with no hunks (e.g.
-    // pure renames, mode-only changes), Git omits these, so we do too.
-    const hasHunks = patch.hunks.length > 0;
-    if (headerOptions.includeFileHeaders && patch.oldFileName !== undefined && patch.newFileName !== undefined
-        && (!patch.isGit || hasHunks)) {
-        ret.push('--- ' + quoteFileNameIfNeeded(patch.oldFileName) + (patch.oldHeader ? '\t' + patch.oldHeader : ''));
-        ret.push('+++ ' + quoteFileNameIfNeeded(patch.newFileName) + (patch.newHeader ? '\t' + patch.newHeader : ''));
-    }
-    for (let i = 0; i < patch.hunks.length; i++) {
-        const hunk = patch.hunks[i];
-        // Unified Diff Format quirk: If the chunk size is 0,
-        // the first number is one lower than one would expect.
-        // https://www.artima.com/weblogs/viewpost.jsp?thread=164293
-        const oldStart = hunk.oldLines === 0 ? hunk.oldStart - 1 : hunk.oldStart;
-        const newStart = hunk.newLines === 0 ? hunk.newStart - 1 : hunk.newStart;
-        ret.push('@@ -' + oldStart + ',' + hunk.oldLines
-            + ' +' + newStart + ',' + hunk.newLines
-            + ' @@');
-        for (const line of hunk.lines) {
-            ret.push(line);
-        }
-    }
-    return ret.join('\n') + '\n';
-}
-function createTwoFilesPatch(oldFileName, newFileName, oldStr, newStr, oldHeader, newHeader, options) {
-    if (typeof options === 'function') {
-        options = { callback: options };
-    }
-    if (!(options === null || options === void 0 ? void 0 : options.callback)) {
-        const patchObj = structuredPatch(oldFileName, newFileName, oldStr, newStr, oldHeader, newHeader, options);
-        if (!patchObj) {
-            return;
-        }
-        return formatPatch(patchObj, options === null || options === void 0 ? void 0 : options.headerOptions);
-    }
-    else {
-        const { callback } = options;
-        structuredPatch(oldFileName, newFileName, oldStr, newStr, oldHeader, newHeader, Object.assign(Object.assign({}, options), { callback: patchObj => {
-                if (!patchObj) {
-                    callback(undefined);
-                }
-                else {
-                    callback(formatPatch(patchObj, options.headerOptions));
-                }
-            } }));
-    }
-}
-function createPatch(fileName, oldStr, newStr, oldHeader, newHeader, options) {
-    return createTwoFilesPatch(fileName, fileName, oldStr, newStr, oldHeader, newHeader, options);
-}
-/**
- * Split `text` into an array of lines, including the trailing newline character (where present)
- */
-function splitLines(text) {
-    const hasTrailingNl = text.endsWith('\n');
-    const result = text.split('\n').map(line => line + '\n');
-    if (hasTrailingNl) {
-        result.pop();
-    }
-    else {
-        result.push(result.pop().slice(0, -1));
-    }
-    return result;
-}
-
-;// CONCATENATED MODULE: ./packages/configs/lib/compare.js
-
-
-const compare_MASK = '(secret)\n';
-const sha256 = (text) => (0,external_node_crypto_.createHash)('sha256').update(text).digest('hex');
-/** SHA-256 of a bundle in hex: the same for the same bundle, whatever the order of its keys. Secrets go in as hashes. */
-function bundleDigest(bundle) {
-    const text = JSON.stringify(bundle, (_key, value) => {
-        if (isSecretFile(value))
-            return sorted({ ...value, content: sha256(value.content) });
-        return typeof value === 'object' && value !== null && !Array.isArray(value) ? sorted(value) : value;
-    });
-    return sha256(text);
-}
-function sorted(value) {
-    return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
-}
-function isSecretFile(value) {
-    return typeof value === 'object' && value !== null && 'secret' in value && value.secret === true;
-}
-/** A bundle's files as a folder tree; secrets are masked. */
-function tree(bundle) {
-    return bundle.hosts.flatMap(({ host, services }) => services
-        .flatMap(({ presets = [], files }) => [...presets, ...files])
-        .map(({ path, content, secret }) => ({ path: `${host}${path}`, content: secret ? compare_MASK : content })));
-}
-/**
- * Unified diff of one file; `null` is a file that is not there. Of a secret nothing but the fact is shown. Empty
- * when both are the same.
- */
-function unifiedDiff(path, before, after, secret) {
-    if (before === after)
-        return '';
-    const [from, to] = [before === null ? '/dev/null' : path, after === null ? '/dev/null' : path];
-    if (secret)
-        return `--- ${from}\n+++ ${to}\n(secret content differs)\n`;
-    return createTwoFilesPatch(from, to, before ?? '', after ?? '', undefined, undefined, {
-        context: 3,
-        headerOptions: { includeIndex: false, includeUnderline: false, includeFileHeaders: true },
-    });
-}
-/** All that can differ on a host, by path or service name. */
-function partsOf(host) {
-    const parts = new Map();
-    if (!host)
-        return parts;
-    parts.set('users', { content: lines({ users: host.users }), secret: false });
-    for (const service of host.services) {
-        parts.set(service.name, { content: describeService(service), secret: false });
-        for (const { path, content, secret } of [...(service.presets ?? []), ...service.files])
-            parts.set(path, { content, secret });
-    }
-    return parts;
-}
-/** What a service is besides the content of its files. */
-function describeService({ presets = [], files, ...service }) {
-    const modes = (of) => of.map(({ content: _content, keeps, ...file }) => (keeps ? { ...file, keeps: keeps.kind } : file));
-    return lines({ ...service, presets: modes(presets), files: modes(files) });
-}
-/** JSON for people: a role's verifier is as good as its password to some. */
-const lines = (value) => `${JSON.stringify(value, (key, part) => (key === 'verifier' ? compare_MASK.trim() : part), 2)}\n`;
-/** Everything in which two bundles differ, host by host, as unified diffs. */
-function diffBundles(before, after) {
-    const names = new Set([...before.hosts, ...after.hosts].map(({ host }) => host));
-    const find = (bundle, name) => bundle.hosts.find(({ host }) => host === name);
-    return [...names].flatMap((name) => diffHost(name, partsOf(find(before, name)), partsOf(find(after, name))));
-}
-function diffHost(host, before, after) {
-    return [...new Set([...before.keys(), ...after.keys()])].flatMap((path) => {
-        const [old, next] = [before.get(path), after.get(path)];
-        const secret = (old?.secret ?? false) || (next?.secret ?? false);
-        const patch = unifiedDiff(path, old?.content ?? null, next?.content ?? null, secret);
-        if (patch === '')
-            return [];
-        return [{ host, path, change: !old ? 'added' : !next ? 'removed' : 'changed', patch }];
-    });
-}
-
-;// CONCATENATED MODULE: ./packages/configs/lib/secrets.js
-/** Password of the role with which the application uses PostgreSQL. */
-const DATABASE_PASSWORD = 'DATABASE_PASSWORD';
-/** Password with which PostgreSQL's replicas follow their primary. */
-const REPLICATION_PASSWORD = 'REPLICATION_PASSWORD';
-/** Password of Redis and its Sentinels. */
-const REDIS_PASSWORD = 'REDIS_PASSWORD';
-/** The key of the bucket, where pgBackRest is the engine of the backups: the database hosts have it. */
-const BACKUP_ACCESS_KEY_ID = 'BACKUP_ACCESS_KEY_ID';
-const BACKUP_SECRET_ACCESS_KEY = 'BACKUP_SECRET_ACCESS_KEY';
-/** What pgBackRest encrypts with. Without it no backup can be restored. */
-const BACKUP_CIPHER_PASSPHRASE = 'BACKUP_CIPHER_PASSPHRASE';
-/** The secrets without which a stack can't be rendered, sorted by name. */
-function requiredSecrets({ app, tiers, backups }) {
-    const own = [
-        ...(tiers.database ? [DATABASE_PASSWORD, REPLICATION_PASSWORD] : []).map((name) => ({
-            name,
-            why: 'tiers.database needs',
-        })),
-        ...(tiers.database ? secretsOfBackups(backups) : []).map((name) => ({ name, why: 'backups needs' })),
-        ...(tiers.cache ? [{ name: REDIS_PASSWORD, why: 'tiers.cache needs' }] : []),
-    ];
-    const named = app.secrets.map((name) => ({ name, why: 'app.secrets names' }));
-    return [...own, ...named.filter(({ name }) => !own.some((other) => other.name === name))].sort((a, b) => a.name < b.name ? -1 : 1);
-}
-function secretsOfBackups(backups) {
-    if (backups?.engine !== 'pgbackrest')
-        return [];
-    const key = [BACKUP_ACCESS_KEY_ID, BACKUP_SECRET_ACCESS_KEY];
-    return backups.encrypt ? [...key, BACKUP_CIPHER_PASSPHRASE] : key;
-}
-
-;// CONCATENATED MODULE: ./packages/stack/lib/place.js
-
-
-
-function settingsOf(stack, tier) {
-    return stack.tiers[tier];
-}
-/** Whether Perl modules are built on an app host, from where the others fetch them. */
-const buildsOnHosts = ({ app }) => app.build.with !== 'none' && app.build.on === 'host';
-/** Whether the hosts of a tier are made by us: not those that exist already, nor those of another tier. */
-function place_isProvisioned(stack, tier) {
-    const settings = settingsOf(stack, tier);
-    return settings !== undefined && !settings.hosts && !settings.on;
-}
-/** The tier on whose hosts a role runs (`on`), itself if it has its own; `null` when the stack has no such role. */
-function placeOf(stack, role) {
-    let tier = role;
-    for (let step = 0; step < schema_TIERS.length; step += 1) {
-        const settings = settingsOf(stack, tier);
-        if (!settings)
-            return null;
-        if (!settings.on)
-            return tier;
-        tier = settings.on;
-    }
-    return null;
-}
-/**
- * The hosts on which a role runs, its own or those that it shares: as many of these as its `count` says, the first ones.
- */
-function hostsOfRole(stack, inventory, role) {
-    const place = placeOf(stack, role);
-    if (place === null)
-        return [];
-    const hosts = hostsOf(inventory, place);
-    return place === role ? hosts : hosts.slice(0, settingsOf(stack, role)?.count);
-}
-/** The tier through whose hosts SSH reaches the others: web where it is public, else the first that is; or `null`. */
-function jumpTier(stack) {
-    return schema_TIERS.find((tier) => place_isProvisioned(stack, tier) && stack.network.public.includes(tier)) ?? null;
-}
-/** The /24 of a tier in the network of the stack: each has its fixed place, so that a new tier moves nothing. */
-function subnetOf(stack, tier) {
-    return `${prefixOf(stack, schema_TIERS.indexOf(tier))}.0/24`;
-}
-/** The /24 from which a NodeBalancer speaks to the web hosts: the one after those of all tiers. */
-function entrySubnet(stack) {
-    return `${prefixOf(stack, schema_TIERS.length)}.0/24`;
-}
-/** Address of a host in its subnet; Linode keeps the first two and the last two for itself. */
-function addressOf(stack, tier, number) {
-    return `${prefixOf(stack, TIERS.indexOf(tier))}.${number + 1}`;
-}
-function prefixOf(stack, index) {
-    const [a = 0, b = 0, c = 0] = ipaddr.IPv4.networkAddressFromCIDR(stack.network.vpc).octets;
-    return `${a}.${b}.${c + index}`;
-}
-
-;// CONCATENATED MODULE: ./packages/stack/lib/platform.js
-const PLATFORMS = {
-    'linode/debian12': { codename: 'bookworm', postgresql: 15, redis: 7, nginx: '1.22' },
-    'linode/debian13': { codename: 'trixie', postgresql: 17, redis: 8, nginx: '1.26' },
-    'linode/ubuntu24.04': { codename: 'noble', postgresql: 16, redis: 7, nginx: '1.24' },
-};
-/** The platform that a stack's hosts run. */
-function platformOf({ image }) {
-    return PLATFORMS[image];
-}
-
-;// CONCATENATED MODULE: ./packages/stack/lib/networks.js
-
-/** An address as the network that it alone makes up. */
-function networkOfOne(address) {
-    return `${address}/${address.includes(':') ? 128 : 32}`;
-}
-/**
- * Networks in one spelling each, host bits cleared, without those that lie in another of the list: what is left does
- * not overlap, which firewalls ask for. The order is kept.
- *
- * @throws Error when one is no network
- */
-function mergeNetworks(networks) {
-    const unique = new Map(networks.map(networks_parse).map((network) => [network.text, network]));
-    const lengths = new Map();
-    for (const { bytes, length } of unique.values()) {
-        lengths.set(bytes.length, (lengths.get(bytes.length) ?? new Set()).add(length));
-    }
-    const inAnother = ({ bytes, length }) => [...(lengths.get(bytes.length) ?? [])].some((shorter) => shorter < length && unique.has(networks_textOf(bytes, shorter)));
-    return [...unique.values()].filter((network) => !inAnother(network)).map(({ text }) => text);
-}
-function networks_parse(network) {
-    const [address, length] = network.includes(':')
-        ? ipaddr.IPv6.parseCIDR(network)
-        : ipaddr.IPv4.parseCIDR(network);
-    const bytes = address.toByteArray();
-    return { bytes, length, text: networks_textOf(bytes, length) };
-}
-/** The network of a length in which an address lies. */
-function networks_textOf(bytes, length) {
-    const network = bytes.map((byte, index) => byte & (0xff << (8 - Math.min(Math.max(length - 8 * index, 0), 8))));
-    return `${ipaddr.fromByteArray(network).toString()}/${length}`;
-}
-
-;// CONCATENATED MODULE: ./packages/stack/lib/access.js
-
-
-
-/** SSH's port in the table; a server that exists already may have another. */
-const SSH = '22';
-/**
- * Who talks to whom. Every firewall is made from this table, the Cloud Firewall in front of a host and the one on it,
- * and nothing that is not in it gets through.
- */
-const ACCESS = [
-    { from: 'visitors', to: 'web', ports: '80,443', what: 'HTTP and HTTPS' },
-    { from: 'operators', to: 'every tier', ports: SSH, what: 'SSH' },
-    { from: 'jump', to: 'every tier', ports: SSH, what: 'SSH through a public host' },
-    { from: 'web', to: 'app', ports: '5000', what: 'requests to the application' },
-    {
-        from: 'app',
-        to: 'app',
-        ports: '5000',
-        what: 'modules that one host built for all',
-        where: buildsOnHosts,
-    },
-    { from: 'app', to: 'database', ports: '5432', what: 'PostgreSQL' },
-    { from: 'database', to: 'database', ports: '5432,8008', what: 'replication, Patroni' },
-    { from: 'app', to: 'cache', ports: '6379,26379', what: 'Redis, Sentinel' },
-    { from: 'cache', to: 'cache', ports: '6379,26379', what: 'replication, Sentinel' },
-    { from: 'monitor', to: 'every tier', ports: '9100', what: 'figures of the host' },
-    { from: 'monitor', to: 'web', ports: '80,443,9113', what: 'probes, figures of nginx' },
-    { from: 'monitor', to: 'app', ports: '5000,9113', what: 'probes, figures of nginx' },
-    { from: 'monitor', to: 'database', ports: '9187', what: 'figures of PostgreSQL' },
-    { from: 'monitor', to: 'cache', ports: '9121', what: 'figures of Redis' },
-];
-/** What the hosts of a tier let in, by the stack file alone; all else is dropped. */
-function waysIn(stack, tier) {
-    const ours = isProvisioned(stack, tier);
-    const ports = [...new Set(existingHosts(stack, tier).map(({ port }) => String(port)))];
-    return waysOf(stack, {
-        tier,
-        direct: !ours || stack.network.public.includes(tier),
-        jumped: ours,
-        ssh: ports.join(',') || SSH,
-        networksOf: (caller) => networksOf(stack, caller),
-    });
-}
-/**
- * As `waysIn`, for the firewall on a host itself. Beyond the tier's ways it knows how SSH gets to this very host, and
- * the hosts of other tiers whose addresses lie outside of their tier's subnet.
- *
- * @returns a function of the host; what all hosts share is computed once
- */
-function waysInto(stack, inventory) {
-    const known = new Map();
-    const remember = (key, compute) => {
-        const found = known.get(key) ?? compute();
-        known.set(key, found);
-        return found;
-    };
-    const doors = new Map(inventory.hosts.map((host) => [host.name, host]));
-    return (host) => {
-        const tier = schema_TIERS.find((name) => name === host.tier);
-        if (!tier)
-            return [];
-        const abroad = !place_isProvisioned(stack, tier);
-        const door = host.ssh.via === null ? undefined : doors.get(host.ssh.via);
-        const through = (caller) => (caller === 'jump' ? door : undefined);
-        return waysOf(stack, {
-            tier,
-            direct: host.ssh.via === null,
-            jumped: !abroad || host.ssh.via !== null,
-            ssh: sshPorts(stack, tier, host),
-            networksOf: (caller) => remember(`${caller} ${through(caller)?.name} ${abroad}`, () => {
-                const speaking = through(caller);
-                const addresses = speaking
-                    ? speaksFrom(speaking, abroad)
-                    : addressesOf(stack, inventory, caller, abroad);
-                return networksOf(stack, caller, addresses);
-            }),
-        });
-    };
-}
-function waysOf(stack, place) {
-    return ACCESS.filter((access) => reaches(stack, access, place)).flatMap(({ from, to, ports: usual, what }) => {
-        const networks = place.networksOf(from);
-        if (networks.ipv4.length + networks.ipv6.length === 0)
-            return [];
-        const ports = usual === SSH ? place.ssh : usual;
-        const target = to === 'every tier' ? place.tier : to;
-        return [{ ...networks, from, ports, what, label: `${from}-to-${target}-${ports.split(',')[0]}` }];
-    });
-}
-/** Whether an access ends on the hosts of a tier, be it for the tier itself or for a role that is placed on it. */
-function reaches(stack, { from, to, where }, { tier, direct, jumped }) {
-    if (where && !where(stack))
-        return false;
-    if (from === 'operators')
-        return direct;
-    if (from === 'jump')
-        return jumped;
-    const outside = from === 'visitors' && stack.tiers.web.entry === 'dns';
-    if (outside && !stack.network.public.includes(tier))
-        return false;
-    return to === 'every tier' || placeOf(stack, to) === tier;
-}
-const ANYBODY = { ipv4: ['0.0.0.0/0'], ipv6: ['::/0'] };
-function networksOf(stack, caller, addresses = []) {
-    if (caller === 'visitors') {
-        return stack.tiers.web.entry === 'dns' ? ANYBODY : byFamily([entrySubnet(stack)]);
-    }
-    if (caller === 'operators')
-        return byFamily(stack.network.ssh);
-    const tier = caller === 'jump' ? jumpTier(stack) : placeOf(stack, caller);
-    return byFamily([...(tier ? networksOfTier(stack, tier) : []), ...addresses.map(networkOfOne)]);
-}
-/** The subnet of a tier of Linodes; the addresses of servers that exist already. */
-function networksOfTier(stack, tier) {
-    if (place_isProvisioned(stack, tier))
-        return [subnetOf(stack, tier)];
-    return existingHosts(stack, tier).flatMap(({ address, privateAddress }) => [address, privateAddress ?? []].flat().map(networkOfOne));
-}
-/** Addresses from which the hosts of a caller speak. */
-function addressesOf(stack, inventory, caller, abroad) {
-    if (caller === 'visitors' || caller === 'operators')
-        return [];
-    const role = caller === 'jump' ? jumpTier(stack) : caller;
-    return role === null ? [] : hostsOfRole(stack, inventory, role).flatMap((host) => speaksFrom(host, abroad));
-}
-/** Its private address; both where the one to whom it speaks is elsewhere. */
-function speaksFrom(host, abroad) {
-    return abroad ? bothAddresses(host) : [host.privateAddress ?? host.publicAddress ?? []].flat();
-}
-const bothAddresses = ({ publicAddress, privateAddress }) => [publicAddress, privateAddress].filter((address) => address !== null);
-/** The port of a host's sshd. Where SSH goes to another address, a relay's say, the inventory's port is not its own. */
-function sshPorts(stack, tier, host) {
-    const own = bothAddresses(host);
-    const named = existingHosts(stack, tier);
-    const ports = [
-        ...(own.includes(host.ssh.address) ? [host.ssh.port] : []),
-        ...named.filter(({ address }) => own.includes(address)).map(({ port }) => port),
-    ];
-    return [...new Set(ports)].join(',') || SSH;
-}
-const existingHosts = (stack, tier) => settingsOf(stack, tier)?.hosts ?? [];
-function byFamily(networks) {
-    const merged = mergeNetworks(networks);
-    return {
-        ipv4: merged.filter((network) => !network.includes(':')),
-        ipv6: merged.filter((network) => network.includes(':')),
-    };
-}
-
-;// CONCATENATED MODULE: ./packages/configs/lib/files.js
-/** First line of every file, so that nobody edits it on the host in vain. */
-function headingOf(stack, host) {
-    return `Rendered by perlstack for ${host.name} of the stack ${stack.stack}; changes made here are overwritten.`;
-}
-/** A file that everyone may read. */
-function textFile(path, content) {
-    return { path, content, owner: 'root', group: 'root', mode: 0o644, secret: false };
-}
-
-;// CONCATENATED MODULE: ./packages/configs/lib/print/refuse.js
-
-/** C0 control characters and DEL: none of them has a place in a line of configuration. */
-const CONTROL = /[\u0000-\u001f\u007f]/;
-/** Half of a surrogate pair: it has no bytes in UTF-8, so another character would be written in its place. */
-const UNSOUND = /\p{Surrogate}/u;
-/** Whether a value can be written to a file and read back from it. */
-const isSound = (value) => !UNSOUND.test(value);
-/**
- * The value itself, when it can stand in one line of configuration.
- *
- * @throws UserError when it holds a line end or another control character, or is no sound Unicode.
- */
-function refuse_oneLine(value, dialect) {
-    if (CONTROL.test(value)) {
-        throw new errors_UserError(`${dialect}: the value ${JSON.stringify(value)} holds a line end or another control character; remove it`);
-    }
-    if (!isSound(value))
-        throw new errors_UserError(`${dialect}: a value is no sound Unicode text; write it anew`);
-    return value;
-}
-
-;// CONCATENATED MODULE: ./packages/configs/lib/print/nftables.js
-
-
-/** An empty line, which sets groups apart. */
-const BLANK = { nft: '' };
-/** The longest comment and log prefix, in bytes. */
-const LONGEST = 127;
-/**
- * Tag for a line: the text that stands in the source is nftables', a string put into it becomes a quoted one.
- *
- * @throws UserError when a string can't be written
- */
-function nft(text, ...values) {
-    const printed = values.map((value) => {
-        if (typeof value === 'object')
-            return value.nft;
-        return typeof value === 'number' ? String(value) : quoted(value);
-    });
-    return { nft: String.raw({ raw: text }, ...printed) };
-}
-/** nftables has no way to write a quote or a dollar sign inside a string, and takes no empty prefix. */
-function quoted(value) {
-    const text = refuse_oneLine(value, 'nftables');
-    if (/["$]/.test(text)) {
-        throw new errors_UserError(`nftables: the value ${JSON.stringify(text)} holds a quote or a "$"; remove it`);
-    }
-    const bytes = Buffer.byteLength(text);
-    if (bytes === 0 || bytes > LONGEST) {
-        throw new errors_UserError(`nftables: the value ${JSON.stringify(text)} has ${bytes} bytes; give it 1 to ${LONGEST}`);
-    }
-    return `"${text}"`;
-}
-const block = (head, statements) => ({
-    head,
-    block: statements,
-});
-const comment = (text) => ({ nft: `# ${refuse_oneLine(text, 'nftables')}` });
-/** A name of a table, chain or set. */
-function identifier(name) {
-    if (/^[a-z][a-z0-9_]{0,30}$/.test(name))
-        return { nft: name };
-    throw new errors_UserError(`nftables: ${JSON.stringify(name)} can't be the name of a table, chain or set`);
-}
-/** `80,8000-8100` as an anonymous set. */
-function ports(list) {
-    const ranges = list.split(',').map((range) => range.trim());
-    const sound = ranges.every((range) => {
-        const [, from, to = from] = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(range) ?? [];
-        return Number(from) >= 1 && Number(from) <= Number(to) && Number(to) <= 65_535;
-    });
-    if (!sound)
-        throw new errors_UserError(`nftables: ${JSON.stringify(list)} are no ports such as 80,8000-8100`);
-    return { nft: `{ ${ranges.join(', ')} }` };
-}
-/** A set of networks that don't overlap. */
-function networkSet(name, family, networks) {
-    return block(nft `set ${name}`, [
-        { nft: `type ${family}_addr` },
-        { nft: 'flags interval' },
-        block({ nft: 'elements =' }, networks.map((network) => ({ nft: `${checkedNetwork(network)},` }))),
-    ]);
-}
-function checkedNetwork(network) {
-    if (/^(?:[0-9.]+|[0-9a-f:]*:[0-9a-f:.]*)\/\d{1,3}$/.test(network))
-        return network;
-    throw new errors_UserError(`nftables: ${JSON.stringify(network)} is no network such as 10.10.0.0/24`);
-}
-const INDENT = '    ';
-function printStatement(statement, indent) {
-    if ('nft' in statement)
-        return statement.nft === '' ? '\n' : `${indent}${statement.nft}\n`;
-    const body = statement.block.map((inner) => printStatement(inner, indent + INDENT)).join('');
-    return `${indent}${statement.head.nft} {\n${body}${indent}}\n`;
-}
-/** The text of a file for `nft --file`. */
-function printNftables(statements) {
-    return statements.map((statement) => printStatement(statement, '')).join('');
-}
-
-;// CONCATENATED MODULE: ./packages/configs/lib/print/systemd.js
-
-
-const withoutSpecifiers = (text) => text.replaceAll('%', '%%');
-/**
- * Tag for text with specifiers: the text that stands in the source may name them (`%i`), the values put into it
- * are taken literally.
- */
-function specified(text, ...values) {
-    return { unitText: String.raw({ raw: text }, ...values.map(withoutSpecifiers)) };
-}
-const systemd_textOf = (word) => typeof word === 'string' ? withoutSpecifiers(word) : word.unitText;
-const BARE = /^[\w./:=@+,%-]+$/;
-const ESCAPES = { '\\': '\\\\', '"': '\\"', '\n': '\\n', '\r': '\\r', '\t': '\\t' };
-/** One word the way systemd splits them: C escapes inside double quotes. */
-function quoteWord(text) {
-    if (BARE.test(text))
-        return text;
-    if (!isSound(text))
-        throw new errors_UserError('systemd: a value is no sound Unicode text; write it anew');
-    if (text.includes('\0'))
-        throw new errors_UserError(`systemd: the value ${JSON.stringify(text)} holds a NUL; remove it`);
-    const escaped = text.replaceAll(/[\\"\u0001-\u001f\u007f]/g, (character) => {
-        return ESCAPES[character] ?? `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
-    });
-    return `"${escaped}"`;
-}
-/** A list of words, such as paths. */
-function words(...list) {
-    return { unitText: list.map((word) => quoteWord(systemd_textOf(word))).join(' ') };
-}
-/** A command line: words in which systemd must find no variable either. */
-function command(argv) {
-    return { unitText: argv.map((word) => quoteWord(systemd_textOf(word).replaceAll('$', '$$$$'))).join(' ') };
-}
-/** The value of `Environment=`: one assignment. */
-function assignment(name, value) {
-    return { unitText: quoteWord(`${name}=${systemd_textOf(value)}`) };
-}
-function printValue(value) {
-    if (typeof value === 'boolean')
-        return value ? 'yes' : 'no';
-    if (typeof value === 'number')
-        return String(value);
-    if (typeof value === 'object')
-        return refuse_oneLine(value.unitText, 'systemd');
-    // A backslash at the end would swallow the next line.
-    if (value.endsWith('\\')) {
-        throw new errors_UserError(`systemd: the value "${value}" ends with a backslash; remove it`);
-    }
-    if (value.trim() !== value) {
-        throw new errors_UserError(`systemd: the value "${value}" begins or ends with white space, which is dropped; remove it`);
-    }
-    return withoutSpecifiers(refuse_oneLine(value, 'systemd'));
-}
-function printSection({ name, entries }) {
-    const lines = entries.map(([key, value]) => `${key}=${printValue(value)}\n`);
-    return `[${name}]\n${lines.join('')}`;
-}
-/**
- * The text of a unit file.
- *
- * @param heading lines of the comment at the top.
- * @throws UserError when a value can't be written.
- */
-function printUnit(heading, sections) {
-    const comments = heading.map((line) => `# ${refuse_oneLine(line, 'systemd')}\n`).join('');
-    return `${comments}\n${sections.map(printSection).join('\n')}`;
-}
-
-;// CONCATENATED MODULE: ./packages/configs/lib/access/firewall.js
-
-
-
-
-/** Everything that `nft` loads; files beside ours are the user's own. */
-const FOLDER = '/etc/nftables.d';
-const RULES = `${FOLDER}/00-perlstack.nft`;
-const INCLUDE = `include "${FOLDER}/*.nft"`;
-const FAMILIES = ['ipv4', 'ipv6'];
-const isAnybody = (networks) => networks.some((network) => network.endsWith('/0'));
-const setName = ({ from }, family) => identifier(`${from}_${family}`);
-/** One set for each caller and family, unless it is anybody. */
-function sets(ways) {
-    const byCaller = [...new Map(ways.map((way) => [way.from, way])).values()];
-    return byCaller.flatMap((way) => FAMILIES.filter((family) => way[family].length > 0 && !isAnybody(way[family])).flatMap((family) => [
-        networkSet(setName(way, family), family, way[family]),
-        BLANK,
-    ]));
-}
-function waysRules(way) {
-    const accept = nft `tcp dport ${ports(way.ports)} counter accept comment ${`${way.from}: ${way.what}`}`;
-    if (isAnybody(way.ipv4) && isAnybody(way.ipv6))
-        return [accept];
-    const source = { ipv4: nft `ip saddr`, ipv6: nft `ip6 saddr` };
-    return FAMILIES.filter((family) => way[family].length > 0).map((family) => isAnybody(way[family])
-        ? nft `meta nfproto ${identifier(family)} ${accept}`
-        : nft `${source[family]} @${setName(way, family)} ${accept}`);
-}
-/**
- * Empties itself some time after every load. Until a connection that this host opened earlier has sent something, the
- * kernel takes its next answer for a beginning: a query under way, or the way through a jump host, would hang.
- */
-const LOADED = block(nft `set loaded`, [
-    nft `type ct_state`,
-    nft `flags timeout`,
-    nft `elements = { new timeout 1h }`,
-]);
-/** What every host needs besides conversations of its own: the network's own messages, and no more of them. */
-const NETWORK = [
-    comment('Path MTU and unreachable hosts; of echoes as many as people send.'),
-    nft `icmp type { destination-unreachable, time-exceeded, parameter-problem } accept`,
-    nft `icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } accept`,
-    nft `icmp type echo-request limit rate 20/second burst 50 packets accept`,
-    nft `icmpv6 type echo-request limit rate 20/second burst 50 packets accept`,
-    BLANK,
-    comment('IPv6 does not work without its neighbours; from the same link only.'),
-    nft `icmpv6 type { nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255 accept`,
-    nft `ip6 saddr fe80::/10 icmpv6 type mld-listener-query accept`,
-    BLANK,
-    comment("DHCP's answers, where they don't belong to a conversation."),
-    nft `udp sport 67 udp dport 68 accept`,
-    nft `ip6 saddr fe80::/10 udp sport 547 udp dport 546 accept`,
-];
-function inputChain(ways) {
-    return block(nft `chain input`, [
-        nft `type filter hook input priority filter; policy drop;`,
-        BLANK,
-        nft `iif "lo" accept`,
-        nft `ct state established,related accept`,
-        nft `ct state invalid counter drop`,
-        BLANK,
-        comment('What was open before these rules were: its answers. Without SYN nothing new begins.'),
-        nft `ct state @loaded tcp flags & (syn | rst | ack) == ack counter accept`,
-        BLANK,
-        ...NETWORK,
-        BLANK,
-        comment('Who may begin a conversation.'),
-        ...ways.flatMap(waysRules),
-        nft `jump local`,
-        BLANK,
-        comment('All else is dropped: counted and, now and then, logged where it was meant for this host alone.'),
-        nft `meta pkttype { broadcast, multicast } drop`,
-        nft `limit rate 10/minute burst 20 packets log prefix ${'perlstack drop: '} level info`,
-        nft `counter drop`,
-    ]);
-}
-/** A Linode of ours forwards nothing, and its user data (it held a host key once) is for root's processes alone. */
-const OF_OURS = [
-    BLANK,
-    block(nft `chain forward`, [nft `type filter hook forward priority filter; policy drop;`]),
-    BLANK,
-    block(nft `chain output`, [
-        nft `type filter hook output priority filter; policy accept;`,
-        BLANK,
-        comment('The metadata service hands out the user data of this host: for root alone.'),
-        nft `ip daddr 169.254.169.254 tcp dport 80 meta skuid != 0 counter reject with tcp reset`,
-        nft `ip6 daddr fd00:a9fe:a9fe::1 tcp dport 80 meta skuid != 0 counter reject with tcp reset`,
-    ]),
-];
-const isOurs = ({ stack }, host) => schema_TIERS.some((tier) => tier === host.tier && place_isProvisioned(stack, tier));
-function rulesOf(world, host, ways) {
-    return printNftables([
-        comment(headingOf(world.stack, host)),
-        comment("Only this table is replaced; those of others, such as docker's, stay as they are."),
-        BLANK,
-        ...WITHOUT_OURS.map((statement) => ({ nft: statement })),
-        BLANK,
-        block(nft `table inet perlstack`, [
-            ...sets(ways),
-            LOADED,
-            BLANK,
-            comment(`For rules of your own: \`add rule inet perlstack local tcp dport 8123 accept\` in ${FOLDER}/*.nft.`),
-            block(nft `chain local`, []),
-            BLANK,
-            inputChain(ways),
-            ...(isOurs(world, host) ? OF_OURS : []),
-        ]),
-    ]);
-}
-function mainFile({ stack }, host) {
-    return `#!/usr/sbin/nft -f\n# ${headingOf(stack, host)}\n${INCLUDE}\n`;
-}
-/** nftables 1.0.6 can't delete what may not be there: it is made first. */
-const WITHOUT_OURS = ['table inet perlstack', 'delete table inet perlstack'];
-/**
- * Debian's unit flushes everybody's tables when it stops. Ours takes away its own, and a reload does so first, so that
- * none of it is left when an older file comes back that knows nothing of it.
- */
-function dropIn({ stack }, host) {
-    const nftCommand = (...statements) => command(['/usr/sbin/nft', statements.join('; ')]);
-    const text = printUnit([headingOf(stack, host)], [
-        {
-            name: 'Service',
-            entries: [
-                ['ExecReload', ''],
-                ['ExecReload', nftCommand(...WITHOUT_OURS, 'include "/etc/nftables.conf"')],
-                ['ExecStop', ''],
-                ['ExecStop', nftCommand(...WITHOUT_OURS)],
-            ],
-        },
-    ]);
-    return textFile('/etc/systemd/system/nftables.service.d/perlstack.conf', text);
-}
-const waysByWorld = new WeakMap();
-/** What all hosts of a world share is computed once. */
-function firewall_waysOf(world, host) {
-    const ways = waysByWorld.get(world) ?? waysInto(world.stack, world.inventory);
-    waysByWorld.set(world, ways);
-    return ways(host);
-}
-/**
- * nftables on every host: the same ways in as its Cloud Firewall has, for the case that one of the two is missing. A
- * host of which the stack file knows nothing keeps what it has.
- */
-const firewall = (world, host) => {
-    const ways = firewall_waysOf(world, host);
-    return ways.length === 0 ? null : { service: firewallService(world, host, ways) };
-};
-const firewallService = (world, host, ways) => ({
-    name: 'firewall',
-    // Still there when a change is taken back, so that taking it back harms no table of others.
-    presets: [dropIn(world, host)],
-    packages: ['nftables'],
-    directories: [{ path: FOLDER, owner: 'root', group: 'root', mode: 0o755 }],
-    files: [
-        textFile(RULES, rulesOf(world, host, ways)),
-        { ...textFile('/etc/nftables.conf', mainFile(world, host)), mode: 0o755 },
-    ],
-    removes: [],
-    roots: [FOLDER],
-    validate: [['nft', '--check', INCLUDE]],
-    unit: { name: 'nftables.service', enabled: true, state: 'running', onChange: 'reload' },
-    daemonReload: true,
-    probe: [['nft', 'list', 'chain', 'inet', 'perlstack', 'input']],
-    guardsAccess: true,
-});
-/** Of what the servers that existed before have to be told. */
-function accessNotes(world) {
-    const names = world.inventory.hosts.filter((host) => !isOurs(world, host)).map(({ name }) => name);
-    if (names.length === 0)
-        return [];
-    return [
-        `${names.join(', ')}: from now on lets in SSH and what the stack needs, nothing else; for other services put rules into ${FOLDER} first. SSH takes keys alone`,
-    ];
-}
-
-;// CONCATENATED MODULE: ./packages/configs/lib/print/sshd.js
-
-
-const KEYWORD = /^[A-Za-z0-9]+$/;
-/** sshd_config has quotes, but how they are read changed between versions: words that need some are refused. */
-const WORD = /^[\w@%.:,*+/~^=-]+$/;
-function printWord(keyword, word) {
-    const text = typeof word === 'boolean' ? (word ? 'yes' : 'no') : String(word);
-    if (WORD.test(text))
-        return text;
-    throw new errors_UserError(`sshd: the value ${JSON.stringify(text)} of ${keyword} may only have letters, digits and @ % . : , * + / ~ ^ = _ -`);
-}
-/**
- * The text of an sshd_config file.
- *
- * @param groups entries under a comment each
- * @throws UserError when a word can't be written
- */
-function printSshdConfig(heading, groups) {
-    const printed = groups.map(({ comment, entries }) => {
-        const lines = entries.map(([keyword, ...words]) => {
-            if (!KEYWORD.test(keyword))
-                throw new Error(`"${keyword}" is no keyword of sshd_config`);
-            return `${[keyword, ...words.map((word) => printWord(keyword, word))].join(' ')}\n`;
-        });
-        return `\n# ${refuse_oneLine(comment, 'sshd')}\n${lines.join('')}`;
-    });
-    return `# ${refuse_oneLine(heading, 'sshd')}\n${printed.join('')}`;
-}
-
-;// CONCATENATED MODULE: ./packages/configs/lib/access/sshd.js
-
-
-
-const ROOT = '/etc/ssh';
-/** The first value that sshd reads counts: before cloud-init's 50-cloud-init.conf and the file that includes them. */
-const FILE = `${ROOT}/sshd_config.d/00-perlstack.conf`;
-/** sshd may read no such files at all; that it lets passwords in then, nobody would notice. */
-const IN_FORCE = `
-/usr/sbin/sshd -T -C "user=$1,host=localhost,addr=127.0.0.1,laddr=127.0.0.1,lport=22" |
-  grep -qx 'passwordauthentication no' && exit 0
-echo 'what stands before "Include ${ROOT}/sshd_config.d/*.conf" in ${ROOT}/sshd_config, or a file there that comes' \\
-  'before ours, lets passwords in: put that line first' >&2
-exit 1
-`;
-const behindByWorld = new WeakMap();
-/** Ports of SSH on the hosts that are reached through each host; computed once for a world. */
-function behind(world) {
-    const known = behindByWorld.get(world);
-    if (known)
-        return known;
-    const ports = new Map();
-    for (const { ssh } of world.inventory.hosts) {
-        if (ssh.via !== null)
-            ports.set(ssh.via, (ports.get(ssh.via) ?? new Set()).add(ssh.port));
-    }
-    behindByWorld.set(world, ports);
-    return ports;
-}
-/** Whether SSH reaches other hosts through this one. */
-function isJump(world, host) {
-    return host.tier === jumpTier(world.stack) || behind(world).has(host.name);
-}
-/** What a jump host leads to. */
-function permitted(world, host) {
-    const ports = new Set([22, ...(behind(world).get(host.name) ?? [])]);
-    return [...ports].sort((one, other) => one - other).map((port) => `*:${port}`);
-}
-function forwarding(world, host) {
-    const jump = isJump(world, host);
-    return [
-        ['AllowTcpForwarding', jump ? 'local' : 'no'],
-        ...(jump ? [['PermitOpen', ...permitted(world, host)]] : []),
-        ['AllowStreamLocalForwarding', false],
-        ['AllowAgentForwarding', false],
-        ['X11Forwarding', false],
-        ['PermitTunnel', false],
-        ['GatewayPorts', false],
-    ];
-}
-function sshd_config(world, host) {
-    return printSshdConfig(headingOf(world.stack, host), [
-        {
-            comment: 'Keys alone.',
-            entries: [
-                ['PermitRootLogin', host.ssh.user === 'root' ? 'prohibit-password' : 'no'],
-                ['PubkeyAuthentication', true],
-                ['PasswordAuthentication', false],
-                ['KbdInteractiveAuthentication', false],
-                ['AuthenticationMethods', 'publickey'],
-                ['PermitEmptyPasswords', false],
-                ['PermitUserEnvironment', false],
-            ],
-        },
-        {
-            comment: isJump(world, host)
-                ? 'The way to other hosts of the stack, to their SSH.'
-                : 'No way to elsewhere.',
-            entries: forwarding(world, host),
-        },
-        {
-            comment: 'A run opens its connections at once and has several commands on each.',
-            entries: [
-                ['MaxStartups', '60:30:200'],
-                ['MaxSessions', 20],
-                ['LoginGraceTime', 30],
-                ['ClientAliveInterval', 30],
-                ['ClientAliveCountMax', 4],
-            ],
-        },
-        {
-            comment: 'Of what this version has, without its older algorithms.',
-            entries: [
-                [
-                    'KexAlgorithms',
-                    '-diffie-hellman-group1-*,diffie-hellman-group14-*,diffie-hellman-group-exchange-*,ecdh-sha2-*',
-                ],
-                ['Ciphers', '-*-cbc,aes192-ctr'],
-                ['MACs', '-hmac-sha1*,umac-64*,umac-128@openssh.com,hmac-sha2-256,hmac-sha2-512'],
-            ],
-        },
-        { comment: 'Which key came in, for the journal.', entries: [['LogLevel', 'VERBOSE']] },
-    ]);
-}
-/** OpenSSH's server on every host, hardened: right for 9.2 to 10.0. */
-const sshd = (world, host) => ({
-    service: {
-        name: 'sshd',
-        packages: ['openssh-server'],
-        directories: [],
-        files: [{ ...textFile(FILE, sshd_config(world, host)), mode: 0o600 }],
-        removes: [],
-        roots: [ROOT],
-        validate: [
-            ['/usr/sbin/sshd', '-t'],
-            ['sh', '-c', IN_FORCE, 'sshd', host.ssh.user],
-        ],
-        unit: { name: 'ssh.service', enabled: true, state: 'running', onChange: 'reload' },
-        daemonReload: false,
-        probe: [],
-        guardsAccess: true,
-    },
-});
-
-;// CONCATENATED MODULE: ./packages/configs/lib/print/sudoers.js
-
-
-/**
- * A name of a user. Others that a system may have can be taken for something else by sudo (an alias, a group, a uid,
- * `ALL`), so they are refused.
- *
- * @throws UserError
- */
-function userName(name) {
-    if (/^[a-z_][a-z0-9_.-]{0,31}$/.test(name))
-        return { sudoers: name };
-    throw new errors_UserError(`sudoers: the user ${JSON.stringify(name)} may only have small letters, digits and _ . -, and begins with a letter`);
-}
-/** What stands for something else in a command, and what separates commands. */
-const SPECIAL = /[,:=*?[\]!#^ ]/g;
-/**
- * A command that sudo lets through, with exactly these arguments; `'anything'` after them stands for any more.
- *
- * @throws UserError when the program is no absolute path or a word can't be written
- */
-function sudoers_command(argv, more) {
-    if (!argv[0].startsWith('/'))
-        throw new errors_UserError(`sudoers: ${JSON.stringify(argv[0])} is no absolute path`);
-    const words = argv.map((word) => {
-        if (word === '' || word.includes('\\')) {
-            throw new errors_UserError(`sudoers: an argument of a command is empty or has a backslash: ${JSON.stringify(word)}`);
-        }
-        return refuse_oneLine(word, 'sudoers').replaceAll(SPECIAL, (character) => `\\${character}`);
-    });
-    // Without arguments, a command stands for all of them; "" says that there are none.
-    const rest = more === 'anything' ? ['*'] : argv.length === 1 ? ['""'] : [];
-    return { sudoers: [...words, ...rest].join(' ') };
-}
-/** Tag for a line: the text in the source is sudoers', what is put into it was printed above. */
-function sudoersLine(text, ...values) {
-    return { sudoers: String.raw({ raw: text }, ...values.map(({ sudoers }) => sudoers)) };
-}
-/** A comment. With a blank after the `#` it can be neither a directive nor a uid. */
-function sudoers_comment(text) {
-    const line = refuse_oneLine(text, 'sudoers');
-    if (line.endsWith('\\'))
-        throw new errors_UserError(`sudoers: the value "${line}" ends with a backslash; remove it`);
-    return { sudoers: `# ${line}` };
-}
-/** The text of a file in /etc/sudoers.d. */
-function printSudoers(lines) {
-    return lines.map(({ sudoers }) => `${sudoers}\n`).join('');
-}
-
-;// CONCATENATED MODULE: ./packages/configs/lib/access/sudo.js
-
-
-
-const sudo_ROOT = '/etc/sudoers.d';
-const sudo_FILE = `${sudo_ROOT}/90-perlstack`;
-/**
- * What the user of the workflow may do as root on a Linode of ours: run scripts, the one form in which every command
- * of ours comes, as root and as nobody else. That is all that root can do, on purpose: whoever makes a host what it is
- * to be has to be root. What is gone is cloud-init's rule for any command as any user, and with it what somebody does
- * by habit or mistake rather than on purpose.
- *
- * A server that existed before keeps its own rules; its user was given sudo by somebody else.
- */
-const sudo = ({ stack }, host) => {
-    const ours = schema_TIERS.some((tier) => tier === host.tier && place_isProvisioned(stack, tier));
-    if (!ours || host.ssh.user === 'root')
-        return null;
-    const user = userName(host.ssh.user);
-    const content = printSudoers([
-        sudoers_comment(headingOf(stack, host)),
-        sudoers_comment('A script may do anything: this user is root by way of it, because it makes this host what it is to be.'),
-        sudoersLine `Defaults:${user} env_reset, !setenv, !lecture, secure_path="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"`,
-        sudoers_comment('Every script is written to the journal, with its arguments; no secret is among them.'),
-        sudoersLine `Defaults:${user} syslog=authpriv, log_allowed, log_denied`,
-        sudoersLine `${user} ALL=(root) NOPASSWD: ${sudoers_command(['/usr/bin/sh', '-c'], 'anything')}`,
-    ]);
-    return {
-        service: {
-            name: 'sudo',
-            packages: ['sudo'],
-            directories: [],
-            files: [{ ...textFile(sudo_FILE, content), mode: 0o440 }],
-            // Only once ours is in force: files come before removals.
-            removes: [`${sudo_ROOT}/90-cloud-init-users`],
-            roots: [sudo_ROOT],
-            validate: [['visudo', '-cqf', '/etc/sudoers'], asUser(host.ssh.user)],
-            unit: null,
-            daemonReload: false,
-            probe: [asUser(host.ssh.user)],
-            guardsAccess: true,
-        },
-    };
-};
-/** Runs nothing the way everything is run. */
-const asUser = (user) => ['runuser', '-u', user, '--', 'sudo', '-n', '--', 'sh', '-c', ':'];
-
-;// CONCATENATED MODULE: ./packages/configs/lib/addresses.js
-
-/**
- * The address by which the other tiers reach a host.
- *
- * @throws UserError when the host has none.
- */
-function privateAddressOf(host) {
-    if (host.privateAddress !== null)
-        return host.privateAddress;
-    throw new errors_UserError(`${host.name} has no private address, by which the other tiers reach it; name it in tiers.${host.tier}.hosts[].privateAddress`);
-}
-/** Address and port as one word; IPv6 addresses stand in brackets. */
-function socketAddress(address, port) {
-    return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
-}
-
-;// CONCATENATED MODULE: ./packages/configs/lib/layout.js
-/** The port on which every app host's nginx answers the web tier. */
-const APP_PORT = 5_000;
-/** Where an app host's nginx gives the modules that it built to the other app hosts, and to nobody else. */
-const MODULES_PATH = '/.perlstack/modules/';
-/** Where PostgreSQL, Redis and its Sentinels listen. */
-const POSTGRESQL_PORT = 5_432;
-const REDIS_PORT = 6_379;
-const SENTINEL_PORT = 26_379;
-/** Where nginx answers the host itself: its health and counters, for the monitoring; nothing outside can reach it. */
-const STATUS_ADDRESS = '127.0.0.1:8080';
-/** The symbolic links to releases in an application's home: what serves, what is being rolled out, what served before. */
-const RELEASE_LINKS = ['current', 'next', 'previous'];
-/** The layout of the application `app`. */
-function appLayout(app) {
-    const home = `/srv/${app}`;
-    const releases = `${home}/releases`;
-    const runDirectory = `/run/${app}`;
-    const runDirectoryOf = (unit) => unit === 1 ? runDirectory : `${runDirectory}/unit${unit}`;
-    return {
-        user: app,
-        home,
-        releases,
-        modules: `${home}/modules`,
-        current: `${home}/current`,
-        socketLink: `${home}/current.sock`,
-        socketLinkOf: (unit) => (unit === 1 ? `${home}/current.sock` : `${home}/current-unit${unit}.sock`),
-        runDirectory,
-        environmentFile: `/etc/${app}/env`,
-        serviceFile: `/etc/${app}/pg_service.conf`,
-        template: `${app}@.service`,
-        templateOf: (unit) => (unit === 1 ? `${app}@.service` : `${app}-unit${unit}@.service`),
-        runDirectoryOf,
-        release: (id) => `${releases}/${id}`,
-        socket: (id, unit = 1) => `${runDirectoryOf(unit)}/${id}.sock`,
-        instance: (id) => `${app}@${id}.service`,
-    };
-}
-/** Name of an application's database and of the role that owns it: its own, as SQL takes it without quotes. */
-const databaseName = (app) => app.replaceAll('-', '_');
-/** Numbers of an application's Starman units on each host: `[1]`, or more where the stack file says so. */
-const unitsOf = ({ units }) => Array.from({ length: units }, (_, at) => at + 1);
-
-;// CONCATENATED MODULE: ./packages/configs/lib/print/nginx.js
-
-
-/** A simple directive: `name word word;`. */
-const directive = (name, ...words) => ({ name, words, block: null });
-/** A directive with a block: `name word { … }`. */
-const nginx_block = (name, words, statements) => ({
-    name,
-    words,
-    block: statements,
-});
-const nginx_comment = (text) => ({ comment: text });
-/**
- * Tag for words with nginx variables: the text that stands in the source may name variables, the values put into
- * it are taken literally.
- */
-function expression(text, ...values) {
-    return { expression: String.raw({ raw: text }, ...values.map(nginx_literal)) };
-}
-/** nginx has no way to quote a dollar sign, so a literal word can't have one. */
-function nginx_literal(value) {
-    const text = refuse_oneLine(String(value), 'nginx');
-    if (text.includes('$')) {
-        throw new errors_UserError(`nginx: the value "${text}" holds a "$", which nginx takes for a variable; remove it`);
-    }
-    return text;
-}
-const nginx_BARE = /^[\w./:=@*+,~^%$[\]-]+$/;
-/** A word as it stands in the file: bare where that is safe, else in quotes. */
-function nginx_printWord(word) {
-    const text = typeof word === 'object' ? refuse_oneLine(word.expression, 'nginx') : nginx_literal(word);
-    if (nginx_BARE.test(text))
-        return text;
-    const quote = text.includes('"') && !text.includes("'") ? "'" : '"';
-    return quote + text.replaceAll('\\', '\\\\').replaceAll(quote, `\\${quote}`) + quote;
-}
-const nginx_INDENT = '    ';
-const WIDTH = 160;
-/** A directive up to its end mark: on one line, or where that gets too long with a line for each word. */
-function printHead({ name, words }, indent) {
-    const printed = [name, ...words.map(nginx_printWord)];
-    const line = indent + printed.join(' ');
-    return line.length <= WIDTH ? line : indent + printed.join(`\n${indent}${nginx_INDENT}`);
-}
-function nginx_printStatement(statement, indent) {
-    if ('comment' in statement)
-        return `${indent}# ${refuse_oneLine(statement.comment, 'nginx')}\n`;
-    if (!/^[a-z0-9_]+$/.test(statement.name))
-        throw new Error(`"${statement.name}" is no nginx directive`);
-    const head = printHead(statement, indent);
-    if (!statement.block)
-        return `${head};\n`;
-    return `${head} {\n${printStatements(statement.block, indent + nginx_INDENT)}${indent}}\n`;
-}
-/** A blank line stands before and after every block, and before a comment that opens a new group. */
-function separated(before, statement) {
-    if (!before || 'comment' in before)
-        return false;
-    return 'comment' in statement || before.block !== null || statement.block !== null;
-}
-function printStatements(statements, indent) {
-    return statements
-        .map((statement, at) => (separated(statements[at - 1], statement) ? '\n' : '') + nginx_printStatement(statement, indent))
-        .join('');
-}
-/**
- * The text of an nginx configuration file.
- *
- * @throws UserError when a literal word holds a control character or a `$`.
- */
-function printNginx(statements) {
-    return printStatements(statements, '');
-}
-/** Milliseconds as nginx writes a time, rounded up to whole seconds: `30d`, `90s`. */
-function nginxTime(milliseconds) {
-    const seconds = Math.ceil(milliseconds / 1_000);
-    const [unit, size] = [
-        ['d', 86_400],
-        ['h', 3_600],
-        ['m', 60],
-    ].find(([, length]) => seconds > 0 && seconds % length === 0) ?? ['s', 1];
-    return `${seconds / size}${unit}`;
-}
-
-;// CONCATENATED MODULE: ./packages/configs/lib/timeouts.js
-/** The limits of a stack, all from its `app.drainTimeout`. */
-function cutAfter({ app: { drainTimeout } }) {
-    return {
-        local: drainTimeout,
-        web: drainTimeout + 5_000,
-        nginxWorkers: drainTimeout + 10_000,
-        stop: drainTimeout + 10_000,
-    };
-}
-
-;// CONCATENATED MODULE: ./packages/configs/lib/nginx/log.js
-
-/** Fields of the access log and the nginx variables that fill them: strings, then numbers. */
-const FIELDS = [
-    ['time', expression `$time_iso8601`],
-    ['client', expression `$remote_addr`],
-    ['host', expression `$host`],
-    ['method', expression `$request_method`],
-    ['uri', expression `$request_uri`],
-    ['scheme', expression `$scheme`],
-    ['protocol', expression `$server_protocol`],
-    ['referer', expression `$http_referer`],
-    ['agent', expression `$http_user_agent`],
-    // "000" for a client that left before it had spoken, so this is no number.
-    ['status', expression `$status`],
-    // Several attempts stand in one value, "502, 200", so these are no numbers.
-    ['upstream', expression `$upstream_addr`],
-    ['upstream_status', expression `$upstream_status`],
-    ['upstream_connect_seconds', expression `$upstream_connect_time`],
-    ['upstream_seconds', expression `$upstream_response_time`],
-];
-const NUMBERS = [
-    ['bytes', expression `$body_bytes_sent`],
-    ['seconds', expression `$request_time`],
-];
-/** One JSON object a line: whatever a client puts into its request can't break out of its field. */
-function accessLogFormat(requestId) {
-    const strings = [...FIELDS, ['request_id', requestId]];
-    return directive('log_format', 'perlstack', 'escape=json', ...strings.map(([name, value], at) => surrounded(`${at === 0 ? '{' : ''}"${name}":"`, value, '",')), ...NUMBERS.map(([name, value], at) => surrounded(`"${name}":`, value, at === NUMBERS.length - 1 ? '}' : ',')));
-}
-function surrounded(before, value, after) {
-    return { expression: before + value.expression + after };
-}
-
-;// CONCATENATED MODULE: ./packages/configs/lib/nginx/main.js
-
-
-
-
-
-
-/** nginx itself, whatever it serves. */
-const STATUS_PROBE = { url: `http://${STATUS_ADDRESS}/nginx_health` };
-const CONNECTIONS = 8_192;
-/** Answers as long as nginx runs, for load balancers and for the check after a reload; says nothing of the app. */
-function healthLocation() {
-    return nginx_block('location', ['=', '/nginx_health'], [directive('access_log', 'off'), directive('default_type', 'text/plain'), directive('return', 200, 'ok')]);
-}
-function statusServer() {
-    return nginx_block('server', [], [
-        directive('listen', STATUS_ADDRESS),
-        directive('access_log', 'off'),
-        healthLocation(),
-        nginx_block('location', ['=', '/stub_status'], [directive('stub_status')]),
-        nginx_block('location', ['/'], [directive('return', 404)]),
-    ]);
-}
-function httpBlock(role) {
-    return nginx_block('http', [], [
-        directive('include', '/etc/nginx/mime.types'),
-        directive('default_type', 'application/octet-stream'),
-        directive('sendfile', 'on'),
-        directive('tcp_nopush', 'on'),
-        directive('server_tokens', 'off'),
-        directive('types_hash_max_size', 2_048),
-        nginx_comment('Room for long names, and for many.'),
-        directive('server_names_hash_bucket_size', 512),
-        directive('server_names_hash_max_size', 4_096),
-        accessLogFormat(role.requestId),
-        directive('access_log', '/var/log/nginx/access.log', 'perlstack'),
-        nginx_comment('A connection that is slow to speak is given up; a request itself may take its time.'),
-        directive('client_header_timeout', '15s'),
-        directive('client_body_timeout', '30s'),
-        directive('send_timeout', '30s'),
-        directive('keepalive_timeout', '65s'),
-        directive('reset_timedout_connection', 'on'),
-        ...role.http,
-        statusServer(),
-        directive('include', '/etc/nginx/conf.d/*.conf'),
-        directive('include', '/etc/nginx/sites-enabled/*'),
-    ]);
-}
-function mainStatements(stack, host, role) {
-    const user = role.group === null ? ['www-data'] : ['www-data', role.group];
-    return [
-        nginx_comment(headingOf(stack, host)),
-        directive('user', ...user),
-        directive('worker_processes', 'auto'),
-        directive('worker_rlimit_nofile', CONNECTIONS * 2),
-        directive('pid', '/run/nginx.pid'),
-        directive('error_log', '/var/log/nginx/error.log', 'warn'),
-        directive('include', '/etc/nginx/modules-enabled/*.conf'),
-        nginx_comment('After a reload, old workers stay until their requests are done, but not for ever.'),
-        directive('worker_shutdown_timeout', nginxTime(cutAfter(stack).nginxWorkers)),
-        nginx_block('events', [], [directive('worker_connections', CONNECTIONS)]),
-        httpBlock(role),
-    ];
-}
-/** Debian's unit does not come back after a crash. */
-function restartDropIn(stack, host) {
-    return printUnit([headingOf(stack, host)], [
-        { name: 'Unit', entries: [['StartLimitIntervalSec', 0]] },
-        {
-            name: 'Service',
-            entries: [
-                ['Restart', 'on-failure'],
-                ['RestartSec', '1s'],
-            ],
-        },
-    ]);
-}
-const probe = ({ url, options = [] }) => [
-    ...['curl', '--fail', '--silent', '--show-error', '--noproxy', '*', '--max-time', '5'],
-    ...['--output', '/dev/null', ...options, url],
-];
-const folder = (path) => ({ path, owner: 'root', group: 'root', mode: 0o755 });
-/** nginx as a service of one host: the frame, the tier's own part, and how they are checked. */
-function nginxService(stack, host, role) {
-    const site = printNginx([nginx_comment(headingOf(stack, host))]) + role.site;
-    return {
-        name: 'nginx',
-        packages: ['nginx', 'curl'],
-        directories: ['/etc/nginx/server.d', ...(role.folders ?? [])].map(folder),
-        files: [
-            textFile('/etc/nginx/nginx.conf', printNginx(mainStatements(stack, host, role))),
-            {
-                ...textFile(`/etc/nginx/conf.d/${stack.app.name}.conf`, site),
-                ...(role.siteKeeps ? { keeps: role.siteKeeps } : {}),
-            },
-            ...(role.files ?? []),
-            textFile('/etc/systemd/system/nginx.service.d/perlstack.conf', restartDropIn(stack, host)),
-        ],
-        removes: ['/etc/nginx/sites-enabled/default', ...(role.removes ?? [])],
-        roots: ['/etc/nginx'],
-        validate: [['nginx', '-t', '-q']],
-        unit: { name: 'nginx.service', enabled: true, state: 'running', onChange: 'reload' },
-        daemonReload: true,
-        probe: role.probes.map(probe),
-    };
-}
-
-;// CONCATENATED MODULE: ./packages/configs/lib/nginx/proxy.js
-
-/** The request's scheme as the layer in front saw it, and nothing else that a client could write there. */
-const FORWARDED_SCHEME = nginx_block('map', [expression `$http_x_forwarded_proto`, expression `$forwarded_scheme`], [directive('default', expression `$scheme`), directive('http', 'http'), directive('https', 'https')]);
-/**
- * Headers that go to the next layer. The ones about the client replace what it sent itself. `Connection: close`,
- * because a Starman worker serves one connection: an idle kept one would hold a worker, and with HTTP/1.1 newer
- * versions of nginx keep connections unless told not to.
- */
-function forwardHeaders(scheme, requestId, host = expression `$host`) {
-    return [
-        directive('proxy_http_version', '1.1'),
-        directive('proxy_set_header', 'Connection', 'close'),
-        directive('proxy_set_header', 'Host', host),
-        directive('proxy_set_header', 'X-Real-IP', expression `$remote_addr`),
-        directive('proxy_set_header', 'X-Forwarded-For', expression `$remote_addr`),
-        directive('proxy_set_header', 'X-Forwarded-Proto', scheme),
-        directive('proxy_set_header', 'X-Forwarded-Host', host),
-        directive('proxy_set_header', 'X-Forwarded-Port', ''),
-        directive('proxy_set_header', 'X-Request-Id', requestId),
-    ];
-}
-/** Both directions are buffered, so that a slow client never holds a worker. */
-function buffering() {
-    return [
-        directive('proxy_request_buffering', 'on'),
-        directive('proxy_buffering', 'on'),
-        directive('proxy_buffer_size', '16k'),
-        directive('proxy_buffers', 16, '16k'),
-        directive('client_body_buffer_size', '128k'),
-    ];
-}
-/** Limits for connecting, and between two pieces of what is sent or read. */
-function proxyTimeouts(readMilliseconds) {
-    return [
-        directive('proxy_connect_timeout', '2s'),
-        directive('proxy_send_timeout', '30s'),
-        directive('proxy_read_timeout', nginxTime(readMilliseconds)),
-    ];
-}
-/** URL paths of the static files, without slashes at the end; `/` is all. */
-function staticPaths({ app }) {
-    const paths = app.static.paths.map((path) => path.replace(/\/+$/, '') || '/');
-    return [...new Set(paths)].sort();
-}
-
-;// CONCATENATED MODULE: ./packages/configs/lib/nginx/app.js
-
-
-
-
-
-
-
-const groupOf = (app) => `${app}_current`;
-function upstream({ app }) {
-    const { socketLinkOf } = appLayout(app.name);
-    return nginx_block('upstream', [groupOf(app.name)], [
-        ...(app.units > 1 ? [directive('zone', groupOf(app.name), '64k'), directive('least_conn')] : []),
-        nginx_comment('A symbolic link to the socket of the active release: activating another one needs no reload.'),
-        ...unitsOf(app).map((unit) => directive('server', `unix:${socketLinkOf(unit)}`, 'max_fails=0')),
-    ]);
-}
-/** A unit that is not there, or was lost, is left to the others where there are any; no POST is sent twice. */
-const nextUnit = ({ app }) => directive('proxy_next_upstream', app.units > 1 ? 'error' : 'off');
-/**
- * Static files of the release that serves, else of the one that is being rolled out, else of the one before: while a
- * roll-out lasts, and in pages that browsers still show, both old and new names are asked for, on every host.
- */
-function files(stack) {
-    const { home } = appLayout(stack.app.name);
-    const { root, expires } = stack.app.static;
-    const tried = RELEASE_LINKS.map((link) => expression `/${link}/${root}$uri`);
-    return [
-        directive('root', home),
-        directive('expires', nginxTime(expires)),
-        directive('try_files', ...tried, '@app'),
-    ];
-}
-function locations(stack) {
-    const pass = directive('proxy_pass', `http://${groupOf(stack.app.name)}`);
-    const paths = staticPaths(stack);
-    return [
-        ...paths.map((path) => nginx_block('location', [path], files(stack))),
-        ...(paths.includes('/') ? [] : [nginx_block('location', ['/'], [pass])]),
-        nginx_block('location', ['@app'], [pass]),
-    ];
-}
-/** The networks of the app tier; a client from elsewhere comes through a web host, which says where it is from. */
-function builders(stack, inventory) {
-    if (place_isProvisioned(stack, 'app'))
-        return [subnetOf(stack, 'app')];
-    return mergeNetworks(hostsOf(inventory, 'app').map((one) => networkOfOne(privateAddressOf(one))));
-}
-/** What one host built is given to the others from here: no key lies on any of them, and nothing goes through the runner. */
-function modulesLocation(stack, inventory) {
-    if (!buildsOnHosts(stack))
-        return [];
-    return [
-        nginx_block('location', ['^~', MODULES_PATH], [
-            ...builders(stack, inventory).map((network) => directive('allow', network)),
-            directive('deny', 'all'),
-            directive('alias', `${appLayout(stack.app.name).modules}/`),
-        ]),
-    ];
-}
-function server(stack, inventory, host) {
-    const { current } = appLayout(stack.app.name);
-    const webHosts = hostsOf(inventory, 'web').map(privateAddressOf);
-    return nginx_block('server', [], [
-        directive('listen', socketAddress(privateAddressOf(host), APP_PORT)),
-        directive('server_name', '_'),
-        directive('root', `${current}/${stack.app.static.root}`),
-        nginx_comment('The web tier has checked the size.'),
-        directive('client_max_body_size', 0),
-        nginx_comment('The web tier names the client.'),
-        ...webHosts.map((address) => directive('set_real_ip_from', address)),
-        directive('real_ip_header', 'X-Real-IP'),
-        nginx_comment('To the active release.'),
-        ...forwardHeaders(expression `$forwarded_scheme`, expression `$http_x_request_id`),
-        ...buffering(),
-        ...proxyTimeouts(cutAfter(stack).local),
-        nextUnit(stack),
-        healthLocation(),
-        ...modulesLocation(stack, inventory),
-        ...locations(stack),
-        nginx_comment('For settings of your own; perlstack never writes there.'),
-        directive('include', '/etc/nginx/server.d/*.conf'),
-    ]);
-}
-/**
- * nginx of an app host: serves the static files of the active release and passes the rest to its socket. Its
- * workers have the application's group, to which the sockets belong.
- */
-const appServer = ({ stack, inventory }, host) => ({
-    service: nginxService(stack, host, {
-        group: appLayout(stack.app.name).user,
-        requestId: expression `$http_x_request_id`,
-        http: [],
-        site: printNginx([FORWARDED_SCHEME, upstream(stack), server(stack, inventory, host)]),
-        probes: [STATUS_PROBE, { url: `http://${socketAddress(privateAddressOf(host), APP_PORT)}/nginx_health` }],
-    }),
-});
-
-;// CONCATENATED MODULE: ./packages/configs/lib/nginx/tls.js
-
-
-
-const TLS_FOLDER = '/etc/nginx/tls';
-const certificateFile = (app) => `${TLS_FOLDER}/${app}.crt`;
-const keyFile = (app) => `${TLS_FOLDER}/${app}.key`;
-/** Where certificate and key stand on the web hosts. */
-const tlsPaths = ({ app }) => [certificateFile(app.name), keyFile(app.name)];
-/** Whether the web hosts serve HTTPS. */
-const servesTls = ({ tiers: { web } }) => web.tls?.files ?? false;
-/**
- * Certificate and key as files; none without TLS.
- *
- * @throws UserError when there is no certificate, no name for it, or HSTS without TLS.
- */
-function tlsFiles({ stack, tls }) {
-    if (!servesTls(stack)) {
-        if (!stack.tiers.web.tls?.hsts)
-            return [];
-        throw new errors_UserError('tiers.web.tls.hsts: HSTS needs HTTPS; set "files: true" beside it, or remove it');
-    }
-    requireDomains(stack);
-    if (!tls)
-        throw missingCertificate(stack);
-    return [
-        textFile(certificateFile(stack.app.name), tls.certificate),
-        { ...textFile(keyFile(stack.app.name), tls.privateKey), mode: 0o600, secret: true },
-    ];
-}
-function requireDomains({ app }) {
-    if (app.domains.length > 0)
-        return;
-    throw new errors_UserError('tiers.web.tls.files: HTTPS needs a name; set app.domains to those that the certificate covers');
-}
-function missingCertificate({ app }) {
-    return new errors_UserError(`tiers.web.tls.files: HTTPS is to be served for ${app.domains.join(', ')}, but no certificate was handed over; ` +
-        'give tls-certificate (with its chain) and tls-private-key as PEM, or remove tls.files');
-}
-/**
- * TLS 1.3, and 1.2 with forward secrecy and authenticated encryption alone: Mozilla's intermediate profile without its
- * two finite-field ciphers, which no client needs that could not use the others. All that remain are good, so the
- * client, who knows its hardware, chooses. No stapling: the largest issuer answers OCSP no longer.
- */
-const CIPHERS = [
-    'ECDHE-ECDSA-AES128-GCM-SHA256',
-    'ECDHE-RSA-AES128-GCM-SHA256',
-    'ECDHE-ECDSA-AES256-GCM-SHA384',
-    'ECDHE-RSA-AES256-GCM-SHA384',
-    'ECDHE-ECDSA-CHACHA20-POLY1305',
-    'ECDHE-RSA-CHACHA20-POLY1305',
-];
-/** Directives of every server block that speaks TLS. */
-function tlsSettings({ app }) {
-    return [
-        directive('ssl_certificate', certificateFile(app.name)),
-        directive('ssl_certificate_key', keyFile(app.name)),
-        directive('ssl_protocols', 'TLSv1.2', 'TLSv1.3'),
-        directive('ssl_ciphers', CIPHERS.join(':')),
-        directive('ssl_prefer_server_ciphers', 'off'),
-        nginx_comment('Sessions are kept here; tickets would need a key that changes and is the same on all web hosts.'),
-        directive('ssl_session_cache', 'shared:perlstack_tls:10m'),
-        directive('ssl_session_timeout', '1d'),
-        directive('ssl_session_tickets', 'off'),
-    ];
-}
-/** Tells browsers to come back by HTTPS alone, in our words where the application has some of its own. */
-function hsts({ tiers: { web } }) {
-    if (!web.tls?.hsts)
-        return [];
-    const age = expression `max-age=${Math.floor(web.tls.hsts / 1_000)}`;
-    return [
-        nginx_comment('From now on browsers use HTTPS alone.'),
-        directive('add_header', 'Strict-Transport-Security', age, 'always'),
-        directive('proxy_hide_header', 'Strict-Transport-Security'),
-    ];
-}
-
-;// CONCATENATED MODULE: ./packages/configs/lib/nginx/entry.js
-
-
-
-const behindBalancer = ({ tiers: { web } }) => web.entry === 'nodebalancer';
-/** Where a server of the web tier listens. Behind a NodeBalancer every connection begins with the client's address. */
-function listen(stack, { nginx }, { ports, standard }) {
-    const secure = ports.includes(443);
-    const http2 = hasHttp2Directive(nginx);
-    const optionsOf = (port) => [
-        ...(standard ? ['default_server'] : []),
-        ...(port === 443 ? ['ssl', ...(http2 ? [] : ['http2'])] : []),
-        ...(behindBalancer(stack) ? ['proxy_protocol'] : []),
-    ];
-    return [
-        ...ports.flatMap((port) => [
-            directive('listen', port, ...optionsOf(port)),
-            directive('listen', `[::]:${port}`, ...optionsOf(port)),
-        ]),
-        ...(secure && http2 ? [directive('http2', 'on')] : []),
-    ];
-}
-/** From nginx 1.25.1 on HTTP/2 is a directive of its own, and a warning as an option of `listen`. */
-function hasHttp2Directive(version) {
-    const [major = 0, minor = 0, patch = Infinity] = version.split('.').map(Number);
-    return major > 1 || minor > 25 || (minor === 25 && patch >= 1);
-}
-/** Who the client is, behind a NodeBalancer: it names him, and a client that names itself is not believed. */
-function realClient(stack) {
-    if (!behindBalancer(stack))
-        return [];
-    return [
-        nginx_comment('The NodeBalancer names the client; a client that names itself is not believed.'),
-        directive('set_real_ip_from', entrySubnet(stack)),
-        directive('real_ip_header', 'proxy_protocol'),
-    ];
-}
-/** Asks every port after a reload, the way the entry does: nginx says nothing when it could not open one. */
-function entryProbes(stack) {
-    const options = behindBalancer(stack) ? ['--haproxy-protocol'] : [];
-    const plain = { url: 'http://127.0.0.1/nginx_health', options };
-    // The certificate is for other names, and was looked at before.
-    const secure = { url: 'https://127.0.0.1/nginx_health', options: [...options, '--insecure'] };
-    return servesTls(stack) ? [plain, secure] : [plain];
-}
-
-;// CONCATENATED MODULE: ./packages/configs/lib/nginx/limits.js
-
-const RATE_ZONE = 'perlstack_rate';
-const CONNECTION_ZONE = 'perlstack_connections';
-/** What is remembered of clients: 16 bytes of address and some state, about 80,000 clients; the oldest are forgotten. */
-const ZONE_SIZE = '10m';
-/** What must stand outside the server blocks: where requests and connections of a client address are counted. */
-function limitZones({ app: { limits } }) {
-    const client = expression `$binary_remote_addr`;
-    return [
-        ...(limits.rate === undefined
-            ? []
-            : [directive('limit_req_zone', client, `zone=${RATE_ZONE}:${ZONE_SIZE}`, `rate=${limits.rate}r/s`)]),
-        ...(limits.connections === undefined
-            ? []
-            : [directive('limit_conn_zone', client, `zone=${CONNECTION_ZONE}:${ZONE_SIZE}`)]),
-    ];
-}
-/** The limits of a server block. What is above them is answered with 429 at once: nothing waits inside nginx. */
-function limits({ app: { limits } }) {
-    const { rate, connections } = limits;
-    const burst = limits.burst ?? rate ?? 0;
-    return [
-        directive('client_max_body_size', nginxSize(limits.body)),
-        ...(rate === undefined && connections === undefined
-            ? []
-            : [nginx_comment('Of one client address; above it, 429.')]),
-        ...(rate === undefined
-            ? []
-            : [
-                directive('limit_req', `zone=${RATE_ZONE}`, ...(burst > 0 ? [`burst=${burst}`, 'nodelay'] : [])),
-                directive('limit_req_status', 429),
-                directive('limit_req_log_level', 'warn'),
-            ]),
-        ...(connections === undefined
-            ? []
-            : [
-                directive('limit_conn', CONNECTION_ZONE, connections),
-                directive('limit_conn_status', 429),
-                directive('limit_conn_log_level', 'warn'),
-            ]),
-    ];
-}
-/** Mebibytes as nginx writes a size: `20m`, `512k`. */
-function nginxSize(mebibytes) {
-    return Number.isInteger(mebibytes) ? `${mebibytes}m` : `${Math.ceil(mebibytes * 1_024)}k`;
-}
-
-;// CONCATENATED MODULE: ./packages/configs/lib/redis/memory.js
-
-/** Memory that is not Redis's, in MiB: the system, Sentinel, and the replication backlog of 64 MiB. */
-const RESERVE_MIB = 256;
-/** What a cache takes of a host that has other work too: the rest is theirs. */
-const SHARED = { automatic: 1 / 4, declared: 1 / 2 };
-/**
- * The part of it for data. Redis forks to save, to rewrite its file and to feed a new replica, and every page that is
- * written meanwhile is there twice; buffers of clients come on top. ElastiCache, too, reserves a quarter by default.
- */
-const DATA = 3 / 4;
-/** Less than this is no cache, and 0 would mean no limit to Redis. */
-const LEAST_MIB = 16;
-/** For hosts of which nobody said how large they are. */
-const UNKNOWN_MIB = 256;
-/**
- * The memory for data. It is the same on all cache hosts, after the smallest, since each may become primary.
- *
- * @throws UserError when the stack file asks for more than a host can give.
- */
-function cacheMemory(world) {
-    const declared = world.stack.tiers.cache?.memory;
-    const sizes = world.role('cache').flatMap(({ memoryMiB }) => memoryMiB ?? []);
-    const known = sizes.length === world.role('cache').length;
-    if (declared !== undefined) {
-        for (const host of world.role('cache'))
-            assertRoom(declared, host, isShared(world));
-        return { mebibytes: declared, known: true };
-    }
-    const automatic = sizes.map((size) => Math.floor(shareOf(size, isShared(world), 'automatic') * DATA));
-    const mebibytes = Math.min(...automatic, ...(known ? [] : [UNKNOWN_MIB]));
-    if (mebibytes >= LEAST_MIB)
-        return { mebibytes, known };
-    throw new errors_UserError(`tiers.cache: a host of ${Math.min(...sizes)} MiB leaves no memory for data beside what it needs itself; take a larger type`);
-}
-function isShared({ stack }) {
-    const place = placeOf(stack, 'cache');
-    return schema_TIERS.filter((role) => placeOf(stack, role) === place).length > 1;
-}
-function shareOf(memoryMiB, shared, by) {
-    return shared ? memoryMiB * SHARED[by] : memoryMiB - RESERVE_MIB;
-}
-function assertRoom(declared, { name, memoryMiB }, shared) {
-    if (memoryMiB === null)
-        return;
-    const most = Math.floor(shareOf(memoryMiB, shared, 'declared') * DATA);
-    if (declared <= most)
-        return;
-    const why = shared ? 'shares with other roles' : 'has';
-    throw new errors_UserError(`tiers.cache.memory: ${declared} MiB are too much for ${name}: of the ${memoryMiB} MiB that it ${why}, ${most} MiB ` +
-        'are left for data (the rest is for the system and for what Redis copies while it saves); lower it, or take a larger type');
-}
-
-;// CONCATENATED MODULE: ./packages/configs/lib/postgres/connections.js
-/** Where nobody said how large the hosts are: PostgreSQL's own default. */
-const UNKNOWN = 100;
-/**
- * `max_connections` of the database: as the stack file says, else from the memory of its smallest host, since a standby
- * refuses to start with fewer than its primary has. Every connection is a process; PGTune takes 200 for a web
- * application, of which a small host can keep half.
- *
- * @returns `null` where the stack has no database.
- */
-function maxConnections({ stack, role }) {
-    const { database } = stack.tiers;
-    if (!database)
-        return null;
-    return database.connections ?? connectionsFor(role('database').map(({ memoryMiB }) => memoryMiB));
-}
-function connectionsFor(memories) {
-    const known = memories.filter((memory) => memory !== null);
-    if (known.length === 0 || known.length < memories.length)
-        return UNKNOWN;
-    const smallest = Math.min(...known);
-    if (smallest < 4_096)
-        return 100;
-    return smallest < 16_384 ? 200 : 300;
-}
-/** Connections that no worker may count on: for a superuser's repair, for replicas, the monitoring and a migration. */
-const RESERVED_CONNECTIONS = 3;
-
-;// CONCATENATED MODULE: ./packages/configs/lib/starman/budget.js
-
-
-/** During a deploy the old and the new release run side by side. */
-const RELEASES = 2;
-/** Connections besides the workers': a migration, the monitoring, somebody at psql. */
-const OTHERS = 5;
-/**
- * The connections that the database can spare, shared equally among all app hosts that there may be and the two
- * releases that run on each during a deploy. Without it the deploy that first reaches `max_connections` is an outage.
- *
- * @returns `null` where the stack has no database.
- */
-function connectionBudget({ stack, role }) {
-    const maximum = maxConnections({ stack, role });
-    if (maximum === null)
-        return null;
-    const reserved = RESERVED_CONNECTIONS + OTHERS;
-    const hosts = Math.max(1, role('app').length, stack.tiers.app.autoscale?.max ?? 0);
-    return { maximum, reserved, hosts, workers: Math.floor((maximum - reserved) / hosts / RELEASES) };
-}
-/**
- * Checks a number of workers on every host against the budget.
- *
- * @throws UserError naming what they need, what there is, and what to change.
- */
-function requireConnections(budget, workers) {
-    if (workers <= budget.workers)
-        return;
-    const { maximum, reserved, hosts } = budget;
-    const needed = workers * hosts * RELEASES;
-    const fewer = budget.workers > 0 ? `set app.workers to at most ${budget.workers}, or ` : '';
-    throw new errors_UserError(`app.workers: ${workers} workers × ${hosts} app hosts × ${RELEASES} releases during a deploy need ${needed} ` +
-        `database connections, but ${maximum - reserved} are to be had (max_connections ${maximum} less ${reserved} ` +
-        `reserved); ${fewer}set tiers.database.connections to at least ${needed + reserved}`);
-}
-
-;// CONCATENATED MODULE: ./packages/configs/lib/starman/workers.js
-
-
-
-/** Memory in MiB that is not the application's: system, nginx, page cache of the static files. */
-const workers_RESERVE_MIB = 256;
-/** Workers a vCPU: a worker whose requests are an eighth CPU and else wait for the database keeps one busy. */
-const WORKERS_PER_CPU = 8;
-/** Starman's own default, for a host of which nobody said how large it is. */
-const workers_UNKNOWN = 5;
-/** The memory in MiB of a host that Redis takes where it is placed there too: its data, and a third for copies. */
-function neighbourMemory(world, host) {
-    if (host.memoryMiB === null || !world.role('cache').includes(host))
-        return 0;
-    return Math.ceil((cacheMemory(world).mebibytes * 4) / 3);
-}
-/** How many workers a host's memory and vCPUs are good for. */
-function automaticWorkers({ memoryMiB, vcpus }, workerMemory, neighbours = 0) {
-    if (memoryMiB === null)
-        return workers_UNKNOWN;
-    const fitting = Math.floor((memoryMiB - workers_RESERVE_MIB - neighbours) / RELEASES / workerMemory);
-    const useful = vcpus === null ? fitting : vcpus * WORKERS_PER_CPU;
-    return Math.max(2, Math.min(fitting, useful));
-}
-/**
- * How many workers each release runs on a host: as the stack file says, or as many as memory, CPU and the database's
- * connections allow.
- *
- * @throws UserError when they can't fit into the host's memory or the database's connections.
- */
-function workersOf(world, host) {
-    const { app } = world.stack;
-    const budget = connectionBudget(world);
-    const wanted = wantedWorkers(world, host);
-    requireMemory(app, host, wanted, neighbourMemory(world, host));
-    if (!budget)
-        return wanted;
-    requireConnections(budget, app.workers === 'auto' ? 1 : wanted);
-    return Math.min(wanted, budget.workers);
-}
-/** Without regard to the database. */
-function wantedWorkers(world, host) {
-    const { workers, workerMemory } = world.stack.app;
-    if (workers !== 'auto')
-        return workers;
-    return automaticWorkers(host, workerMemory, neighbourMemory(world, host));
-}
-/** What the user should know of `workers: auto`. */
-function workerNotes(world) {
-    if (world.stack.app.workers !== 'auto')
-        return [];
-    return [...unknownMemory(world), ...fewConnections(world)];
-}
-function unknownMemory({ role }) {
-    const unknown = role('app').filter(({ memoryMiB }) => memoryMiB === null);
-    if (unknown.length === 0)
-        return [];
-    const names = unknown.map(({ name }) => name).join(', ');
-    return [`app: the memory of ${names} is not known: ${workers_UNKNOWN} workers each; set app.workers to choose`];
-}
-function fewConnections(world) {
-    const budget = connectionBudget(world);
-    if (!budget)
-        return [];
-    const most = Math.max(...world.role('app').map((host) => wantedWorkers(world, host)));
-    if (most <= budget.workers)
-        return [];
-    return [
-        `app: ${budget.workers} workers a host, where memory and CPU allow ${most}: the ${budget.maximum} connections of the ` +
-            'database are shared out among them; set tiers.database.connections for more',
-    ];
-}
-/**
- * The workers of each of a host's Starman units, which share them out.
- *
- * @throws UserError when there are fewer workers than units
- */
-function workersOfUnits(world, host) {
-    const { units } = world.stack.app;
-    const workers = workersOf(world, host);
-    if (workers < units) {
-        throw new errors_UserError(`app.units: ${units} units share ${workers} workers on ${host.name}, and each needs one; set fewer units, or more app.workers`);
-    }
-    return Array.from({ length: units }, (_, at) => Math.floor((workers + units - 1 - at) / units));
-}
-function requireMemory(app, host, workers, neighbours) {
-    if (host.memoryMiB === null)
-        return;
-    const needed = workers * app.workerMemory * RELEASES;
-    const room = host.memoryMiB - neighbours;
-    if (needed <= room)
-        return;
-    const most = Math.floor(room / RELEASES / app.workerMemory);
-    const beside = neighbours > 0 ? ` less ${neighbours} MiB for Redis` : '';
-    const fewer = app.workers === 'auto' || most < 1 ? '' : `set app.workers to at most ${most}, or `;
-    throw new errors_UserError(`${host.name}: the memory is too small: ${workers} workers × ${app.workerMemory} MiB (app.workerMemory) × ${RELEASES} ` +
-        `releases during a deploy need ${needed} MiB, and the host has ${host.memoryMiB} MiB${beside}; ${fewer}` +
-        'set app.workerMemory to what a worker was measured at, or choose a larger tiers.app.type');
-}
-
-;// CONCATENATED MODULE: ./packages/configs/lib/nginx/upstream.js
-
-
-
-
-
-/** What is tried again on the next app host. POST and the like are never repeated once they were sent. */
-const RETRIED = ['error', 'timeout', 'http_502'];
-/** URL of all app hosts as one. */
-const appHosts = ({ stack }) => `http://${upstream_groupOf(stack.app.name)}`;
-const upstream_groupOf = (app) => `${app}_app`;
-/** The app hosts of a stack; a host gets requests in proportion to its workers. */
-function upstream_upstream(world) {
-    const { stack } = world;
-    const hosts = world.role('app');
-    if (hosts.length === 0) {
-        throw new errors_UserError(`the inventory of ${stack.stack} has no app host; provision the app tier first`);
-    }
-    const weights = weightsOf(hosts.map((host) => workersOf(world, host)));
-    return nginx_block('upstream', [upstream_groupOf(stack.app.name)], [
-        nginx_comment('Shared by all workers: one count of connections and failures for each host.'),
-        directive('zone', upstream_groupOf(stack.app.name), '512k'),
-        directive('least_conn'),
-        nginx_comment('A dead host is left out; single failures, and a host that was just restarted, are not.'),
-        ...hosts.map((host, at) => directive('server', serverOf(host), ...(weights[at] === 1 ? [] : [`weight=${weights[at]}`]), 'max_fails=10', 'fail_timeout=3s')),
-    ]);
-}
-const serverOf = (host) => socketAddress(privateAddressOf(host), APP_PORT);
-/** Which of them get requests is decided by deploys: on the web hosts, and nowhere else. */
-function keptMarks(world) {
-    const servers = world.role('app').map((host) => ({ server: serverOf(host), host: host.name }));
-    return { kind: 'nginx-upstream-down', servers };
-}
-/** The smallest whole numbers that stand to each other as these do. */
-function weightsOf(workers) {
-    const common = workers.reduce(greatestCommonDivisor, 0);
-    return workers.map((count) => count / common);
-}
-function greatestCommonDivisor(a, b) {
-    return b === 0 ? a : greatestCommonDivisor(b, a % b);
-}
-
-;// CONCATENATED MODULE: ./packages/configs/lib/nginx/web.js
-
-
-
-
-
-
-
-
-function head({ stack, platform }, listener, names) {
-    return [
-        ...listen(stack, platform, listener),
-        directive('server_name', ...names),
-        ...(listener.ports.includes(443) ? tlsSettings(stack) : []),
-        ...realClient(stack),
-    ];
-}
-/** How requests go to the app hosts; `host` is the name by which they are told the site is visited. */
-function web_forwarding(stack, host = expression `$host`) {
-    return [
-        nginx_comment('To the app hosts.'),
-        ...forwardHeaders(expression `$scheme`, expression `$request_id`, host),
-        ...buffering(),
-        ...proxyTimeouts(cutAfter(stack).web),
-        nginx_comment('Only what can safely be repeated goes to another host, and never for long.'),
-        directive('proxy_next_upstream', ...RETRIED),
-        directive('proxy_next_upstream_tries', 3),
-        directive('proxy_next_upstream_timeout', '10s'),
-    ];
-}
-function web_locations(world) {
-    const pass = directive('proxy_pass', appHosts(world));
-    const files = staticPaths(world.stack);
-    return [
-        ...files.map((path) => nginx_block('location', [path], [
-            nginx_comment('While a release rolls out, a new page may need a file that this app host does not have yet.'),
-            directive('proxy_next_upstream', ...RETRIED, 'http_404'),
-            pass,
-        ])),
-        ...(files.includes('/') ? [] : [nginx_block('location', ['/'], [pass])]),
-    ];
-}
-/** The site itself. */
-function site(world, listener) {
-    const { stack } = world;
-    const names = listener.standard ? [...stack.app.domains, '_'] : stack.app.domains;
-    return nginx_block('server', [], [
-        ...head(world, listener, names),
-        ...(listener.ports.includes(443) ? hsts(stack) : []),
-        ...limits(stack),
-        ...web_forwarding(stack),
-        healthLocation(),
-        ...web_locations(world),
-        nginx_comment('For settings of your own; perlstack never writes there.'),
-        directive('include', '/etc/nginx/server.d/*.conf'),
-    ]);
-}
-/** Sends visitors to HTTPS. 308 and not 301, with which browsers make a GET of a POST and drop what was sent. */
-function redirect(world) {
-    return nginx_block('server', [], [
-        ...head(world, { ports: [80], standard: false }, world.stack.app.domains),
-        healthLocation(),
-        nginx_block('location', ['/'], [directive('return', 308, expression `https://$host$request_uri`)]),
-    ]);
-}
-/**
- * Answers those who call the site by a name that is not its own, or by an address. Pages are refused: applications
- * make links from the name, in mails too, so whoever may choose the name chooses where they lead. Health is told to
- * anybody: load balancers, gates and monitoring know addresses only.
- */
-function stranger(world) {
-    const { app } = world.stack;
-    const ports = servesTls(world.stack) ? [80, 443] : [80];
-    const paths = new Set([app.health.path, app.health.release]);
-    paths.delete('/nginx_health');
-    const pass = directive('proxy_pass', appHosts(world));
-    return nginx_block('server', [], [
-        ...head(world, { ports, standard: true }, ['_']),
-        ...web_forwarding(world.stack, expression `${app.domains[0] ?? ''}`),
-        healthLocation(),
-        ...[...paths].map((path) => nginx_block('location', ['=', path], [pass])),
-        nginx_block('location', ['/'], [directive('return', 421)]),
-    ]);
-}
-function servers(world) {
-    const { stack } = world;
-    if (stack.app.domains.length === 0)
-        return [site(world, { ports: [80], standard: true })];
-    if (!servesTls(stack))
-        return [site(world, { ports: [80], standard: false }), stranger(world)];
-    return [site(world, { ports: [443], standard: false }), redirect(world), stranger(world)];
-}
-const COMPRESSION = [
-    nginx_comment('Compression is done here, once.'),
-    directive('gzip', 'on'),
-    directive('gzip_comp_level', 5),
-    directive('gzip_min_length', 1_000),
-    directive('gzip_proxied', 'any'),
-    directive('gzip_vary', 'on'),
-    directive('gzip_types', 'application/javascript', 'application/json', 'application/xml', 'image/svg+xml', 'text/css', 'text/javascript', 'text/plain'),
-];
-const printed = new WeakMap();
-/** The same text for all web hosts, with a line for each app host: of a large stack it is the most that is printed. */
-function siteText(world) {
-    const known = printed.get(world);
-    if (known !== undefined)
-        return known;
-    const text = printNginx([...limitZones(world.stack), upstream_upstream(world), ...servers(world)]);
-    printed.set(world, text);
-    return text;
-}
-/** nginx of a web host: takes requests from the internet and spreads them over all app hosts. */
-const webServer = (world, host) => {
-    const { stack } = world;
-    const files = tlsFiles(world);
-    return {
-        service: nginxService(stack, host, {
-            group: null,
-            requestId: expression `$request_id`,
-            http: COMPRESSION,
-            site: siteText(world),
-            siteKeeps: keptMarks(world),
-            files,
-            folders: files.length > 0 ? [TLS_FOLDER] : [],
-            // A key that is not used any more is not left lying about.
-            removes: files.length > 0 ? [] : tlsPaths(stack),
-            probes: [STATUS_PROBE, ...entryProbes(stack)],
-        }),
-    };
-};
-/** What the user should know of the way into the site. */
-function webNotes({ stack }) {
-    if (stack.app.domains.length === 0 || servesTls(stack))
-        return [];
-    return ['web: the site is served without TLS, for everybody on the way to read; set tiers.web.tls.files'];
-}
-
-;// CONCATENATED MODULE: ./packages/configs/lib/print/pghba.js
-
-
-/** In quotes a name loses every meaning but that of a leading slash, which PostgreSQL 16 takes for a pattern. */
-function printName(name) {
-    if (typeof name === 'object')
-        return name.keyword;
-    const text = refuse_oneLine(name, 'pg_hba');
-    if (text === '' || text.startsWith('/')) {
-        throw new errors_UserError(`pg_hba: the name ${JSON.stringify(text)} is empty or begins with a slash; choose another`);
-    }
-    return `"${text.replaceAll('"', '""')}"`;
-}
-function printNetwork(network) {
-    if (/^[0-9a-fA-F:.]+\/\d+$/.test(network))
-        return network;
-    throw new errors_UserError(`pg_hba: "${network}" is no network such as 10.10.1.2/32`);
-}
-function printRule({ database, user, network, method }) {
-    const words = [
-        network === undefined ? 'local' : 'host',
-        ...[database, user].map(printName),
-        ...(network === undefined ? [] : [printNetwork(network)]),
-    ];
-    return `${words.map((word) => word.padEnd(16)).join(' ')} ${method}\n`;
-}
-/**
- * The text of a pg_hba.conf: the first rule that fits decides, and what none fits is refused.
- *
- * @throws UserError when a name or network can't be written.
- */
-function printHba(heading, rules) {
-    return `# ${refuse_oneLine(heading, 'pg_hba')}\n\n${rules.map(printRule).join('')}`;
-}
-/**
- * A line of a password file of libpq. Fields are taken literally, `*` for any.
- *
- * @throws UserError when a field holds a line end. The password is not in the message.
- */
-function printPassword(password, address, port, user) {
-    const fields = [address, String(port), '*', user, password];
-    if (fields.some((field) => /[\r\n\0]/.test(field))) {
-        throw new errors_UserError(`pgpass: the password of ${user} holds a line end; remove it`);
-    }
-    return `${fields.map((field) => (field === '*' ? field : field.replaceAll(/[\\:]/g, '\\$&'))).join(':')}\n`;
-}
-
-;// CONCATENATED MODULE: ./packages/configs/lib/print/postgresql.js
-
-
-const NAME = /^[a-z_][a-z0-9_]*(?:\.[a-z_][a-z0-9_]*)?$/;
-/** A string as postgresql.conf reads it: in single quotes, with C escapes. */
-function quote(name, text) {
-    if (text.includes('\0'))
-        throw new errors_UserError(`postgresql: the value of ${name} holds a NUL; remove it`);
-    const escaped = text.replaceAll(/[\\'\u0001-\u001f\u007f]/g, (character) => {
-        if (character === "'")
-            return "''";
-        return character === '\\' ? '\\\\' : `\\${character.charCodeAt(0).toString(8).padStart(3, '0')}`;
-    });
-    return `'${escaped}'`;
-}
-function postgresql_printValue(name, value) {
-    if (typeof value === 'boolean')
-        return value ? 'on' : 'off';
-    if (typeof value === 'number')
-        return String(value);
-    return quote(name, value);
-}
-function printLine([name, value]) {
-    if (value === null)
-        return `\n# ${refuse_oneLine(name, 'postgresql')}\n`;
-    // The only statement of this dialect that is no setting takes its value without an equals sign.
-    if (name === 'include_dir')
-        return `\n${name} ${postgresql_printValue(name, value)}\n`;
-    if (!NAME.test(name))
-        throw new errors_UserError(`postgresql: "${name}" is no name of a setting`);
-    return `${name} = ${postgresql_printValue(name, value)}\n`;
-}
-/**
- * The text of a postgresql.conf. Debian's own tools read it too, and stop at a line that they don't understand, so
- * strings are always quoted.
- *
- * @throws UserError when a name is none, or a value can't be written.
- */
-function printPostgresql(heading, lines) {
-    return `# ${refuse_oneLine(heading, 'postgresql')}\n${lines.map(printLine).join('')}`;
-}
-
-;// CONCATENATED MODULE: ./packages/configs/lib/postgres/names.js
-
-
-/** The role with which a replica follows its primary. */
-const REPLICATION_ROLE = 'replicator';
-/** Names that PostgreSQL, or this stack, has given away already. */
-const TAKEN = ['postgres', 'template0', 'template1', 'public', 'none', REPLICATION_ROLE];
-/**
- * Database of an application, and the role that owns it.
- *
- * @throws UserError when PostgreSQL has another use for the name.
- */
-function databaseOf(app) {
-    const name = databaseName(app);
-    if (!TAKEN.includes(name))
-        return name;
-    throw new errors_UserError(`app.name: "${app}" names the database and its role too, and PostgreSQL uses "${name}" otherwise; choose another`);
-}
-/** Folder of the server's socket. */
-const SOCKET_FOLDER = '/run/postgresql';
-function postgresLayout(version) {
-    const config = `/etc/postgresql/${version}/main`;
-    const versionFolder = `/var/lib/postgresql/${version}`;
-    return {
-        config,
-        versionFolder,
-        data: `${versionFolder}/main`,
-        unit: `postgresql@${version}-main.service`,
-        passfile: `${config}/replication.pgpass`,
-        pidFile: `${SOCKET_FOLDER}/${version}-main.pid`,
-        programs: `/usr/lib/postgresql/${version}/bin`,
-    };
-}
-
-;// CONCATENATED MODULE: ./packages/configs/lib/postgres/access.js
-
-
-
-
-
-const single = (address) => `${address}/${address.includes(':') ? 128 : 32}`;
-/**
- * Who is let in: the administrator on the host itself, the application from the app hosts into its own database, and
- * the members for replication. Nobody else, from nowhere else.
- */
-function accessRules({ stack, role }) {
-    const app = databaseOf(stack.app.name);
-    const method = 'scram-sha-256';
-    return [
-        { database: { keyword: 'all' }, user: 'postgres', method: 'peer' },
-        // What copies the data for a backup is the administrator, on the host itself.
-        ...(stack.backups
-            ? [{ database: { keyword: 'replication' }, user: 'postgres', method: 'peer' }]
-            : []),
-        ...role('app').map((host) => ({
-            ...{ database: app, user: app, network: single(privateAddressOf(host)), method },
-        })),
-        ...role('database').map((host) => ({
-            ...{ database: { keyword: 'replication' }, user: REPLICATION_ROLE, method },
-            network: single(privateAddressOf(host)),
-        })),
-    ];
-}
-/** The password file with which a member follows any other. */
-function replicationPasswords({ role, secrets }) {
-    const password = secrets[REPLICATION_PASSWORD] ?? '';
-    return role('database')
-        .map((host) => printPassword(password, privateAddressOf(host), POSTGRESQL_PORT, REPLICATION_ROLE))
-        .join('');
-}
-
-;// CONCATENATED MODULE: ./packages/configs/lib/postgres/archive-lines.js
-/** A segment is handed over when it is full, or after a minute, which is what a lost primary may cost at most. */
-const archiveLines = (command) => [
-    ['Backup', null],
-    ['archive_mode', 'on'],
-    ['archive_command', command],
-    ['archive_timeout', '60s'],
-];
-/** How much of a disk may be taken by a log that nobody takes. */
-const SHARE_OF_DISK = 0.25;
-
-;// CONCATENATED MODULE: ./packages/configs/lib/postgres/archive-program.js
-/**
- * Hands one segment of the write-ahead log to the bucket, by a ticket: a URL that takes this one object once and lets
- * nobody read, change or delete it. Called by PostgreSQL as `archive-wal PATH NAME`, until it succeeds.
- *
- * The book of tickets is text: `word value` lines until an empty one, then a line a segment, `NAME PUT HEAD`, where the
- * two are what makes the common URL one of its own. A segment that was taken already is one that succeeds when the
- * bucket holds the same, and fails when it holds something else. What was sent is kept until it is known to be taken,
- * because age never encrypts a text twice in the same way. Where the bucket takes a second write as a further version, the book
- * says `look first`: the first version counts, so none is written beside another one's.
- *
- * Before the first backup there is no book, and no backup that needs the log: nothing is kept. When the bucket is away
- * so long that what waits is larger than the book's `limit`, the log is let go and noted in `dropped`: a server that
- * stands still because its disk is full is worse than a gap, which the next base backup closes.
- */
-const ARCHIVE_PROGRAM = String.raw `#!/usr/bin/perl
-use strict;
-use warnings;
-use Digest::MD5;
-use IO::Handle;
-
-my $folder = $ENV{PERLSTACK_WAL} // '/var/lib/perlstack-wal';
-my ($path, $name) = @ARGV;
-die "usage: archive-wal PATH NAME\n" unless defined $name;
-umask 0077;
-my ($book, $ticket);
-# Code 1 makes PostgreSQL try again; a signal or a code above 125 would make its archiver give up.
-$SIG{__DIE__} = sub {
-    print STDERR "archive-wal: $_[0]";
-    let_go() if $book && waiting() > $book->{limit};
-    exit 1;
-};
-
-# What a base backup's manifest says already, and the unfinished segment of a timeline that was left.
-exit 0 if $name =~ /\.(?:backup|partial)\z/;
-die "$name: not the name of a segment\n" unless $name =~ /\A[0-9A-F]{8}(?:[0-9A-F]{16}|\.history)\z/;
-
-if (!-e "$folder/tickets") {
-    print STDERR "archive-wal: $name is not kept: no backup was made yet\n";
-    exit 0;
-}
-$ticket = ticket($name);
-my $packed = pack_segment();
-my ($md5_base64, $md5_hex) = digests($packed);
-for my $try (1 .. 3) {
-    look() if $book->{look};
-    my ($status, $etag) = ask('PUT', $ticket->[0], $packed, $md5_base64);
-    $status = look() if $status == 412;
-    done() if $status == 200;
-    die "$name: the bucket refused the ticket (403): it is too old, or its key is gone; run the backup, which writes new ones\n"
-        if $status == 403;
-    die "$name: the bucket found the content damaged on its way (400); it is sent again\n" if $status == 400;
-    die "$name: the bucket does not answer as it should ($status); tried again by PostgreSQL\n" if $try == 3;
-    select undef, undef, undef, 0.5 * $try;
-}
-
-# Done when the bucket has this content, and no further when it has another one. Gives the status.
-sub look {
-    my ($seen, $there) = ask('HEAD', $ticket->[1]);
-    done() if $seen == 200 && $there eq $md5_hex;
-    die "$name: the bucket holds another content under this name; nothing was changed there\n" if $seen == 200;
-    return $seen;
-}
-
-sub done {
-    unlink $packed;
-    exit 0;
-}
-
-# Bytes of the log that wait to be taken; the working directory is the data directory.
-sub waiting {
-    my @ready = glob 'pg_wal/archive_status/*.ready';
-    return @ready * ((-s $path) // 0);
-}
-
-sub let_go {
-    open my $out, '>>', "$folder/dropped" or return;
-    print $out "$name\n";
-    close $out or return;
-    unlink glob "$folder/spool/$name.*";
-    print STDERR "archive-wal: $name is LOST to recovery: more than $book->{limit} bytes of the log wait\n";
-    exit 0;
-}
-
-sub ticket {
-    my ($wanted) = @_;
-    my $file = "$folder/tickets";
-    open my $in, '<', $file or die "$file: $!; run the backup, which writes it\n";
-    my %head;
-    while (defined(my $line = <$in>)) {
-        chomp $line;
-        last if $line eq '';
-        my ($word, $value) = split / /, $line, 2;
-        $head{$word} = $value;
-    }
-    $book = \%head;
-    if (my $line = line_of($in, $wanted)) {
-        my (undef, $put, $head) = split / /, $line;
-        my $key = $head{folder} . ($wanted =~ /history/ ? '' : substr($wanted, 0, 8) . '/') . $wanted . $head{suffix};
-        return ["$key?$head{put}$put", "$key?$head{head}$head"];
-    }
-    die "$wanted: no ticket in $file, which was made for $head{until}; run the backup, which writes new ones\n";
-}
-
-# The line of a ticket. Those of histories come first; the segments after them are in order, and their lines equally long.
-sub line_of {
-    my ($in, $wanted) = @_;
-    my ($start, $line);
-    do {
-        $start = tell $in;
-        $line = <$in> // return undef;
-        return $line =~ s/\n//r if index($line, "$wanted ") == 0;
-    } while $line =~ /\A[0-9A-F]{8}\.history /;
-    my $length = length $line;
-    my ($low, $high) = (0, int(((-s $in) - $start) / $length));
-    while ($low < $high) {
-        my $middle = int(($low + $high) / 2);
-        seek $in, $start + $middle * $length, 0;
-        $line = <$in>;
-        my $order = substr($line, 0, 24) cmp $wanted;
-        return $line =~ s/\n//r if $order == 0;
-        if ($order < 0) { $low = $middle + 1 } else { $high = $middle }
-    }
-    return undef;
-}
-
-# Packed once and kept: named after the time of the segment, because names of segments come again after a restore.
-sub pack_segment {
-    my $time = (stat $path)[9] // die "$path: $!\n";
-    my $file = "$folder/spool/$name.$time";
-    return $file if -e $file;
-    unlink glob "$folder/spool/$name.*";
-    my @programs = (['zstd', '-q', '-3', '-c', '--', $path]);
-    push @programs, ['age', '-r', $book->{recipient}] if $book->{recipient};
-    open my $out, '>', "$file.new" or die "$file.new: $!\n";
-    run_all($out, @programs);
-    # Without age the same comes of it once more, so that nothing hangs on it.
-    !$book->{recipient} || $out->sync or die "$file.new: $!\n";
-    close $out or die "$file.new: $!\n";
-    rename "$file.new", $file or die "$file: $!\n";
-    return $file;
-}
-
-# Runs programs as a pipe into a file, without a shell.
-sub run_all {
-    my ($out, @programs) = @_;
-    my ($input, @children);
-    while (my $program = shift @programs) {
-        my ($reader, $writer);
-        if (@programs) { pipe $reader, $writer or die "pipe: $!\n" }
-        my $child = fork // die "fork: $!\n";
-        if (!$child) {
-            open STDIN, '<&', $input or exit 127 if $input;
-            open STDOUT, '>&', $writer // $out or exit 127;
-            exec { $program->[0] } @$program or exit 127;
-        }
-        push @children, [$child, $program->[0]];
-        close $writer if $writer;
-        $input = $reader;
-    }
-    for my $child (@children) {
-        waitpid $child->[0], 0;
-        die "$name: $child->[1] failed; is the disk full?\n" if $?;
-    }
-}
-
-sub digests {
-    my ($file) = @_;
-    open my $in, '<:raw', $file or die "$file: $!\n";
-    my $md5 = Digest::MD5->new->addfile($in);
-    my $copy = $md5->clone;
-    return ($md5->b64digest . '==', $copy->hexdigest);
-}
-
-# One request by curl, whose URL is in no argument list. Gives status and ETag; status 0 when there was no answer.
-sub ask {
-    my ($method, $url, $file, $md5) = @_;
-    my $config = "url = \"$url\"\n";
-    $config .= $method eq 'HEAD' ? "head\n" : "upload-file = \"$file\"\nheader = \"Content-MD5: $md5\"\nheader = \"If-None-Match: *\"\n";
-    if ($method eq 'PUT' && $book->{'lock-mode'}) {
-        $config .= "header = \"X-Amz-Object-Lock-Mode: $book->{'lock-mode'}\"\n";
-        $config .= "header = \"X-Amz-Object-Lock-Retain-Until-Date: $book->{'lock-until'}\"\n";
-    }
-    $config .= "header = \"Expect:\"\nheader = \"Content-Type:\"\n";
-    my @curl = ('curl', '-q', '--silent', '--connect-timeout', '5', '--max-time', '60', '--speed-limit', '1024',
-        '--speed-time', '15', '--output', '/dev/null', '--write-out', '%{http_code} %header{etag}', '--config', '-');
-    pipe my $from_us, my $to_curl or die "pipe: $!\n";
-    my $child = open my $answer, '-|';
-    die "fork: $!\n" unless defined $child;
-    if (!$child) {
-        close $to_curl;
-        open STDIN, '<&', $from_us or exit 127;
-        exec { $curl[0] } @curl or exit 127;
-    }
-    close $from_us;
-    print $to_curl $config;
-    close $to_curl;
-    my $line = <$answer> // '';
-    close $answer;
-    my ($status, $etag) = $line =~ /\A(\d+) "?([0-9a-f]*)"?/ or return (0, '');
-    return (0 + $status, $etag);
-}
-`;
-
-;// CONCATENATED MODULE: ./packages/stack/lib/bucket.js
-/** Where the bucket of a stack is, without the bucket: as the stack file says, or as Linode has it in the region. */
-function endpointOf({ region, backups }) {
-    return backups?.endpoint ?? `https://${region}-1.linodeobjects.com`;
-}
-
-;// CONCATENATED MODULE: ./packages/configs/lib/print/pgbackrest.js
-
-
-const pgbackrest_NAME = /^[a-z][a-z0-9-]*$/;
-/** pgBackRest takes a value as it stands, from the first sign that is no space to the last. */
-function printSetting([name, value]) {
-    if (!pgbackrest_NAME.test(name))
-        throw new errors_UserError(`pgbackrest: "${name}" is no name of a setting`);
-    if (typeof value === 'boolean')
-        return `${name}=${value ? 'y' : 'n'}\n`;
-    const text = String(value);
-    // A value may be a secret: it is not in the message.
-    if (text === '' || text !== text.trim() || /[\u0000-\u001f\u007f]/.test(text) || !isSound(text))
-        throw new errors_UserError(`pgbackrest: the value of ${name} is empty, begins or ends with a space, or holds a line end or another control character; choose another`);
-    return `${name}=${text}\n`;
-}
-/**
- * The text of a file in pgBackRest's dialect.
- *
- * @throws UserError when a name is none, or a value can't be written. The value is not in the message.
- */
-function printPgbackrest(heading, sections) {
-    const printed = sections.map(({ name, settings }) => `\n[${refuse_oneLine(name, 'pgbackrest')}]\n${settings.map(printSetting).join('')}`);
-    return `# ${refuse_oneLine(heading, 'pgbackrest')}\n${printed.join('')}`;
-}
-
-;// CONCATENATED MODULE: ./packages/configs/lib/postgres/memory.js
-/** Bytes of the units that postgresql.conf knows. */
-const memory_UNITS = {
-    B: 1,
-    kB: 1_024,
-    MB: 1_024 ** 2,
-    GB: 1_024 ** 3,
-    TB: 1_024 ** 4,
-};
-/**
- * Mebibytes of a size as postgresql.conf has it: `128MB`, `1.5GB`, or a bare number in the setting's own unit.
- *
- * @param unit bytes of that unit: 8,192 for `shared_buffers`, 1,024 for `work_mem`.
- * @returns `null` for what is no size; the server's own check says so better.
- */
-function mebibytes(value, unit) {
-    const [, amount, suffix] = /^\s*(\d+(?:\.\d+)?)\s*([kMGT]?B)?\s*$/.exec(String(value)) ?? [];
-    if (amount === undefined)
-        return null;
-    return (Number(amount) * (suffix === undefined ? unit : (memory_UNITS[suffix] ?? 1))) / 1_024 ** 2;
-}
-/** Mebibytes as a value of postgresql.conf, rounded down. */
-const megabytes = (size) => `${Math.floor(size)}MB`;
-
-;// CONCATENATED MODULE: ./packages/configs/lib/postgres/settings.js
-
-
-const clamp = (value, lowest, highest) => Math.min(highest, Math.max(lowest, value));
-/**
- * Memory, by the rules of PGTune for a web application (https://github.com/le0pard/pgtune): a quarter of the memory for
- * PostgreSQL's own cache, three quarters taken for granted as cache of both; for each sort a third of what the rest is
- * per process, since a query may sort several times, and not less than PostgreSQL's own 4 MB; a sixteenth for
- * maintenance, of which three autovacuum workers may run.
- */
-function memorySettings({ memoryMiB, connections, workers }) {
-    const cache = memoryMiB / 4;
-    const sort = (memoryMiB - cache) / ((connections + workers) * 3);
-    return [
-        ['Memory', null],
-        ['shared_buffers', megabytes(cache)],
-        ['effective_cache_size', megabytes((memoryMiB * 3) / 4)],
-        ['work_mem', megabytes(Math.max(4, sort))],
-        ['maintenance_work_mem', megabytes(clamp(memoryMiB / 16, 64, 2_048))],
-    ];
-}
-/** Linodes have solid state disks, where a random page costs little more than the next one. */
-function plannerSettings() {
-    return [
-        ['Planner, for solid state disks and short queries', null],
-        ['random_page_cost', 1.1],
-        ['effective_io_concurrency', 200],
-        ['jit', false],
-    ];
-}
-/** As on a standby, the least that a server that follows or leads can do with. */
-function connectionSettings({ connections }) {
-    return [
-        ['Connections', null],
-        ['max_connections', connections],
-        ['superuser_reserved_connections', RESERVED_CONNECTIONS],
-        ['password_encryption', 'scram-sha-256'],
-        // Between hosts of one private network; a host that is gone is noticed within two minutes.
-        ['ssl', false],
-        ['tcp_keepalives_idle', 60],
-        ['tcp_keepalives_interval', 10],
-        ['tcp_keepalives_count', 6],
-        ['idle_in_transaction_session_timeout', '5min'],
-    ];
-}
-function processSettings({ workers, vcpus }) {
-    const parallel = Math.max(1, Math.floor(vcpus / 2));
-    return [
-        ['Processes', null],
-        ['max_worker_processes', workers],
-        ['max_parallel_workers', Math.min(workers, Math.max(2, vcpus))],
-        ['max_parallel_workers_per_gather', Math.min(4, parallel)],
-        ['max_parallel_maintenance_workers', Math.min(4, parallel)],
-        ['max_prepared_transactions', 0],
-        ['max_locks_per_transaction', 64],
-    ];
-}
-const GIB = 1_024;
-/** Where nobody said how large the disk is. */
-const UNKNOWN_DISK_MIB = 16 * GIB;
-/**
- * The write-ahead log: PGTune's 1 to 4 GiB between checkpoints, less on a small disk. A replica that is away holds no
- * more than a quarter of the disk; without a slot, what a short absence or pg_rewind needs stays (pg_rewind failed
- * where nothing was kept).
- */
-function walSettings({ diskMiB }) {
-    const disk = diskMiB ?? UNKNOWN_DISK_MIB;
-    const largest = clamp(disk / 10, 256, 4 * GIB);
-    return [
-        ['Write-ahead log and replication', null],
-        ['wal_level', 'replica'],
-        ['wal_log_hints', true],
-        ['wal_compression', 'lz4'],
-        ['checkpoint_timeout', '15min'],
-        ['min_wal_size', megabytes(Math.min(GIB, largest / 4))],
-        ['max_wal_size', megabytes(largest)],
-        ['wal_keep_size', megabytes(clamp(disk / 16, 128, GIB))],
-        ['max_slot_wal_keep_size', megabytes(disk / 4)],
-        ['max_wal_senders', 10],
-        ['max_replication_slots', 10],
-        ['hot_standby', true],
-        ['hot_standby_feedback', true],
-        ['wal_sender_timeout', '30s'],
-        ['wal_receiver_timeout', '30s'],
-    ];
-}
-/** A week of logs, a file a day; what is slow, waits, or spills to the disk is in them. */
-function logSettings(version) {
-    return [
-        ['Logging and statistics', null],
-        ['logging_collector', true],
-        ['log_destination', 'stderr'],
-        ['log_directory', '/var/log/postgresql'],
-        ['log_filename', `postgresql-${version}-main-%a.log`],
-        ['log_file_mode', '0640'],
-        ['log_rotation_age', '1d'],
-        ['log_rotation_size', 0],
-        ['log_truncate_on_rotation', true],
-        ['log_line_prefix', '%m [%p] %q%u@%d %a %h '],
-        ['log_timezone', 'Etc/UTC'],
-        ['log_checkpoints', true],
-        ['log_lock_waits', true],
-        ['log_temp_files', '10MB'],
-        ['log_autovacuum_min_duration', '10s'],
-        ['log_min_duration_statement', '1s'],
-        ['shared_preload_libraries', 'pg_stat_statements'],
-        ['pg_stat_statements.max', 5_000],
-        ['pg_stat_statements.track', 'top'],
-        ['track_io_timing', true],
-    ];
-}
-/** What initdb would have written: otherwise they follow the environment in which the server happens to start. */
-function localeSettings() {
-    return [
-        ['Locale', null],
-        ['timezone', 'Etc/UTC'],
-        ['lc_messages', 'C'],
-        ['default_text_search_config', 'pg_catalog.english'],
-    ];
-}
-/** Every computed setting of a server, with a comment line before each group. */
-function computedSettings(version, sizes) {
-    return [
-        ...connectionSettings(sizes),
-        ...memorySettings(sizes),
-        ...plannerSettings(),
-        ...processSettings(sizes),
-        ...walSettings(sizes),
-        ...logSettings(version),
-        ...localeSettings(),
-    ];
-}
-
-;// CONCATENATED MODULE: ./packages/configs/lib/postgres/sizing.js
-
-/** Where nobody said how large a host is, it gets what the smallest Linode takes. */
-const UNKNOWN_MEMORY_MIB = 1_024;
-/** PostgreSQL's own default of `max_worker_processes`. */
-const WORKERS = 8;
-/** What is PostgreSQL's of a host's memory: half where Redis, or anything else with a memory of its own, is there too. */
-function memoryFor(world, host) {
-    const memory = host.memoryMiB ?? UNKNOWN_MEMORY_MIB;
-    return world.role('cache').includes(host) || world.role('app').includes(host) ? memory / 2 : memory;
-}
-/**
- * The sizes of a host. What a standby must not have less of than its primary comes from the smallest host and is the
- * same on all, so that any of them can take over from any other.
- */
-function sizesOf(world, host) {
-    const cpus = world.role('database').map(({ vcpus }) => vcpus ?? 1);
-    return {
-        memoryMiB: memoryFor(world, host),
-        diskMiB: host.diskMiB,
-        vcpus: host.vcpus ?? 1,
-        connections: maxConnections(world) ?? 0,
-        workers: Math.max(WORKERS, Math.min(...cpus)),
-    };
-}
-
-;// CONCATENATED MODULE: ./packages/configs/lib/postgres/pgbackrest.js
-
-
-
-
-
-
-
-
-
-
-/** Where pgBackRest has its parts on every member; its stanza has the name of the stack. */
-const PGBACKREST = {
-    configuration: '/etc/pgbackrest/pgbackrest.conf',
-    /** The bucket's key and the passphrase: read after the configuration, by pgBackRest's own rule. */
-    secrets: '/etc/pgbackrest/conf.d/perlstack.conf',
-    locks: `${SOCKET_FOLDER}/pgbackrest`,
-};
-/** The command of one stanza, as PostgreSQL calls it. */
-const pgbackrestCommand = (stack, words) => `pgbackrest --stanza=${stack} ${words}`;
-/** More fulls than there will ever be: pgBackRest's own word for "all of them". */
-const ALL = 9_999_999;
-/** pgBackRest as the engine of a host's backups: its settings, and what PostgreSQL is told. */
-function pgbackrestArchiving(world, host) {
-    const { stack } = world.stack;
-    return {
-        settings: [
-            ...archiveLines(pgbackrestCommand(stack, 'archive-push "%p"')),
-            // A replica that was away for longer than its primary keeps the log finds the rest in the bucket.
-            ['restore_command', pgbackrestCommand(stack, 'archive-get "%f" "%p"')],
-        ],
-        packages: ['pgbackrest'],
-        directories: directories(),
-        files: pgbackrest_files(world, host),
-        removes: [],
-    };
-}
-const directories = () => ['/etc/pgbackrest', '/etc/pgbackrest/conf.d'].map((path) => ({
-    ...{ path, owner: 'root', group: 'root', mode: 0o755 },
-}));
-function pgbackrest_files(world, host) {
-    const heading = headingOf(world.stack, host);
-    const sections = [
-        { name: 'global', settings: globalSettings(world, host) },
-        { name: world.stack.stack, settings: stanzaSettings(world) },
-    ];
-    const secrets = [{ name: 'global', settings: secretSettings(world) }];
-    return [
-        { ...textFile(PGBACKREST.configuration, printPgbackrest(heading, sections)), effect: 'none' },
-        {
-            ...textFile(PGBACKREST.secrets, printPgbackrest(heading, secrets)),
-            ...{ owner: 'postgres', group: 'postgres', mode: 0o600, secret: true, effect: 'none' },
-        },
-    ];
-}
-function globalSettings(world, host) {
-    const { vcpus, diskMiB } = sizesOf(world, host);
-    return [
-        ...repositorySettings(world),
-        ['process-max', vcpus],
-        ['compress-type', 'zst'],
-        ['compress-level', 3],
-        ['start-fast', true],
-        // What says that a segment is there before it is, would say so of one that never comes there.
-        ['archive-async', false],
-        ['archive-timeout', 180],
-        // A server that stands still because its disk is full is worse than a gap, which the next full backup closes.
-        ['archive-push-queue-max', megabytes((diskMiB ?? UNKNOWN_DISK_MIB) * SHARE_OF_DISK)],
-        // What goes is decided, and said, by the action; left alone, nothing does.
-        ['expire-auto', false],
-        ['lock-path', PGBACKREST.locks],
-        ['log-level-console', 'warn'],
-        ['log-level-file', 'off'],
-    ];
-}
-function repositorySettings({ stack }) {
-    const { hostname, port } = endpointFor(stack);
-    return [
-        ['repo1-type', 's3'],
-        ['repo1-s3-endpoint', hostname],
-        ...(port === '' ? [] : [['repo1-storage-port', Number(port)]]),
-        ['repo1-s3-uri-style', 'path'],
-        ['repo1-s3-region', hostname.split('.')[0] ?? ''],
-        ['repo1-s3-bucket', stack.backups?.bucket ?? ''],
-        ['repo1-path', `/${stack.stack}/pgbackrest`],
-        ['repo1-storage-verify-tls', true],
-        ['repo1-bundle', true],
-        ['repo1-cipher-type', stack.backups?.encrypt ? 'aes-256-cbc' : 'none'],
-        ['repo1-retention-full-type', 'count'],
-        ['repo1-retention-full', ALL],
-    ];
-}
-/** @throws UserError for an address, which pgBackRest does not look for in certificates */
-function endpointFor(stack) {
-    const url = new URL(endpointOf(stack));
-    if (!/^[\d.]+$/.test(url.hostname))
-        return url;
-    throw new errors_UserError(`backups.endpoint: pgBackRest finds no address in a certificate, so ${url.hostname} would never be trusted; give its name`);
-}
-function stanzaSettings({ platform }) {
-    return [
-        ['pg1-path', postgresLayout(platform.postgresql).data],
-        ['pg1-port', POSTGRESQL_PORT],
-        ['pg1-socket-path', SOCKET_FOLDER],
-    ];
-}
-function secretSettings({ stack, secrets }) {
-    const secret = (name) => writable(name, secrets[name] ?? '');
-    const key = [
-        ['repo1-s3-key', secret(BACKUP_ACCESS_KEY_ID)],
-        ['repo1-s3-key-secret', secret(BACKUP_SECRET_ACCESS_KEY)],
-    ];
-    return stack.backups?.encrypt ? [...key, ['repo1-cipher-pass', secret(BACKUP_CIPHER_PASSPHRASE)]] : key;
-}
-/** @throws UserError for what would not be read back as it was written. The value is not in the message. */
-function writable(name, value) {
-    if (value === value.trim() && !/[\u0000-\u001f\u007f]/.test(value))
-        return value;
-    throw new errors_UserError(`backups: the secret ${name} begins or ends with a space, or has several lines, which pgBackRest cannot read back; choose another`);
-}
-
-;// CONCATENATED MODULE: ./packages/configs/lib/postgres/archive.js
-
-
-
-
-/** Where the archiving of the write-ahead log has its parts on every member. */
-const ARCHIVE = {
-    /** What `archive_command` calls. */
-    program: '/usr/local/lib/perlstack/archive-wal',
-    folder: '/var/lib/perlstack-wal',
-    /** URLs that each take one segment once; written by the backup, never by converge. */
-    book: '/var/lib/perlstack-wal/tickets',
-    /** Segments that are packed and not yet taken. */
-    spool: '/var/lib/perlstack-wal/spool',
-};
-/** Packs, encrypts and sends; the tools that a restore needs are the same. */
-const ARCHIVE_PACKAGES = ['age', 'curl', 'zstd'];
-const archive_NONE = {
-    ...{ settings: [], packages: [], directories: [], files: [] },
-    removes: [PGBACKREST.secrets],
-};
-/** By the engine that the stack file wants. */
-function archivingOf(world, host) {
-    const { backups } = world.stack;
-    if (!backups)
-        return archive_NONE;
-    switch (backups.engine) {
-        case 'pgbackrest': {
-            const own = pgbackrestArchiving(world, host);
-            // A dump may be made beside it.
-            return { ...own, packages: [...own.packages, ...ARCHIVE_PACKAGES] };
-        }
-        case 'pg_dump':
-            // Dumps have no log between them.
-            return { ...archive_NONE, packages: ARCHIVE_PACKAGES };
-        case 'stream':
-            return streamArchiving(world);
-    }
-}
-function streamArchiving({ platform }) {
-    const own = { owner: 'postgres', group: 'postgres', mode: 0o700 };
-    return {
-        ...archive_NONE,
-        settings: archiveSettings(`${ARCHIVE.program} "%p" "%f"`, platform.postgresql),
-        packages: ARCHIVE_PACKAGES,
-        directories: [
-            { path: '/usr/local/lib/perlstack', owner: 'root', group: 'root', mode: 0o755 },
-            { path: ARCHIVE.folder, ...own },
-            { path: ARCHIVE.spool, ...own },
-        ],
-        files: [{ ...textFile(ARCHIVE.program, ARCHIVE_PROGRAM), mode: 0o755, effect: 'none' }],
-    };
-}
-/** Without summaries PostgreSQL 17 can make no incremental backup of its own. */
-const archiveSettings = (command, version) => [
-    ...archiveLines(command),
-    ...(version >= 17 ? [['summarize_wal', true]] : []),
-];
-
-;// CONCATENATED MODULE: ./packages/configs/lib/postgres/contexts.js
-/** The settings that are read at the start of the server only, of PostgreSQL 15 to 17 and of the extensions loaded here. */
-const AT_START = new Set([
-    'archive_mode',
-    'autovacuum_freeze_max_age',
-    'autovacuum_max_workers',
-    'autovacuum_multixact_freeze_max_age',
-    'bonjour',
-    'bonjour_name',
-    'cluster_name',
-    'commit_timestamp_buffers',
-    'config_file',
-    'data_directory',
-    'data_sync_retry',
-    'debug_io_direct',
-    'dynamic_shared_memory_type',
-    'event_source',
-    'external_pid_file',
-    'hba_file',
-    'hot_standby',
-    'huge_page_size',
-    'huge_pages',
-    'ident_file',
-    'ignore_invalid_pages',
-    'jit_provider',
-    'listen_addresses',
-    'logging_collector',
-    'max_connections',
-    'max_files_per_process',
-    'max_locks_per_transaction',
-    'max_logical_replication_workers',
-    'max_notify_queue_pages',
-    'max_pred_locks_per_transaction',
-    'max_prepared_transactions',
-    'max_replication_slots',
-    'max_wal_senders',
-    'max_worker_processes',
-    'min_dynamic_shared_memory',
-    'multixact_member_buffers',
-    'multixact_offset_buffers',
-    'notify_buffers',
-    'old_snapshot_threshold',
-    'pg_stat_statements.max',
-    'port',
-    'recovery_target',
-    'recovery_target_action',
-    'recovery_target_inclusive',
-    'recovery_target_lsn',
-    'recovery_target_name',
-    'recovery_target_time',
-    'recovery_target_timeline',
-    'recovery_target_xid',
-    'reserved_connections',
-    'serializable_buffers',
-    'shared_buffers',
-    'shared_memory_type',
-    'shared_preload_libraries',
-    'subtransaction_buffers',
-    'superuser_reserved_connections',
-    'trace_connection_negotiation',
-    'track_activity_query_size',
-    'track_commit_timestamp',
-    'transaction_buffers',
-    'unix_socket_directories',
-    'unix_socket_group',
-    'unix_socket_permissions',
-    'wal_buffers',
-    'wal_decode_buffer_size',
-    'wal_level',
-    'wal_log_hints',
-]);
-/** Extensions whose settings are all listed above where they take a restart. */
-const KNOWN_EXTENSIONS = ['pg_stat_statements'];
-/**
- * Whether a changed setting is in force only after a restart. Nothing is known of other extensions' settings: they are
- * taken for such, because asking once too often is the lesser fault.
- */
-function takesRestart(name) {
-    const [extension, ...rest] = name.split('.');
-    if (rest.length > 0 && !KNOWN_EXTENSIONS.includes(extension ?? ''))
-        return true;
-    return AT_START.has(name);
-}
-/** For the test that compares the list with a server's own. */
-const restartSettings = () => [...AT_START];
-
-;// CONCATENATED MODULE: ./packages/configs/lib/postgres/durability.js
-
-/**
- * Who has to have a transaction before its commit is answered. All members are named on all hosts: whoever is primary
- * is not its own standby, so that the list needs no change after a failover.
- *
- * @throws UserError when there is nobody to wait for.
- */
-function durabilitySettings(durability, members) {
-    return [
-        ['Durability', null],
-        ['synchronous_commit', 'on'],
-        ['synchronous_standby_names', standbyNames(durability, members)],
-    ];
-}
-function standbyNames(durability, members) {
-    if (durability === 'async')
-        return '';
-    if (members.length < 2) {
-        throw new errors_UserError(`tiers.database.durability: ${durability} waits for a replica at every commit, and there is none with ` +
-            `${members.length} host; give tiers.database a count of 2 or more, or write durability: async`);
-    }
-    const names = members.map((name) => `"${name}"`).join(', ');
-    return durability === 'sync' ? `FIRST 1 (${names})` : `ANY ${majority(members) - 1} (${names})`;
-}
-const majority = (members) => Math.floor(members.length / 2) + 1;
-/** What a durability loses, and when it makes the application wait, as a sentence for the plan. */
-function durabilityNote(durability, members) {
-    const [first = 'the database'] = members;
-    if (members.length < 2) {
-        return `database: one host, no replica: if ${first} is lost, all since the last backup is lost with it`;
-    }
-    const copies = majority(members);
-    return {
-        async: 'database: durability async: no commit waits for a replica; if the primary is lost, commits that no replica ' +
-            'had received yet are lost, though they were answered',
-        sync: 'database: durability sync: an answered commit is on the primary and on one replica, and is lost only with ' +
-            'both; while no replica follows, every commit waits',
-        quorum: `database: durability quorum: an answered commit is on ${copies} of ${members.length} hosts; while fewer than ` +
-            `${copies} of them run, every commit waits`,
-    }[durability];
-}
-
-;// CONCATENATED MODULE: ./packages/configs/lib/postgres/override.js
-
-
-/** Settings that the stack file may not name, and where to say what they are about instead. */
-const RESERVED = {
-    max_connections: 'use tiers.database.connections',
-    synchronous_standby_names: 'use tiers.database.durability',
-    synchronous_commit: 'use tiers.database.durability, or set it for a role or a transaction',
-    listen_addresses: 'the server answers on its private address',
-    port: 'firewalls and the application know it as 5432',
-    cluster_name: 'replicas are known by it',
-    password_encryption: 'roles are made with SCRAM-SHA-256',
-    hot_standby: 'replicas are asked how they are',
-    fsync: 'without it a power loss destroys the data',
-    full_page_writes: 'without it a power loss destroys the data',
-    ...Object.fromEntries([
-        'data_directory',
-        'config_file',
-        'hba_file',
-        'ident_file',
-        'external_pid_file',
-        'unix_socket_directories',
-    ].map((name) => [name, "Debian's own units know where it is"])),
-    ...Object.fromEntries(['primary_conninfo', 'primary_slot_name', 'promote_trigger_file'].map((name) => [
-        name,
-        'it changes at a failover, and belongs to the server',
-    ])),
-};
-/**
- * The computed settings with those of the stack file in their places; others follow in a group of their own.
- *
- * @throws UserError for a setting that is not the user's to choose.
- */
-function overridden(computed, settings) {
-    const reserved = Object.keys(settings).find((name) => Object.hasOwn(RESERVED, name));
-    if (reserved !== undefined) {
-        throw new errors_UserError(`tiers.database.settings: ${reserved} can't be set there: ${RESERVED[reserved] ?? ''}; remove it`);
-    }
-    const known = new Set(computed.map(([name]) => name));
-    const further = Object.entries(settings).filter(([name]) => !known.has(name));
-    const replaced = computed.map(([name, value]) => [
-        name,
-        value !== null && Object.hasOwn(settings, name) ? (settings[name] ?? value) : value,
-    ]);
-    return [...replaced, ...(further.length > 0 ? [['From the stack file', null]] : []), ...further];
-}
-/** Bytes of the units of the settings below, where a value has none. */
-const PAGE = 8_192;
-const KIB = 1_024;
-/**
- * That a host has the memory for what is declared: PostgreSQL's own cache, one maintenance, and one sort in every
- * connection. What falls short of that can only swap or be killed.
- *
- * @throws UserError naming the figures.
- */
-function assertFits(host, memoryMiB, lines) {
-    if (memoryMiB === null)
-        return;
-    const values = new Map(lines);
-    const size = (name, unit) => mebibytes(values.get(name) ?? 0, unit) ?? 0;
-    const parts = {
-        shared_buffers: size('shared_buffers', PAGE),
-        maintenance_work_mem: size('maintenance_work_mem', KIB),
-        work_mem: size('work_mem', KIB),
-    };
-    const connections = Number(values.get('max_connections') ?? 0);
-    const needed = parts.shared_buffers + parts.maintenance_work_mem + connections * parts.work_mem;
-    if (needed <= memoryMiB)
-        return;
-    const figures = Object.entries(parts).map(([name, mib]) => `${name} ${inWords(mib)}`);
-    throw new errors_UserError(`tiers.database: ${host} has ${inWords(memoryMiB)} of memory for PostgreSQL, but the settings declare ` +
-        `${inWords(needed)}: ${figures.join(', ')} in each of ${connections} connections; lower these in ` +
-        'tiers.database.settings or tiers.database.connections, or choose a larger tiers.database.type');
-}
-const inWords = (mib) => `${Math.round(mib).toLocaleString('en')} MiB`;
-
-;// CONCATENATED MODULE: ./packages/configs/lib/postgres/scram.js
-
-
-/** PostgreSQL's own number; more would slow every login down. */
-const ITERATIONS = 4_096;
-/**
- * The salt is told to everybody who begins to log in. It is derived from the password, so it must not be a quicker way
- * to try passwords than the verifier itself is.
- */
-const SALT_ITERATIONS = 16 * ITERATIONS;
-const SALT_BYTES = 16;
-const HASH_BYTES = 32;
-/**
- * The characters for which SASLprep (RFC 4013) changes nothing. Others would have to be normalised as the server and
- * every client library do it, and not all of these agree.
- */
-const PRINTABLE_ASCII = /^[ -~]+$/;
-/**
- * What PostgreSQL keeps of a password for SCRAM-SHA-256 (RFC 5802, RFC 7677), in the form of `pg_authid.rolpassword`.
- * Given to `ALTER ROLE` in place of a password, the server and its logs never see that. The same input gives the same
- * verifier, because its salt is derived from it.
- *
- * @param name of the secret, for the message.
- * @param place what sets this password apart from the same one elsewhere: the stack and the role.
- * @throws UserError when the password holds other than printable ASCII characters. It is not in the message.
- */
-function scramVerifier(name, password, place) {
-    if (!PRINTABLE_ASCII.test(password)) {
-        throw new errors_UserError(`${name}: use printable ASCII characters only; client libraries disagree on how others are normalised`);
-    }
-    const salt = (0,external_node_crypto_.pbkdf2Sync)(password, `perlstack/${place}`, SALT_ITERATIONS, SALT_BYTES, 'sha256');
-    return verifierWith(password, salt, ITERATIONS);
-}
-/** The verifier of a password for a given salt. */
-function verifierWith(password, salt, iterations) {
-    const salted = (0,external_node_crypto_.pbkdf2Sync)(password, salt, iterations, HASH_BYTES, 'sha256');
-    const keyed = (text) => (0,external_node_crypto_.createHmac)('sha256', salted).update(text).digest();
-    const stored = (0,external_node_crypto_.createHash)('sha256').update(keyed('Client Key')).digest();
-    const parts = [stored, keyed('Server Key')].map((key) => key.toString('base64'));
-    return `SCRAM-SHA-256$${iterations}:${salt.toString('base64')}$${parts.join(':')}`;
-}
-
-;// CONCATENATED MODULE: ./packages/configs/lib/postgres/spec.js
-
-
-
-
-
-/** Deriving a verifier takes some hundredths of a second by design; all hosts of a world have the same. */
-const specs = new WeakMap();
-/** The cluster of a stack, as each of its hosts is told of it. */
-function specOf(world) {
-    const spec = specs.get(world) ?? makeSpec(world);
-    specs.set(world, spec);
-    return spec;
-}
-function makeSpec({ stack, secrets, platform, role }) {
-    const { data, unit, passfile } = postgresLayout(platform.postgresql);
-    const app = databaseOf(stack.app.name);
-    const verifier = (secret, name) => scramVerifier(secret, secrets[secret] ?? '', `${stack.stack}/${name}`);
-    return {
-        ...{ kind: 'postgresql', version: platform.postgresql, dataDirectory: data, unit, port: POSTGRESQL_PORT },
-        members: role('database').map((host) => ({ host: host.name, address: privateAddressOf(host) })),
-        roles: [
-            { name: app, attributes: ['LOGIN'], memberOf: [], verifier: verifier(DATABASE_PASSWORD, app) },
-            {
-                ...{ name: REPLICATION_ROLE, attributes: ['LOGIN', 'REPLICATION'], memberOf: [] },
-                verifier: verifier(REPLICATION_PASSWORD, REPLICATION_ROLE),
-            },
-        ],
-        databases: [
-            { name: 'postgres', owner: 'postgres', extensions: ['pg_stat_statements'] },
-            { name: app, owner: app, extensions: [] },
-        ],
-        replication: { role: REPLICATION_ROLE, passfile },
-    };
-}
-
-;// CONCATENATED MODULE: ./packages/configs/lib/postgres/validate.js
-
-/** What a server says of its files, as one text per fault; nothing where all is well. */
-const FAULTS = `
-SELECT format('%s:%s: %s: %s', sourcefile, sourceline, name, error) AS fault
-  FROM pg_file_settings WHERE error IS NOT NULL AND error <> 'setting could not be applied'
-UNION ALL
-SELECT format('%s:%s: %s', current_setting('hba_file'), line_number, error)
-  FROM pg_hba_file_rules WHERE error IS NOT NULL`;
-/** SQL that fails with the faults of a server's files in its message, if there are any. */
-const ASSERT_NO_FAULTS = `DO $$
-DECLARE faults text;
-BEGIN
-  SELECT string_agg(fault, '; ') INTO faults FROM (${FAULTS}) AS found;
-  IF faults IS NOT NULL THEN RAISE EXCEPTION '%', faults; END IF;
-END $$`;
-/**
- * Asks PostgreSQL itself: its parser for the settings, then a server of its own that starts with these very files, in
- * a new and empty data folder, reachable through a socket in it alone. Its memory is kept small, so that it fits beside
- * the real one. Arguments: folder of the programs, configuration file, SQL.
- */
-const VALIDATE = `
-set -eu
-bin=$1 config=$2 sql=$3
-cd /
-scratch=$(mktemp -d /tmp/postgresql-check.XXXXXX)
-chown postgres: "$scratch"
-as() { runuser -u postgres -- "$@"; }
-finish() {
-  code=$?
-  [ ! -e "$scratch/data/postmaster.pid" ] || as "$bin/pg_ctl" stop -D "$scratch/data" -m immediate -s || :
-  rm -rf -- "$scratch"
-  exit $code
-}
-trap finish EXIT
-trap 'exit 143' TERM INT HUP
-
-as touch "$scratch/postgresql.auto.conf"
-as "$bin/postgres" -C data_directory -c "config_file=$config" -c "data_directory=$scratch" > /dev/null
-as "$bin/initdb" -D "$scratch/data" -A peer -E UTF8 --locale=C.UTF-8 --no-sync --no-instructions > "$scratch/initdb" 2>&1 || {
-  cat "$scratch/initdb"
-  exit 1
-}
-options="-c config_file=$config -c data_directory=$scratch/data -c unix_socket_directories=$scratch -c external_pid_file=$scratch/pid"
-options="$options -c listen_addresses= -c shared_buffers=16MB -c huge_pages=off -c logging_collector=off"
-options="$options -c log_destination=stderr -c archive_mode=off -c ssl=off -c fsync=off -c log_min_messages=warning"
-as "$bin/pg_ctl" start -w -s -D "$scratch/data" -l "$scratch/log" -o "$options" > /dev/null 2>&1 || {
-  grep -vE 'LOG:  (starting|listening|database system) ' "$scratch/log"
-  exit 1
-}
-as "$bin/psql" -X -q -v ON_ERROR_STOP=1 -h "$scratch" -d postgres -c "$sql"
-`;
-/** The check of a cluster's files, where they lie over the real ones. */
-function validateCommand({ programs, config }) {
-    return ['sh', '-c', VALIDATE, 'postgresql-check', programs, `${config}/postgresql.conf`, ASSERT_NO_FAULTS];
-}
-/** That the running server answers, and has taken its files without a fault: a reload itself never says so. */
-function probeCommand({ programs }, port) {
-    const psql = [
-        `${programs}/psql`,
-        '-X',
-        '-q',
-        '-v',
-        'ON_ERROR_STOP=1',
-        '-h',
-        SOCKET_FOLDER,
-        '-p',
-        String(port),
-    ];
-    return [
-        'env',
-        '--chdir=/',
-        'runuser',
-        '-u',
-        'postgres',
-        '--',
-        ...psql,
-        '-d',
-        'postgres',
-        '-c',
-        ASSERT_NO_FAULTS,
-    ];
-}
-
-;// CONCATENATED MODULE: ./packages/configs/lib/postgres/service.js
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-/** The cluster's settings of one host, as the stack file and the host's size have them. */
-function service_settingsOf(world, host, archiving) {
-    const { stack, platform, role } = world;
-    const sizes = sizesOf(world, host);
-    const members = role('database').map(({ name }) => name);
-    const { settings = {}, durability = 'async' } = stack.tiers.database ?? {};
-    const lines = overridden([
-        ...computedSettings(platform.postgresql, sizes),
-        ...durabilitySettings(durability, members),
-        ...archiving.settings,
-    ], settings);
-    assertFits(host.name, host.memoryMiB === null ? null : sizes.memoryMiB, lines);
-    return lines;
-}
-/** What makes it this host's server, and where its parts lie. */
-function placeSettings(host, { data, config, pidFile }) {
-    return [
-        ['Place', null],
-        ['data_directory', data],
-        ['hba_file', `${config}/pg_hba.conf`],
-        ['ident_file', `${config}/pg_ident.conf`],
-        ['external_pid_file', pidFile],
-        ['unix_socket_directories', SOCKET_FOLDER],
-        ['listen_addresses', `localhost,${privateAddressOf(host)}`],
-        ['port', POSTGRESQL_PORT],
-        ['cluster_name', host.name],
-        ['include_dir', 'conf.d'],
-    ];
-}
-/** The lines that `wanted` picks, with the comments of those groups of which any is left. */
-function part(lines, wanted) {
-    const kept = lines.filter(([name, value]) => value === null || wanted(name));
-    return kept.filter(([, value], at) => value !== null || (kept[at + 1]?.[1] ?? null) !== null);
-}
-function serverFile(path, content, effect) {
-    return { ...textFile(path, content), group: 'postgres', mode: 0o640, effect };
-}
-function service_files(world, host, layout, archiving) {
-    const heading = headingOf(world.stack, host);
-    const lines = service_settingsOf(world, host, archiving);
-    const conf = (name, content, effect) => serverFile(`${layout.config}/${name}`, printPostgresql(heading, content), effect);
-    return [
-        conf('postgresql.conf', placeSettings(host, layout), 'restart'),
-        conf('conf.d/10-restart.conf', part(lines, takesRestart), 'restart'),
-        conf('conf.d/20-reload.conf', part(lines, (name) => !takesRestart(name)), 'reload'),
-        serverFile(`${layout.config}/pg_hba.conf`, printHba(heading, accessRules(world)), 'reload'),
-        serverFile(`${layout.config}/pg_ident.conf`, `# ${heading}\n`, 'reload'),
-        // Debian's units start a cluster at boot, and after an upgrade of its package, when this says so.
-        serverFile(`${layout.config}/start.conf`, 'auto\n', 'none'),
-        {
-            ...serverFile(layout.passfile, replicationPasswords(world), 'none'),
-            ...{ owner: 'postgres', mode: 0o600, secret: true },
-        },
-        ...archiving.files,
-    ];
-}
-function service_directories({ config, versionFolder }) {
-    const etc = config.replace(/\/[^/]*$/, '');
-    return [
-        { path: etc, owner: 'root', group: 'root', mode: 0o755 },
-        { path: config, owner: 'root', group: 'postgres', mode: 0o750 },
-        { path: `${config}/conf.d`, owner: 'root', group: 'postgres', mode: 0o750 },
-        { path: versionFolder, owner: 'postgres', group: 'postgres', mode: 0o750 },
-    ];
-}
-/** The packages would make a cluster of their own, with their own settings and without data checksums. */
-const PRESET = textFile('/etc/postgresql-common/createcluster.d/perlstack.conf', 'create_main_cluster = false\n');
-function serviceOf(world, host) {
-    const version = world.platform.postgresql;
-    const layout = postgresLayout(version);
-    const archiving = archivingOf(world, host);
-    return {
-        name: 'postgresql',
-        presets: [PRESET],
-        packages: [`postgresql-${version}`, ...archiving.packages],
-        directories: [...service_directories(layout), ...archiving.directories],
-        files: service_files(world, host, layout, archiving),
-        removes: [...archiving.removes],
-        roots: [layout.config],
-        validate: [validateCommand(layout)],
-        unit: { name: layout.unit, enabled: true, state: 'running', onChange: 'reload', restartAsks: true },
-        daemonReload: false,
-        probe: [probeCommand(layout, POSTGRESQL_PORT)],
-        engine: specOf(world),
-    };
-}
-/** @throws UserError when the hosts' distribution has another version than the stack file wants. */
-function assertVersion({ stack, platform }) {
-    const wanted = stack.tiers.database?.version ?? platform.postgresql;
-    if (wanted === platform.postgresql)
-        return;
-    const image = { 15: 'linode/debian12', 16: 'linode/ubuntu24.04', 17: 'linode/debian13' }[wanted];
-    throw new errors_UserError(`tiers.database.version: ${stack.image} has PostgreSQL ${platform.postgresql} and not ${wanted}; ` +
-        `remove the version, or write image: ${image}, which has it`);
-}
-/** PostgreSQL as a service of a database host: everything but its data, which `engine` describes. */
-const postgres = (world, host) => {
-    assertVersion(world);
-    return { service: serviceOf(world, host) };
-};
-/** What the declared durability loses, and what is taken for granted. */
-function postgresNotes({ stack, role }) {
-    const { database } = stack.tiers;
-    if (!database)
-        return [];
-    const hosts = role('database');
-    const unknown = hosts.filter(({ memoryMiB }) => memoryMiB === null).map(({ name }) => name);
-    return [
-        durabilityNote(database.durability, hosts.map(({ name }) => name)),
-        ...(database.failover === 'patroni'
-            ? ['database: failover patroni: this version does not configure it; a failover is yours to start']
-            : []),
-        ...(unknown.length === 0
-            ? []
-            : [
-                `database: the memory of ${unknown.join(', ')} is not known: set up as for 1 GiB; see tiers.database.settings`,
-            ]),
-    ];
-}
-
-;// CONCATENATED MODULE: ./packages/configs/lib/print/redis.js
-
-
-const redis_NAME = /^[a-z][a-z0-9-]*( [a-z][a-z0-9-]*)*$/;
-const redis_ESCAPES = {
-    '\\': '\\\\',
-    '"': '\\"',
-    '\n': '\\n',
-    '\r': '\\r',
-    '\t': '\\t',
-    '\u0007': '\\a',
-    '\b': '\\b',
-};
-function escapeByte(byte) {
-    const character = String.fromCharCode(byte);
-    const printable = byte >= 0x20 && byte < 0x7f;
-    return redis_ESCAPES[character] ?? (printable ? character : `\\x${byte.toString(16).padStart(2, '0')}`);
-}
-/**
- * One word as Redis quotes it itself, so that a line of a file, the same word in a command, and what `redis-cli
- * --no-raw` answers can be compared as text.
- *
- * @throws UserError for a NUL, at which Redis would cut it, and for half a surrogate pair. The value is not in it.
- */
-function redisWord(value, name) {
-    if (value.includes('\0'))
-        throw new errors_UserError(`redis: ${name}: the value holds a NUL; remove it`);
-    if (/\p{Surrogate}/u.test(value))
-        throw new errors_UserError(`redis: ${name}: the value is no sound Unicode text`);
-    return `"${[...Buffer.from(value)].map(escapeByte).join('')}"`;
-}
-function redis_textOf(value) {
-    if (typeof value === 'boolean')
-        return value ? 'yes' : 'no';
-    return String(value);
-}
-/** The text of a file in Redis's dialect: one setting a line, its value one quoted word. */
-function printRedis(heading, settings) {
-    const lines = settings.map(([name, value]) => {
-        if (!redis_NAME.test(name))
-            throw new Error(`No name of a Redis setting: ${JSON.stringify(name)}`);
-        return `${name} ${redisWord(redis_textOf(value), name)}\n`;
-    });
-    return `# ${refuse_oneLine(heading, 'redis')}\n${lines.join('')}`;
-}
-
-;// CONCATENATED MODULE: ./packages/configs/lib/redis/layout.js
-
-/** Redis's data; its own configuration lies there too, as it writes it anew. */
-const layout_DATA = '/var/lib/redis';
-const SCRIPTS = '/usr/local/lib/perlstack';
-const layout_UNITS = '/etc/systemd/system';
-const SYSCTL = '/etc/sysctl.d/60-perlstack-redis.conf';
-function layout(name, unit, port) {
-    const folder = `/etc/perlstack/${name}`;
-    return {
-        port,
-        unit,
-        folder,
-        liveFile: `${layout_DATA}/${name}.conf`,
-        script: `${SCRIPTS}/${name}-settings`,
-        passwordFile: `${folder}/auth`,
-    };
-}
-const REDIS = layout('redis', 'redis-server.service', REDIS_PORT);
-const SENTINEL = layout('sentinel', 'redis-sentinel.service', SENTINEL_PORT);
-
-;// CONCATENATED MODULE: ./packages/configs/lib/redis/scripts.js
-
-/** Longest a background save or rewrite may take before the change that waits for it is given up, in seconds. */
-const SAVE_SECONDS = 90;
-/**
- * What both scripts begin with. Passwords and settings reach redis-cli through its standard input, in the words of
- * the files themselves: Redis quotes alike in both.
- */
-function preamble(heading, folder, liveFile, port) {
-    return `#!/bin/sh
-# ${heading}
-set -u
-folder=${folder}
-live=${liveFile}
-server='-h 127.0.0.1 -p ${port}'
-auth=$(cat -- "$folder/auth")
-
-# The answer to one command.
-ask() {
-  # $server is several words.
-  printf '%s\\n%s\\n' "$auth" "$1" | redis-cli --no-raw $server 2>&1 | tail -n +2
-}
-die() { printf '%s\\n' "$1" >&2; exit 1; }
-must() { # what command
-  said=$(ask "$2")
-  [ "$said" = OK ] || die "$1: $said"
-}
-# Logs in with the rendered password, or else with the one that the running server wrote down: it may be yet to hear
-# of a new one.
-log_in() {
-  [ "$(ask 'ACL WHOAMI')" != '"default"' ] || return 0
-  rendered=$auth
-  auth=$(earlier)
-  [ "$(ask 'ACL WHOAMI')" = '"default"' ] || die "neither the rendered nor the earlier password is taken: $(ask 'ACL WHOAMI')"
-  must 'the new password' 'ACL LOAD'
-  auth=$rendered
-}
-# Settings of files, one a line, as Redis quotes them.
-settings() { for file; do sed -n '/^[a-z]/p' "$folder/$file"; done; }
-# Names of those whose wanted value is not the actual one; both as lines of name and value.
-differing() { # actual wanted
-  printf '%s\\n--\\n%s\\n' "$1" "$2" | awk '
-    $0 == "--" { wanted = 1; next }
-    { name = $0; sub(/ ".*/, "", name) }
-    !wanted { actual[name] = $0; next }
-    actual[name] != $0 { print name }'
-}
-same() { # actual wanted program
-  [ "$(ask 'ACL WHOAMI')" = '"default"' ] || die "$3 does not answer, or not to the rendered password"
-  names=$(differing "$1" "$2")
-  [ -z "$names" ] || die "$3 does not hold the rendered value of: $(echo $names)"
-}
-# Starts the program on a scratch folder and asks it there; it leaves nothing behind.
-scratch() { # program live-content, further arguments
-  program=$1
-  scratch=$(mktemp -d) || exit 1
-  trap 'end_scratch' EXIT
-  trap 'exit 143' TERM INT HUP
-  printf '%s\\n' "$2" > "$scratch/live"
-  chown -R redis:redis -- "$scratch"
-  shift 2
-  server="-s $scratch/socket"
-  setpriv --reuid=redis --regid=redis --clear-groups "$program" "$scratch/live" --include "$folder/start.conf" "$@" \\
-    --port 0 --unixsocket "$scratch/socket" --dir "$scratch" --logfile '' --daemonize no > "$scratch/log" 2>&1 &
-  pid=$!
-  until [ "$(ask 'ACL WHOAMI')" = '"default"' ]; do
-    kill -0 $pid 2> /dev/null || die "$(grep -v ' [*] ' "$scratch/log")"
-    tries=$((\${tries:-0} + 1))
-    [ $tries -lt 100 ] || die "$program does not answer: $(ask 'ACL WHOAMI') $(tail -n 5 "$scratch/log")"
-    sleep 0.1
-  done
-}
-end_scratch() {
-  [ -z "\${pid:-}" ] || { kill $pid 2> /dev/null; wait $pid 2> /dev/null; }
-  rm -rf -- "$scratch"
-}
-`;
-}
-const CASES = `
-case \${1:-} in
-  apply) apply ;;
-  verify) verify ;;
-  check) check ;;
-  *) die "usage: $0 apply|verify|check" ;;
-esac
-`;
-/** Brings Redis's rendered settings into force (\`apply\`), compares them (\`verify\`), tries them out (\`check\`). */
-function redisScript(heading) {
-    return `${preamble(heading, REDIS.folder, REDIS.liveFile, REDIS.port)}
-earlier() { sed -n 's/^masterauth /AUTH /p' "$live"; }
-
-apply() {
-  # A container may not; Redis runs without.
-  sysctl -q -p ${SYSCTL} 2> /dev/null || :
-  log_in
-  must 'users.acl' 'ACL LOAD'
-  # All of them or, when one is refused, none.
-  must 'settings.conf' "CONFIG SET $(settings settings.conf secrets.conf | tr '\\n' ' ')"
-  persist
-  must 'writing down the settings' 'CONFIG REWRITE'
-}
-
-# The data must at every moment be in a form that the next start would read, so the new form is written before the
-# old one is given up, and the file that says which is read comes last.
-persist() {
-  now=$(values appendonly)
-  wanted=$(settings persistence.conf | grep '^appendonly ')
-  save=$(settings persistence.conf | grep '^save ')
-  case $now:$wanted in
-    'appendonly "no":appendonly "yes"')
-      must 'switching the append-only file on' 'CONFIG SET appendonly yes'
-      await rewritten
-      must 'setting save' "CONFIG SET $save" ;;
-    'appendonly "yes":appendonly "no"')
-      must 'setting save' "CONFIG SET $save"
-      if [ "$save" != 'save ""' ]; then
-        saves=$(saves)
-        ask 'BGSAVE SCHEDULE' > /dev/null
-        await saved
-      fi
-      must 'switching the append-only file off' 'CONFIG SET appendonly no' ;;
-    *) must 'setting save' "CONFIG SET $save" ;;
-  esac
-}
-await() {
-  tries=0
-  until "$1"; do
-    tries=$((tries + 1))
-    [ $tries -lt ${SAVE_SECONDS * 5} ] || die 'the data could not be written in its new form in ${SAVE_SECONDS} s: see the log of ${REDIS.unit}'
-    sleep 0.2
-  done
-}
-persistence() { ask 'INFO persistence' | tr -d '\\r' | sed -n "s/^$1://p"; }
-rewritten() {
-  [ "$(persistence aof_rewrite_in_progress)$(persistence aof_rewrite_scheduled)$(persistence aof_last_bgrewrite_status)" = 00ok ]
-}
-saves() { persistence rdb_saves; }
-saved() { [ "$(saves)" -gt "$saves" ] && [ "$(persistence rdb_last_bgsave_status)" = ok ]; }
-
-# The values that Redis has, as lines of a file.
-values() {
-  ask "CONFIG GET $*" | sed -n 's/^ *[0-9]*) //p' | paste -d ' ' - - | sed 's/^"\\([a-z-]*\\)"/\\1/'
-}
-compare() { # files
-  wanted=$(settings "$@")
-  same "$(values $(printf '%s\\n' "$wanted" | cut -d ' ' -f 1))" "$wanted" 'Redis'
-}
-verify() { compare start.conf settings.conf secrets.conf persistence.conf; }
-
-check() {
-  scratch redis-server "$(settings persistence.conf)" --include "$folder/settings.conf" --include "$folder/secrets.conf"
-  compare settings.conf secrets.conf persistence.conf
-  wanted=$(settings start.conf | grep -Ev '^(port|dir|logfile) ')
-  same "$(values $(printf '%s\\n' "$wanted" | cut -d ' ' -f 1))" "$wanted" 'Redis'
-  # What can't be changed at run time has no place in these files.
-  must 'settings.conf' "CONFIG SET $(settings settings.conf secrets.conf | tr '\\n' ' ')"
-}
-${CASES}`;
-}
-/** The same for a Sentinel that watches \`master\`. */
-function sentinelScript(heading, master, quorum) {
-    return `${preamble(heading, SENTINEL.folder, SENTINEL.liveFile, SENTINEL.port)}
-master=${master}
-quorum=${quorum}
-earlier() { sed -n "s/^sentinel auth-pass $master /AUTH /p" "$live" | tail -n 1; }
-
-apply() {
-  log_in
-  must 'users.acl' 'ACL LOAD'
-  must 'quorum' "SENTINEL SET $master quorum $quorum"
-  commands=$(settings settings.conf secrets.conf |
-    sed -E "s/^sentinel ([a-z-]+) $master /SENTINEL SET $master \\\\1 /; s/^sentinel /SENTINEL CONFIG SET /")
-  # Each is one line.
-  while read -r command; do
-    must "$(printf %s "$command" | cut -d ' ' -f 3-4)" "$command"
-  done <<COMMANDS
-$commands
-COMMANDS
-}
-
-# What Sentinel has, in the words of the files; it tells no one the password of the primary.
-values() {
-  ask 'SENTINEL CONFIG GET *' | sed -n 's/^ *[0-9]*) //p' | paste -d ' ' - - | sed -n 's/^"\\([a-z-]*\\)"/sentinel \\1/p'
-  ask "SENTINEL MASTER $master" | sed -n 's/^ *[0-9]*) //p' | paste -d ' ' - - | sed -n "s/^\\"\\([a-z-]*\\)\\"/sentinel \\1 $master/p"
-}
-verify() { compare; }
-compare() {
-  same "$(values)" "$(settings settings.conf; settings secrets.conf | grep -v "^sentinel auth-pass "; echo "sentinel quorum $master \\"$quorum\\"")" 'Sentinel'
-}
-
-check() {
-  # It watches a port on which nothing listens.
-  scratch redis-sentinel "sentinel monitor $master 127.0.0.1 1 1" --include "$folder/settings.conf" --include "$folder/secrets.conf"
-  apply
-  compare
-}
-${CASES}`;
-}
-
-;// CONCATENATED MODULE: ./packages/configs/lib/redis/settings.js
-
-
-
-
-
-
-const MIB = 1_048_576;
-/** How many databases a Redis has. */
-const DATABASES = 16;
-/** How long a primary may be silent before a Sentinel takes it for down, in milliseconds. */
-const DOWN_AFTER_MS = 5_000;
-/**
- * The password of Redis and Sentinel.
- *
- * @throws UserError for one that Sentinel, which writes it without quotes, could not read back.
- */
-function redisPassword({ secrets }) {
-    const password = secrets[REDIS_PASSWORD] ?? '';
-    if (/^[\x21\x23-\x26\x28-\x7e]+$/.test(password))
-        return password;
-    throw new errors_UserError(`${REDIS_PASSWORD}: Sentinel could not read it back from its own file: take printable ASCII characters other than ` +
-        'blanks and quotes, at least one');
-}
-/** What a restart needs to change. */
-function redisStart(host) {
-    return [
-        ['port', REDIS_PORT],
-        ['bind', listenOn(host)],
-        ['dir', layout_DATA],
-        // To the journal.
-        ['logfile', ''],
-        ['aclfile', `${REDIS.folder}/users.acl`],
-        ['databases', DATABASES],
-        ['tcp-backlog', 511],
-    ];
-}
-const listenOn = (host) => `127.0.0.1 -::1 ${privateAddressOf(host)}`;
-/** What a running Redis takes. The values are written as CONFIG GET answers them, so that they can be compared. */
-function redisSettings(world, host) {
-    const { mebibytes } = cacheMemory(world);
-    const copies = copiesNeeded(world);
-    return [
-        ['protected-mode', true],
-        ['timeout', 0],
-        ['tcp-keepalive', 60],
-        ['maxmemory', Math.floor(mebibytes * MIB)],
-        ['maxmemory-policy', world.stack.tiers.cache?.eviction ?? 'noeviction'],
-        ['appendfsync', 'everysec'],
-        ['auto-aof-rewrite-percentage', 100],
-        ['auto-aof-rewrite-min-size', 64 * MIB],
-        ['replica-announce-ip', privateAddressOf(host)],
-        ['replica-read-only', true],
-        ['min-replicas-to-write', copies],
-        ['min-replicas-max-lag', 10],
-        ['repl-backlog-size', 64 * MIB],
-        ['repl-diskless-sync', true],
-        ['repl-diskless-sync-delay', 1],
-        ['client-output-buffer-limit', bufferLimits()],
-    ];
-}
-/**
- * How many replicas must be near for a write to be taken. With a Sentinel that may make another primary, one that was
- * cut off must not go on taking writes that will be thrown away; with fewer than two replicas a host that is down
- * would stop all writes.
- */
-function copiesNeeded(world) {
-    return world.stack.tiers.cache?.failover === 'sentinel' && world.role('cache').length >= 3 ? 1 : 0;
-}
-function bufferLimits() {
-    const limits = [
-        ['normal', 0, 0, 0],
-        // A replica may be as far behind as this while it gets its first copy.
-        ['slave', 256 * MIB, 64 * MIB, 60],
-        ['pubsub', 32 * MIB, 8 * MIB, 60],
-    ];
-    return limits.flat().join(' ');
-}
-const SAVE_POINTS = '3600 1 300 100 60 10000';
-/** How the data outlives a restart. Changing it takes several steps, so it is kept apart. */
-function persistence({ stack }) {
-    const kind = stack.tiers.cache?.persistence ?? 'aof';
-    return [
-        ['save', kind === 'rdb' || kind === 'both' ? SAVE_POINTS : ''],
-        ['appendonly', kind === 'aof' || kind === 'both'],
-    ];
-}
-function redisSecrets(password) {
-    return [['masterauth', password]];
-}
-function sentinelStart(host) {
-    return [
-        ['port', SENTINEL_PORT],
-        ['bind', listenOn(host)],
-        ['protected-mode', true],
-        ['dir', layout_DATA],
-        ['logfile', ''],
-        ['aclfile', `${SENTINEL.folder}/users.acl`],
-        ['sentinel deny-scripts-reconfig', true],
-    ];
-}
-function sentinelSettings({ stack }, host) {
-    const { name } = stack.app;
-    return [
-        ['sentinel resolve-hostnames', false],
-        ['sentinel announce-hostnames', false],
-        ['sentinel announce-ip', privateAddressOf(host)],
-        [`sentinel down-after-milliseconds ${name}`, DOWN_AFTER_MS],
-        [`sentinel failover-timeout ${name}`, 60_000],
-        [`sentinel parallel-syncs ${name}`, 1],
-    ];
-}
-function sentinelSecrets({ stack }, password) {
-    return [
-        [`sentinel auth-pass ${stack.app.name}`, password],
-        ['sentinel sentinel-pass', password],
-    ];
-}
-/**
- * How many Sentinels have to agree that the primary is down; `null` without Sentinels.
- *
- * @throws UserError where so many can't be had.
- */
-function quorumOf(world) {
-    const { cache } = world.stack.tiers;
-    if (cache?.failover !== 'sentinel')
-        return null;
-    const sentinels = world.role('cache').length;
-    const majority = Math.floor(sentinels / 2) + 1;
-    const fail = (why) => {
-        throw new errors_UserError(`tiers.cache: a Sentinel quorum that can't be reached: ${why}`);
-    };
-    if (sentinels < 3) {
-        const have = `${sentinels} ${sentinels === 1 ? 'host' : 'hosts'}`;
-        return fail(`${have}, and a failover needs the votes of more than half of at least 3; set count: 3, or failover: manual`);
-    }
-    if (sentinels % 2 === 0) {
-        return fail(`${sentinels} hosts can be split into two halves of ${sentinels / 2}, neither of which has the ${majority} votes for a failover; ` +
-            `set count: ${sentinels - 1} or ${sentinels + 1}`);
-    }
-    const quorum = cache.quorum ?? majority;
-    if (quorum > sentinels)
-        fail(`quorum: ${quorum}, but there are ${sentinels} Sentinels; set ${majority}`);
-    return quorum;
-}
-
-;// CONCATENATED MODULE: ./packages/configs/lib/redis/units.js
-
-
-
-
-/** A restart must not outrun the Sentinels where it would bring back an empty primary, in seconds. */
-const AFTER_FAILOVER_SEC = (3 * DOWN_AFTER_MS) / 1_000;
-function serviceEntries(program, { liveFile, folder, script }, files) {
-    const includes = files.flatMap((file) => ['--include', `${folder}/${file}`]);
-    return [
-        // A list of commands is emptied by an empty one. What is included comes after the live file, and wins.
-        ['ExecStart', ''],
-        ['ExecStart', command([program, liveFile, ...includes, '--supervised', 'systemd', '--daemonize', 'no'])],
-        ['ExecStartPost', `+${script} apply`],
-        ['ExecReload', `+${script} apply`],
-        // Debian's names a file that is not written: the program itself says that it is ready.
-        ['PIDFile', ''],
-        // Loading the data is part of it.
-        ['TimeoutStartSec', '15min'],
-    ];
-}
-const INCLUDED = ['start.conf', 'settings.conf', 'secrets.conf'];
-/** What is added to Debian's redis-server.service. */
-function redisUnit(stack, host) {
-    const cache = stack.tiers.cache;
-    const holdBack = cache?.persistence === 'none' && cache.failover === 'sentinel';
-    return printUnit([headingOf(stack, host)], [
-        {
-            name: 'Unit',
-            entries: [
-                // The private address has to be there to listen on.
-                ['Wants', 'network-online.target'],
-                ['After', 'network-online.target'],
-                ['StartLimitIntervalSec', 0],
-            ],
-        },
-        {
-            name: 'Service',
-            entries: [
-                ...serviceEntries('/usr/bin/redis-server', REDIS, INCLUDED),
-                ['RestartSec', holdBack ? AFTER_FAILOVER_SEC : 1],
-            ],
-        },
-    ]);
-}
-/** What is added to Debian's redis-sentinel.service. */
-function sentinelUnit(stack, host) {
-    return printUnit([headingOf(stack, host)], [
-        {
-            name: 'Unit',
-            entries: [
-                ['Wants', 'network-online.target'],
-                ['After', 'network-online.target redis-server.service'],
-                ['StartLimitIntervalSec', 0],
-            ],
-        },
-        {
-            name: 'Service',
-            entries: [...serviceEntries('/usr/bin/redis-sentinel', SENTINEL, INCLUDED), ['RestartSec', 1]],
-        },
-    ]);
-}
-
-;// CONCATENATED MODULE: ./packages/configs/lib/redis/service.js
-
-
-
-
-
-
-
-
-
-
-
-/** What sends a snapshot and fetches it back: the same as for PostgreSQL, which brings its Perl along. */
-const BACKUP_PACKAGES = [...ARCHIVE_PACKAGES, 'perl'];
-/** Only root, and where it says so the program too, may read it. */
-function secretFile(path, content, group) {
-    return {
-        path,
-        content,
-        owner: 'root',
-        group,
-        mode: group === 'root' ? 0o600 : 0o640,
-        secret: true,
-        effect: 'reload',
-    };
-}
-/** The user as whom everybody logs in. Redis keeps no password but its SHA-256, and so do we. */
-function usersFile(password) {
-    const hash = (0,external_node_crypto_.createHash)('sha256').update(password).digest('hex');
-    return `user default on #${hash} ~* &* +@all\n`;
-}
-function filesOf({ layout, start, settings, secrets, script, dropIn }, heading, password) {
-    const inFolder = (name, list) => textFile(`${layout.folder}/${name}`, printRedis(heading, list));
-    return [
-        { ...textFile(`${layout_UNITS}/${layout.unit}.d/perlstack.conf`, dropIn), effect: 'restart' },
-        { ...textFile(layout.script, script), mode: 0o755, effect: 'reload' },
-        { ...inFolder('start.conf', start), effect: 'restart' },
-        { ...inFolder('settings.conf', settings), effect: 'reload' },
-        secretFile(`${layout.folder}/secrets.conf`, printRedis(heading, secrets), 'redis'),
-        secretFile(`${layout.folder}/users.acl`, usersFile(password), 'redis'),
-        secretFile(layout.passwordFile, `AUTH ${redisWord(password, 'the password')}\n`, 'root'),
-    ];
-}
-function service_serviceOf(layout) {
-    const folder = (path) => ({ path, owner: 'root', group: 'root', mode: 0o755 });
-    return {
-        directories: [folder('/etc/perlstack'), folder(layout.folder)],
-        removes: [],
-        roots: [layout.folder, SCRIPTS, layout_UNITS],
-        validate: [
-            ['systemd-analyze', 'verify', '--man=no', `/usr/lib/systemd/system/${layout.unit}`],
-            [layout.script, 'check'],
-        ],
-        daemonReload: true,
-        probe: [[layout.script, 'verify']],
-    };
-}
-const membersOf = (world) => world.role('cache').map((host) => ({ host: host.name, address: privateAddressOf(host) }));
-/** Redis on a cache host. Who is primary stands in no rendered file: that is for Redis and its Sentinels to say. */
-const redis = (world, host) => {
-    const { stack, platform } = world;
-    const password = redisPassword(world);
-    const heading = headingOf(stack, host);
-    const quorum = quorumOf(world);
-    const files = filesOf({
-        layout: REDIS,
-        start: redisStart(host),
-        settings: redisSettings(world, host),
-        secrets: redisSecrets(password),
-        script: redisScript(heading),
-        dropIn: redisUnit(stack, host),
-    }, heading, password);
-    const persistenceFile = textFile(`${REDIS.folder}/persistence.conf`, printRedis(heading, persistence(world)));
-    return {
-        service: {
-            name: 'redis',
-            packages: ['redis-server', ...(stack.backups ? BACKUP_PACKAGES : [])],
-            ...service_serviceOf(REDIS),
-            files: [...files, { ...persistenceFile, effect: 'reload' }, sysctlFile(heading)],
-            unit: { name: REDIS.unit, enabled: true, state: 'running', onChange: 'reload', restartAsks: true },
-            engine: {
-                kind: 'redis',
-                version: platform.redis,
-                port: REDIS_PORT,
-                liveFile: REDIS.liveFile,
-                passwordFile: REDIS.passwordFile,
-                members: membersOf(world),
-                sentinels: quorum === null ? [] : membersOf(world),
-                service: stack.app.name,
-            },
-        },
-    };
-};
-/** A fork of a large Redis is refused by a kernel that wants to have its memory twice. */
-function sysctlFile(heading) {
-    return { ...textFile(SYSCTL, `# ${heading}\nvm.overcommit_memory = 1\n`), effect: 'reload' };
-}
-/** A Sentinel on a cache host, where failover is theirs. */
-const sentinel = (world, host) => {
-    const quorum = quorumOf(world);
-    if (quorum === null)
-        return null;
-    const { stack, platform } = world;
-    const password = redisPassword(world);
-    const heading = headingOf(stack, host);
-    return {
-        service: {
-            name: 'sentinel',
-            after: world.role('cache').map(({ name }) => ({ host: name, service: 'redis' })),
-            packages: ['redis-sentinel'],
-            ...service_serviceOf(SENTINEL),
-            files: filesOf({
-                layout: SENTINEL,
-                start: sentinelStart(host),
-                settings: sentinelSettings(world, host),
-                secrets: sentinelSecrets(world, password),
-                script: sentinelScript(heading, stack.app.name, quorum),
-                dropIn: sentinelUnit(stack, host),
-            }, heading, password),
-            // The others go on watching while one restarts.
-            unit: { name: SENTINEL.unit, enabled: true, state: 'running', onChange: 'reload' },
-            engine: {
-                kind: 'sentinel',
-                version: platform.redis,
-                port: SENTINEL_PORT,
-                liveFile: SENTINEL.liveFile,
-                passwordFile: SENTINEL.passwordFile,
-                members: membersOf(world),
-                watched: membersOf(world),
-                watchedPort: REDIS_PORT,
-                service: stack.app.name,
-                quorum,
-            },
-        },
-    };
-};
-
-;// CONCATENATED MODULE: ./packages/configs/lib/redis/notes.js
-
-/** What the bundle takes for granted of Redis. */
-function redisNotes(world) {
-    const cache = world.stack.tiers.cache;
-    if (!cache)
-        return [];
-    const { mebibytes, known } = cacheMemory(world);
-    const single = world.role('cache').length === 1;
-    return [
-        ...(known
-            ? []
-            : [
-                `cache: the memory of its hosts is not known: maxmemory is ${mebibytes} MiB; set cache.memory to choose`,
-            ]),
-        ...(cache.persistence === 'none' ? [forgetful(cache.failover)] : []),
-        ...(single ? ['cache: one host has no replica: when it is down, so is the cache'] : []),
-        ...(cache.failover === 'manual' && !single
-            ? [
-                'cache: failover is manual: when the primary is down, writes fail until a person makes a replica primary',
-            ]
-            : []),
-    ];
-}
-function forgetful(failover) {
-    return failover === 'manual'
-        ? 'cache: persistence is none: a restart of the primary empties it, and its replicas with it'
-        : 'cache: persistence is none: a primary that stops waits 15 s before it starts again, so that a replica with the data has taken its place';
-}
-
-;// CONCATENATED MODULE: ./packages/configs/lib/print/environment.js
-
-
-/**
- * The text of a file for systemd's `EnvironmentFile=`. Values may have line ends (keys in PEM form); nothing in
- * them is expanded.
- *
- * @throws UserError when a value holds a NUL, which no environment variable can, or is no sound Unicode. The value is
- *   not in the message.
- */
-function printEnvironmentFile(variables) {
-    return Object.entries(variables)
-        .map(([name, value]) => `${name}=${environment_quote(name, value)}\n`)
-        .join('');
-}
-function environment_quote(name, value) {
-    if (value.includes('\0'))
-        throw new errors_UserError(`${name}: the value holds a NUL; remove it`);
-    if (!isSound(value))
-        throw new errors_UserError(`${name}: the value is no sound Unicode text; hand it over anew`);
-    return `"${value.replaceAll(/[\\"`$]/g, (character) => `\\${character}`)}"`;
-}
-
-;// CONCATENATED MODULE: ./packages/configs/lib/print/tmpfiles.js
-
-
-/**
- * The text of a tmpfiles.d file that makes directories at every boot.
- *
- * @throws UserError when a path holds a control character, whose escapes systemd 252 does not know here.
- */
-function printTmpfiles(heading, directories) {
-    const lines = directories.map(({ path, mode, owner, group }) => {
-        return `d ${words(refuse_oneLine(path, 'tmpfiles.d'), mode.toString(8).padStart(4, '0'), owner, group).unitText} -\n`;
-    });
-    return `# ${refuse_oneLine(heading, 'tmpfiles.d')}\n${lines.join('')}`;
-}
-
-;// CONCATENATED MODULE: ./packages/configs/lib/print/pg-service.js
-
-
-/** libpq 15 and older read lines of up to 1,023 bytes, with their end. */
-const pg_service_LONGEST = 1_000;
-/**
- * The text of a connection service file for libpq. It has no quoting: a value is all that follows the first equals sign,
- * without the white space at its end.
- *
- * @throws UserError when a value could not be read back as it is.
- */
-function printServiceFile(heading, service, settings) {
-    if (!/^[\w-]+$/.test(service))
-        throw new Error(`"${service}" is no name of a service`);
-    const lines = Object.entries(settings).map(([name, value]) => `${pg_service_printSetting(name, String(value))}\n`);
-    return `# ${refuse_oneLine(heading, DIALECT)}\n[${service}]\n${lines.join('')}`;
-}
-const DIALECT = 'pg_service.conf';
-function pg_service_printSetting(name, value) {
-    if (!/^[a-z_]+$/.test(name))
-        throw new Error(`"${name}" is no setting of libpq`);
-    const line = `${name}=${refuse_oneLine(value, DIALECT)}`;
-    if (/\s$/.test(value))
-        throw refused(name, value, 'ends with white space, which libpq drops; remove it');
-    if (Buffer.byteLength(line) > pg_service_LONGEST)
-        throw refused(name, value, `makes a line of more than ${pg_service_LONGEST} bytes`);
-    return line;
-}
-const refused = (name, value, why) => new errors_UserError(`${DIALECT}: ${name}: the value ${JSON.stringify(value.slice(0, 80))} ${why}`);
-
-;// CONCATENATED MODULE: ./packages/configs/lib/starman/connections.js
-
-
-
-
-
-/**
- * How the application finds PostgreSQL and Redis: what libpq reads by itself, and for Redis, which has no such
- * convention, addresses.
- */
-function connections({ stack, role, secrets }) {
-    const { database, cache } = stack.tiers;
-    const { user, serviceFile } = appLayout(stack.app.name);
-    const toRedis = cache?.failover === 'sentinel' ? sentinels : primary;
-    return {
-        open: {
-            ...(database ? { PGSERVICE: user, PGSERVICEFILE: serviceFile } : {}),
-            ...(cache ? toRedis(stack.app.name, role('cache')) : {}),
-        },
-        secret: {
-            ...(database ? { PGPASSWORD: secrets[DATABASE_PASSWORD] ?? '' } : {}),
-            ...(cache ? { REDIS_PASSWORD: secrets[REDIS_PASSWORD] ?? '' } : {}),
-        },
-    };
-}
-function sentinels(app, hosts) {
-    const addresses = hosts.map((host) => socketAddress(privateAddressOf(host), SENTINEL_PORT));
-    return { REDIS_SENTINELS: addresses.join(','), REDIS_SERVICE: app };
-}
-/** Without Sentinels nobody can be asked who the primary is: it is the first host. */
-function primary(_app, hosts) {
-    const [first] = hosts;
-    return first ? { REDIS_SERVER: socketAddress(privateAddressOf(first), REDIS_PORT) } : {};
-}
-/**
- * The application's whole environment but for `RELEASE`, which the unit knows.
- *
- * @throws UserError when the stack file sets a variable twice, or one that is ours.
- */
-function environmentOf(world) {
-    const { app } = world.stack;
-    const ours = connections(world);
-    const reserved = ['RELEASE', ...Object.keys(ours.open), ...Object.keys(ours.secret)];
-    // A secret that the stack needs anyway may be named once more.
-    const named = app.secrets.filter((name) => name !== REDIS_PASSWORD || !reserved.includes(name));
-    const taken = [...Object.keys(app.env), ...named].find((name) => reserved.includes(name));
-    if (taken)
-        throw new errors_UserError(`app: perlstack sets the variable ${taken} itself; choose another name`);
-    const twice = named.find((name) => Object.hasOwn(app.env, name));
-    if (twice)
-        throw new errors_UserError(`app: ${twice} stands in both env and secrets; remove one of them`);
-    const values = named.map((name) => [name, world.secrets[name] ?? '']);
-    return {
-        open: { ...app.env, ...ours.open },
-        secret: { ...Object.fromEntries(values), ...ours.secret },
-    };
-}
-/**
- * The service file for libpq: all database hosts, of which it takes the one that can be written to, whoever that is
- * just now. The limits are for a host that is gone without a word: it is given up after 2 s when connecting, and within
- * 10 s in the middle of a query, instead of after the kernel's 15 minutes.
- */
-function serviceFile({ stack, role }, heading) {
-    const { name } = stack.app;
-    return printServiceFile(heading, name, {
-        host: role('database').map(privateAddressOf).join(','),
-        port: POSTGRESQL_PORT,
-        dbname: databaseName(name),
-        user: databaseName(name),
-        application_name: name,
-        target_session_attrs: 'read-write',
-        connect_timeout: 2,
-        keepalives_idle: 5,
-        keepalives_interval: 2,
-        keepalives_count: 3,
-        tcp_user_timeout: 10_000,
-    });
-}
-
-;// CONCATENATED MODULE: ./packages/configs/lib/starman/unit.js
-
-
-
-
-
-/** Folders of Perl modules, those of the release's own dependencies last. */
-function libraries({ app }) {
-    return app.build.with === 'none' ? app.lib : [...app.lib, 'local/lib/perl5'];
-}
-/**
- * The instance's command line. All paths are absolute and name the release, so that a worker that starts late never
- * loads another release's code; without keep-alive, because an idle connection would hold a worker.
- */
-function startCommand(stack, unit, workers) {
-    const { runDirectoryOf, releases } = appLayout(stack.app.name);
-    return command([
-        '/usr/bin/starman',
-        '--listen',
-        specified `${runDirectoryOf(unit)}/%i.sock`,
-        '--workers',
-        String(workers),
-        '--max-requests',
-        String(stack.app.maxRequests),
-        '--disable-keepalive',
-        ...(stack.app.preload ? ['--preload-app'] : []),
-        ...libraries(stack).flatMap((library) => ['-I', specified `${releases}/%i/${library}`]),
-        specified `${releases}/%i/${stack.app.psgi}`,
-    ]);
-}
-function environmentEntries({ app }, open) {
-    return [
-        ...Object.entries(open).map(([name, value]) => ['Environment', assignment(name, value)]),
-        ['Environment', assignment('RELEASE', specified `%i`)],
-        ['EnvironmentFile', words(specified `-${appLayout(app.name).environmentFile}`)],
-    ];
-}
-/** QUIT goes to the master only: it lets the workers finish, where a worker that gets it itself drops its request. */
-function stopping(stack) {
-    return [
-        ['KillMode', 'mixed'],
-        ['KillSignal', 'SIGQUIT'],
-        ['TimeoutStopSec', Math.ceil(cutAfter(stack).stop / 1_000)],
-        // A master that ends by itself is a fault whatever its exit code: systemd takes SIGTERM and SIGPIPE for clean ends.
-        ['Restart', 'always'],
-        ['RestartSec', 2],
-    ];
-}
-/**
- * Bounds within which a fault of the application leaves the rest of the host alone. No MemoryHigh: it would slow all
- * workers down for one that leaks, where the limit ends that one and the master replaces it.
- */
-function unit_limits(world, host, workers) {
-    const room = host.memoryMiB && host.memoryMiB - workers_RESERVE_MIB - neighbourMemory(world, host);
-    const memory = room && Math.floor(room / world.stack.app.units);
-    return [
-        ['LimitNOFILE', 8_192],
-        ['TasksMax', Math.max(256, workers * 8)],
-        ...(memory && memory > 0 ? [['MemoryMax', `${memory}M`]] : []),
-        ['OOMPolicy', 'continue'],
-        // When the whole host runs short, a worker goes before a database does, or sshd.
-        ['OOMScoreAdjust', 200],
-    ];
-}
-/** What the application prints goes to the journal; one that prints without end can't push out all else. */
-function journal({ app }) {
-    return [
-        ['StandardOutput', 'journal'],
-        ['StandardError', 'journal'],
-        ['SyslogIdentifier', app.name],
-        ['LogRateLimitIntervalSec', '30s'],
-        ['LogRateLimitBurst', 5_000],
-    ];
-}
-/** What is left of the system for the application: its release to read, its own folders to write. */
-function sandbox({ app }) {
-    const { runDirectory } = appLayout(app.name);
-    return [
-        // Sockets belong to the application's group, which nginx's workers share.
-        ['UMask', '0007'],
-        ['StateDirectory', app.name],
-        ['StateDirectoryMode', '0750'],
-        ['CacheDirectory', app.name],
-        ['CacheDirectoryMode', '0750'],
-        ['LogsDirectory', app.name],
-        ['LogsDirectoryMode', '0750'],
-        ['ReadWritePaths', words(runDirectory)],
-        ['ProtectSystem', 'strict'],
-        ['ProtectHome', true],
-        ['PrivateTmp', true],
-        ['PrivateDevices', true],
-        ['ProtectProc', 'invisible'],
-        ['ProtectClock', true],
-        ['ProtectHostname', true],
-        ['ProtectControlGroups', true],
-        ['ProtectKernelLogs', true],
-        ['ProtectKernelModules', true],
-        ['ProtectKernelTunables', true],
-        ['NoNewPrivileges', true],
-        ['CapabilityBoundingSet', ''],
-        ['RestrictAddressFamilies', words('AF_UNIX', 'AF_INET', 'AF_INET6')],
-        ['RestrictNamespaces', true],
-        ['RestrictRealtime', true],
-        ['RestrictSUIDSGID', true],
-        ['LockPersonality', true],
-        ['KeyringMode', 'private'],
-        ['SystemCallArchitectures', 'native'],
-        ['SystemCallFilter', '@system-service'],
-        ['SystemCallErrorNumber', 'EPERM'],
-    ];
-}
-function unit_serviceEntries(world, host, open, unit) {
-    const { stack } = world;
-    const { user, releases } = appLayout(stack.app.name);
-    const workers = workersOfUnits(world, host)[unit - 1] ?? 0;
-    return [
-        ['Type', 'exec'],
-        ['User', user],
-        ['Group', user],
-        ['WorkingDirectory', specified `${releases}/%i`],
-        ...environmentEntries(stack, open),
-        ['ExecStart', startCommand(stack, unit, workers)],
-        ...journal(stack),
-        ...stopping(stack),
-        ...unit_limits(world, host, workers),
-        ...sandbox(stack),
-    ];
-}
-/** The first unit is the release; the others come and go with it. */
-function unitEntries({ app }, unit) {
-    const { templateOf } = appLayout(app.name);
-    // Names of applications and units need no quoting.
-    const instance = (of) => ({ unitText: templateOf(of).replace('@.', '@%i.') });
-    if (unit > 1) {
-        return [
-            ['Description', specified `${app.name}, release %i, unit ${String(unit)}`],
-            ['PartOf', instance(1)],
-            ['After', instance(1)],
-        ];
-    }
-    const others = unitsOf(app).slice(1).map(instance);
-    return [
-        ['Description', specified `${app.name}, release %i`],
-        ['Wants', words('network-online.target', ...others)],
-        ['After', 'network-online.target'],
-    ];
-}
-/**
- * The systemd template of an application: one instance for each release that runs.
- *
- * @param open variables that are no secret
- * @param unit number of the unit, where a host has several
- */
-function starmanUnit(world, host, open, unit) {
-    const { stack } = world;
-    return printUnit([headingOf(stack, host)], [
-        {
-            name: 'Unit',
-            entries: [
-                ...unitEntries(stack, unit),
-                // However long a database is away at start: the host comes back by itself.
-                ['StartLimitIntervalSec', 0],
-            ],
-        },
-        { name: 'Service', entries: unit_serviceEntries(world, host, open, unit) },
-        ...(unit === 1 ? [INSTALL] : []),
-    ]);
-}
-const INSTALL = { name: 'Install', entries: [['WantedBy', 'multi-user.target']] };
-
-;// CONCATENATED MODULE: ./packages/configs/lib/starman/service.js
-
-
-
-
-
-
-
-const service_UNITS = '/etc/systemd/system';
-/** The account that runs the application. */
-function appUser({ app }) {
-    return { name: app.name, home: `/var/lib/${app.name}`, shell: '/usr/sbin/nologin', groups: [] };
-}
-const rootOwned = (path) => ({ path, owner: 'root', group: 'root', mode: 0o755 });
-function service_packages(stack) {
-    const { app } = stack;
-    // Any app host may be the one that builds.
-    const tools = ['gcc', 'libc6-dev', 'make', 'zstd', ...(app.build.with === 'carton' ? ['carton'] : [])];
-    const building = buildsOnHosts(stack) ? tools : [];
-    return [...new Set(['starman', 'curl', ...building, ...app.packages])].sort();
-}
-/** Where the sockets are, a folder for each unit. */
-function runDirectories({ app }) {
-    const { runDirectoryOf, user } = appLayout(app.name);
-    return unitsOf(app).map((unit) => ({ path: runDirectoryOf(unit), owner: user, group: user, mode: 0o755 }));
-}
-const templates = ({ app }) => unitsOf(app).map((unit) => `${service_UNITS}/${appLayout(app.name).templateOf(unit)}`);
-function starman_service_files(world, host) {
-    const { stack } = world;
-    const heading = headingOf(stack, host);
-    const layout = appLayout(stack.app.name);
-    const environment = environmentOf(world);
-    return [
-        textFile(`/etc/tmpfiles.d/${stack.app.name}.conf`, printTmpfiles(heading, runDirectories(stack))),
-        {
-            ...textFile(layout.environmentFile, printEnvironmentFile(environment.secret)),
-            mode: 0o600,
-            secret: true,
-        },
-        ...(stack.tiers.database ? [textFile(layout.serviceFile, serviceFile(world, heading))] : []),
-        ...templates(stack).map((path, at) => textFile(path, starmanUnit(world, host, environment.open, at + 1))),
-    ];
-}
-/** The stores come first: the application is told of them by its environment. */
-function storesOf({ role }) {
-    return [
-        ...role('database').map(({ name }) => ({ host: name, service: 'postgresql' })),
-        ...role('cache').map(({ name }) => ({ host: name, service: 'redis' })),
-    ];
-}
-/**
- * Starman as a service of an app host: everything but a running release. Which instances run is the deploy's
- * business, so no unit is started or restarted here.
- */
-function starmanService(world, host) {
-    const { stack } = world;
-    const { home, releases } = appLayout(stack.app.name);
-    const stores = storesOf(world);
-    return {
-        name: 'starman',
-        ...(stores.length > 0 ? { after: stores } : {}),
-        packages: service_packages(stack),
-        directories: [
-            rootOwned(home),
-            rootOwned(releases),
-            rootOwned(`/etc/${stack.app.name}`),
-            ...runDirectories(stack),
-        ],
-        files: starman_service_files(world, host),
-        removes: [],
-        roots: [service_UNITS],
-        validate: [['systemd-analyze', 'verify', ...templates(stack)]],
-        unit: null,
-        daemonReload: true,
-        probe: [],
-    };
-}
-const starman = (world, host) => ({
-    users: [appUser(world.stack)],
-    service: starmanService(world, host),
-});
-
-;// CONCATENATED MODULE: ./packages/configs/lib/render.js
-
-
-
-
-
-
-
-
-
-
-
-/** The services of each role, in the order in which a host gets them. A further service is one more entry here. */
-const RENDERERS = {
-    web: [webServer],
-    app: [starman, appServer],
-    database: [postgres],
-    cache: [redis, sentinel],
-    monitor: [],
-};
-/** What every host gets first, whatever its roles are. */
-const EVERYWHERE = [sshd, sudo, firewall];
-/**
- * The configuration of every host. Pure: the same stack, inventory and secrets give the same bundle.
- *
- * @throws UserError when the inventory belongs to another stack, a host lacks an address, or a secret its value.
- */
-function render(stack, inventory, options = {}) {
-    if (inventory.stack !== stack.stack) {
-        throw new errors_UserError(`the inventory is of the stack ${inventory.stack}, the stack file of ${stack.stack}; give both of one stack`);
-    }
-    const world = worldOf(stack, inventory, options);
-    return {
-        stack: stack.stack,
-        hosts: inventory.hosts.map((host) => renderHost(world, host)),
-        notes: notesOf(world),
-    };
-}
-function renderHost(world, host) {
-    const roles = schema_TIERS.filter((role) => world.role(role).includes(host));
-    const renderers = [...EVERYWHERE, ...roles.flatMap((role) => RENDERERS[role])];
-    const rendered = renderers.flatMap((renderer) => renderer(world, host) ?? []);
-    return {
-        host: host.name,
-        users: rendered.flatMap(({ users }) => users ?? []),
-        services: rendered.map(({ service }) => service),
-    };
-}
-function worldOf(stack, inventory, { secrets = {}, tls }) {
-    const roles = new Map(schema_TIERS.map((role) => [role, hostsOfRole(stack, inventory, role)]));
-    return {
-        ...{ stack, inventory, tls: tls ?? null, platform: platformOf(stack) },
-        secrets: secretValues(stack, secrets),
-        role: (role) => roles.get(role) ?? [],
-    };
-}
-function secretValues(stack, given) {
-    const entries = requiredSecrets(stack).map(({ name, why }) => {
-        const value = Object.hasOwn(given, name) ? given[name] : undefined;
-        if (value !== undefined)
-            return [name, value];
-        throw new errors_UserError(`${why} ${name}, but it has no value; pass it to the step as a secret`);
-    });
-    return Object.fromEntries(entries);
-}
-function notesOf(world) {
-    const { tiers } = world.stack;
-    return [
-        ...(tiers.monitor ? ['monitor: its servers are provisioned; this version does not configure them'] : []),
-        ...webNotes(world),
-        ...accessNotes(world),
-        ...workerNotes(world),
-        ...postgresNotes(world),
-        ...redisNotes(world),
-    ];
-}
-
-;// CONCATENATED MODULE: ./actions/render-configs/lib/bundles.js
-
-
-
-/** Every file's content but for the secrets, whose values are not asked for. */
-function renderOpenly(stack, inventory) {
-    const secrets = Object.fromEntries(requiredSecrets(stack).map(({ name }) => [name, '(secret)']));
-    const tls = { certificate: '(certificate)', privateKey: '(secret)' };
-    return render(stack, inventory, { secrets, ...(stack.tiers.web.tls?.files ? { tls } : {}) });
-}
-const nothing = (stack) => ({ stack, hosts: [], notes: [] });
-/**
- * The base rendered in the same way. One that can't be rendered counts as nothing: a pull request may be what mends it.
- *
- * @param inventory that of the head, where the base has none of its own
- */
-function renderBase({ stack: source, inventory: own, name }, inventory) {
-    if ('missing' in source)
-        return { bundle: nothing(inventory.stack), remark: `There is no ${source.missing}: everything is new` };
-    try {
-        const { stack } = parseStack(source.text, source.name);
-        // A stack may be renamed.
-        const hosts = own === null ? { ...inventory, stack: stack.stack } : inventoryFrom(own, stack.stack);
-        return { bundle: renderOpenly(stack, hosts) };
-    }
-    catch (error) {
-        return {
-            bundle: nothing(inventory.stack),
-            remark: `The configuration of ${name} can't be rendered, so everything counts as new (${errors_messageOf(error)})`,
-        };
-    }
-}
-
-;// CONCATENATED MODULE: ./packages/action/lib/declaration.js
-/** Declares an action's inputs and outputs, keeping their literal types. */
-function declare(declaration) {
-    return declaration;
-}
-/** The inputs that every action of the suite has: spread them into its own. */
-const commonInputs = {
-    summary: { kind: 'boolean', default: 'true' },
-};
-
-;// CONCATENATED MODULE: ./actions/render-configs/lib/declaration.js
-
-const declaration = declare({
-    inputs: {
-        ...stackInputs,
-        inventory: hostInputs.inventory,
-        base: { kind: 'string' },
-        'base-inventory': { kind: 'string' },
-        'github-token': { kind: 'string', secret: true },
-        output: { kind: 'path', default: 'rendered' },
-        ...commonInputs,
-    },
-    outputs: { digest: {}, path: {}, files: {}, changed: { optional: true }, diff: { optional: true } },
-});
-
-;// CONCATENATED MODULE: ./packages/action/lib/diffs.js
-/** Diffs, each once, however many servers it concerns. */
-function shareDiffs(diffs) {
-    const groups = new Map();
-    for (const diff of diffs) {
-        const key = JSON.stringify([diff.path, diff.patch]);
-        const group = groups.get(key) ?? { diff, hosts: [] };
-        group.hosts.push(diff.host);
-        groups.set(key, group);
-    }
-    return [...groups.values()];
-}
-/** Diffs as parts of a summary, each folded under its path and servers. */
-function diffSections(diffs) {
-    return shareDiffs(diffs).map(({ diff: { path, patch }, hosts }) => ({
-        ...{ title: `${path} (${hosts.join(', ')})`, body: patch.trimEnd() },
-        ...{ code: 'diff', folded: true },
-    }));
-}
-
-;// CONCATENATED MODULE: ./actions/render-configs/lib/report.js
-
-/** GitHub takes no comment of more characters. */
-const LONGEST_COMMENT = 65_536;
-/** One sentence about the whole: `3 files and 1 other setting differ from main, on 4 servers.` */
-function headline(diffs, base) {
-    if (diffs.length === 0)
-        return `No server's configuration differs from ${base}.`;
-    const paths = [...new Set(diffs.map(({ path }) => path))];
-    const files = paths.filter((path) => path.startsWith('/')).length;
-    const what = [
-        ...(files > 0 ? [report_count(files, 'file')] : []),
-        ...(paths.length > files ? [report_count(paths.length - files, 'other setting')] : []),
-    ];
-    const hosts = new Set(diffs.map(({ host }) => host)).size;
-    return `${what.join(' and ')} ${paths.length === 1 ? 'differs' : 'differ'} from ${base}, on ${report_count(hosts, 'server')}.`;
-}
-const report_count = (number, what) => `${number} ${what}${number === 1 ? '' : 's'}`;
-/** The differences as a table, and each of them folded below it. */
-function differenceSections(diffs) {
-    if (diffs.length === 0)
-        return [];
-    const rows = shareDiffs(diffs).map(({ diff: { path, change, patch }, hosts }) => {
-        const [added, removed] = linesOf(patch);
-        return [path, change, `+${added} -${removed}`, hosts.join(', ')];
-    });
-    const table = table_markdownTable(['What', 'Change', 'Lines', 'Servers'], rows, ['l', 'l', 'r', 'l']);
-    return [{ title: '', body: table }, ...diffSections(diffs)];
-}
-function linesOf(patch) {
-    const lines = patch.split('\n');
-    const begins = (sign, header) => lines.filter((line) => line.startsWith(sign) && !line.startsWith(header)).length;
-    return [begins('+', '+++ '), begins('-', '--- ')];
-}
-/** All patches as one text, server by server. */
-function fullDiff(diffs) {
-    return diffs.map(({ host, patch }) => `# ${host}\n${patch.trimEnd()}\n`).join('\n');
-}
-const markerOf = (stack) => `<!-- perlstack:render-configs:${stack} -->`;
-/** The comment of a pull request below its marker: as much of the diff as fits, and where the rest is. */
-function commentBody({ bundle, diffs, base, remark, commit, url }) {
-    const run = url === undefined ? 'the run' : `[the run](${url})`;
-    const footer = `<sub>Rendered from ${commit.slice(0, 12)} by render-configs; everything is in the summary of ${run}.</sub>`;
-    const notes = bundle.notes.map((note) => `- ${note}`).join('\n');
-    const content = {
-        title: `Configuration of ${bundle.stack}`,
-        verdict: [headline(diffs, base), ...(remark === undefined ? [] : [`${remark}.`])].join(' '),
-        results: [],
-        sections: [
-            ...differenceSections(diffs),
-            ...(notes ? [{ title: 'Notes', body: notes, code: 'text', folded: true }] : []),
-        ],
-    };
-    const largest = LONGEST_COMMENT - footer.length - markerOf(bundle.stack).length - 2;
-    const leftOut = (lines) => `_${lines} more lines are left out here: see the summary of ${run}._`;
-    return `${renderSummary(content, { largest, leftOut })}${footer}`;
 }
 
 ;// CONCATENATED MODULE: ./node_modules/.pnpm/is-network-error@1.3.2/node_modules/is-network-error/index.js
