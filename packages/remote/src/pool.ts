@@ -203,9 +203,10 @@ export class Pool {
 
 const FAREWELL_MS = 1000;
 
+/** Ends a connection in good order, or without order where the other side does not take part. */
 async function farewell(session: Session): Promise<void> {
   session.client.end();
-  const timer = setTimeout(() => session.client.destroy(), FAREWELL_MS);
+  const timer = setTimeout(() => session.cut(), FAREWELL_MS);
   await session.closed;
   clearTimeout(timer);
 }

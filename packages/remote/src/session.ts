@@ -13,6 +13,8 @@ export interface Session {
   readonly standby: Standby;
   /** Resolves when the connection is gone, whoever ended it. */
   readonly closed: Promise<void>;
+  /** Ends it without a word, whether the other side still answers or not. */
+  cut(): void;
   /** Opens a stream to another machine through this one. */
   forward(address: string, port: number): Promise<Stream>;
 }
@@ -127,7 +129,7 @@ async function handshake(config: Config, signal: AbortSignal): Promise<Session> 
   let connected = false;
   client.once('connect', () => (connected = true));
   const closed = new Promise<void>((resolve) => client.once('close', () => resolve()));
-  const giveUp = (): void => void client.destroy();
+  const giveUp = (): void => cut(client);
   signal.addEventListener('abort', giveUp);
   try {
     await ready;
@@ -142,6 +144,12 @@ async function handshake(config: Config, signal: AbortSignal): Promise<Session> 
     client,
     standby: new Standby(client),
     closed,
+    cut: giveUp,
     forward: (address, port) => ssh.forwardOut('127.0.0.1', 0, address, port),
   };
+}
+
+/** Its own `destroy()` does nothing once it has said its farewell, and waits for the other side's for ever. */
+function cut(client: Client): void {
+  (client as unknown as { readonly _sock?: Stream })._sock?.destroy();
 }

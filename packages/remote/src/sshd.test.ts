@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { connect as dial, createServer, type AddressInfo } from 'node:net';
+import { connect as dial, createServer, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -149,6 +150,30 @@ const installed = existsSync(SSHD);
       const both = numbers.slice(0, 2).map((one) => remote.run('web-1', ['echo', one]));
       expect((await Promise.all(both)).map(({ stdout }) => stdout.trim())).toEqual(numbers.slice(0, 2));
       await reload('');
+    });
+
+    it('does not wait for the farewell of a host that says nothing any more', async () => {
+      const pairs: Socket[] = [];
+      const relay = createServer({ allowHalfOpen: true }, (near) => {
+        const far = dial(port, '127.0.0.1');
+        pairs.push(
+          near.on('error', () => undefined),
+          far,
+        );
+        near.pipe(far).pipe(near);
+      });
+      relay.listen(0, '127.0.0.1');
+      await once(relay, 'listening');
+      try {
+        const remote = open([host('web-1', { port: (relay.address() as AddressInfo).port })]);
+        await remote.run('web-1', ['true']);
+        pairs.forEach((socket) => socket.unpipe().pause());
+        await remote.close();
+        expect(remote.counters().connections).toBe(1);
+      } finally {
+        pairs.forEach((socket) => socket.destroy());
+        relay.close();
+      }
     });
 
     it('goes through a jump host and verifies both keys', async () => {
