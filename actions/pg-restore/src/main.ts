@@ -63,6 +63,7 @@ void runAction({
     const host = hostFor(inputs, site.inventory, cluster);
     const storage = bucketOfSite(site, inputs, signal);
     const remote = connect(site.inventory, { privateKey: inputs['ssh-private-key'] });
+    if (inputs.mode !== 'plan') remote.warm([host]);
     try {
       const leader = inputs.mode === 'replica' ? await leaderFor({ remote, cluster, signal }, host) : null;
       const systemId = leader?.systemId ?? (await newestCluster(storage, cluster.stack));

@@ -1,5 +1,6 @@
-import { mkdir, mkdtemp, readFile, rename, rm, stat, readdir } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rename, rm, stat, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { inAscii } from './ascii.js';
 import { runNode } from './program.js';
 import { CACHE, inRoot, ROOT, shown } from './repository.js';
 
@@ -39,6 +40,8 @@ export async function bundleProgram(entry: string, folder: string): Promise<void
   const { code, output } = await runNode(args);
   if (code !== 0) throw new Error(`${shown(entry)} could not be bundled:\n${output}`);
   for (const asset of UNUSED_ASSETS) await rm(join(folder, asset), { force: true });
+  const program = join(folder, 'index.js');
+  await writeFile(program, inAscii(await readFile(program, 'utf8')));
 }
 
 /** Puts a new bundle in the place of an action's `dist/`: the old one stays until the new one is whole. */

@@ -28,6 +28,7 @@ async function main(): Promise<void> {
   const { stack } = parseStack(order.stackFile, 'perlstack.yml');
   const storage = openStorage(order.storage);
   const remote = connect(order.inventory, { privateKey: order.privateKey });
+  remote.warm([order.host]);
   try {
     const systemId = await newestCluster(storage, stack.stack);
     const catalogue = await readCatalogue(storage, keysOf(stack.stack).cluster(systemId));
