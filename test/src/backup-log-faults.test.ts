@@ -137,7 +137,7 @@ const obstacle = await whyNoHosts();
       });
       const lsn = await trials.sql('SELECT pg_current_wal_lsn()');
       const { timeline, segmentBytes } = trials.last.wal;
-      const names = namesFor({ timeline, lsn, segmentBytes, waiting: 8, perDay: 1 }).slice(0, 100);
+      const names = [...namesFor({ timeline, lsn, segmentBytes, waiting: 8, perDay: 1 })].slice(0, 100);
       const book = await writeBook(storage, keysOf('shop').cluster(trials.last.postgresql.systemId), names, {
         recipient: trials.site.age.recipient,
         limitBytes: 2 ** 40,
@@ -148,7 +148,7 @@ const obstacle = await whyNoHosts();
       await trials.site.hosts.remote.upload(
         PRIMARY,
         { path: ARCHIVE.book, mode: 0o600, owner: 'postgres', group: 'postgres' },
-        book.content,
+        Buffer.concat([...book.content]),
         { sudo: true },
       );
       await trials.write();

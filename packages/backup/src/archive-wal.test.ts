@@ -45,7 +45,7 @@ interface Asked {
   () => {
     // Timeline 2, so that a history is among them; its numbers go from one of the words of a name to the next.
     const at = { timeline: 2, lsn: '1/FF000000', segmentBytes: 16 * 1024 * 1024 };
-    const names = namesFor({ ...at, waiting: 0, perDay: 1 });
+    const names = [...namesFor({ ...at, waiting: 0, perDay: 1 })];
     const segment = randomBytes(200_000);
     const name = names.at(-1) ?? '';
     let asked: Asked[];
@@ -106,7 +106,7 @@ interface Asked {
       const options = { recipient: null, limitBytes: 1e12, ways };
       const { content } = await writeBook(bucket, keysOf('shop').cluster('7'), names, options);
       bucket.close();
-      return content;
+      return Buffer.concat([...content]);
     }
 
     /** Puts a script of sh in the place of zstd. */

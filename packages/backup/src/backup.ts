@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import { ARCHIVE, SHARE_OF_DISK, SOCKET_FOLDER } from '@perlstack/configs';
 import { allOf, type Removable, type Storage, type UploadSeen } from '@perlstack/object-storage';
 import { asPostgres } from '@perlstack/postgres';
@@ -129,10 +130,12 @@ export async function renewBook(run: BackupWriter, perDay: number): Promise<Book
   const target = { path: ARCHIVE.book, mode: 0o600, owner: 'postgres', group: 'postgres' };
   await Promise.all(
     cluster.members.map((host) =>
-      remote.upload(host, target, book.content, { sudo: true, signal }).catch((error: unknown) => {
-        if (host === primary.host || signal.aborted) throw error;
-        run.say(`${host} has no new tickets until the next backup: ${messageOf(error)}`);
-      }),
+      remote
+        .upload(host, target, Readable.from(book.content), { sudo: true, signal })
+        .catch((error: unknown) => {
+          if (host === primary.host || signal.aborted) throw error;
+          run.say(`${host} has no new tickets until the next backup: ${messageOf(error)}`);
+        }),
     ),
   );
   return book;

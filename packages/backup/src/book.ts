@@ -32,23 +32,20 @@ export const ticketsFor = (perDay: number): number =>
 
 /**
  * Names of what a book lets pass: the segments of this timeline, and of the next one, which begins somewhere among them
- * when a replica is promoted, and the histories that come with promotions.
+ * when a replica is promoted, and the histories that come with promotions. They are made one by one, since there may be many.
  */
-export function namesFor({ timeline, lsn, segmentBytes, waiting, perDay }: BookPlan): string[] {
+export function* namesFor({ timeline, lsn, segmentBytes, waiting, perDay }: BookPlan): Generator<string> {
   const now = segmentAt(lsn, segmentBytes);
   const first = now - BigInt(Math.min(waiting + 8, Number(now)));
   const count = ticketsFor(perDay);
-  const numbers = Array.from({ length: count }, (_, at) => first + BigInt(at));
-  return [
-    ...[timeline, timeline + 1, timeline + 2].filter((one) => one > 1).map(historyName),
-    ...[timeline, timeline + 1].flatMap((one) =>
-      numbers.map((number) => segmentName(one, number, segmentBytes)),
-    ),
-  ];
+  yield* [timeline, timeline + 1, timeline + 2].filter((one) => one > 1).map(historyName);
+  for (const one of [timeline, timeline + 1])
+    for (let at = 0; at < count; at++) yield segmentName(one, first + BigInt(at), segmentBytes);
 }
 
 export interface Book {
-  readonly content: Buffer;
+  /** In portions. */
+  readonly content: readonly Buffer[];
   readonly tickets: number;
   readonly expiresAt: Date;
 }
@@ -69,7 +66,7 @@ export interface BookOptions {
 export async function writeBook(
   storage: Storage,
   keys: ClusterKeys,
-  names: readonly string[],
+  names: Iterable<string>,
   { recipient, limitBytes, ways, now }: BookOptions,
 ): Promise<Book> {
   const presigner = storage.presigner(LONGEST_SIGNED_S, now);
@@ -97,26 +94,28 @@ export async function writeBook(
     `put ${put('').common}`,
     `head ${head('').common}`,
   ];
-  const above = `${words.join('\n')}\n\n`;
-  const bytes = names.reduce((sum, name) => sum + name.length + LINE_BYTES, Buffer.byteLength(above));
-  const content = Buffer.alloc(bytes);
-  let at = content.write(above);
+  const content = [Buffer.from(`${words.join('\n')}\n\n`)];
+  let tickets = 0;
   for (const some of portionsOf(names)) {
-    at += content.write(some.map(line).join(''), at);
+    content.push(Buffer.from(some.map(line).join('')));
+    tickets += some.length;
     // To sign them all takes a good part of a second, in which what else is under way must not stand still.
     await others();
   }
-  return { content, tickets: names.length, expiresAt: presigner.expiresAt };
+  return { content, tickets, expiresAt: presigner.expiresAt };
 }
-
-/** A line without its name: two signatures in hexadecimal, and what is between. */
-const LINE_BYTES = 2 * 64 + 3;
 
 /** A book is long: a portion of it leaves the heap before the next one is written. */
 const PORTION = 500;
 
-function* portionsOf(names: readonly string[]): Generator<readonly string[]> {
-  for (let from = 0; from < names.length; from += PORTION) yield names.slice(from, from + PORTION);
+function* portionsOf(names: Iterable<string>): Generator<readonly string[]> {
+  let some: string[] = [];
+  for (const name of names) {
+    if (some.push(name) < PORTION) continue;
+    yield some;
+    some = [];
+  }
+  if (some.length > 0) yield some;
 }
 
 /** An alarm this long before tickets end leaves time for a night without a backup, and for somebody to look. */
