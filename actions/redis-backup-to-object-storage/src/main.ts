@@ -119,10 +119,12 @@ async function prepare(
 }
 
 /** Snapshots as the bucket has them. */
-const snapshots = (storage: Storage, tier: CacheTier): Standalone<RedisManifest> => ({
-  ...{ storage, keys: redisKeys(tier), noun: 'backup', read: () => readRedisBackups(storage, tier) },
-  ...{ retentionOf: redisRetentionOf, metricsOf, sections: backupSections },
-});
+function snapshots(storage: Storage, tier: CacheTier): Standalone<RedisManifest> {
+  return {
+    ...{ storage, keys: redisKeys(tier), noun: 'backup', read: () => readRedisBackups(storage, tier) },
+    ...{ retentionOf: redisRetentionOf, metricsOf, sections: backupSections },
+  };
+}
 
 async function backUp(context: Context, run: RedisBackupWriter, rules: RetentionRules): Promise<void> {
   const { log, reporter, output } = context;
