@@ -261,6 +261,24 @@ systemd-run --quiet --unit=writer sh /run/writer`,
     }
   });
 
+  it('restarts also while Redis writes its first file and does not want to end', async () => {
+    const slow = "EVAL \"for i = 1, 100 do redis.call('SET', 'slow:' .. i, i) end\" 0";
+    const leader = await primary();
+    await redis(leader, `${slow}\nWAIT 2 5000`);
+    const host = HOSTS.find((one) => one !== leader) ?? '';
+    const words = ['rdb-key-save-delay 100000', 'appendonly no', 'appendonly yes'];
+    const commands = words.map((word) => `echo CONFIG SET ${word}`).join('; ');
+    // In one go: ten seconds later Redis would end.
+    const said = await site.ask(
+      host,
+      `{ cat ${REDIS.passwordFile}; ${commands}; } | redis-cli > /dev/null; systemctl restart ${REDIS.unit}; journalctl -q -u ${REDIS.unit} --since -5min`,
+    );
+    expect(said).toContain("Writing initial AOF, can't exit");
+    await eventually(() => replication(host, 'master_link_status'), 'up');
+    expect(await setting(host, 'rdb-key-save-delay')).toBe('0');
+    await redis(leader, slow.replace("'SET'", "'DEL'").replace(', i)', ')'));
+  });
+
   it('is not stopped by a password that a killed run left on a host', async () => {
     const line = await site.ask('cache-2', `cat ${REDIS.passwordFile}`);
     await site.ask('cache-2', `printf 'AUTH "yet to come"\\n' > ${REDIS.passwordFile}`);

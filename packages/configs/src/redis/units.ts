@@ -19,6 +19,8 @@ function serviceEntries(
     ['ExecStart', command([program, liveFile, ...includes, '--supervised', 'systemd', '--daemonize', 'no'])],
     ['ExecStartPost', `+${script} apply`],
     ['ExecReload', `+${script} apply`],
+    ['ExecStop', ''],
+    ['ExecStop', `+${script} stop`],
     // Debian's names a file that is not written: the program itself says that it is ready.
     ['PIDFile', ''],
     // Loading the data is part of it.
