@@ -55528,6 +55528,16 @@ scratch() { # program live-content, further arguments
     sleep 0.1
   done
 }
+# Asks for the end until it comes: while Redis writes its first append-only file it refuses, and systemd, which by
+# Debian's unit waits without a limit, would ask but once.
+stop() {
+  while kill -TERM "\${MAINPID:-}" 2> /dev/null; do
+    for pause in 1 2 3 4 5 6 7 8 9 10; do
+      sleep 0.1
+      kill -0 "$MAINPID" 2> /dev/null || return 0
+    done
+  done
+}
 end_scratch() {
   [ -z "\${pid:-}" ] || { kill $pid 2> /dev/null; wait $pid 2> /dev/null; }
   rm -rf -- "$scratch"
@@ -55539,10 +55549,11 @@ case \${1:-} in
   apply) apply ;;
   verify) verify ;;
   check) check ;;
-  *) die "usage: $0 apply|verify|check" ;;
+  stop) stop ;;
+  *) die "usage: $0 apply|verify|check|stop" ;;
 esac
 `;
-/** Brings Redis's rendered settings into force (\`apply\`), compares them (\`verify\`), tries them out (\`check\`). */
+/** Brings Redis's rendered settings into force (\`apply\`), compares them (\`verify\`), tries them out (\`check\`); ends it (\`stop\`). */
 function redisScript(heading) {
     return `${preamble(heading, REDIS.folder, REDIS.liveFile, REDIS.port)}
 earlier() { sed -n 's/^masterauth /AUTH /p' "$live"; }
@@ -55816,6 +55827,8 @@ function serviceEntries(program, { liveFile, folder, script }, files) {
         ['ExecStart', command([program, liveFile, ...includes, '--supervised', 'systemd', '--daemonize', 'no'])],
         ['ExecStartPost', `+${script} apply`],
         ['ExecReload', `+${script} apply`],
+        ['ExecStop', ''],
+        ['ExecStop', `+${script} stop`],
         // Debian's names a file that is not written: the program itself says that it is ready.
         ['PIDFile', ''],
         // Loading the data is part of it.
