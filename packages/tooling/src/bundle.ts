@@ -30,7 +30,7 @@ export async function bundle(action: string, folder: string): Promise<Bundle> {
 }
 
 /**
- * Bundles a compiled program with all that it imports into `index.js` of an empty folder. Not minified, so that a change of
+ * Bundles a compiled program with all that it imports into `index.js` or `index.cjs` of an empty folder. Not minified, so that a change of
  * dist can be reviewed, and without source maps, which would double it and slow the start.
  *
  * @throws Error when the bundler fails
@@ -40,8 +40,12 @@ export async function bundleProgram(entry: string, folder: string): Promise<void
   const { code, output } = await runNode(args);
   if (code !== 0) throw new Error(`${shown(entry)} could not be bundled:\n${output}`);
   for (const asset of UNUSED_ASSETS) await rm(join(folder, asset), { force: true });
-  const program = join(folder, 'index.js');
-  await writeFile(program, inAscii(await readFile(program, 'utf8')));
+  for (const name of await readdir(folder)) {
+    // By the entry's kind of module it is `index.js` or `index.cjs`.
+    if (!/^index\.c?js$/.test(name)) continue;
+    const program = join(folder, name);
+    await writeFile(program, inAscii(await readFile(program, 'utf8')));
+  }
 }
 
 /** Puts a new bundle in the place of an action's `dist/`: the old one stays until the new one is whole. */
