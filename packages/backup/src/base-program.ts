@@ -1,3 +1,5 @@
+import { HOST_PROGRAM } from './host-program.js';
+
 /**
  * Asks a PostgreSQL server for a copy of itself and prints it: one tar, packed by the server, with its manifest as the
  * last file in it. `pg_basebackup` would have every byte of the data go through it unpacked, and has no place for the
@@ -12,27 +14,20 @@
  * keep the new manifest or nothing. On the standard error a line each: `start LSN TIMELINE`, `read BYTES OF-BYTES`,
  * `end LSN`, and whatever the server says.
  */
-export const BASE_PROGRAM = String.raw`use strict;
-use warnings;
+export const BASE_PROGRAM =
+  HOST_PROGRAM +
+  String.raw`
 use Socket;
 
 my ($path, $label, $workers, $parent, $keep) = @ARGV;
-umask 0077;
 binmode STDOUT;
-sub fail { print STDERR "$_[0]\n"; exit 1 }
-sub write_all {
-    my ($handle, $bytes, $at) = @_;
-    while ($at < length $bytes) {
-        $at += syswrite($handle, $bytes, length($bytes) - $at, $at) // fail("writing: $!");
-    }
-}
 
 socket my $server, PF_UNIX, SOCK_STREAM, 0 or fail("socket: $!");
 connect $server, sockaddr_un($path) or fail("$path: $!");
 
 sub tell_server {
     my ($type, $body) = @_;
-    write_all($server, $type . pack('N', 4 + length $body) . $body, 0);
+    write_all($server, $type . pack('N', 4 + length $body) . $body) or fail("$path: $!");
 }
 
 my ($buffer, $at) = ('', 0);
@@ -114,7 +109,7 @@ sub take {
     my $kind = substr $body, 0, 1;
     if ($kind eq 'd') {
         if (defined $manifest) { $manifest .= substr $body, 1 }
-        else { write_all(\*STDOUT, $body, 1) }
+        else { write_all(\*STDOUT, substr $body, 1) or fail("writing: $!") }
     }
     elsif ($kind eq 'p') {
         return if time - $told < 1;
