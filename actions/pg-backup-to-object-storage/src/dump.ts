@@ -212,7 +212,7 @@ const dumpsIn = (storage: Storage, stack: string): Standalone<DumpManifest> => (
 async function backUp(context: Context, run: DumpWriter, rules: RetentionRules): Promise<void> {
   const { reporter, output } = context;
   const kind = dumpsIn(run.storage, run.stack);
-  await clearBefore(context, kind, run.ways.lock, rules);
+  await clearBefore(context, kind, run.ways.lock, { ...rules, pitrMs: null });
   const dump = await reporter.phase('Dump', async () => writeDump(run, await takeDump(run)));
   output('backup', dump.id);
   tellPasswords(context, dump);

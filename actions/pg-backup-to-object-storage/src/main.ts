@@ -14,7 +14,6 @@ import {
   forgetDropped,
   gapAfter,
   keysOf,
-  lockBeyond,
   lockRuleOf,
   logGoesOn,
   type Manifest,
@@ -22,7 +21,6 @@ import {
   markProof,
   openBucket,
   pace,
-  readAndClear,
   readCatalogue,
   readMembers,
   renewBook,
@@ -39,6 +37,7 @@ import {
 } from '@perlstack/backup';
 import {
   cleanUpBucket,
+  clearBefore,
   engineOf,
   probe,
   recipientOf,
@@ -145,15 +144,11 @@ async function prepare(
 }
 
 async function backUp(context: Context, run: BackupWriter, rules: RetentionRules): Promise<void> {
-  const { log, reporter } = context;
-  const before = await reporter.phase('Look into the bucket', async () => {
-    const keys = clusterKeys(run);
-    const { stored, cleared } = await readAndClear(run.storage, keys, () => readCatalogue(run.storage, keys));
-    cleared.forEach((what) => log.notice(`Removed ${what}`));
-    const beyond = lockBeyond(run.ways.lock, rules);
-    if (beyond !== null) log.warning(beyond);
-    return sumUp(run, stored);
-  });
+  const { reporter } = context;
+  const { storage } = run;
+  const keys = clusterKeys(run);
+  const places = { storage, keys, read: () => readCatalogue(storage, keys) };
+  const before = sumUp(run, await clearBefore(context, places, run.ways.lock, rules));
   const tickets = quietly(giveTickets(context, run, before.perDay));
   if (!before.logGoesOn) await reporter.phase('Tickets for the log', () => tickets);
   const made = await reporter.phase('Base backup', () => bothDone(makeBackup(context, run, before), tickets));
@@ -167,11 +162,11 @@ interface Before extends Pick<Catalogue, 'backups'> {
   readonly logGoesOn: boolean;
 }
 
-const sumUp = (run: BackupRun, catalogue: Catalogue): Before => ({
-  backups: catalogue.backups,
-  perDay: pace(catalogue.wal, run.storage.now()),
-  logGoesOn: logGoesOn(run, catalogue),
-});
+function sumUp(run: BackupRun, catalogue: Catalogue): Before {
+  const { backups, wal } = catalogue;
+  const perDay = pace(wal, run.storage.now());
+  return { backups, perDay, logGoesOn: logGoesOn(run, catalogue, perDay) };
+}
 
 /** Nothing is under way any more when this fails, and the lease can be let go. */
 async function bothDone<T>(first: Promise<T>, second: Promise<unknown>): Promise<T> {

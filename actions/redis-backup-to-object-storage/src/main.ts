@@ -130,7 +130,7 @@ async function backUp(context: Context, run: RedisBackupWriter, rules: Retention
   const { log, reporter, output } = context;
   const { storage, tier } = run;
   const kind = snapshots(storage, tier);
-  await clearBefore(context, kind, run.ways.lock, rules);
+  await clearBefore(context, kind, run.ways.lock, { ...rules, pitrMs: null });
   const manifest = await reporter.phase('Snapshot', async () => {
     const snapshot = await takeSnapshot(run);
     const { size, parts } = snapshot.object;

@@ -25,11 +25,7 @@ export interface Standalone<M extends StoredFacts> {
   /** What one is called in a sentence. */
   readonly noun: 'backup' | 'dump';
   readonly read: () => Promise<StoredBackups<M>>;
-  readonly retentionOf: (
-    stored: StoredBackups<M>,
-    rules: RetentionRules,
-    now: Date,
-  ) => Pick<RetentionPlan<Held>, 'verdicts' | 'removed' | 'freedBytes'>;
+  readonly retentionOf: (stored: StoredBackups<M>, rules: RetentionRules, now: Date) => RetentionPlan<Held>;
   readonly metricsOf: (
     stored: StoredBackups<M>,
     lastDrill: Date | null,
@@ -43,19 +39,27 @@ export type StandaloneTelling = Pick<MainContext<Declaration>, 'log' | 'reporter
   readonly output: (name: 'bytes' | 'metrics' | 'removed', value: unknown) => void;
 };
 
-/** Before a new one is made, by the holder of the lease: what an earlier run left goes. */
-export function clearBefore<M extends StoredFacts>(
-  { log, reporter }: StandaloneTelling,
-  { storage, keys, read }: Standalone<M>,
+/** Before a new one is made, by the holder of the lease: what an earlier run left goes. @returns what is there */
+export function clearBefore<T extends Pick<StoredBackups<StoredFacts>, 'broken'>>(
+  { log, reporter }: Pick<StandaloneTelling, 'log' | 'reporter'>,
+  { storage, keys, read }: ReadKind<T>,
   lock: LockRule | null,
   rules: RetentionRules,
-): Promise<void> {
+): Promise<T> {
   return reporter.phase('Look into the bucket', async () => {
-    const { cleared } = await readAndClear(storage, keys, read);
+    const { stored, cleared } = await readAndClear(storage, keys, read);
     cleared.forEach((what) => log.notice(`Removed ${what}`));
-    const beyond = lockBeyond(lock, { ...rules, pitrMs: null });
+    const beyond = lockBeyond(lock, rules);
     if (beyond !== null) log.warning(beyond);
+    return stored;
   });
+}
+
+/** Backups of whatever kind, as the bucket has them. */
+export interface ReadKind<T> {
+  readonly storage: Storage;
+  readonly keys: Pick<BackupKeys, 'bases'>;
+  readonly read: () => Promise<T>;
 }
 
 /**
@@ -120,7 +124,7 @@ async function tell<M extends StoredFacts>(
   { log, output, reporter }: StandaloneTelling,
   { storage, keys, noun, metricsOf, sections }: Standalone<M>,
   stored: StoredBackups<M>,
-  retention: ReturnType<Standalone<M>['retentionOf']>,
+  retention: RetentionPlan<Held>,
 ): Promise<void> {
   const drills = await storage.list(keys.drills);
   output('metrics', metricsOf(stored, drills.at(-1)?.modified ?? null, storage.now()));

@@ -101,14 +101,16 @@ const LASTS_HOURS = 24;
 /**
  * Whether the log has been handed over all along and goes on so while the data are copied: then new tickets need not be
  * there before the copy begins.
+ *
+ * @param perDay segments a day
  */
 export function logGoesOn(
   { storage, source: { primary } }: Pick<BackupRun, 'storage' | 'source'>,
-  catalogue: Catalogue,
+  { backups }: Pick<Catalogue, 'backups'>,
+  perDay: number,
 ): boolean {
-  const now = storage.now();
-  const hours = ticketHoursLeft(primary, pace(catalogue.wal, now), now);
-  return catalogue.backups.length > 0 && primary.dropped.length === 0 && (hours ?? 0) >= LASTS_HOURS;
+  const hours = ticketHoursLeft(primary, perDay, storage.now());
+  return backups.length > 0 && primary.dropped.length === 0 && (hours ?? 0) >= LASTS_HOURS;
 }
 
 /**
