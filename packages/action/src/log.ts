@@ -2,7 +2,7 @@ import { relative, resolve, sep } from 'node:path';
 import type { Location } from '@perlstack/stack';
 import type { Environment } from './inputs.js';
 import type { Redactor } from './masks.js';
-import { type CommandProperties, sayLine, tellRunner } from './runner-commands.js';
+import { type CommandProperties, tellRunner } from './runner-commands.js';
 
 export interface Remark {
   readonly title?: string;
@@ -25,8 +25,10 @@ export interface Log {
 export function logFor(env: Environment, redactor: Redactor): Log {
   return env['GITHUB_ACTIONS'] === 'true'
     ? githubLog(env, redactor)
-    : plainLog(redactor, (line) => process.stdout.write(`${line}\n`), env['RUNNER_DEBUG'] === '1');
+    : plainLog(redactor, sayLine, env['RUNNER_DEBUG'] === '1');
 }
+
+const sayLine = (line: string): void => void process.stdout.write(`${line}\n`);
 
 /** Lines that the runner understands. */
 export function githubLog(env: Environment, redactor: Redactor): Log {

@@ -1,4 +1,3 @@
-import { EOL } from 'node:os';
 // By its files: the package as a whole brings a client for HTTP along, which takes 27 MB of memory, and which nothing here uses.
 import { issueCommand } from '../node_modules/@actions/core/lib/command.js';
 import { issueFileCommand, prepareKeyValueMessage } from '../node_modules/@actions/core/lib/file-command.js';
@@ -17,11 +16,6 @@ export interface CommandProperties {
 /** Tells the runner something by a line of the log. */
 export function tellRunner(command: RunnerCommand, message = '', properties: CommandProperties = {}): void {
   issueCommand(command, { ...properties }, message);
-}
-
-/** Says a line that is for people only. */
-export function sayLine(line: string): void {
-  process.stdout.write(`${line}${EOL}`);
 }
 
 /** Appends an entry to one of the runner's files, whose value nobody can end early. */
