@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { keysOf } from '@perlstack/backup';
 import { ARCHIVE } from '@perlstack/configs';
 import { whyNoHosts } from '@perlstack/local-cloud';
 import { PRIMARY, REPLICA, STACK } from './backup-site.js';
+import { filesHolding, watchProcesses } from './secrets-watch.js';
 import { BackupTrials, eventually, fails, folderOf, LEASE } from './backup-trials.js';
 
 // The first run builds the images.
@@ -54,6 +56,20 @@ const obstacle = await whyNoHosts();
       await trials.site.bucket.put(LEASE, JSON.stringify(over));
       const { output } = await trials.succeeds();
       expect(output).toMatch(/Removed an upload of \S+ that was begun \S+ and never ended/);
+    });
+
+    it('a run loses its lease in the middle: it writes no manifest, and the next one clears what it sent', async () => {
+      const before = (await trials.manifests()).length;
+      const { bucket } = trials.site;
+      await trials.inTheMiddle(async (_, running) => {
+        const held = JSON.parse(String((await bucket.get(LEASE))?.content)) as object;
+        await bucket.put(LEASE, JSON.stringify({ ...held, nonce: 'of another', owner: 'another run' }));
+        await fails(await running.ended, /^Another run has taken the lease over.*\(another run\)/);
+        expect(await trials.manifests()).toHaveLength(before);
+        await bucket.put(LEASE, JSON.stringify({ ...held, until: new Date(0).toISOString() }));
+      });
+      const { output } = await trials.succeeds();
+      expect(output).toMatch(/Removed backup \S+, which never came to its end/);
     });
 
     it('a runner is cancelled in the middle: main and post leave neither upload nor lease', async () => {
@@ -133,6 +149,29 @@ const obstacle = await whyNoHosts();
       expect(await trials.uploads()).toEqual([]);
     });
 
+    it('a drill that cannot restore is noted as one that failed, unless that says nothing of the backup', async () => {
+      const notes = async (): Promise<string[]> =>
+        (await trials.site.bucket.list(keysOf('shop').drills)).map(({ key }) => key);
+      const before = await notes();
+      await fails(await trials.restore({ 'age-identity': '' }), /is encrypted for age1/);
+      await trials.site.hosts.cloud.faults.shrinkDisk('shop-database-2', '/var/lib/postgresql', 50);
+      await fails(await trials.restore(), /bytes that are needed are free/);
+      await trials.site.hosts.cloud.faults.restoreDisk('shop-database-2', '/var/lib/postgresql');
+      await fails(await trials.restore({ host: 'app-1' }), /app-1: it has no pg_ctl/);
+      expect(await notes()).toEqual(before);
+      await trials.relay.harm({ match: '^GET .*data\\.tar', status: 404 });
+      await fails(await trials.restore(), /could not be restored: /);
+      await trials.relay.harm();
+      const [key = '', ...more] = (await notes()).filter((one) => !before.includes(one));
+      expect(more).toEqual([]);
+      const note = JSON.parse(String((await trials.site.bucket.get(key))?.content)) as object;
+      expect(note).toMatchObject({ backup: trials.last.id, faults: [expect.stringContaining('404')] });
+      const warning = /::warning::The last drill, \S+, failed; the last one that proved a backup was/;
+      expect((await trials.backup({ mode: 'verify' })).output).toMatch(warning);
+      expect((await trials.restore()).output).toContain('is proven');
+      expect((await trials.backup({ mode: 'verify' })).output).not.toMatch(warning);
+    });
+
     it('a disk is full, of the source or where it is to be restored: one line says so, and nothing is left', async () => {
       const { faults } = trials.site.hosts.cloud;
       await faults.shrinkDisk('shop-database-2', '/var/tmp', 4);
@@ -208,11 +247,9 @@ const obstacle = await whyNoHosts();
       const hosts = ['web-1', 'app-1', PRIMARY, REPLICA];
       const { accessKeyId, secretAccessKey } = trials.site.storage;
       const { identity } = trials.site.age;
-      const watch = `rm -f /run/watched; i=0; while [ ! -e /run/watched ] && [ $i -lt 6000 ]; do ps axwwe -o args=; i=$((i + 1)); sleep 0.02; done | sort -u`;
-      const watching = hosts.map((host) => trials.site.hosts.console(host, watch));
+      const processes = watchProcesses(trials.site.hosts, hosts);
       const results = [await trials.succeeds({ 'max-rate': '5' }), await trials.restore()];
-      await Promise.all(hosts.map((host) => trials.site.hosts.console(host, 'touch /run/watched')));
-      const seen = (await Promise.all(watching)).map(({ output }) => output).join('\n');
+      const seen = await processes();
       expect(seen).toMatch(/BASE_BACKUP/);
       expect(seen).toMatch(/^age -r age1/m);
       expect(seen).toMatch(/^age -d -i /m);
@@ -224,12 +261,8 @@ const obstacle = await whyNoHosts();
         expect(seen).not.toContain(secret);
         expect(said).not.toContain(secret);
       }
-      const folders = '/tmp /var/tmp /run /var/log /root /home /etc /srv /var/lib';
-      // At the console, because sudo writes into the journal what it runs.
-      const holding = async (host: string, words: readonly string[]): Promise<string> => {
-        const input = `<<'WORDS'\n${words.join('\n')}\nWORDS`;
-        return (await trials.site.hosts.console(host, `grep -rlaF -D skip -f - ${folders} ${input}`)).output;
-      };
+      const holding = (host: string, words: readonly string[]): Promise<string> =>
+        filesHolding(trials.site.hosts, host, words);
       for (const host of hosts) {
         expect(await holding(host, [secretAccessKey, 'AGE-SECRET-KEY-1'])).toBe('');
         expect(await holding(host, ['X-Amz-Signature', accessKeyId])).toBe(
@@ -265,9 +298,7 @@ const obstacle = await whyNoHosts();
       const { output, outputs } = await trials.succeeds();
       expect(output).toMatch(/::warning.*database-2 does not answer/);
       expect(outputs['source']).toBe(PRIMARY);
-      const host = trials.site.hosts.inventory.hosts.find(({ name }) => name === REPLICA);
-      await trials.site.hosts.cloud.driver.boot(host?.linodeId ?? 0);
-      await trials.site.hosts.cloud.waitForSsh('shop-database-2');
+      await trials.site.hosts.revive(REPLICA);
       await eventually(
         () => trials.sql("SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'"),
         /^1$/,

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { keysOf, namesFor, writeBook } from '@perlstack/backup';
+import { keysOf, type Manifest, namesFor, writeBook } from '@perlstack/backup';
 import { ARCHIVE } from '@perlstack/configs';
 import { whyNoHosts } from '@perlstack/local-cloud';
 import { openStorage } from '@perlstack/object-storage';
@@ -70,14 +70,22 @@ const obstacle = await whyNoHosts();
       await trials.succeeds();
     });
 
-    it('the storage hangs: the log waits, users write on, a backup fails in one line, and all of it comes by itself', async () => {
+    it('the storage hangs: the log waits, users write on, a run fails in one line and warns of it, and all of it comes by itself', async () => {
       const failures = (): Promise<string> => trials.sql('SELECT failed_count FROM pg_stat_archiver');
-      const before = Number(await failures());
       await trials.site.storage.setFrozen(true);
       try {
+        // As after so long that what waits should worry somebody.
+        await trials.sql("SELECT pg_stat_reset_shared('archiver')");
         await trials.write();
-        await fails(await trials.backup(), /failed \(no answer in time\)/);
-        await eventually(async () => String(Number(await failures()) > before), /true/);
+        const results = await Promise.all(['backup', 'verify'].map((mode) => trials.backup({ mode })));
+        for (const result of results) {
+          await fails(result, /failed \(no answer in time\)/);
+          expect(result.output).toMatch(
+            /::warning.*[1-9] segments of the log wait on database-1, none was handed over yet/,
+          );
+          expect(result.outputs['metrics']).toMatch(/"segmentsWaiting":[1-9]/);
+        }
+        await eventually(async () => String(Number(await failures()) > 0), /true/);
         await trials.write();
         expect(Number(await trials.waiting())).toBeGreaterThan(0);
       } finally {
@@ -160,22 +168,81 @@ const obstacle = await whyNoHosts();
       expect(await trials.waiting()).toBe('0');
     });
 
-    it('a replica takes over between two backups: its log goes on by the same book, and recovery goes across', async () => {
+    it('the primary is lost with a segment that nobody stored, and a history is let go: recovery names both, and then goes across', async () => {
       const before = trials.last;
+      await trials.relay.harm({ match: '^PUT .*/wal/', status: 503 });
       await trials.sql("INSERT INTO orders VALUES (-1, 'before')");
-      await trials.site.hosts.ask(PRIMARY, 'systemctl stop postgresql@17-main');
+      const lost = await trials.sql('SELECT pg_walfile_name(pg_current_wal_lsn())');
+      await trials.sql('SELECT pg_switch_wal()');
+      await trials.sql("INSERT INTO orders VALUES (-2, 'streamed')");
+      await eventually(() => trials.sql('SELECT count(*) FROM orders WHERE id = -2', REPLICA), /^1$/);
+      await trials.site.hosts.ask(PRIMARY, 'systemctl kill -s KILL postgresql@17-main');
+      const limit = (bytes: number): Promise<string> =>
+        trials.site.hosts.ask(REPLICA, `sed -i 's/^limit .*/limit ${bytes}/' ${ARCHIVE.book}`);
+      await limit(1);
       await trials.sql('SELECT pg_promote()', REPLICA);
-      await trials.sql("INSERT INTO orders VALUES (-2, 'after')", REPLICA);
+      await eventually(() => trials.waiting(REPLICA), /^0$/);
+      await trials.relay.harm();
+      await limit(1e12);
+      await trials.sql("INSERT INTO orders VALUES (-3, 'after')", REPLICA);
+      const stored = await trials.sql('SELECT pg_walfile_name(pg_current_wal_lsn())', REPLICA);
       await trials.sql('SELECT pg_switch_wal()', REPLICA);
-      const { outputs } = await trials.succeeds();
-      expect(outputs['source']).toBe(REPLICA);
+      await inTheBucket(before, stored);
+
+      const toTheEnd = { backup: before.id, target: 'latest' };
+      await fails(
+        await trials.restore(toTheEnd),
+        new RegExp(`could not be restored: .*00000002.history is not in the bucket, and ${stored} is`),
+      );
+      const { code, output, outputs } = await trials.backup();
+      expect([code, outputs['source']]).toEqual([0, REPLICA]);
+      expect(output).toMatch(
+        /::warning.*database-2: 1 segments of the log were let go .*, from 00000002.history/,
+      );
+      expect(output).toMatch(new RegExp(`::warning.*has a gap after backup \\S+: ${lost};`));
+      await inTheBucket(before, '00000002.history');
+      await fails(
+        await trials.restore(toTheEnd),
+        new RegExp(`could not be restored: .*${lost} is not in the bucket, and timeline 2 needs it`),
+      );
+      const pack = `zstd -q -c /var/lib/postgresql/17/main/pg_wal/${lost} | age -r ${trials.site.age.recipient} | base64 -w0`;
+      const packed = Buffer.from(await trials.site.hosts.ask(PRIMARY, pack), 'base64');
+      await trials.site.bucket.put(keyOfSegment(before, lost), packed);
+      await recoversAcross(before, 3);
+      await trials.succeeds();
       expect(trials.last.wal.timeline).toBe(before.wal.timeline + 1);
-      const across = await trials.restore({
-        backup: before.id,
-        target: 'latest',
-        assertions: 'shop: SELECT count(*) = 2 FROM orders WHERE id IN (-1, -2)',
-      });
-      expect(across.output).toContain(`Backup ${before.id} is proven`);
     });
+
+    it('a replica that was made after the backup takes over: its log waits for a book, and recovery goes across', async () => {
+      const before = trials.last;
+      await trials.site.hosts.ask(PRIMARY, `rm -rf /var/lib/postgresql/17/main ${ARCHIVE.folder}`);
+      await trials.site.converge();
+      expect(await trials.site.hosts.ask(PRIMARY, `ls ${ARCHIVE.folder}`)).toBe('spool');
+      await trials.site.hosts.ask(REPLICA, 'systemctl stop postgresql@17-main');
+      await trials.sql('SELECT pg_promote()');
+      await trials.sql("INSERT INTO orders VALUES (-4, 'without a book')");
+      await trials.write();
+      await eventually(trials.logged, /tickets: No such file or directory; run the backup, which writes it/);
+      expect(Number(await trials.waiting())).toBeGreaterThan(1);
+      const { outputs } = await trials.succeeds();
+      expect(outputs['source']).toBe(PRIMARY);
+      await recoversAcross(before, 4);
+    });
+
+    const inTheBucket = (backup: Manifest, name: string): Promise<string> =>
+      eventually(
+        async () => String((await trials.site.bucket.head(keyOfSegment(backup, name))) !== null),
+        /true/,
+      );
+
+    /** A recovery to the end of the log finds what was written before and after a change of primary. */
+    async function recoversAcross({ id }: Manifest, rows: number): Promise<void> {
+      const across = await trials.restore({
+        backup: id,
+        target: 'latest',
+        assertions: `shop: SELECT count(*) = ${rows} FROM orders WHERE id < 0`,
+      });
+      expect(across.output).toContain(`Backup ${id} is proven`);
+    }
   },
 );

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { whyNoHosts } from '@perlstack/local-cloud';
+import { messageOf } from '@perlstack/stack';
 import type { ActionStep } from './action-step.js';
 import { PRIMARY, REPLICA } from './backup-site.js';
-import { BackupTrials, fails } from './backup-trials.js';
+import { BackupTrials, DEAF, eventually, fails, NO_LONGER_DEAF } from './backup-trials.js';
 
 // The first run builds the images.
 jest.setTimeout(900_000);
@@ -116,6 +117,125 @@ const clockOff = (ms: number): string =>
       }
       const newest = (await trials.manifests()).at(-1);
       expect(Math.abs(Date.parse(newest?.finishedAt ?? '') - Date.now())).toBeLessThan(5 * 60_000);
+    });
+
+    describe('a restore into a replica', () => {
+      const DATA = '/var/lib/postgresql/17/main';
+      const named = { mode: 'replica', host: REPLICA, replace: REPLICA, timeout: '10m' };
+
+      const console = async (script: string): Promise<string> =>
+        (await trials.site.hosts.console(REPLICA, script)).output;
+
+      /**
+       * Begins one, and kills its runner at a moment that the host itself sees. The server that recovers asks the storage and its
+       * primary, and gets no answer: it stays where it is.
+       *
+       * @param before when its host is to get no answer any more
+       * @returns its step
+       */
+      async function killWhen(moment: string, before = moment): Promise<ActionStep> {
+        const { site, relay } = trials;
+        const step = site.step(
+          'pg-restore',
+          { endpoint: relay.endpoint, 'age-identity': site.age.identity, ...named },
+          { prefix: site.hosts.cloud.inInternet([]) },
+        );
+        const running = step.start();
+        const until = (what: string): string => `until ${what}; do sleep 0.02; done`;
+        const seen = await console(
+          `timeout 120 sh -c '${until(before)}' && ${DEAF}; timeout 120 sh -c '${until(moment)}' && echo seen`,
+        );
+        running.kill('SIGKILL');
+        const { output } = await running.ended;
+        if (seen !== 'seen') throw new Error(`it never came to ${moment}:\n${output}`);
+        return step;
+      }
+
+      /** Nothing of the restore runs, or lies, on the host. */
+      async function expectNothingLeft(): Promise<void> {
+        const programs = 'ps -C tar,zstd,age,curl,perl -o args= || :';
+        await eventually(() => console(programs), /^$/);
+        const places = '/run /tmp /var/tmp /var/lib/postgresql /etc/postgresql';
+        const secrets = `grep -rlI -D skip -e AGE-SECRET-KEY -e X-Amz-Signature ${places} 2> /dev/null`;
+        expect(await console(secrets)).toBe('');
+        expect(await console('ls -d /run/perlstack-restore* 2> /dev/null')).toBe('');
+        expect(await console('systemctl list-timers --all | grep forget')).toBe('');
+        expect(await console(`ls -d ${DATA}.restoring* 2> /dev/null`)).toBe('');
+      }
+
+      /** What could be started knows that it follows somebody, and nothing that runs takes writes. */
+      async function expectNoPrimary(): Promise<void> {
+        expect(
+          await console(`[ ! -e ${DATA}/PG_VERSION ] || [ -e ${DATA}/standby.signal ] || echo primary`),
+        ).toBe('');
+        const inRecovery =
+          'cd / && runuser -u postgres -- psql -XAtc "SELECT pg_is_in_recovery()" 2> /dev/null';
+        expect(await console(inRecovery)).toMatch(/^t?$/);
+      }
+
+      beforeAll(async () => {
+        await console('systemctl stop postgresql@17-main');
+      });
+
+      const COME = `[ -e ${DATA}.restoring/base ]`;
+      const THERE = '[ -e /run/perlstack-restore/identity ]';
+      const TO_STREAM = `grep -qs /run/perlstack-restore/restore-wal ${DATA}/postgresql.auto.conf`;
+
+      it.each([
+        ['its files come', COME, COME],
+        ['they are there', THERE, THERE],
+        ['it is to stream', TO_STREAM, THERE],
+      ])(
+        'whose runner is killed when %s leaves nothing secret, and no second primary',
+        async (_when, moment, before) => {
+          const step = await killWhen(moment, before);
+          try {
+            await expectNoPrimary();
+            expect(await step.run('post')).toMatchObject({ code: 0 });
+          } finally {
+            await console(NO_LONGER_DEAF);
+            step.remove();
+          }
+          await expectNothingLeft();
+          await console('systemctl start postgresql@17-main');
+          expect(await console('systemctl is-active postgresql@17-main')).not.toBe('active');
+          await expectNoPrimary();
+        },
+      );
+
+      it('whose runner is lost with its post, when it is to stream, is brought to its end by the host itself', async () => {
+        const step = await killWhen(TO_STREAM, THERE);
+        step.remove();
+        await expectNoPrimary();
+        await console(NO_LONGER_DEAF);
+        const streams = 'SELECT status FROM pg_stat_wal_receiver';
+        await eventually(
+          async () => console(`cd / && runuser -u postgres -- psql -XAtc "${streams}"`),
+          /^streaming$/,
+        ).catch(async (error: unknown) => {
+          const words = await console(
+            'systemctl status --no-pager postgresql@17-main; pgrep -a -f perlstack-restore; tail -n 30 $(ls -t /var/log/postgresql/*.log | head -n 1)',
+          );
+          throw new Error(`${messageOf(error)}\n${words}`);
+        });
+        await eventually(async () => console('ls /run | grep perlstack-restore'), /^$/);
+        await expectNothingLeft();
+        expect(await trials.sql('SHOW restore_command', REPLICA)).toBe('');
+      });
+
+      it('is finished by the next run, and follows the primary', async () => {
+        await console('systemctl stop postgresql@17-main');
+        const step = await killWhen(COME);
+        step.remove();
+        await console(NO_LONGER_DEAF);
+        const { code, output } = await trials.restore(named);
+        expect(output).toContain(`${REPLICA} is a replica with backup`);
+        expect(code).toBe(0);
+        await expectNothingLeft();
+        await trials.sql("INSERT INTO orders VALUES (-1, 'after it')");
+        const count = 'SELECT count(*) FROM orders WHERE id = -1';
+        await eventually(() => trials.sql(count, REPLICA), /^1$/);
+      });
     });
 
     it('the disk is full in the middle of a restore: one line says so, and nothing of it is left', async () => {

@@ -1,20 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { CreateBucketCommand, PutBucketVersioningCommand } from '@aws-sdk/client-s3';
 import { type ConfigBundle, render } from '@perlstack/configs';
-import {
-  assertAllowed,
-  type Consent,
-  type ConvergePlan,
-  handlers,
-  NO_CONSENT,
-  observe,
-  plan,
-} from '@perlstack/converge';
+import type { Consent, ConvergePlan } from '@perlstack/converge';
 import type { ObjectStorage, ObjectStorageOptions } from '@perlstack/local-cloud';
 import { openStorage, type Storage } from '@perlstack/object-storage';
-import { execute } from '@perlstack/procedure';
 import { parseStack } from '@perlstack/stack';
 import { ActionStep, type Ended, type StepOptions } from './action-step.js';
+import { converge, look } from './converging.js';
 import { type HostsSite, openHosts } from './hosts-site.js';
 
 export const PRIMARY = 'database-1';
@@ -62,19 +54,14 @@ export class BackupSite {
   readonly age: { readonly recipient: string; readonly identity: string };
 
   private constructor(
-    hosts: HostsSite,
-    storage: ObjectStorage,
-    bucket: Storage,
-    stackFile: string,
-    services: readonly string[],
-    age: BackupSite['age'],
+    parts: Pick<BackupSite, 'hosts' | 'storage' | 'bucket' | 'stackFile' | 'services' | 'age'>,
   ) {
-    this.hosts = hosts;
-    this.storage = storage;
-    this.bucket = bucket;
-    this.stackFile = stackFile;
-    this.services = services;
-    this.age = age;
+    this.hosts = parts.hosts;
+    this.storage = parts.storage;
+    this.bucket = parts.bucket;
+    this.stackFile = parts.stackFile;
+    this.services = parts.services;
+    this.age = parts.age;
   }
 
   /** Boots hosts and storage, makes the bucket, and converges PostgreSQL, or the services that are named. */
@@ -83,13 +70,16 @@ export class BackupSite {
     { services = ['postgresql'], ...options }: BackupSiteOptions = {},
   ): Promise<BackupSite> {
     const hosts = await openHosts(stackFile, { outbound: true });
-    try {
+    const store = async () => {
       const storage = await hosts.cloud.startObjectStorage(options);
-      const bucket = await makeBucket(hosts, storage, 'shop-backups');
-      const none = { recipient: '', identity: '' };
-      const site = new BackupSite(hosts, storage, bucket, stackFile, services, none);
-      await site.converge();
-      return new BackupSite(hosts, storage, bucket, stackFile, services, await site.#makePair());
+      return { storage, bucket: await makeBucket(hosts, storage, 'shop-backups') };
+    };
+    try {
+      const bundle = bundleOf(hosts, stackFile, services);
+      // Neither needs the other, and each waits much of its time.
+      const [stored] = await Promise.all([store(), converge(hosts.remote, bundle)]);
+      const age = await makePair(hosts, bundle.hosts[0]?.host ?? '');
+      return new BackupSite({ hosts, ...stored, stackFile, services, age });
     } catch (error) {
       await hosts.close();
       throw error;
@@ -98,26 +88,15 @@ export class BackupSite {
 
   /** @param secrets beside those of PostgreSQL */
   bundle(stackFile = this.stackFile, secrets: Readonly<Record<string, string>> = {}): ConfigBundle {
-    const { stack } = parseStack(stackFile, 'perlstack.yml');
-    const bundle = render(stack, this.hosts.inventory, { secrets: { ...SECRETS, ...secrets } });
-    const hosts = bundle.hosts.map((host) => ({
-      ...{ ...host, users: [] },
-      services: host.services.filter(({ name }) => this.services.includes(name)),
-    }));
-    return { ...bundle, hosts: hosts.filter(({ services }) => services.length > 0) };
+    return bundleOf(this.hosts, stackFile, this.services, secrets);
   }
 
-  async look(bundle = this.bundle(), consent: Partial<Consent> = {}): Promise<ConvergePlan> {
-    return plan(bundle, await observe(this.hosts.remote, bundle), { ...NO_CONSENT, ...consent });
+  look(bundle = this.bundle(), consent: Partial<Consent> = {}): Promise<ConvergePlan> {
+    return look(this.hosts.remote, bundle, consent);
   }
 
   async converge(consent: Partial<Consent> = {}, bundle = this.bundle()): Promise<ConvergePlan> {
-    const planned = await this.look(bundle, consent);
-    assertAllowed(planned);
-    const outcome = await execute(planned.steps, handlers(this.hosts.remote, bundle), { onFailure: 'undo' });
-    const [failure] = outcome.failures;
-    if (failure) throw new Error(`${failure.step.id}: ${String(failure.error)}`);
-    return planned;
+    return (await converge(this.hosts.remote, bundle, consent)).planned;
   }
 
   /** Makes another bucket, for its owner. */
@@ -181,18 +160,30 @@ export class BackupSite {
     this.bucket.close();
     await this.hosts.close();
   }
+}
 
-  async #makePair(): Promise<BackupSite['age']> {
-    const packer = this.bundle().hosts[0]?.host ?? '';
-    const file = `/run/${randomUUID()}`;
-    const text = await this.hosts.ask(
-      packer,
-      `age-keygen -o ${file} 2> /dev/null; cat ${file}; rm -f ${file}`,
-    );
-    const recipient = /age1\S+/.exec(text)?.[0] ?? '';
-    const identity = /AGE-SECRET-KEY-1\S+/.exec(text)?.[0] ?? '';
-    return { recipient, identity };
-  }
+function bundleOf(
+  hosts: HostsSite,
+  stackFile: string,
+  services: readonly string[],
+  secrets: Readonly<Record<string, string>> = {},
+): ConfigBundle {
+  const { stack } = parseStack(stackFile, 'perlstack.yml');
+  const bundle = render(stack, hosts.inventory, { secrets: { ...SECRETS, ...secrets } });
+  const rendered = bundle.hosts.map((host) => ({
+    ...{ ...host, users: [] },
+    services: host.services.filter(({ name }) => services.includes(name)),
+  }));
+  return { ...bundle, hosts: rendered.filter((host) => host.services.length > 0) };
+}
+
+/** @param packer a host that has age */
+async function makePair({ ask }: HostsSite, packer: string): Promise<BackupSite['age']> {
+  const file = `/run/${randomUUID()}`;
+  const text = await ask(packer, `age-keygen -o ${file} 2> /dev/null; cat ${file}; rm -f ${file}`);
+  const recipient = /age1\S+/.exec(text)?.[0] ?? '';
+  const identity = /AGE-SECRET-KEY-1\S+/.exec(text)?.[0] ?? '';
+  return { recipient, identity };
 }
 
 /** Through a tunnel: a test's own process is not in the cloud's internet. */

@@ -116,8 +116,8 @@ export class BackupTrials {
   }
 
   /** How many segments wait to be archived. */
-  readonly waiting = (): Promise<string> =>
-    this.sql("SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'");
+  readonly waiting = (host = PRIMARY): Promise<string> =>
+    this.sql("SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'", host);
 
   /** What the archive command said last. */
   readonly logged = (): Promise<string> =>
@@ -148,13 +148,24 @@ export async function fails(
   expect(code).toBe(1);
 }
 
+/** On a host: whom it asks from now on does not answer. */
+export const DEAF =
+  "nft add table inet deaf; nft add chain inet deaf out '{ type filter hook output priority 0; }'; " +
+  "nft add rule inet deaf out 'tcp flags & (syn | ack) == syn drop'";
+export const NO_LONGER_DEAF = 'nft delete table inet deaf';
+
 /** Asks until the answer is as it should be. */
-export async function eventually(ask: () => Promise<string>, wanted: RegExp, most = 240): Promise<string> {
+export async function eventually(
+  ask: () => Promise<string>,
+  wanted: RegExp,
+  most = 240,
+  everyMs = 500,
+): Promise<string> {
   let answer = '';
   for (let tries = 0; tries < most; tries += 1) {
     answer = await ask();
     if (wanted.test(answer)) return answer;
-    await sleep(500);
+    await sleep(everyMs);
   }
   expect(answer).toMatch(wanted);
   return answer;

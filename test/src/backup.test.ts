@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { whyNoHosts } from '@perlstack/local-cloud';
 import type { Storage } from '@perlstack/object-storage';
 import { BackupSite, PRIMARY, REPLICA, STACK } from './backup-site.js';
-import { eventually, fails } from './backup-trials.js';
+import { DEAF, eventually, fails, NO_LONGER_DEAF } from './backup-trials.js';
 
 // The first run builds the images.
 jest.setTimeout(900_000);
@@ -34,6 +34,8 @@ const obstacle = await whyNoHosts();
     let site: BackupSite;
     let backup: string;
     let beforeDrop: string;
+    /** The one that a restore to the past leaves behind. */
+    let newer: string;
 
     beforeAll(async () => {
       site = await BackupSite.open(STACK);
@@ -63,6 +65,8 @@ const obstacle = await whyNoHosts();
         'CREATE TABLE orders AS SELECT n AS id, md5(n::text) AS token FROM generate_series(1, 50000) AS n',
       );
       await sql('SELECT pg_switch_wal()');
+      // Of the server that is going to be copied.
+      await site.sql(REPLICA, "ALTER SYSTEM SET work_mem = '7MB'");
       await eventually(
         () => sql('SELECT archived_count > 0 AND failed_count = 0 FROM pg_stat_archiver'),
         /^t$/,
@@ -88,6 +92,20 @@ const obstacle = await whyNoHosts();
       expect(metrics['ticketHoursLeft']).toBeGreaterThan(160);
     });
 
+    it('is not made of a server that keeps its log to itself, by whatever ALTER SYSTEM said', async () => {
+      await site.sql(PRIMARY, "ALTER SYSTEM SET archive_command = ''");
+      await site.sql(PRIMARY, 'SELECT pg_reload_conf()');
+      const { code, output } = await site.backup();
+      await site.sql(PRIMARY, 'ALTER SYSTEM RESET archive_command');
+      await site.sql(PRIMARY, 'SELECT pg_reload_conf()');
+      expect(output).toMatch(
+        new RegExp(
+          `${PRIMARY}: archive_command is not .* ALTER SYSTEM set archive_command there, .*: ALTER SYSTEM RESET it`,
+        ),
+      );
+      expect(code).toBe(1);
+    });
+
     it('is proven by a drill, which leaves nothing', async () => {
       const { code, output, outputs } = await site.restore({
         assertions: 'shop: SELECT count(*) >= 50000 FROM orders\nshop: SELECT true',
@@ -97,6 +115,29 @@ const obstacle = await whyNoHosts();
       expect(JSON.parse(outputs['faults'] ?? '')).toEqual([]);
       const left = await site.hosts.ask(REPLICA, 'ls /var/lib/postgresql/17 /run | grep -c perlstack- || :');
       expect(left).toBe('0');
+    });
+
+    it('is proven on a server that is none of the database as well, once that has the programs', async () => {
+      const host = 'app-1';
+      const before = await site.restore({ host });
+      expect(before.code).toBe(1);
+      expect(before.output).toMatch(
+        /app-1: it has no pg_ctl pg_verifybackup pg_amcheck psql.*; restore on a server of the database tier, or install postgresql-17, age,/,
+      );
+      const install = 'DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends';
+      // A cluster of its own is of no use there.
+      const none =
+        'mkdir -p /etc/postgresql-common && echo create_main_cluster=false > /etc/postgresql-common/createcluster.conf';
+      await site.hosts.ask(host, `${none}; ${install} postgresql-17 age curl zstd > /dev/null 2>&1`);
+      const { code, output } = await site.restore({
+        host,
+        assertions: 'shop: SELECT count(*) >= 50000 FROM orders',
+      });
+      expect(output).toContain(`Backup ${backup} is proven`);
+      expect(code).toBe(0);
+      expect(await site.hosts.ask(host, 'ls /var/lib/postgresql/17 /run | grep -c perlstack- || :')).toBe(
+        '0',
+      );
     });
 
     it('a drill fails when an assertion does, and says which', async () => {
@@ -180,6 +221,7 @@ const obstacle = await whyNoHosts();
       expect(going.length).toBeGreaterThan(330);
       expect(planned.output).toContain(`${going.length} and `);
       const { code, output, outputs, summary } = await site.backup();
+      newer = outputs['backup'] ?? '';
       expect(output).toContain('is whole');
       expect(code).toBe(0);
       expect(JSON.parse(outputs['removed'] ?? '')).toEqual(going);
@@ -203,6 +245,74 @@ const obstacle = await whyNoHosts();
         expect([running.code, unnamed.code]).toEqual([1, 1]);
       });
 
+      it('refuses to move the data of a server that is not up yet, or that no unit knows', async () => {
+        const ask = (command: string): Promise<string> => site.hosts.ask(PRIMARY, command);
+        const named = { mode: 'primary', target: 'latest', replace: PRIMARY };
+        const unit = 'postgresql@17-main';
+        const own = `/run/systemd/system/${unit}.service.d`;
+        await ask(
+          `mkdir -p ${own}; printf '[Service]\nExecStartPre=sleep 300\n' > ${own}/slow.conf; systemctl daemon-reload; systemctl start --no-block ${unit}`,
+        );
+        await fails(site.restore(named), /PostgreSQL runs here: stop it first.*is activating/);
+        await ask(`systemctl stop ${unit}; rm -r ${own}; systemctl daemon-reload`);
+        const control = (word: string): Promise<string> =>
+          ask(
+            `cd / && runuser -u postgres -- /usr/lib/postgresql/17/bin/pg_ctl ${word} -w -s -D /var/lib/postgresql/17/main -l /dev/null -o '-c config_file=/etc/postgresql/17/main/postgresql.conf'`,
+          );
+        await control('start');
+        const refused = site.restore(named).finally(() => control('stop'));
+        await fails(refused, /PostgreSQL runs here: process \d+ works on \S+, though postgresql@17-main/);
+      });
+
+      it.each([
+        ['its files come', '[ -e /var/lib/postgresql/17/main.restoring/base ]'],
+        ['they are there', '[ -e /run/perlstack-restore/identity ]'],
+        [
+          'it is to be started',
+          // Not by what the one before left.
+          '[ -e /run/perlstack-restore ] && grep -qs perlstack-restore /var/lib/postgresql/17/main/postgresql.auto.conf',
+        ],
+      ])(
+        'a restore whose runner is killed when %s leaves nothing that reads the bucket, and no server in its midst',
+        async (when, moment) => {
+          const { hosts } = site;
+          const inputs = { mode: 'primary', target: beforeDrop, replace: PRIMARY, timeout: '10m' };
+          const step = site.step('pg-restore', { 'age-identity': site.age.identity, ...inputs });
+          try {
+            const running = step.start();
+            const laid = `until ${moment}; do sleep 0.02; done`;
+            // Recovery has little to read and would be over before the kill, or right after: it gets no answer.
+            await hosts.ask(PRIMARY, `timeout 120 sh -c '${laid}'; ${DEAF}`);
+            running.kill('SIGKILL');
+            await running.ended;
+            // Without post as well: what can be started knows that it is to recover.
+            const knows = `cd /var/lib/postgresql/17/main 2> /dev/null || exit 0; ls recovery.signal; grep -o perlstack-restore/restore-wal postgresql.auto.conf`;
+            expect(await hosts.ask(PRIMARY, knows)).toMatch(
+              /^(|recovery.signal\nperlstack-restore\/restore-wal)$/,
+            );
+            // And after the time that recovery may take.
+            const later = 'systemctl show -p ExecStart perlstack-restore-forget.service';
+            if (when !== 'its files come')
+              expect(await hosts.ask(PRIMARY, later)).toContain('/run/perlstack-restore/identity');
+            expect(await step.run('post')).toMatchObject({ code: 0 });
+          } finally {
+            await hosts.ask(PRIMARY, NO_LONGER_DEAF);
+            step.remove();
+          }
+          const places = '/run /tmp /var/tmp /var/lib/postgresql /etc/postgresql';
+          const secrets = `grep -rlI -D skip -e AGE-SECRET-KEY -e X-Amz-Signature ${places} 2> /dev/null || :`;
+          expect(await hosts.ask(PRIMARY, secrets)).toBe('');
+          const left =
+            'ls /run | grep perlstack-restore || :; systemctl list-timers --all | grep -c forget || :';
+          expect(await hosts.ask(PRIMARY, left)).toBe('0');
+          await hosts.console(PRIMARY, 'systemctl start postgresql@17-main');
+          expect(await hosts.ask(PRIMARY, 'systemctl is-active postgresql@17-main || :')).not.toBe('active');
+          // Nor does the bucket have a timeline that nobody goes on with.
+          const keys = (await site.bucket.list('shop/postgresql/')).map(({ key }) => key);
+          expect(keys.filter((key) => key.includes('.history'))).toEqual([]);
+        },
+      );
+
       it('makes a primary of the bucket, with all that was archived, and keeps the old data', async () => {
         const notes = await site.bucket.list('shop/drills/');
         expect(notes.length).toBeGreaterThan(1);
@@ -223,7 +333,28 @@ const obstacle = await whyNoHosts();
           PRIMARY,
           'ls /run | grep -c perlstack-restore || :; cat /var/lib/postgresql/17/main/postgresql.auto.conf',
         );
-        expect(left).toBe('0');
+        expect(left).toBe("0\nwork_mem = '7MB'");
+        expect(await sql('SHOW work_mem')).toBe('7MB');
+        expect(output).toContain('what ALTER SYSTEM had set came back with the data: work_mem');
+      });
+
+      it('a drill right after it proves what that came from, not the newer backup that it left behind', async () => {
+        const { bucket } = site;
+        const keys = async () => (await bucket.list('shop/postgresql/')).map(({ key }) => key).join('\n');
+        await eventually(keys, /00000002\.history/, 120);
+        const planned = await site.restore({ mode: 'plan', target: 'latest' });
+        expect(planned.output).toContain(`Backup ${backup} would be restored`);
+        const { code, output } = await site.restore({
+          target: 'latest',
+          assertions: 'shop: SELECT count(*) = 1 FROM orders WHERE id = -1',
+        });
+        expect(output).toContain(`Backup ${backup} is proven`);
+        expect(code).toBe(0);
+        const left = await site.restore({ target: 'latest', backup: newer });
+        expect(left.output).toMatch(
+          /::warning::Backup \S+ is of timeline 1 behind the place where timeline 2/,
+        );
+        expect(left.output).toContain(`Backup ${newer} is proven`);
       });
 
       it('apply-configs makes replicas of the others, and the next backup goes on from there', async () => {
@@ -233,6 +364,7 @@ const obstacle = await whyNoHosts();
         expect(output).toContain('and the log from');
         expect(code).toBe(0);
         expect(outputs['backup']).not.toBe(backup);
+        expect(JSON.parse(outputs['removed'] ?? '')).not.toContain(backup);
         const proven = await site.restore({
           assertions: 'shop: SELECT count(*) = 1 FROM orders WHERE id = -1',
         });
@@ -254,6 +386,23 @@ const obstacle = await whyNoHosts();
         });
         expect(proven.output).toContain(`Backup ${outputs['backup']} is proven`);
         expect(proven.code).toBe(0);
+      });
+
+      it('a server that was made anew has nothing to build on: it is copied whole, and somebody is told', async () => {
+        await sql("INSERT INTO orders VALUES (-4, 'of what has no summary')");
+        const lsn = await sql('SELECT pg_current_wal_lsn()');
+        // A summary ends where a checkpoint begins.
+        const summarized = `SELECT count(*) > 0 FROM pg_available_wal_summaries() WHERE end_lsn >= '${lsn}'`;
+        const look = async (): Promise<string> => {
+          await sql('CHECKPOINT');
+          return site.sql(REPLICA, `CHECKPOINT; ${summarized}`);
+        };
+        await eventually(look, /^t$/, 60);
+        await site.hosts.ask(REPLICA, 'rm -f /var/lib/postgresql/17/main/pg_wal/summaries/*');
+        const { code, output } = await site.backup({ 'full-every': '3' });
+        expect(output).toMatch(/::warning::A full backup, because none could be built on \S+: .*summaries/);
+        expect(output).toContain('has no gap');
+        expect(code).toBe(0);
       });
     });
   },

@@ -815,7 +815,7 @@ describe('an input', () => {
     [
       'rolling-deploy-starman',
       deploy({ 'dry-run': 'true' }),
-      'Input "dry-run": there is no such input; allowed: stack-file, inventory, ssh-private-key, mode, artifact, sha256, release, to, strategy, batch, canary, bake, capacity-floor, max-failures, lock-wait, allow-older, timeout, github-token, environment, environment-url, summary',
+      'Input "dry-run": there is no such input; allowed: stack-file, inventory, ssh-private-key, mode, artifact, sha256, release, to, strategy, batch, canary, bake, canary-slowdown, capacity-floor, max-failures, lock-wait, allow-older, timeout, github-token, environment, environment-url, summary',
     ],
   ])('that %s does not know', async (_, attempt, message) => {
     expect(await refusal(attempt)).toBe(message);
@@ -1007,8 +1007,13 @@ describe('a backup', () => {
       'Input "target": "2026-11-27T08:30:00" is neither proof, latest, backup, a time with its zone such as 2026-11-27T08:30:00Z, nor a position such as 0/5000060',
     ],
     [
-      'restored on a host that keeps no data',
+      'tried out on a host that there is not',
       { ...restore({ inventory, host: 'database-2' }), stack: DATABASE },
+      'Input "host": there is no server "database-2"; did you mean "database-1"?',
+    ],
+    [
+      'restored on a host that keeps no data',
+      { ...restore({ inventory, mode: 'primary', host: 'database-2' }), stack: DATABASE },
       'Input "host": there is no database server "database-2"; did you mean "database-1"?',
     ],
     [
@@ -1554,9 +1559,9 @@ describeHosts(`a real host${obstacle === null ? '' : ` (${obstacle})`}`, () => {
     // All at once, as each of them waits for a time.
     const messages = await Promise.all(tries.map((attempt) => refusal(attempt, inside)));
     const behind =
-      'app-1 (10.10.1.2 port 22 through web-1) cannot be reached for 20 s: no answer. Check that it runs, and that its firewall lets "web-1" in on port 22.';
+      'app-1 (10.10.1.2 port 22 through web-1) cannot be reached for 10 s: no answer. Check that it runs, and that its firewall lets "web-1" in on port 22.';
     const direct =
-      'web-1 (203.0.113.99 port 22) cannot be reached for 20 s: no answer. Check that it runs, and that its firewall lets this machine in on port 22.';
+      'web-1 (203.0.113.99 port 22) cannot be reached for 10 s: no answer. Check that it runs, and that its firewall lets this machine in on port 22.';
     expect(messages).toEqual([behind, behind, direct, direct]);
     await expectUntouched('web-1');
   });

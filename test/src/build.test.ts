@@ -90,12 +90,16 @@ describeHosts(`modules built on a host${obstacle === null ? '' : ` (${obstacle})
     expect(result.outcome).toBe('succeeded');
     expect(how).toEqual({ 'app-1': 'built', 'app-2': 'fetched' });
     expect(await answers()).toEqual(['43', '43']);
+    // One of the hosts has neither the release nor its modules: both come from the other one.
+    const there = `/srv/shop/releases/${before}`;
+    await site.ask('app-2', `rm -r "$(readlink -f ${there}/local)" ${there}`);
+    expect((await trees('app-2')).split('\n')).toHaveLength(1);
     const { stack, inventory, remote } = site;
     const back = await deploy({ stack, inventory, remote, owner: { id: 'run-1' } });
     expect(back).toMatchObject({ outcome: 'succeeded', release: before });
     expect(await answers()).toEqual(['42', '42']);
     serving = before;
-    expect((await trees('app-1')).split('\n')).toHaveLength(2);
+    for (const host of HOSTS) expect((await trees(host)).split('\n')).toHaveLength(2);
   });
 
   it('that cannot be built stop the deploy with the compiler’s words, and nothing was changed', async () => {

@@ -378,6 +378,18 @@ describeHosts(`the example workflows${obstacle === null ? '' : ` (${obstacle})`}
     await expectServing(serving);
   });
 
+  it('repair.yml brings a server that lost its releases to the one that serves', async () => {
+    await ask(
+      'app-2',
+      `systemctl disable --now 'shop@${serving}' && rm -r /srv/shop/releases/* /srv/shop/current*`,
+    );
+    const run = await runExample('repair.yml', {}, { trigger: { event: 'schedule' } });
+    expectSuccess(run);
+    expect(outputsOf(run, 'repair')).toMatchObject({ outcome: 'succeeded', release: serving });
+    expect(writes()).toEqual([]);
+    await expectServing(serving);
+  });
+
   describe('backup.yml, restore.yml and redis-backup.yml, when the stack has got a database and a cache', () => {
     const DATABASE = 'shop-database-1';
     const WITH_DATABASE = `${STACK.replace('[libmojolicious-perl]', '[libmojolicious-perl, libdbd-pg-perl, libredis-perl]')}  database: { type: g6-standard-1, count: 2 }

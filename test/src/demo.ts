@@ -25,6 +25,7 @@ import { type DemoReport, type DeployReport, EXPECTED, reportOf, tablesOf } from
 import { Screen } from './demo-screen.js';
 import type { Proofs } from './demo-topology.js';
 import { type LoadHandle, startLoad } from './load-handle.js';
+import { FULL_SPEED } from './load-run.js';
 import type { Fault } from './shop.js';
 import { type Ask, executedOrders, provePostgres, proveRedis, readOnStandby } from './stack-proofs.js';
 import { outputsOf, type Surroundings, UserRepository } from './user-repository.js';
@@ -82,7 +83,7 @@ class Demo {
     const urls = inventory.hosts
       .filter(({ tier }) => tier === 'web')
       .map((host) => `http://${host.publicAddress}`);
-    this.#load = startLoad({ urls }, (argv) => [
+    this.#load = startLoad({ urls, ...FULL_SPEED }, (argv) => [
       'ip',
       'netns',
       'exec',

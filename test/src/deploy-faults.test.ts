@@ -1,8 +1,17 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { terminalTable } from '@perlstack/action';
 import { whyNoHosts } from '@perlstack/local-cloud';
 import { fileJournal } from '@perlstack/procedure';
-import { deploy, type DeployOptions, type DeployResult } from '@perlstack/release';
+import {
+  deploy,
+  type DeployOptions,
+  type DeployResult,
+  finish,
+  outUntilNextRun,
+  type Timings,
+} from '@perlstack/release';
 import type { Remote } from '@perlstack/remote';
+import type { Stack } from '@perlstack/stack';
 import { type LoadHandle, startLoad } from './load-handle.js';
 import { openSite, type Site } from './release-site.js';
 import { packShop } from './shop.js';
@@ -23,17 +32,24 @@ describeHosts(`a deploy through faults${obstacle === null ? '' : ` (${obstacle})
   let load: LoadHandle;
   let number = 0;
   let serving = '';
-  let lostInAll = 0;
+  /** A row a fault, as it was seen here. */
+  const table: string[][] = [];
 
   const nextRelease = (): string => `r${(number += 1)}`;
   const label = (host: string): string => `${site.stack.stack}-${host}`;
 
-  async function roll(release: string, more: Partial<DeployOptions> = {}): Promise<DeployResult> {
+  const pack = (release: string, migrate?: string): Promise<string> =>
+    packShop({ release, bootMs: 300, directory: site.folder, ...(migrate === undefined ? {} : { migrate }) });
+
+  async function roll(
+    release: string,
+    more: Partial<DeployOptions> = {},
+    migrate?: string,
+  ): Promise<DeployResult> {
     const { stack, inventory, remote } = site;
-    const path = await packShop({ release, bootMs: 300, directory: site.folder });
     return deploy({
-      ...{ stack, inventory, remote, release, artifact: { path } },
-      ...{ owner: { id: 'run-1' }, journal: fileJournal(site.journal()) },
+      ...{ stack, inventory, remote, release, artifact: { path: await pack(release, migrate) } },
+      ...{ owner: { id: `run-${release}` }, journal: fileJournal(site.journal()) },
       ...more,
     });
   }
@@ -68,12 +84,6 @@ describeHosts(`a deploy through faults${obstacle === null ? '' : ` (${obstacle})
   const addressOf = (host: string): string =>
     site.inventory.hosts.find(({ name }) => name === host)?.privateAddress ?? '';
 
-  async function revive(host: string): Promise<void> {
-    const id = site.inventory.hosts.find(({ name }) => name === host)?.linodeId ?? 0;
-    await site.cloud.driver.boot(id);
-    await site.cloud.waitForSsh(id);
-  }
-
   /** Everything in order again: one release everywhere, nobody out of service, no lock. */
   async function expectWhole(release: string): Promise<void> {
     expect(await servedBy(HOSTS)).toEqual(HOSTS.map(() => release));
@@ -89,12 +99,23 @@ describeHosts(`a deploy through faults${obstacle === null ? '' : ` (${obstacle})
 
   /** No more than each client had one request on its way to the host when it died. */
   async function expectFewLost(mark: string): Promise<void> {
-    const { byKind, failed, failures } = await load.since(mark);
+    const { byKind, failures } = await load.since(mark);
     for (const [kind, clients] of Object.entries(CLIENTS)) {
       const lost = byKind[kind as keyof typeof CLIENTS].failed;
       expect({ kind, few: lost <= clients, lost, failures }).toMatchObject({ few: true });
     }
-    lostInAll += failed;
+  }
+
+  /** Notes what came of a fault: requests that were lost since a mark, the result of the run, and of the one after it. */
+  async function note(
+    [mark, broken, when]: readonly [string, string, string],
+    { outcome, left }: Pick<DeployResult, 'outcome' | 'left'>,
+    next: Pick<DeployResult, 'outcome'> | null,
+  ): Promise<void> {
+    const { failed, requests } = await load.since(mark);
+    const without = left.map(({ host }) => host).join(', ');
+    const said = without === '' ? outcome : `${outcome} without ${without}`;
+    table.push([broken, when, `${failed} of ${requests}`, said, next?.outcome ?? '']);
   }
 
   const CLIENTS = { get: 6, post: 4, 'slow-get': 2, 'slow-post': 2 };
@@ -106,13 +127,12 @@ describeHosts(`a deploy through faults${obstacle === null ? '' : ` (${obstacle})
     await expectWhole(release);
     // The first web host is to die: whoever visits it loses, and that is not what is looked at here.
     const urls = site.urls.slice(1);
-    // They wait for hosts that are silent for minutes: at full speed visitors would be most of what the machine does meanwhile.
-    const thinkMs = [40, 60] as const;
-    const config = { urls, clients: CLIENTS, thinkMs, prefix: `f${Date.now()}`, timeoutMs: 60_000 };
+    const config = { urls, clients: CLIENTS, prefix: `f${Date.now()}`, timeoutMs: 60_000 };
     load = startLoad(config, (argv) => site.cloud.inInternet(argv));
   });
   afterAll(async () => {
-    process.stdout.write(`Requests lost with the hosts that died, in all: ${lostInAll}\n`);
+    const titles = ['Broken', 'When', 'Users lost', 'The run said', 'The next run'];
+    process.stdout.write(`${terminalTable(titles, table, ['l', 'l', 'r', 'l', 'l'])}\n`);
     await load?.close();
     await site?.close();
   });
@@ -128,6 +148,7 @@ describeHosts(`a deploy through faults${obstacle === null ? '' : ` (${obstacle})
     expect(result).toMatchObject({ outcome: 'cancelled', unresolved: [] });
     await expectUnnoticed('cancel');
     await expectWhole(serving);
+    await note(['cancel', 'the run is cancelled', 'the second server is switched'], result, null);
   });
 
   it('finds a disk full in the middle: nothing was changed but that host, which is as it was', async () => {
@@ -147,6 +168,7 @@ describeHosts(`a deploy through faults${obstacle === null ? '' : ` (${obstacle})
       expect(result).toMatchObject({ outcome: 'rolled-back', unresolved: [] });
       expect(result.reason).toMatch(/^app-2: upload .*No space left on device/);
       expect(await site.ask('app-2', `ls -A /srv/shop/releases | grep ${release} || true`)).toBe('');
+      await note(['disk', 'the disk of app-2 is full', 'upload'], result, null);
       await expect(roll(nextRelease())).rejects.toThrow(
         /^app-2 has 0 MiB of disk left, release r\d+ needs \d+ MiB/,
       );
@@ -166,15 +188,13 @@ describeHosts(`a deploy through faults${obstacle === null ? '' : ` (${obstacle})
     const result = await roll(release, { onEvent: death.onEvent });
     await death.done();
     expect(result.outcome).toBe('failed');
-    expect(result.unresolved).toContain(
-      'app-2 gets no requests until the next deploy has brought it up to date',
-    );
+    expect(result.unresolved).toContain(outUntilNextRun('app-2'));
     expect(await servedBy(['app-1', 'app-3'])).toEqual([before, before]);
     for (const web of ['web-1', 'web-2']) expect(await downOn(web)).toBe(addressOf('app-2'));
     await expectFewLost('app-dies');
 
     await load.mark('app-returns');
-    await revive('app-2');
+    await site.revive('app-2');
     expect(await servedBy(['app-2'])).toEqual([release]);
     const served = await site.ask(
       'app-2',
@@ -182,9 +202,91 @@ describeHosts(`a deploy through faults${obstacle === null ? '' : ` (${obstacle})
     );
     expect(new Set(served.split('\n')).size).toBe(1);
     const next = nextRelease();
-    expect(await roll(next)).toMatchObject({ outcome: 'succeeded', left: [] });
+    const after = await roll(next);
+    expect(after).toMatchObject({ outcome: 'succeeded', left: [] });
+    await note(['app-dies', 'app-2 dies', 'it was switched'], result, after);
     await expectUnnoticed('app-returns');
     await expectWhole(next);
+  });
+
+  /** A lease so short that nobody waits long here, and yet longer than any host's answer under load. */
+  const HASTY: Partial<Timings> = { leaseMs: 10_000, heartbeatMs: 1_000 };
+  const MOVED = 'app-1, which kept the deploy lock, fell silent: app-2 keeps it';
+  const lockOn = (host: string): Promise<string> =>
+    site.ask(host, 'ls /var/lib/perlstack/shop/deploy.lock 2>/dev/null || true');
+
+  it('loses the host that keeps the lock: the next keeps it, all go back, and a post step finds the lock there', async () => {
+    const before = serving;
+    const stack: Stack = {
+      ...site.stack,
+      app: { ...site.stack.app, hooks: { migrate: 'bin/migrate', timeout: 60_000 } },
+    };
+    const release = nextRelease();
+    const count = '#!/bin/sh\necho "$RELEASE" >>/var/lib/shop/migrations\n';
+    const more = { stack, timings: HASTY };
+    await load.mark('lock-host-dies');
+    const death = once('app-2/switch done', () => site.cloud.faults.kill(label('app-1')));
+    const result = await roll(release, { ...more, onEvent: death.onEvent }, count);
+    await death.done();
+    expect(result).toMatchObject({ outcome: 'failed', notes: [MOVED] });
+    expect(result.unresolved).toContain(outUntilNextRun('app-1'));
+    expect(await servedBy(['app-2', 'app-3'])).toEqual([before, before]);
+    for (const web of ['web-1', 'web-2']) expect(await downOn(web)).toBe(addressOf('app-1'));
+    expect(await lockOn('app-2')).toBe('');
+    // It is no fault of the release's that a host died.
+    expect(await site.ask('app-2', 'ls -d /srv/shop/releases/*/.perlstack-bad || true')).not.toContain(
+      `/${release}/`,
+    );
+    await expectFewLost('lock-host-dies');
+
+    // The next run is killed: its lock lies on app-2, and its post step finds it there.
+    await load.mark('lock-host-gone');
+    const artifact = await pack(release, count);
+    const order = { release, artifact, owner: 'run-killed', journal: site.journal(), stack };
+    const away = { maxFailures: 1, timings: HASTY, handshakeTimeoutMs: 5_000 };
+    const { killed, output } = await site.process({ ...order, ...away, dieAt: 'app-2/switch done' });
+    expect(killed).toBe(true);
+    // The migration ran on the host that is gone: it does not run again on another.
+    expect(output).not.toContain('migrate');
+    const { inventory, remote } = site;
+    const left = { inventory, remote, stack, owner: { id: 'run-killed' }, journal: order.journal };
+    const finished = await finish({ ...left, timings: HASTY });
+    expect({ ...finished, undone: finished.undone.includes('app-2/switch') }).toEqual({
+      ...{ undone: true, unresolved: [] },
+    });
+    expect(await servedBy(['app-2', 'app-3'])).toEqual([before, before]);
+    await expectUnnoticed('lock-host-gone');
+
+    await site.revive('app-1');
+    const ran = await Promise.all(
+      HOSTS.map((host) => site.ask(host, 'cat /var/lib/shop/migrations || true')),
+    );
+    expect(ran).toEqual([release, '', '']);
+
+    // Its lock of then lies there still, and is nobody's any more.
+    const next = nextRelease();
+    const last = await roll(next, { timings: HASTY });
+    expect(last).toMatchObject({ outcome: 'succeeded', left: [] });
+    await note(['lock-host-dies', 'app-1 dies, with the lock', 'app-2 was switched'], result, last);
+    expect(last.notes).toEqual([expect.stringMatching(`^the lock of run-${release}, .* was taken over$`)]);
+    await expectWhole(next);
+  });
+
+  it('loses the host that keeps the lock and may fail: the next keeps it, and the others get the release', async () => {
+    await load.mark('lock-host-tolerated');
+    const death = once('app-2/switch done', () => site.cloud.faults.kill(label('app-1')));
+    const release = nextRelease();
+    const result = await roll(release, { onEvent: death.onEvent, maxFailures: 1, timings: HASTY });
+    await death.done();
+    expect(result.reason).toBeUndefined();
+    expect(result).toMatchObject({ outcome: 'succeeded', left: [{ host: 'app-1' }], notes: [MOVED] });
+    expect(await servedBy(['app-2', 'app-3'])).toEqual([release, release]);
+    for (const web of ['web-1', 'web-2']) expect(await downOn(web)).toBe(addressOf('app-1'));
+    await expectFewLost('lock-host-tolerated');
+    await site.revive('app-1');
+    const again = await roll(release, { timings: HASTY });
+    expect(again).toMatchObject({ outcome: 'succeeded', left: [] });
+    await expectWhole(release);
   });
 
   it('goes on without a host that is off, where that is allowed, and brings it up to date before it serves again', async () => {
@@ -197,17 +299,18 @@ describeHosts(`a deploy through faults${obstacle === null ? '' : ` (${obstacle})
     const result = await roll(release, { maxFailures: 1 });
     expect(result).toMatchObject({ outcome: 'succeeded', left: [{ host: 'app-3' }] });
     expect(await servedBy(['app-1', 'app-2'])).toEqual([release, release]);
-    await revive('app-3');
+    await site.revive('app-3');
     expect(await servedBy(['app-3'])).toEqual([serving]);
     const again = await roll(release);
     expect(again).toMatchObject({ outcome: 'succeeded', left: [] });
     expect(again.servers.map(({ name, uploadMs }) => [name, uploadMs > 0])).toEqual([
+      ['app-3', true],
       ['app-1', false],
       ['app-2', false],
-      ['app-3', true],
     ]);
     await expectFewLost('without');
     await expectWhole(release);
+    await note(['without', 'app-3 is off, and may', 'from the beginning'], result, again);
   });
 
   it('loses a host in the middle that may fail: the others get the release, it gets no requests', async () => {
@@ -220,8 +323,10 @@ describeHosts(`a deploy through faults${obstacle === null ? '' : ` (${obstacle})
     expect(await servedBy(['app-1', 'app-3'])).toEqual([release, release]);
     for (const web of ['web-1', 'web-2']) expect(await downOn(web)).toBe(addressOf('app-2'));
     await expectFewLost('tolerated');
-    await revive('app-2');
-    expect(await roll(release)).toMatchObject({ outcome: 'succeeded', left: [] });
+    await site.revive('app-2');
+    const after = await roll(release);
+    expect(after).toMatchObject({ outcome: 'succeeded', left: [] });
+    await note(['tolerated', 'app-2 dies, and may', 'it was proven'], result, after);
     await expectWhole(release);
   });
 
@@ -235,7 +340,9 @@ describeHosts(`a deploy through faults${obstacle === null ? '' : ` (${obstacle})
     await site.cloud.faults.restoreLink(label('app-3'));
     await expectFewLost('cut');
     const next = nextRelease();
-    expect(await roll(next)).toMatchObject({ outcome: 'succeeded', left: [] });
+    const after = await roll(next);
+    expect(after).toMatchObject({ outcome: 'succeeded', left: [] });
+    await note(['cut', 'the way to app-3 is cut', 'it was switched'], result, after);
     await expectWhole(next);
   });
 
@@ -249,8 +356,10 @@ describeHosts(`a deploy through faults${obstacle === null ? '' : ` (${obstacle})
     await expectUnnoticed('web-dies');
     const release = nextRelease();
     // Without the dead one, where that is allowed.
-    expect(await roll(release, { maxFailures: 1 })).toMatchObject({ outcome: 'succeeded' });
-    await revive('web-1');
+    const after = await roll(release, { maxFailures: 1 });
+    expect(after).toMatchObject({ outcome: 'succeeded' });
+    await note(['web-dies', 'web-1 dies', 'app-2 was switched'], result, after);
+    await site.revive('web-1');
     await expectWhole(release);
     expect(await roll(release)).toMatchObject({ outcome: 'nothing-to-do' });
   });

@@ -9,26 +9,32 @@ export interface DeployOrder {
   readonly stack: Stack;
   readonly inventory: Inventory;
   readonly keyFile: string;
-  readonly release: string;
-  readonly artifact: string;
+  /** A rollback names none, or the one it goes back to, and brings no artifact. */
+  readonly release?: string;
+  readonly artifact?: string;
   readonly owner: string;
   readonly journal: string;
   readonly strategy?: 'socket' | 'drain';
   readonly timings?: Partial<Timings>;
+  readonly maxFailures?: number;
+  /** After which a host that does not answer counts as gone. */
+  readonly handshakeTimeoutMs?: number;
   /** Step and state, such as `app-1/switch done`, at which the process dies. */
   readonly dieAt?: string;
 }
 
 async function main(order: DeployOrder): Promise<void> {
-  const { stack, inventory, release, strategy, timings, dieAt } = order;
-  const remote = connect(inventory, { privateKey: readFileSync(order.keyFile, 'utf8') });
+  const { stack, inventory, release, artifact, strategy, timings, maxFailures, dieAt } = order;
+  const { keyFile, handshakeTimeoutMs } = order;
+  const limits = handshakeTimeoutMs === undefined ? {} : { handshakeTimeoutMs };
+  const remote = connect(inventory, { privateKey: readFileSync(keyFile, 'utf8') }, limits);
   try {
     const result = await deploy({
       stack,
       inventory,
       remote,
-      release,
-      artifact: { path: order.artifact },
+      ...(release === undefined ? {} : { release }),
+      ...(artifact === undefined ? {} : { artifact: { path: artifact } }),
       owner: { id: order.owner, url: `https://ci.example/${order.owner}` },
       journal: fileJournal(order.journal),
       onEvent: ({ step, state }) => {
@@ -37,6 +43,7 @@ async function main(order: DeployOrder): Promise<void> {
       },
       ...(strategy ? { strategy } : {}),
       ...(timings ? { timings } : {}),
+      ...(maxFailures === undefined ? {} : { maxFailures }),
     });
     process.stdout.write(`${JSON.stringify({ result })}\n`);
   } finally {

@@ -33,6 +33,8 @@ export interface HostsSite {
     host: string,
     script: string,
   ) => Promise<{ readonly code: number; readonly output: string }>;
+  /** Boots a host that was killed, and waits until it lets one in. */
+  readonly revive: (host: string) => Promise<void>;
   /** A second set of connections, for which the caller is responsible. */
   readonly connect: () => Remote;
   readonly close: () => Promise<void>;
@@ -87,7 +89,7 @@ export async function openHosts(
 }
 
 function siteOf(
-  base: Omit<HostsSite, 'ask' | 'console' | 'inside' | 'keyFile' | 'privateKey'>,
+  base: Omit<HostsSite, 'ask' | 'console' | 'revive' | 'inside' | 'keyFile' | 'privateKey'>,
   key: Key,
 ): HostsSite {
   const { remote, cloud, stack } = base;
@@ -97,6 +99,13 @@ function siteOf(
     keyFile: key.file,
     privateKey: key.privateKey,
     ask: async (host, script) => (await remote.script(host, script, [], { sudo: true })).stdout.trim(),
+    revive: async (host) => {
+      const id = base.inventory.hosts.find(({ name }) => name === host)?.linodeId ?? 0;
+      await cloud.driver.boot(id);
+      await cloud.waitForSsh(id);
+      // A connection of before its death ends with the first word on it.
+      await remote.run(host, ['true']).catch(() => undefined);
+    },
     console: async (host, script) => {
       const okCodes = Array.from({ length: 256 }, (_, code) => code);
       const argv = ['sh', '-c', script];

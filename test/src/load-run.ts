@@ -43,15 +43,18 @@ export interface LoadConfig {
 export const DEFAULT_LOAD: Omit<LoadConfig, 'urls'> = {
   clients: { get: 12, post: 8, 'slow-get': 6, 'slow-post': 6, visit: 4 },
   slowMs: 2_000,
-  thinkMs: [15, 25],
+  thinkMs: [150, 250],
   timeoutMs: 30_000,
   maxRequests: 1_000_000,
   maxSeconds: 1_800,
   path: '/',
-  repeats: false,
+  repeats: true,
   keepsConnections: true,
   prefix: 'order',
 };
+
+/** For what is to meet as many requests as there can be, each of which counts; at this speed visitors are most of what a small machine does. */
+export const FULL_SPEED = { thinkMs: [15, 25], repeats: false } as const;
 
 interface Outgoing {
   readonly method: 'GET' | 'POST';

@@ -217,9 +217,43 @@ const FORGETFUL = DUMP_STACK.replace(
       running.kill('SIGKILL');
       await running.ended;
       await eventually(() => dumps.left(OTHER), /^(?!.*(pg_restore|curl|perl))/s);
+      // What it left is not another one's, as long as nobody knows that it is over.
+      const unfinished = await dumps.databases(OTHER);
+      expect(unfinished).toContain('perlstack_restore_');
+      await fails(
+        dumps.restore(into),
+        /A restore is under way since \S+ \(.*if it was killed, its lease ends/,
+      );
+      expect(await dumps.databases(OTHER)).toBe(unfinished);
       expect(await step.run('post')).toMatchObject({ code: 0 });
       step.remove();
       expect(await dumps.databases(OTHER)).toBe(before);
+    });
+
+    it('of two restores at once one is done and one refused; post of one that lost its lease takes nothing away', async () => {
+      await dumps.makeAnew(OTHER);
+      const into = { mode: 'primary', ...dumps.only(OTHER), backup: dump, databases: 'shop' };
+      const step = dumps.restoring(into);
+      try {
+        const running = step.start();
+        await running.until(/shop, \d+ bytes/);
+        running.kill('SIGKILL');
+        await running.ended;
+        // As ten minutes of silence do.
+        await dumps.site.hosts.ask(OTHER, 'touch -d "11 minutes ago" /var/lib/perlstack/restore/shop.lock');
+        const ended = await Promise.all([dumps.restore(into), dumps.restore(into)]);
+        const [done, refused] = ended.sort((one, other) => (one.code ?? 9) - (other.code ?? 9));
+        expect(done?.output).toMatch(/has shop of dump \S+, every row counted/);
+        expect(refused?.output).toMatch(
+          /A restore is under way since|has a database shop with something in it/,
+        );
+        expect(refused?.code).toBe(1);
+        expect(await step.run('post')).toMatchObject({ code: 0 });
+      } finally {
+        step.remove();
+      }
+      expect(await dumps.databases(OTHER)).toBe('postgres\nshop');
+      expect(await sql('SELECT count(*) FROM lines', OTHER)).toBe('300');
     });
 
     it('a runner is killed in the middle: nothing looks whole, its host ends by itself, the next run clears it', async () => {
@@ -283,8 +317,10 @@ const FORGETFUL = DUMP_STACK.replace(
           APP,
           `DEBIAN_FRONTEND=noninteractive apt-get install -qy ${packages} > /dev/null 2>&1`,
         );
+      // As on the smallest Debian, which has no more of it than dpkg needs.
+      await dumps.site.hosts.ask(APP, 'mv /usr/share/perl /usr/share/perl.away');
       await fails(dumps.backup(server), /app-1: there is no perl here; add perl to app\.packages/);
-      await install('perl');
+      await dumps.site.hosts.ask(APP, 'mv /usr/share/perl.away /usr/share/perl');
       await fails(
         dumps.backup(server),
         /app-1: there is no pg_dump here; add postgresql-client to app\.packages/,

@@ -72,8 +72,8 @@ export class PgbackrestSite {
   }
 
   /** A step of an action, ready to be run. */
-  step(action: string): ActionStep {
-    const step = this.site.step(action, WITHOUT_KEY);
+  step(action: string, inputs: Inputs = {}): ActionStep {
+    const step = this.site.step(action, { ...WITHOUT_KEY, ...inputs });
     step.write('perlstack.yml', PGBACKREST_STACK);
     return step;
   }

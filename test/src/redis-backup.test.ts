@@ -5,6 +5,7 @@ import { whyNoHosts } from '@perlstack/local-cloud';
 import { REDIS_PASSWORD } from './backup-site.js';
 import { eventually, fails } from './backup-trials.js';
 import { CACHES, RedisBackupSite, SNAPSHOTS, stackOf } from './redis-backup-site.js';
+import { filesHolding, watchProcesses } from './secrets-watch.js';
 
 // The first run builds the images.
 jest.setTimeout(900_000);
@@ -20,6 +21,8 @@ const ALL = CACHES.join(', ');
   (image, version) => {
     let tier: RedisBackupSite;
     let backup = '';
+    /** What hangs on us alone is tried with one version: it takes its time. */
+    const once = version === 8 ? it : undefined;
     const stackFile = stackOf(image, 'persistence: aof');
 
     beforeAll(async () => {
@@ -109,7 +112,7 @@ EVAL "for i = 1, 3000 do local t = {} for j = 1, 500 do t[j] = math.random(10000
       expect(await tier.site.bucket.list(SNAPSHOTS.drills)).toHaveLength(1);
     });
 
-    it('a drill fails when an answer is another, and says which', async () => {
+    once?.('a drill fails when an answer is another, and says which', async () => {
       const { code, output } = await tier.restore({
         assertions: '0: GET config:version = 41\n0: EXISTS nothing\n3: EXISTS other',
       });
@@ -119,7 +122,7 @@ EVAL "for i = 1, 3000 do local t = {} for j = 1, 500 do t[j] = math.random(10000
       expect(output).not.toContain('EXISTS other');
     });
 
-    it.each(['snapshotBytes', 'memoryBytes'] as const)(
+    once?.each(['snapshotBytes', 'memoryBytes'] as const)(
       'a drill refuses a host that has no room for %s',
       async (what) => {
         const manifest = await manifestOf(backup);
@@ -136,7 +139,7 @@ EVAL "for i = 1, 3000 do local t = {} for j = 1, 500 do t[j] = math.random(10000
       },
     );
 
-    it('one byte is another, or the key: verify and drill say so', async () => {
+    once?.('one byte is another, or the key: verify and drill say so', async () => {
       const manifest = await manifestOf(backup);
       const { key } = manifest.object;
       const content = (await tier.site.bucket.get(key))?.content ?? Buffer.alloc(0);
@@ -162,32 +165,39 @@ EVAL "for i = 1, 3000 do local t = {} for j = 1, 500 do t[j] = math.random(10000
       expect((await tier.backup({ mode: 'verify' })).output).toContain('1 whole backup, the newest of');
     });
 
-    it('a runner is killed in the middle: nothing looks whole, its host ends by itself, the next run clears it', async () => {
-      const inputs = { 'age-recipient': tier.site.age.recipient, source: 'cache-2', 'max-rate': '1' };
-      const step = tier.site.step('redis-backup-to-object-storage', inputs);
-      const running = step.start();
-      await eventually(() => programs('cache-2'), /redis-check-rdb/);
-      running.kill('SIGKILL');
-      await running.ended;
-      await eventually(() => programs('cache-2'), /^(?!.*(perlstack|redis-c|curl|zstd|age ))/s);
-      expect(await whole()).toEqual([backup]);
-      await fails(
-        await tier.backup(),
-        /A backup is under way since \S+ .*if it was killed, its lease ends at/,
-      );
-      expect(await step.run('post')).toMatchObject({ code: 0 });
-      step.remove();
-      const { code, outputs, output } = await tier.backup({ 'keep-minimum': '1' });
-      expect(output).toContain('is whole');
-      expect(code).toBe(0);
-      // The newest of its day stays, and by so small a minimum no other one of the same day.
-      expect(JSON.parse(outputs['removed'] ?? '')).toEqual([backup]);
-      backup = outputs['backup'] ?? '';
-      expect(await whole()).toEqual([backup]);
-      expect(await tier.site.bucket.uploads('')).toEqual([]);
-    });
+    once?.(
+      'a runner is killed in the middle: nothing looks whole, its host ends by itself, the next run clears it',
+      async () => {
+        const inputs = { 'age-recipient': tier.site.age.recipient, source: 'cache-2', 'max-rate': '1' };
+        const step = tier.site.step('redis-backup-to-object-storage', inputs);
+        const running = step.start();
+        const over = running.ended.then(({ output }) => {
+          throw new Error(`It was over before it could be killed: ${output}`);
+        });
+        await Promise.race([eventually(() => programs('cache-2'), /redis-check-rdb/), over]);
+        over.catch(() => undefined);
+        running.kill('SIGKILL');
+        await running.ended;
+        await eventually(() => programs('cache-2'), /^(?!.*(perlstack|redis-c|curl|zstd|age ))/s);
+        expect(await whole()).toEqual([backup]);
+        await fails(
+          await tier.backup(),
+          /A backup is under way since \S+ .*if it was killed, its lease ends at/,
+        );
+        expect(await step.run('post')).toMatchObject({ code: 0 });
+        step.remove();
+        const { code, outputs, output } = await tier.backup({ 'keep-minimum': '1' });
+        expect(output).toContain('is whole');
+        expect(code).toBe(0);
+        // The newest of its day stays, and by so small a minimum no other one of the same day.
+        expect(JSON.parse(outputs['removed'] ?? '')).toEqual([backup]);
+        backup = outputs['backup'] ?? '';
+        expect(await whole()).toEqual([backup]);
+        expect(await tier.site.bucket.uploads('')).toEqual([]);
+      },
+    );
 
-    it('a replica is down: it is told of, and another host is copied', async () => {
+    once?.('a replica is down: it is told of, and another host is copied', async () => {
       await tier.site.hosts.ask('cache-2', `systemctl stop ${REDIS.unit}`);
       await fails(tier.backup({ source: 'cache-2' }), /cache-2 is not a replica whose link is up/);
       const { code, outputs } = await tier.backup({ 'keep-minimum': '1' });
@@ -201,7 +211,7 @@ EVAL "for i = 1, 3000 do local t = {} for j = 1, 500 do t[j] = math.random(10000
       await tier.expectCluster('cache-1');
     });
 
-    it('a copy of the primary that a Sentinel took for a replica is forgotten', async () => {
+    once?.('a copy of the primary that a Sentinel took for a replica is forgotten', async () => {
       // So slow that all of them, who ask every 10 s, see it.
       await tier.redis('cache-1', 'CONFIG SET rdb-key-save-delay 1000');
       const copy = `REDISCLI_AUTH='${REDIS_PASSWORD}' redis-cli --rdb - > /dev/null 2>&1`;
@@ -211,7 +221,10 @@ EVAL "for i = 1, 3000 do local t = {} for j = 1, 500 do t[j] = math.random(10000
       await copying;
       for (const host of CACHES) expect((await tier.view(host)).replicas).toBe('3');
       const { code, output, outputs } = await tier.backup({ 'keep-minimum': '1' });
-      expect(output).not.toContain('::warning');
+      // Of the drills before, on purpose.
+      const [, ...others] = output.split('\n').filter((line) => line.startsWith('::warning'));
+      expect(output).toContain('::warning::The last drill, ');
+      expect(others).toEqual([]);
       expect(code).toBe(0);
       backup = outputs['backup'] ?? '';
       for (const host of CACHES)
@@ -219,18 +232,17 @@ EVAL "for i = 1, 3000 do local t = {} for j = 1, 500 do t[j] = math.random(10000
       await tier.expectCluster('cache-1');
     });
 
-    it('keys, identity, URLs and password are in no process list, file, log or output', async () => {
+    once?.('keys, identity, URLs and password are in no process list, file, log or output', async () => {
       const { hosts, storage, age } = tier.site;
-      const watch = `rm -f /run/watched; i=0; while [ ! -e /run/watched ] && [ $i -lt 6000 ]; do ps axww -o args=; i=$((i + 1)); sleep 0.02; done | sort -u`;
-      const watching = CACHES.map((host) => hosts.console(host, watch));
+      // redis-cli takes the password of a server that it copies from its environment alone.
+      const processes = watchProcesses(hosts, CACHES, false);
       const results = [
         await tier.backup({ source: 'cache-2', 'max-rate': '5', 'keep-minimum': '1' }),
         await tier.restore(),
       ];
       expect(results.map(({ code }) => code)).toEqual([0, 0]);
       backup = results[0]?.outputs['backup'] ?? '';
-      await Promise.all(CACHES.map((host) => hosts.console(host, 'touch /run/watched')));
-      const seen = (await Promise.all(watching)).map(({ output }) => output).join('\n');
+      const seen = await processes();
       expect(seen).toMatch(/^redis-cli -p 6379 --rdb -/m);
       expect(seen).toMatch(/^age -r age1/m);
       // A drill is so short that its age alone may be missed.
@@ -245,9 +257,7 @@ EVAL "for i = 1, 3000 do local t = {} for j = 1, 500 do t[j] = math.random(10000
         expect(said).not.toContain(secret);
       }
       for (const host of CACHES) {
-        const folders = '/tmp /var/tmp /run /var/log /root /home /etc /srv /var/lib';
-        const input = `<<'WORDS'\n${secrets.join('\n')}\nWORDS`;
-        expect((await hosts.console(host, `grep -rlaF -D skip -f - ${folders} ${input}`)).output).toBe('');
+        expect(await filesHolding(hosts, host, secrets)).toBe('');
         const journal = await hosts.console(host, 'journalctl --quiet --no-pager');
         for (const secret of [...secrets, REDIS_PASSWORD]) expect(journal.output).not.toContain(secret);
       }
@@ -255,6 +265,7 @@ EVAL "for i = 1, 3000 do local t = {} for j = 1, 500 do t[j] = math.random(10000
 
     describe('after a disaster', () => {
       const stop = (): Promise<string[]> => tier.everywhere(`systemctl stop ${REDIS.unit}`);
+      beforeAll(() => tier.redis('cache-1', 'SET later yes\nSET config:version 43\nWAIT 2 5000'));
       const expectBack = async (leader: string): Promise<void> => {
         await tier.expectCluster(leader);
         for (const host of CACHES) {
@@ -266,33 +277,36 @@ EVAL "for i = 1, 3000 do local t = {} for j = 1, 500 do t[j] = math.random(10000
         for (const files of marks) expect(files).not.toMatch(/restoring|part|new/);
       };
 
-      it('refuses a Redis that runs, data that nobody named, and a host that does not answer', async () => {
-        await tier.redis('cache-1', 'SET later yes\nSET config:version 43\nWAIT 2 5000');
-        const running = await tier.restore({ mode: 'primary', replace: ALL });
-        for (const host of CACHES)
-          expect(running.output).toContain(`${host}: Redis runs here: stop it first, if it is really to be`);
-        await stop();
-        const unnamed = await tier.restore({ mode: 'primary', replace: 'cache-1 cache-2' });
-        expect(unnamed.output).toContain(
-          'cache-3: /var/lib/redis is not empty: name this host in the input replace',
-        );
-        expect(unnamed.output).not.toContain('cache-1: /var/lib/redis');
-        expect([running.code, unnamed.code]).toEqual([1, 1]);
-        const planned = await tier.restore({ mode: 'plan' });
-        expect(planned.output).toContain('Mode primary would refuse: cache-1: /var/lib/redis is not empty');
-        expect(planned.code).toBe(0);
-        await tier.site.hosts.cloud.faults.kill('shop-cache-3');
-        await fails(
-          tier.restore({ mode: 'primary', replace: ALL }),
-          /cache-3 does not answer: should it come back later, so would its old data/,
-        );
-        const host = tier.site.hosts.inventory.hosts.find(({ name }) => name === 'cache-3');
-        await tier.site.hosts.cloud.driver.boot(host?.linodeId ?? 0);
-        await tier.site.hosts.cloud.waitForSsh('shop-cache-3');
-        await stop();
-      });
+      once?.(
+        'refuses a Redis that runs, data that nobody named, and a host that does not answer',
+        async () => {
+          const running = await tier.restore({ mode: 'primary', replace: ALL });
+          for (const host of CACHES)
+            expect(running.output).toContain(
+              `${host}: Redis runs here: stop it first, if it is really to be`,
+            );
+          await stop();
+          const unnamed = await tier.restore({ mode: 'primary', replace: 'cache-1 cache-2' });
+          expect(unnamed.output).toContain(
+            'cache-3: /var/lib/redis is not empty: name this host in the input replace',
+          );
+          expect(unnamed.output).not.toContain('cache-1: /var/lib/redis');
+          expect([running.code, unnamed.code]).toEqual([1, 1]);
+          const planned = await tier.restore({ mode: 'plan' });
+          expect(planned.output).toContain('Mode primary would refuse: cache-1: /var/lib/redis is not empty');
+          expect(planned.code).toBe(0);
+          await tier.site.hosts.cloud.faults.kill('shop-cache-3');
+          await fails(
+            tier.restore({ mode: 'primary', replace: ALL }),
+            /cache-3 does not answer: should it come back later, so would its old data/,
+          );
+          await tier.site.hosts.revive('cache-3');
+          await stop();
+        },
+      );
 
       it('brings the whole tier to the snapshot, and nothing of before comes back', async () => {
+        await stop();
         const { code, output } = await tier.restore({ mode: 'primary', replace: ALL });
         expect(output).toContain('cache-1 is the primary with backup');
         expect(output).toContain('cache-2 and cache-3 follow it; the Sentinels agree');
@@ -306,7 +320,7 @@ EVAL "for i = 1, 3000 do local t = {} for j = 1, 500 do t[j] = math.random(10000
         await tier.eventually(() => tier.redis('cache-1', 'GET config:version'), '42');
       });
 
-      it.each(['rdb', 'both'])('the same with persistence: %s, on another host', async (persistence) => {
+      once?.each(['rdb', 'both'])('the same with persistence: %s, on another host', async (persistence) => {
         await tier.everywhere('rm -rf /var/lib/redis.replaced-*');
         const bundle = tier.site.bundle(stackOf(image, `persistence: ${persistence}`));
         await tier.site.converge({ restart: true }, bundle);
@@ -325,7 +339,7 @@ EVAL "for i = 1, 3000 do local t = {} for j = 1, 500 do t[j] = math.random(10000
         return CACHES.find((host) => tier.addressOf(host) === said.split('\n')[0]) ?? said;
       };
 
-      it.each([
+      once?.each([
         ['while the snapshot is on its way', /Restore/],
         ['while it is loaded', /cache-1: the snapshot is there/],
       ])('a run that is killed %s is finished by the next one', async (_, when) => {

@@ -1,18 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { type ConfigBundle, REDIS, render, SENTINEL } from '@perlstack/configs';
-import {
-  assertAllowed,
-  type Consent,
-  type ConvergePlan,
-  handlers,
-  NO_CONSENT,
-  observe,
-  plan,
-} from '@perlstack/converge';
+import type { Consent, ConvergePlan } from '@perlstack/converge';
 import { whyNoHosts } from '@perlstack/local-cloud';
-import { execute, type Outcome } from '@perlstack/procedure';
+import type { Outcome } from '@perlstack/procedure';
 import { parseStack } from '@perlstack/stack';
+import * as converging from './converging.js';
 import { type HostsSite, openHosts } from './hosts-site.js';
 
 // The first run builds the images.
@@ -29,6 +22,8 @@ const MIB = 1_048_576;
   ['linode/debian12', 7],
 ] as const)(`Redis on %s${obstacle === null ? '' : ` (skipped: ${obstacle})`}`, (image, version) => {
   let site: HostsSite;
+  /** What hangs on us alone is tried with one version: it takes its time. */
+  const once = version === 8 ? it : undefined;
 
   const stackFile = (cache = ''): string => `
 stack: shop
@@ -53,13 +48,11 @@ tiers:
     return { ...bundle, hosts: hosts.filter(({ services }) => services.length > 0) };
   };
 
-  const look = async (bundle: ConfigBundle, consent: Partial<Consent> = {}): Promise<ConvergePlan> =>
-    plan(bundle, await observe(site.remote, bundle), { ...NO_CONSENT, ...consent });
+  const look = (bundle: ConfigBundle, consent: Partial<Consent> = {}): Promise<ConvergePlan> =>
+    converging.look(site.remote, bundle, consent);
 
   const run = async (bundle: ConfigBundle, consent: Partial<Consent> = {}): Promise<Outcome> => {
-    const planned = await look(bundle, consent);
-    assertAllowed(planned);
-    return execute(planned.steps, handlers(site.remote, bundle), { onFailure: 'undo' });
+    return (await converging.attempt(site.remote, bundle, consent)).outcome;
   };
 
   const converge = async (bundle: ConfigBundle, consent: Partial<Consent> = {}): Promise<Outcome> => {
@@ -171,7 +164,7 @@ systemd-run --quiet --unit=writer sh /run/writer`,
   });
   afterAll(() => site?.close());
 
-  it('takes back a first run that fails at its end, so that the next one finds bare hosts', async () => {
+  once?.('takes back a first run that fails at its end, so that the next one finds bare hosts', async () => {
     const bundle = bundleOf();
     const last = bundle.hosts.at(-1)?.services.find(({ name }) => name === 'sentinel');
     last?.probe.push(['false']);
@@ -198,8 +191,9 @@ systemd-run --quiet --unit=writer sh /run/writer`,
     await expectCluster('cache-1');
     expect(await replication('cache-1', 'connected_slaves')).toBe('2');
     expect(await redis('cache-3', 'GET mark')).toBe('yes');
-    // With its own configuration and no other: that is, with a password from the start.
-    expect(await site.ask('cache-2', `journalctl -u ${REDIS.unit} -o cat | grep -c ^Started`)).toBe('2');
+    // With its own configuration and no other: that is, with a password from the start; and once in the run that was taken back.
+    const started = await site.ask('cache-2', `journalctl -u ${REDIS.unit} -o cat | grep -c ^Started`);
+    expect(started).toBe(once ? '2' : '1');
   });
 
   it('lets nobody in without the password', async () => {
@@ -261,6 +255,29 @@ systemd-run --quiet --unit=writer sh /run/writer`,
     }
   });
 
+  once?.(
+    'gives the old form of the data up when the new one is there, also where another save is under way',
+    async () => {
+      const leader = await primary();
+      const folder = '/var/lib/redis';
+      const slowly = (micros: number): Promise<string> =>
+        redis(leader, `CONFIG SET rdb-key-save-delay ${micros}`);
+      await redis(leader, "EVAL \"for i = 1, 50 do redis.call('SET', 'slow:' .. i, i) end\" 0");
+      await slowly(40_000);
+      await redis(leader, 'BGSAVE\nSET late yes');
+      const off = `until printf 'CONFIG GET appendonly\n' | cat ${REDIS.passwordFile} - | redis-cli | grep -qx no; do sleep 0.05; done`;
+      const seen = site.ask(
+        leader,
+        `timeout 120 sh -c "${off}"; grep -c late ${folder}/dump.rdb; ls ${folder} | grep -c temp || :`,
+      );
+      await converge(bundleOf('memory: 200MiB, persistence: rdb'));
+      expect(await seen).toBe('1\n0');
+      await slowly(0);
+      await redis(leader, "EVAL \"for i = 1, 50 do redis.call('DEL', 'slow:' .. i) end\" 0");
+      await converge(bundleOf('memory: 200MiB'));
+    },
+  );
+
   it('restarts also while Redis writes its first file and does not want to end', async () => {
     const slow = "EVAL \"for i = 1, 100 do redis.call('SET', 'slow:' .. i, i) end\" 0";
     const leader = await primary();
@@ -279,7 +296,7 @@ systemd-run --quiet --unit=writer sh /run/writer`,
     await redis(leader, slow.replace("'SET'", "'DEL'").replace(', i)', ')'));
   });
 
-  it('is not stopped by a password that a killed run left on a host', async () => {
+  once?.('is not stopped by a password that a killed run left on a host', async () => {
     const line = await site.ask('cache-2', `cat ${REDIS.passwordFile}`);
     await site.ask('cache-2', `printf 'AUTH "yet to come"\\n' > ${REDIS.passwordFile}`);
     expect((await look(bundleOf('memory: 200MiB'))).refusals).toEqual([]);
@@ -287,7 +304,7 @@ systemd-run --quiet --unit=writer sh /run/writer`,
     await unchanged(bundleOf('memory: 200MiB'));
   });
 
-  it('takes a new password without a restart', async () => {
+  once?.('takes a new password without a restart', async () => {
     const before = await starts(REDIS.unit);
     const bundle = bundleOf('memory: 200MiB', 'another');
     await converge(bundle);
@@ -300,7 +317,7 @@ systemd-run --quiet --unit=writer sh /run/writer`,
     await expectCluster('cache-1');
   });
 
-  it.each(['redis', 'sentinel'])('leaves %s as it was when a settings file is broken', async (name) => {
+  once?.each(['redis', 'sentinel'])('leaves %s as it was when a settings file is broken', async (name) => {
     const bundle = bundleOf('memory: 200MiB');
     const before = await history();
     for (const file of filesOf(bundle, name, 'settings.conf')) {
@@ -343,7 +360,7 @@ systemd-run --quiet --unit=writer sh /run/writer`,
     await converge(bundleOf('memory: 200MiB'), { restart: true });
   });
 
-  it('restarts Sentinels one by one and asks nobody', async () => {
+  once?.('restarts Sentinels one by one and asks nobody', async () => {
     const bundle = bundleOf('memory: 200MiB');
     for (const file of filesOf(bundle, 'sentinel', 'start.conf')) file.content += 'tcp-backlog "300"\n';
     const leader = await primary();
@@ -361,7 +378,7 @@ systemd-run --quiet --unit=writer sh /run/writer`,
     await converge(bundleOf('memory: 200MiB'));
   });
 
-  it('leaves alone what a failover decided', async () => {
+  once?.('leaves alone what a failover decided', async () => {
     const bundle = bundleOf('memory: 200MiB');
     const old = await primary();
     await expectCluster(old);
@@ -402,7 +419,7 @@ systemd-run --quiet --unit=writer sh /run/writer`,
     await unchanged(bundle);
   });
 
-  it('does not let an empty primary come back before a replica has taken its place', async () => {
+  once?.('does not let an empty primary come back before a replica has taken its place', async () => {
     await converge(bundleOf('memory: 210MiB, persistence: none'), { restart: true });
     const leader = await primary();
     await expectCluster(leader);
@@ -415,7 +432,7 @@ systemd-run --quiet --unit=writer sh /run/writer`,
     await converge(bundleOf('memory: 210MiB'), { restart: true });
   });
 
-  it('refuses to choose between two primaries', async () => {
+  once?.('refuses to choose between two primaries', async () => {
     const leader = await primary();
     const other = HOSTS.find((host) => host !== leader) ?? '';
     // With no Sentinel left to put it right.

@@ -10,6 +10,9 @@ import { hostsOf, messageOf, type Stack } from '@perlstack/stack';
 import type { DeployOrder } from './deploy-process.js';
 import { type HostsSite, openHosts } from './hosts-site.js';
 
+/** On an app host: a lock that it keeps looks as if its owner had been silent for longer than a lease lasts. */
+export const AGE_LOCK = 'touch -c -d "-2 minutes" /var/lib/perlstack/shop/deploy.lock';
+
 /** A web host and app hosts, configured for the sample shop. */
 export interface Site extends HostsSite {
   /** Text of the stack file. */

@@ -4,7 +4,7 @@ import { whyNoHosts } from '@perlstack/local-cloud';
 import { fileJournal, openSteps } from '@perlstack/procedure';
 import { deploy, type DeployOptions, type DeployResult, finish, type Timings } from '@perlstack/release';
 import { type LoadHandle, startLoad } from './load-handle.js';
-import { openSite, type Site } from './release-site.js';
+import { AGE_LOCK, openSite, type Site } from './release-site.js';
 import { type Fault, packShop } from './shop.js';
 
 jest.setTimeout(600_000);
@@ -53,6 +53,7 @@ describeHosts(`rolling deploy${obstacle === null ? '' : ` (${obstacle})`}`, () =
         `shop@${release}.service`,
       );
       expect(await site.ask(host, 'ls -A /srv/shop/releases | grep "^[.]" || true')).toBe('');
+      expect(await site.ask(host, 'nft list tables inet | grep perlstack_out || true')).toBe('');
     }
     expect(await site.ask('app-1', 'ls /var/lib/perlstack/shop/deploy.lock 2>/dev/null || true')).toBe('');
     expect(await site.ask('web-1', 'grep -rhE "^ *server .* down;" /etc/nginx || true')).toBe('');
@@ -81,6 +82,22 @@ describeHosts(`rolling deploy${obstacle === null ? '' : ` (${obstacle})`}`, () =
     expect(site.remote.counters().commands - before).toBe(7);
   });
 
+  it('starts an instance anew that runs and does not answer, when the same release is deployed again', async () => {
+    await site.ask('app-2', `rm /run/shop/${serving}.sock`);
+    expect(await roll(serving, 'none')).toMatchObject({
+      outcome: 'succeeded',
+      previous: serving,
+      unresolved: [],
+    });
+    await expectClean(serving);
+  });
+
+  async function expectUnnoticed(load: LoadHandle, mark: string): Promise<void> {
+    const { failed, failures, requests } = await load.since(mark);
+    expect({ failed, failures }).toEqual({ failed: 0, failures: [] });
+    expect(requests).toBeGreaterThan(50);
+  }
+
   describe('under load', () => {
     let load: LoadHandle;
 
@@ -95,12 +112,6 @@ describeHosts(`rolling deploy${obstacle === null ? '' : ` (${obstacle})`}`, () =
       await load?.close();
     });
 
-    async function expectUnnoticed(mark: string): Promise<void> {
-      const { failed, failures, requests } = await load.since(mark);
-      expect({ failed, failures }).toEqual({ failed: 0, failures: [] });
-      expect(requests).toBeGreaterThan(50);
-    }
-
     it('rolls a new release out without a failed request', async () => {
       const before = serving;
       serving = nextRelease();
@@ -108,7 +119,7 @@ describeHosts(`rolling deploy${obstacle === null ? '' : ` (${obstacle})`}`, () =
       const result = await roll(serving, 'none');
       expect(result).toMatchObject({ outcome: 'succeeded', previous: before, unresolved: [], notes: [] });
       expect(result.servers.map(({ cut }) => cut)).toEqual([0, 0]);
-      await expectUnnoticed(serving);
+      await expectUnnoticed(load, serving);
       await expectClean(serving);
     });
 
@@ -129,7 +140,7 @@ describeHosts(`rolling deploy${obstacle === null ? '' : ` (${obstacle})`}`, () =
         expect(result.reason).toMatch(reason);
         expect(result.evidence.length).toBeGreaterThan(0);
         expect(openSteps(journal)).toEqual([]);
-        await expectUnnoticed(release);
+        await expectUnnoticed(load, release);
         await expectClean(serving);
         expect(await site.ask('app-2', `ls -A /srv/shop/releases/${release} | grep perlstack`)).toContain(
           '.perlstack-bad',
@@ -164,16 +175,51 @@ describeHosts(`rolling deploy${obstacle === null ? '' : ` (${obstacle})`}`, () =
   });
 
   describe('by strategy drain', () => {
-    it('replaces the instance on one host after the other', async () => {
+    let load: LoadHandle;
+
+    beforeAll(async () => {
+      // One host alone can carry it.
+      const clients = { get: 3, post: 2, 'slow-get': 2, 'slow-post': 1 };
+      load = startLoad({ urls: [site.url], clients, prefix: `d${Date.now()}` }, (argv) =>
+        site.cloud.inInternet(argv),
+      );
+    });
+    afterAll(async () => {
+      await load?.close();
+    });
+
+    it('replaces the instance on one host after the other, without a failed request', async () => {
       serving = nextRelease();
+      await load.mark(serving);
       const result = await roll(serving, 'none', { strategy: 'drain' });
       expect(result).toMatchObject({ outcome: 'succeeded', unresolved: [] });
+      expect(result.servers.map(({ cut }) => cut)).toEqual([0, 0]);
+      await expectUnnoticed(load, serving);
       await expectClean(serving);
     });
 
-    it('puts everything back when the release fails', async () => {
-      const result = await roll(nextRelease(), 'dies', { strategy: 'drain' });
+    it('puts everything back when the release fails before a host is taken out', async () => {
+      const release = nextRelease();
+      await load.mark(release);
+      const result = await roll(release, 'dies', { strategy: 'drain' });
       expect(result).toMatchObject({ outcome: 'rolled-back', unresolved: [] });
+      await expectUnnoticed(load, release);
+      await expectClean(serving);
+    });
+
+    it('goes back on the host that was replaced when a later one fails, without a failed request', async () => {
+      const release = nextRelease();
+      await load.mark(release);
+      const result = await roll(release, 'none', {
+        strategy: 'drain',
+        onEvent: ({ step, state }) => {
+          if (step.id === 'app-2/restart' && state === 'done')
+            void site.ask('app-2', `systemctl kill -s STOP shop@${release}`);
+        },
+      });
+      expect(result).toMatchObject({ outcome: 'rolled-back', unresolved: [] });
+      expect(result.reason).toMatch(/^app-2: /);
+      await expectUnnoticed(load, release);
       await expectClean(serving);
     });
   });
@@ -206,9 +252,33 @@ describeHosts(`rolling deploy${obstacle === null ? '' : ` (${obstacle})`}`, () =
     });
   });
 
+  it('is refused by a lock that another host keeps, or waits: a run whose host fell silent is at work with it', async () => {
+    const lock = { owner: 'run-9', url: null, release: 'r99', since: new Date().toISOString() };
+    await site.ask('app-2', `echo '${JSON.stringify(lock)}' >/var/lib/perlstack/shop/deploy.lock`);
+    await expect(roll(nextRelease(), 'none')).rejects.toThrow(
+      /^another deploy of shop is under way: run-9, deploying r99 since \S+ holds the lock on app-2, .* Nothing was changed/,
+    );
+    await site.ask('app-2', 'touch /var/lib/perlstack/shop/deploy.lock');
+    const release = nextRelease();
+    const waiting: string[] = [];
+    const result = await roll(release, 'none', {
+      lockWaitMs: 120_000,
+      onEvent: ({ step, message }) => {
+        // It falls silent once it is waited for.
+        if (step.id !== 'lock' || waiting.push(message ?? '') > 1) return;
+        void site.ask('app-2', AGE_LOCK);
+      },
+    });
+    expect(result).toMatchObject({ outcome: 'succeeded' });
+    expect(waiting).toEqual([expect.stringMatching(/^waiting: another deploy .* run-9, .* on app-2$/)]);
+    expect(await site.ask('app-2', 'ls /var/lib/perlstack/shop/deploy.lock || true')).toBe('');
+    serving = release;
+    await expectClean(serving);
+  });
+
   // Every boundary between two steps is walked in kill.test.ts; here is what a kill means for the deploy that follows.
   describe('after a kill', () => {
-    const timings: Partial<Timings> = { settleMs: 50, leaseMs: 2_000, heartbeatMs: 500 };
+    const timings: Partial<Timings> = { settleMs: 50 };
 
     let artifact: string;
     beforeEach(async () => {
@@ -234,7 +304,7 @@ describeHosts(`rolling deploy${obstacle === null ? '' : ` (${obstacle})`}`, () =
       const order = await killed('app-1/switch done', 'socket', 'run-7');
       const release = nextRelease();
       await expect(roll(release, 'none', { timings })).rejects.toThrow(/run-7 .* holds the lock/);
-      await new Promise((resolve) => setTimeout(resolve, 3_500));
+      await site.ask('app-1', AGE_LOCK);
       const result = await roll(release, 'none', { timings });
       expect(result.outcome).toBe('succeeded');
       expect(result.notes).toEqual([
@@ -254,6 +324,22 @@ describeHosts(`rolling deploy${obstacle === null ? '' : ` (${obstacle})`}`, () =
         note: expect.stringContaining('no longer held its lock'),
       });
       await expectClean(serving);
+    });
+
+    it('a rollback that named no release is put back, and the log says what it was', async () => {
+      const order = { owner: 'run-8', journal: site.journal(), timings };
+      expect(await site.process({ ...order, dieAt: 'app-1/switch done' })).toMatchObject({ killed: true });
+      const { stack, inventory, remote } = site;
+      const left = { stack, inventory, remote, owner: { id: 'run-8' }, journal: order.journal, timings };
+      const { note, unresolved } = await finish(left);
+      expect({ note, unresolved }).toEqual({ note: undefined, unresolved: [] });
+      await expectClean(serving);
+      const log = await site.ask('app-2', 'tail -n 1 /var/lib/perlstack/shop/audit.log');
+      expect(JSON.parse(log)).toMatchObject({
+        ...{ owner: 'run-8', event: 'cancelled', kind: 'rollback', reason: 'killed, and put back' },
+        ...{ release: expect.stringMatching(/^r\d+$/), previous: serving },
+      });
+      expect(JSON.parse(log)).not.toMatchObject({ release: serving });
     });
 
     it('a host that was drained, its instance stopped, is served from again when the next deploy fails at once', async () => {

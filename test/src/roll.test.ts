@@ -1,3 +1,5 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { gunzipSync, zstdCompressSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { whyNoHosts } from '@perlstack/local-cloud';
 import { fileJournal } from '@perlstack/procedure';
@@ -62,7 +64,7 @@ describeHosts(`the course of a roll-out${obstacle === null ? '' : ` (${obstacle}
     serving = nextRelease();
     expect(await roll(serving)).toMatchObject({ outcome: 'succeeded', left: [] });
     const clients = { get: 6, post: 4, 'slow-get': 2, 'slow-post': 2 };
-    const config = { urls: [site.url], clients, thinkMs: [40, 60] as const, prefix: `c${Date.now()}` };
+    const config = { urls: [site.url], clients, prefix: `c${Date.now()}` };
     load = startLoad(config, (argv) => site.cloud.inInternet(argv));
   });
   afterAll(async () => {
@@ -70,11 +72,15 @@ describeHosts(`the course of a roll-out${obstacle === null ? '' : ` (${obstacle}
     await site?.close();
   });
 
-  it('switches a batch at once', async () => {
+  it('switches a batch at once, also to a release that is a tar.zst', async () => {
     serving = nextRelease();
     await load.mark(serving);
     const order: string[] = [];
+    const packed = await packShop({ release: serving, bootMs: 300, directory: site.folder });
+    const path = packed.replace('.gz', '.zst');
+    writeFileSync(path, zstdCompressSync(gunzipSync(readFileSync(packed))));
     const result = await roll(serving, {
+      artifact: { path },
       batch: batchSizes('1,100%'),
       onEvent: ({ step, state }) => {
         if (step.kind === 'switch' || step.kind === 'gate') order.push(`${step.id} ${state}`);
@@ -146,6 +152,9 @@ describeHosts(`the course of a roll-out${obstacle === null ? '' : ` (${obstacle}
       );
       expect(result).toMatchObject({ outcome: 'succeeded' });
       expect(await migrations()).toEqual([serving]);
+      // All hosts know: the one on which it ran may die.
+      const mark = `test -e /srv/shop/releases/${serving}/.perlstack-migrated && echo noted`;
+      expect(await Promise.all(HOSTS.map((host) => site.ask(host, mark)))).toEqual(HOSTS.map(() => 'noted'));
       expect(order).toContain(`migrate progress migrating for ${serving}`);
       expect(order.indexOf('boot started ')).toBeGreaterThan(
         order.findIndex((one) => one.startsWith('migrate done')),
@@ -228,9 +237,35 @@ describeHosts(`the course of a roll-out${obstacle === null ? '' : ` (${obstacle}
       serving = target;
     });
 
+    it('goes to one that a host does not keep, which gets it from another one', async () => {
+      const [target = ''] = (await site.ask('app-3', 'ls -d /srv/shop/releases/*/.perlstack-good'))
+        .split('\n')
+        .map((mark) => mark.split('/').at(-2) ?? '')
+        .filter((id) => id !== serving);
+      const marks = (host: string): Promise<string> =>
+        site.ask(host, `cd /srv/shop/releases/${target} && stat -c '%n %Y' .perlstack-sha256 && ls -A`);
+      const before = await marks('app-2');
+      for (const host of ['app-1', 'app-3']) await site.ask(host, `rm -r /srv/shop/releases/${target}`);
+      await load.mark('copied');
+      const copied: Record<string, string> = {};
+      const result = await rollback({
+        release: target,
+        onEvent: ({ step, state, message }) => {
+          if (step.kind === 'copy' && state === 'done') copied[step.id] = message ?? '';
+        },
+      });
+      expect(result).toMatchObject({ outcome: 'succeeded', release: target, unresolved: [], notes: [] });
+      expect(copied).toEqual({ 'app-1/copy': '0.0 MiB', 'app-3/copy': '0.0 MiB' });
+      expect(await servingOn()).toEqual(everywhere(target));
+      for (const host of HOSTS) expect(await marks(host)).toBe(before);
+      expect(await site.ask('app-1', 'ls -A /srv/shop/releases | grep "^[.]" || true')).toBe('');
+      await unnoticed('copied');
+      serving = target;
+    });
+
     it('to what is not kept is refused', async () => {
       await expect(rollback({ release: 'r999' })).rejects.toThrow(
-        /does not keep release r999 any more: it has r/,
+        /no app server keeps release r999 any more: they have r/,
       );
       expect(await servingOn()).toEqual(everywhere(serving));
     });
@@ -253,7 +288,7 @@ describeHosts(`the course of a roll-out${obstacle === null ? '' : ` (${obstacle}
       expect(result.outcome).toBe('succeeded');
       expect(await later).toMatchObject({ outcome: 'succeeded', previous: first });
       expect(waiting[0]).toMatch(
-        /^waiting: another deploy of shop is under way: o\/shop\/\d+ .* holds the lock on app-1/,
+        /^waiting: another deploy of shop is under way: o\/shop\/\d+ of ada \(.* holds the lock on app-1/,
       );
       serving = second;
     });
@@ -261,7 +296,7 @@ describeHosts(`the course of a roll-out${obstacle === null ? '' : ` (${obstacle}
     it('an older run does not overtake a newer one', async () => {
       const old = ownerOf(1);
       await expect(roll(nextRelease(), { owner: old })).rejects.toThrow(
-        /of run #1 is older than r\d+, which run #\d+ \(https:\/\/ci\.example\/\d+\) deployed on 20/,
+        /of run #1 is older than r\d+, which run #\d+ of ada \(https:\/\/ci\.example\/\d+\) deployed on 20/,
       );
       expect(await servingOn()).toEqual(everywhere(serving));
       serving = nextRelease();

@@ -3,7 +3,7 @@ import { type ConfigBundle, render } from '@perlstack/configs';
 import { assertAllowed, type ConvergePlan, handlers, observe, plan } from '@perlstack/converge';
 import { whyNoHosts } from '@perlstack/local-cloud';
 import { execute } from '@perlstack/procedure';
-import { deploy, type Plan } from '@perlstack/release';
+import { deploy, type DeployOptions, type DeployResult, type Plan } from '@perlstack/release';
 import { type Inventory, messageOf, parseStack } from '@perlstack/stack';
 import { SET_SERVER } from '../../packages/release/src/scripts.js';
 import { type HostsSite, openHosts } from './hosts-site.js';
@@ -108,7 +108,7 @@ const NOTHING: ConvergePlan = { steps: [], changes: [], refusals: [] };
       await roll('r1');
       const clients = { get: 4, post: 4 };
       const url = `http://${inventory.hosts[0]?.publicAddress}`;
-      const config = { urls: [url], clients, repeats: true, prefix: `grow${Date.now()}` };
+      const config = { urls: [url], clients, prefix: `grow${Date.now()}` };
       load = startLoad(config, (argv) => site.cloud.inInternet(argv));
       await load.mark('start');
     });
@@ -184,10 +184,88 @@ const NOTHING: ConvergePlan = { steps: [], changes: [], refusals: [] };
       await expectUnnoticed();
     });
 
+    describe('servers that were off during two deploys and a rollback', () => {
+      const away = ['web-2', 'app-3'];
+      /** To the network they are gone; their memory, in which orders are, stays. */
+      const turn = async (on: boolean): Promise<void> => {
+        const chain = "'{ type filter hook input priority -300; }'";
+        const reset = 'rule inet away in meta l4proto tcp reject with tcp reset';
+        const off = `nft add table inet away && nft add chain inet away in ${chain} && nft add ${reset}`;
+        for (const name of away) {
+          const { code, output } = await site.console(name, on ? 'nft delete table inet away' : off);
+          expect({ code, output }).toEqual({ code: 0, output: '' });
+        }
+      };
+      /** With connections of its own, as a run has them: those through a web server that died since are lost. */
+      const without = async (more: Partial<DeployOptions>): Promise<DeployResult> => {
+        const remote = site.connect();
+        const what = { stack: site.stack, inventory, remote, owner: { id: 'run-1' }, maxFailures: 2 };
+        return deploy({ ...what, ...more }).finally(() => remote.close());
+      };
+      const seen = async (script: string): Promise<string> => (await site.console('app-3', script)).output;
+      const events: string[] = [];
+      const repair = (): Promise<DeployResult> =>
+        without({
+          ...{ repair: true, maxFailures: 0 },
+          onEvent: ({ step, state }) => void events.push(`${step.id} ${state}`),
+        });
+
+      it('return with an old release, and a web server that does not know who is out', async () => {
+        await set('down', 'app-3', 'web-1');
+        await site.ask('app-3', 'sleep 1');
+        await turn(false);
+        for (const release of ['r2', 'r3']) {
+          const artifact = { path: await packShop({ release, directory: site.folder }) };
+          expect(await without({ release, artifact })).toMatchObject({
+            outcome: 'succeeded',
+            unresolved: [],
+          });
+        }
+        expect(await without({})).toMatchObject({ outcome: 'succeeded', release: 'r2', previous: 'r3' });
+        await turn(true);
+        expect([await down('web-1'), await down('web-2')]).toEqual([['app-3'], []]);
+        expect(await seen('ls /srv/shop/releases; readlink /srv/shop/current')).toMatch(
+          /^(?!.*r2)[^]*releases\/r1$/,
+        );
+        await expectUnnoticed();
+      });
+
+      it('are repaired: one is out everywhere, gets the release that serves, and then requests', async () => {
+        const result = await repair();
+        expect(result).toMatchObject({
+          outcome: 'succeeded',
+          release: 'r2',
+          previous: 'r2',
+          unresolved: [],
+          left: [],
+        });
+        const order = [
+          'app-3/keep-out done',
+          'app-3/copy started',
+          'app-3/gate done',
+          'app-3/put-back started',
+        ];
+        expect(events.filter((event) => order.includes(event))).toEqual(order);
+        expect(events.some((event) => event.startsWith('app-1/'))).toBe(false);
+        expect([await down('web-1'), await down('web-2')]).toEqual([[], []]);
+        expect(await seen('readlink /srv/shop/current')).toBe('releases/r2');
+        expect(await seen('tail -n 1 /var/lib/perlstack/shop/audit.log')).toContain(
+          '"event":"succeeded","kind":"repair","release":"r2"',
+        );
+        await expectUnnoticed();
+      });
+
+      it('need nothing the second time', async () => {
+        expect(await repair()).toMatchObject({ outcome: 'nothing-to-do', release: 'r2' });
+      });
+    });
+
     it('loses no order, and carries none out twice', async () => {
       await load?.stop();
       const apps = inventory.hosts.filter(({ tier }) => tier === 'app');
-      const journals = await Promise.all(apps.map(({ name }) => site.ask(name, 'cat /run/shop/orders.log')));
+      const journals = await Promise.all(
+        apps.map(async ({ name }) => (await site.console(name, 'cat /run/shop/orders.log')).output),
+      );
       const lines = journals.flatMap((journal) => journal.split('\n'));
       expect(await load?.balance(lines)).toMatchObject({ lost: [], doubled: [], unclear: [] });
       await expectUnnoticed();

@@ -3,18 +3,11 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type ConfigBundle, type ManagedFile, render, type ServiceConfig } from '@perlstack/configs';
-import {
-  assertAllowed,
-  type Consent,
-  type ConvergePlan,
-  handlers,
-  NO_CONSENT,
-  observe,
-  plan,
-} from '@perlstack/converge';
-import { execute, type Outcome } from '@perlstack/procedure';
+import type { Consent, ConvergePlan } from '@perlstack/converge';
+import type { Outcome } from '@perlstack/procedure';
 import { deploy, type DeployResult } from '@perlstack/release';
-import { messageOf, parseStack } from '@perlstack/stack';
+import { parseStack } from '@perlstack/stack';
+import { attempt, converge, look } from './converging.js';
 import { type HostsOptions, type HostsSite, openHosts } from './hosts-site.js';
 import { type LoadHandle, startLoad } from './load-handle.js';
 import type { LoadConfig } from './load-run.js';
@@ -83,24 +76,17 @@ export class StackSite {
     return render(stack, this.hosts.inventory, { secrets: this.#secrets, tls: this.#tls });
   }
 
-  async look(bundle: ConfigBundle, consent: Partial<Consent> = {}): Promise<ConvergePlan> {
-    return plan(bundle, await observe(this.hosts.remote, bundle), { ...NO_CONSENT, ...consent });
+  look(bundle: ConfigBundle, consent: Partial<Consent> = {}): Promise<ConvergePlan> {
+    return look(this.hosts.remote, bundle, consent);
   }
 
   async try(bundle: ConfigBundle, consent: Partial<Consent> = {}): Promise<Outcome> {
-    const planned = await this.look(bundle, consent);
-    assertAllowed(planned);
-    return execute(planned.steps, handlers(this.hosts.remote, bundle), { onFailure: 'undo' });
+    return (await attempt(this.hosts.remote, bundle, consent)).outcome;
   }
 
   /** @throws Error when anything fails, or is refused. */
   async converge(bundle: ConfigBundle, consent: Partial<Consent> = {}): Promise<Outcome> {
-    const outcome = await this.try(bundle, consent);
-    const faults = [...outcome.failures, ...outcome.undoFailures].map(
-      ({ step, error }) => `${step.id}: ${messageOf(error)}`,
-    );
-    if (faults.length > 0) throw new Error(faults.join('\n'));
-    return outcome;
+    return (await converge(this.hosts.remote, bundle, consent)).outcome;
   }
 
   /** @param archive path of the release; by default one of the sample shop is packed */
@@ -136,8 +122,7 @@ export class StackSite {
     const config = {
       urls: webs.map(({ publicAddress }) => `https://${publicAddress}`),
       clients: { get: 3, post: 3, 'slow-get': 2, 'slow-post': 2, visit: 3 },
-      // A reload closes connections that wait for a request, and may meet one on its way.
-      ...{ slowMs: 1_000, thinkMs: [40, 60] as const, repeats: true, host: DOMAIN, ca: this.#tls.ca },
+      ...{ slowMs: 1_000, host: DOMAIN, ca: this.#tls.ca },
       // Orders of an earlier load are others.
       prefix: `load-${(this.#loads += 1)}`,
       ...more,

@@ -49645,19 +49645,26 @@ const archiveLines = (command) => [
 const SHARE_OF_DISK = 0.25;
 
 ;// CONCATENATED MODULE: ./packages/configs/lib/postgres/archive-program.js
+/** Name of a file in the data directory of a server that has been backed up, and of what was copied from one. */
+const ARCHIVE_MARK = 'perlstack-backed-up';
 /**
  * Hands one segment of the write-ahead log to the bucket, by a ticket: a URL that takes this one object once and lets
  * nobody read, change or delete it. Called by PostgreSQL as `archive-wal PATH NAME`, until it succeeds.
  *
  * The book of tickets is text: `word value` lines until an empty one, then a line a segment, `NAME PUT HEAD`, where the
  * two are what makes the common URL one of its own. A segment that was taken already is one that succeeds when the
- * bucket holds the same, and fails when it holds something else. What was sent is kept until it is known to be taken,
- * because age never encrypts a text twice in the same way. Where the bucket takes a second write as a further version, the book
+ * bucket holds the same, and fails when it holds something else. age never encrypts a text twice in the same way, and
+ * PostgreSQL asks again for what was taken when the machine stops before it has noted that for good. So what is sent is on
+ * the disk before, and stays there until a later call finds the note. Where the bucket takes a second write as a further version, the book
  * says `look first`: the first version counts, so none is written beside another one's.
  *
- * Before the first backup there is no book, and no backup that needs the log: nothing is kept. When the bucket is away
- * so long that what waits is larger than the book's `limit`, the log is let go and noted in `dropped`: a server that
- * stands still because its disk is full is worse than a gap, which the next base backup closes.
+ * Before the first backup there is no book, and no backup that needs the log: nothing is kept. A server that was copied
+ * from one that has backups, such as a new replica that was promoted, has a mark among its data: its log waits for a book. A book
+ * of other data, as of what the host had before a restore, counts as none: the log would lie among that of the others. When the bucket is away
+ * so long that what waits is larger than the book's `limit`, or than what it leaves free on the disk, the log is let go and
+ * noted in `dropped`: a server that stands still because its disk is full is worse than a gap, which the next base backup
+ * closes. A history goes as well, because PostgreSQL asks for it first and would not come to the segments; the next backup
+ * has it handed over again.
  *
  * It runs beside the server, and takes as little of its processors as it can. Packing, which is most of the work, gives
  * way to the server's own while little of the log waits; sending does not, since it has deadlines. curl starts and the digest is
@@ -49677,12 +49684,19 @@ my $authorities = '/etc/ssl/certs';
 # As long as no more files of the log wait, this one's packing gives way to the server's own work. It keeps a third of
 # the usual share of processors, so that it comes to its end on a machine that is always busy.
 my $few = 2;
-my ($book, $ticket, $authority, $curl);
+# A storage that stands still is given up in 15 s. One that is slow gets the time to take a segment of 16 MB at 30 kB/s;
+# a server that is stopped waits for it.
+my $longest = 600;
+# Beyond the limit the bucket is asked this often only, in s: a server may write faster than it is asked in vain.
+my $pause = 60;
+my ($book, $ticket, $authority, $curl, $limit);
 # Code 1 makes PostgreSQL try again; a signal or a code above 125 would make its archiver give up.
 $SIG{__DIE__} = sub {
     print STDERR "archive-wal: $_[0]";
-    let_go() if $book && waiting() * ((-s $path) // 0) > $book->{limit};
-    exit 1;
+    my $why = too_much();
+    exit 1 if !$why;
+    open my $note, '>', "$folder/refused";
+    let_go($why);
 };
 # curl may be gone when it is told what to do. What is started here does not inherit a handler.
 $SIG{PIPE} = sub { };
@@ -49692,12 +49706,14 @@ END { kill 'KILL', $curl->{child} if $curl && $$ == $own }
 # What a base backup's manifest says already, and the unfinished segment of a timeline that was left.
 exit 0 if $name =~ /\.(?:backup|partial)\z/;
 die "$name: not the name of a segment\n" unless $name =~ /\A[0-9A-F]{8}(?:[0-9A-F]{16}|\.history)\z/;
+$limit = 9**9**9;
 
-if (!-e "$folder/tickets") {
-    print STDERR "archive-wal: $name is not kept: no backup was made yet\n";
-    exit 0;
-}
+not_kept() if !-e "$folder/tickets";
 $ticket = ticket($name);
+if (abs(time - ((stat "$folder/refused")[9] // 0)) < $pause) {
+    my $why = too_much();
+    let_go($why) if $why;
+}
 # Started before it is needed: it gets ready while the segment is packed.
 $authority = an_authority() if $book->{folder} =~ /\Ahttps:/;
 $curl = start_curl();
@@ -49723,14 +49739,12 @@ sub look {
     return $seen;
 }
 
-sub done {
-    unlink $packed;
-    exit 0;
-}
+# What was taken stays packed: PostgreSQL has not noted it yet.
+sub done { exit 0 }
 
 # Files of the log that wait to be taken; the working directory is the data directory.
 sub waiting {
-    return scalar grep { /\.ready\z/ } names_in('pg_wal/archive_status');
+    return map { s/\.ready\z//r } grep { /\.ready\z/ } names_in('pg_wal/archive_status');
 }
 
 # glob would load a module for it.
@@ -49740,17 +49754,50 @@ sub names_in {
     return readdir $all;
 }
 
-sub forget_packed {
-    unlink map { "$folder/spool/$_" } grep { index($_, "$name.") == 0 } names_in("$folder/spool");
+# What is packed of files that wait no more, some at a time: PostgreSQL does not see to it that its notes outlast the machine's
+# end, and to wait for the disk takes as long as much of the rest here.
+sub forget_noted {
+    my ($least) = @_;
+    my %waits = map { $_ => 1 } waiting();
+    my @noted = grep { /\A(.+?)\.\d/ && $1 ne $name && !$waits{$1} } names_in("$folder/spool");
+    unlink map { "$folder/spool/$_" } @noted if @noted >= $least && synced('pg_wal/archive_status');
+}
+
+# Why the log can wait no longer, where that is so.
+sub too_much {
+    return if !defined $limit;
+    my $bytes = 0;
+    $bytes += -s "pg_wal/$_" || 0 for waiting();
+    return "more than $limit bytes of the log wait" if $bytes > $limit;
+    open my $df, '-|', 'df', '-B1', '--output=avail', 'pg_wal/.' or return;
+    my $free = (<$df>)[1];
+    return "$bytes bytes of the log wait, and fewer are free" if defined $free && $bytes > $free;
+    return;
 }
 
 sub let_go {
-    open my $out, '>>', "$folder/dropped" or return;
+    my ($why) = @_;
+    forget_noted(1);
+    open my $out, '>>', "$folder/dropped" or exit 1;
     print $out "$name\n";
-    close $out or return;
-    forget_packed();
-    print STDERR "archive-wal: $name is LOST to recovery: more than $book->{limit} bytes of the log wait\n";
+    close $out or exit 1;
+    print STDERR "archive-wal: $name is LOST to recovery: $why\n";
     exit 0;
+}
+
+# Where there are no tickets, and nobody needs the log.
+sub not_kept {
+    return if -e '${ARCHIVE_MARK}';
+    print STDERR "archive-wal: $name is not kept: no backup was made yet\n";
+    exit 0;
+}
+
+# The identifier of the data, which the server writes first in its control file.
+sub system_of_data {
+    my $file = 'global/pg_control';
+    open my $in, '<:raw', $file or die "$file: $!\n";
+    (read $in, my $bytes, 8) == 8 or die "$file: too short\n";
+    return unpack 'Q', $bytes;
 }
 
 sub ticket {
@@ -49765,6 +49812,12 @@ sub ticket {
         $head{$word} = $value;
     }
     $book = \%head;
+    $limit = $head{limit};
+    my $system = system_of_data();
+    if (($head{system} // $system) ne $system) {
+        not_kept();
+        die "$wanted: the tickets in $file are for the data $head{system}, and these are $system; run the backup, which writes new ones\n";
+    }
     if (my $line = line_of($in, $wanted)) {
         my (undef, $put, $head) = split / /, $line;
         my $key = $head{folder} . ($wanted =~ /history/ ? '' : substr($wanted, 0, 8) . '/') . $wanted . $head{suffix};
@@ -49796,40 +49849,58 @@ sub line_of {
 }
 
 # Packed once and kept: named after the time of the segment, because names of segments come again after a restore.
-# Gives the file, and the MD5 of it.
+# Gives the file, and the MD5 of it. With age it is on the disk by then, under its name, and so is the time in it; without,
+# the same comes of the segment once more, so that nothing hangs on it.
 sub pack_segment {
     my $time = (stat $path)[9] // die "$path: $!\n";
     my $file = "$folder/spool/$name.$time";
-    if (open my $in, '<:raw', $file) {
-        return ($file, passed($in));
-    }
-    forget_packed();
+    my $md5 = -e $file ? passed(opened($file)) : pack_into($file);
+    keep("$folder/spool");
+    return ($file, $md5);
+}
+
+sub opened {
+    my ($file) = @_;
+    open my $in, '<:raw', $file or die "$file: $!\n";
+    return $in;
+}
+
+sub pack_into {
+    my ($file) = @_;
+    unlink map { "$folder/spool/$_" } grep { index($_, "$name.") == 0 } names_in("$folder/spool");
     open my $out, '>:raw', "$file.new" or die "$file.new: $!\n";
     # Two threads make the same of a segment as one does, in half the time.
     my @programs = (['zstd', '-q', '-3', '-T2', '-c', '--', $path]);
     push @programs, ['age', '-r', $book->{recipient}] if $book->{recipient};
     my ($in, @children) = start_all(@programs);
+    forget_noted(8);
     my $md5 = passed($in, $out, "$file.new");
     for my $child (@children) {
         waitpid $child->[0], 0;
         die "$name: $child->[1] failed; is the disk full?\n" if $?;
     }
-    # Without age the same comes of it once more, so that nothing hangs on it.
-    !$book->{recipient} || synced($out) or die "$file.new: $!\n";
     close $out or die "$file.new: $!\n";
+    keep("$file.new", $path);
     rename "$file.new", $file or die "$file: $!\n";
-    return ($file, $md5);
+    return $md5;
 }
 
+sub keep {
+    return if !$book->{recipient};
+    for my $one (@_) { synced($one) or die "$one: $!\n" }
+}
+
+# Has a file, or the names in a folder, outlast the end of the machine.
 sub synced {
-    my ($out) = @_;
+    my ($file) = @_;
     load('IO/Handle.pm');
-    return $out->flush && $out->sync;
+    open my $in, '<', $file or return;
+    return $in->sync;
 }
 
 # Starts programs as a pipe, without a shell. Gives what can be read of the last one, and the children.
 sub start_all {
-    my $gives_way = waiting() <= $few;
+    my $gives_way = (() = waiting()) <= $few;
     # Where processors are shared out among sessions (autogroup), a priority counts within one only. PostgreSQL makes one of each of
     # its processes; this gets one as well, which has the priority too.
     my @before = $gives_way ? ('setsid', 'sh', '-c', '{ echo 5 > /proc/self/autogroup; } 2> /dev/null; exec "$@"', 'sh') : ();
@@ -49904,7 +49975,7 @@ sub answer_to {
 
 # A curl that waits for what to do.
 sub start_curl {
-    my @curl = ('curl', '-q', '--silent', '--connect-timeout', '5', '--max-time', '60', '--speed-limit', '1024',
+    my @curl = ('curl', '-q', '--silent', '--connect-timeout', '5', '--max-time', $longest, '--speed-limit', '1024',
         '--speed-time', '15', '--output', '/dev/null', '--write-out', '%{http_code} %header{etag}', '--config', '-');
     push @curl, '--capath', $authorities, '--cacert', $authority if $authority;
     pipe my $from_us, my $to or die "pipe: $!\n";
@@ -50278,6 +50349,8 @@ const ARCHIVE = {
     book: '/var/lib/perlstack-wal/tickets',
     /** Segments that are packed and not yet taken. */
     spool: '/var/lib/perlstack-wal/spool',
+    /** In the data directory, from the first backup on. It comes with every copy: its server then waits for a book. */
+    mark: ARCHIVE_MARK,
 };
 /** Packs, encrypts and sends; the tools that a restore needs are the same. */
 const ARCHIVE_PACKAGES = ['age', 'curl', 'zstd'];
@@ -50641,7 +50714,7 @@ finish() {
   exit $code
 }
 trap finish EXIT
-trap 'exit 143' TERM INT HUP
+trap 'exit 143' TERM INT HUP PIPE
 
 as touch "$scratch/postgresql.auto.conf"
 as "$bin/postgres" -C data_directory -c "config_file=$config" -c "data_directory=$scratch" > /dev/null
@@ -50951,7 +51024,7 @@ scratch() { # program live-content, further arguments
   program=$1
   scratch=$(mktemp -d) || exit 1
   trap 'end_scratch' EXIT
-  trap 'exit 143' TERM INT HUP
+  trap 'exit 143' TERM INT HUP PIPE
   printf '%s\\n' "$2" > "$scratch/live"
   chown -R redis:redis -- "$scratch"
   shift 2
@@ -51021,8 +51094,7 @@ persist() {
     'appendonly "yes":appendonly "no"')
       must 'setting save' "CONFIG SET $save"
       if [ "$save" != 'save ""' ]; then
-        saves=$(saves)
-        ask 'BGSAVE SCHEDULE' > /dev/null
+        saves=$(persistence rdb_saves)
         await saved
       fi
       must 'switching the append-only file off' 'CONFIG SET appendonly no' ;;
@@ -51037,12 +51109,24 @@ await() {
     sleep 0.2
   done
 }
-persistence() { ask 'INFO persistence' | tr -d '\\r' | sed -n "s/^$1://p"; }
-rewritten() {
-  [ "$(persistence aof_rewrite_in_progress)$(persistence aof_rewrite_scheduled)$(persistence aof_last_bgrewrite_status)" = 00ok ]
+# The values of fields, in the order in which Redis tells them, and all of the same moment.
+persistence() {
+  ask 'INFO persistence' | tr -d '\\r' | awk -F : -v names="$*" 'index(" " names " ", " " $1 " ") { printf "%s%s", sep, $2; sep = " " }'
 }
-saves() { persistence rdb_saves; }
-saved() { [ "$(saves)" -gt "$saves" ] && [ "$(persistence rdb_last_bgsave_status)" = ok ]; }
+rewritten() {
+  [ "$(persistence aof_rewrite_in_progress aof_rewrite_scheduled aof_last_bgrewrite_status)" = '0 0 ok' ]
+}
+# Redis counts a save when it begins, and refuses one beside another, which may have begun before: then it is asked again.
+saved() {
+  set -- $(persistence rdb_bgsave_in_progress rdb_last_bgsave_status rdb_saves)
+  [ "\${1:-}" = 0 ] || return 1
+  if [ "\${3:-0}" -gt "$saves" ]; then
+    [ "$2" = ok ] || die "the data could not be written: see the log of ${REDIS.unit}"
+    return 0
+  fi
+  ask 'BGSAVE SCHEDULE' > /dev/null
+  return 1
+}
 
 # The values that Redis has, as lines of a file.
 values() {
@@ -51816,9 +51900,10 @@ const rootOwned = (path) => ({ path, owner: 'root', group: 'root', mode: 0o755 }
 function service_packages(stack) {
     const { app } = stack;
     // Any app host may be the one that builds.
-    const tools = ['gcc', 'libc6-dev', 'make', 'zstd', ...(app.build.with === 'carton' ? ['carton'] : [])];
+    const tools = ['gcc', 'libc6-dev', 'make', ...(app.build.with === 'carton' ? ['carton'] : [])];
     const building = buildsOnHosts(stack) ? tools : [];
-    return [...new Set(['starman', 'curl', ...building, ...app.packages])].sort();
+    // zstd unpacks a release that is a tar.zst.
+    return [...new Set(['starman', 'curl', 'zstd', ...building, ...app.packages])].sort();
 }
 /** Where the sockets are, a folder for each unit. */
 function runDirectories({ app }) {
@@ -53427,7 +53512,7 @@ fi
 umask 077
 passwords=$data.pgpass
 trap 'rm -f -- "$passwords"' EXIT
-trap 'exit 143' TERM INT HUP
+trap 'exit 143' TERM INT HUP PIPE
 rm -f -- "$passwords"
 cat > "$passwords"
 chown postgres: "$passwords"
@@ -54639,6 +54724,7 @@ fi
 mkdir -p -- ${MARKS}
 new=$(mktemp "$folder/.seed.XXXXXX")
 trap 'rm -f -- "$new"' EXIT
+trap 'exit 143' TERM INT HUP PIPE
 printf '%s\\n' "$content" > "$new"
 chown redis:redis -- "$new"
 chmod 0640 -- "$new"
@@ -54693,18 +54779,28 @@ caught_up() {
   printf '%s\\n' "$info" | grep -q "^slave[0-9]*:.*,state=online,offset=$offset,"
 }
 has_changed() { case $(primary) in "$before" | '' | *' '*) return 1 ;; esac; }
+# A Sentinel whose clock or machine stood still does nothing for 30 s after it, also not what it says OK to.
+acts() { ask "$auth" "$sentinel_port" 'INFO sentinel' | grep -q '^sentinel_tilt:0'; }
+flags() { ask "$auth" "$sentinel_port" "SENTINEL MASTER $service" | sed -n '/^flags$/{n;p;}'; }
+# Whole seconds by the host's own clock: on a busy host a try takes long, and the pause of writes does not wait for it.
+up_for() { read -r up rest < /proc/uptime; up=\${up%.*}; }
 within() { # seconds condition
-  tries=$(($1 * 10))
-  until "$2"; do tries=$((tries - 1)); [ $tries -gt 0 ] || return 1; sleep 0.1; done
+  up_for; end=$((up + $1))
+  until "$2"; do up_for; [ "$up" -lt "$end" ] || return 1; sleep 0.1; done
 }
+hold_writes() { [ "$(redis 'CLIENT PAUSE 15000 WRITE')" = OK ] || give_up 'writes could not be held'; }
 if is_replica; then echo 'is a replica already'; exit 0; fi
-before=$(primary)
 trap 'give_up "stopped"' TERM INT HUP
-[ "$(redis 'CLIENT PAUSE 15000 WRITE')" = OK ] || give_up 'writes could not be held'
+within 45 acts || give_up 'Sentinel is in TILT mode: the clock of this host jumps, or it has no time to run'
+before=$(primary)
+hold_writes
 within 5 caught_up || give_up 'no replica caught up while writes were held; try again when there is less to write'
+# For as long again: one that takes writes once more loses them when it becomes a replica.
+hold_writes
 said=$(ask "$auth" "$sentinel_port" "SENTINEL FAILOVER $service")
 [ "$said" = OK ] || give_up "Sentinel does not make another primary: $said"
-within 12 has_changed || give_up 'Sentinel made no other primary'
+within 12 has_changed ||
+  give_up "Sentinel made no other primary in 12 s: the primary is $(flags), Sentinel $(acts && echo acts || echo 'is in TILT mode')"
 # Sentinel would say so too, but only some 10 s later, and the restart that comes next goes by what is written down.
 redis "REPLICAOF $(primary) $port" > /dev/null
 within 5 is_replica || give_up 'it did not become a replica'
@@ -55568,8 +55664,8 @@ guard=$base/guard/$service
 guard_unit=${GUARD_UNIT}$service
 
 put() {
-  mkdir -p -- "$(dirname -- "$2")" || return 1
-  new=$(dirname -- "$2")/.$(basename -- "$2").perlstack-new
+  mkdir -p -- "\${2%/*}/" || return 1
+  new=\${2%/*}/.\${2##*/}.perlstack-new
   rm -rf -- "$new" && cp -a -- "$1" "$new" || return 1
   [ -L "$new" ] || sync -- "$new" || return 1
   mv -fT -- "$new" "$2"
@@ -55578,10 +55674,10 @@ save() {
   if [ -e "$backup/files$1" ] || [ -L "$backup/files$1" ] || [ -e "$backup/absent$1" ]; then return 0; fi
   if [ -d "$1" ] && [ ! -L "$1" ]; then echo "$1 is a folder: move it away" >&2; return 1; fi
   if [ -e "$1" ] || [ -L "$1" ]; then
-    mkdir -p -- "$(dirname -- "$backup/files$1")" && rm -f -- "$backup/saving" &&
+    mkdir -p -- "$backup/files\${1%/*}" && rm -f -- "$backup/saving" &&
       cp -a -- "$1" "$backup/saving" && mv -fT -- "$backup/saving" "$backup/files$1"
   else
-    mkdir -p -- "$(dirname -- "$backup/absent$1")" && : > "$backup/absent$1"
+    mkdir -p -- "$backup/absent\${1%/*}" && : > "$backup/absent$1"
   fi
 }
 save_unit() { # unit action daemonReload
@@ -55816,7 +55912,7 @@ rm -rf -- "$stage"
 umask 077
 mkdir -- "$stage" "$stage/files" "$stage/roots"
 trap 'code=$?; trap "" TERM INT HUP; rm -rf -- "$stage/roots"; [ $code = 0 ] || rm -rf -- "$stage"' EXIT
-trap 'exit 143' TERM INT HUP
+trap 'exit 143' TERM INT HUP PIPE
 
 decode() { if [ "$1" != - ]; then printf %s "$1" | base64 -d; fi; }
 each() {
@@ -55825,7 +55921,7 @@ each() {
   done
 }
 stage_file() {
-  mkdir -p -- "$(dirname -- "$stage/files$1")"
+  mkdir -p -- "$stage/files\${1%/*}"
   decode "$5" > "$stage/files$1"
   chown -- "$2:$3" "$stage/files$1"
   chmod -- "$4" "$stage/files$1"
@@ -55837,7 +55933,7 @@ copy_root() {
 }
 overlay_file() {
   [ -n "$(root_of "$1")" ] || return 0
-  (umask 022; mkdir -p -- "$(dirname -- "$stage/roots$1")")
+  (umask 022; mkdir -p -- "$stage/roots\${1%/*}")
   rm -rf -- "$stage/roots$1"
   cp -a -- "$stage/files$1" "$stage/roots$1"
 }
@@ -55930,9 +56026,8 @@ ${AWAIT_GUARDS}
 ${SHARE_LOCK}
 answer() { printf '%s' "$1"; shift; for field; do printf '\\t%s' "$field"; done; printf '\\n'; }
 there() { [ -e "$1" ] || [ -L "$1" ]; }
-ownership() { stat -c "%U$tab%G$tab%a" -- "$1"; }
 
-# Those two programs take their time to start, so each is asked once for all.
+# These programs take longer to start than to answer, so each is asked once for all.
 packages() {
   [ $# = 0 ] || dpkg-query -W -f '\${db:Status-Status}\\t\${Package}\\n' "$@" 2>/dev/null | sed -n "s/^installed$tab/package$tab/p"
 }
@@ -55954,19 +56049,27 @@ user() {
   entry=$(getent passwd "$1") || return 0
   answer user "$1" "$(printf %s "$entry" | cut -d : -f 6)" "$(printf %s "$entry" | cut -d : -f 7)" "$(id -nG "$1")"
 }
-directory() {
-  there "$1" || return 0
-  if [ -d "$1" ] && [ ! -L "$1" ]; then answer directory "$1" "$(ownership "$1")"; else answer other-directory "$1"; fi
-}
-file() {
-  there "$1" || return 0
-  if [ ! -f "$1" ] || [ -L "$1" ]; then answer other-file "$1"; return; fi
-  sum=$(sha256sum < "$1" | cut -c 1-64)
-  content='?'
-  if [ "$2" != secret ] && [ "$2" != "$sum" ] && [ "$(stat -c %s -- "$1")" -le ${LONGEST_CONTENT} ]; then
-    content=$(base64 -w 0 < "$1")
-  fi
-  answer file "$1" "$(ownership "$1")" "$sum" "\${content:--}"
+# What there is of folders and files, each as a line: kind, path, and of a file the digest that is wanted, or "secret".
+places() {
+  paths() { printf %s "$1" | tr '\\n' '\\0'; }
+  stats=$(paths "$(printf %s "$1" | cut -f 2)" | LC_ALL=C xargs -0r stat -c "stat$tab%F$tab%U$tab%G$tab%a$tab%s$tab%n" -- 2> /dev/null)
+  regular=$(printf '%s\\n' "$stats" | sed -n "s/^stat\${tab}regular [^$tab]*$tab[^$tab]*$tab[^$tab]*$tab[^$tab]*$tab[^$tab]*$tab//p")
+  sums=$(paths "$regular" | xargs -0r sha256sum -z -- 2> /dev/null | tr '\\0' '\\n' | sed "s/^\\([0-9a-f]*\\)  /sum$tab\\1$tab/")
+  printf '%s\\n%s\\n%s' "$stats" "$sums" "$1" | awk -F "$tab" -v OFS="$tab" '
+    $1 == "stat" { is[$7] = $2; ownership[$7] = $3 OFS $4 OFS $5; size[$7] = $6; next }
+    $1 == "sum" { sum[$3] = $2; next }
+    !($2 in is) { next }
+    $1 == "directory" { if (is[$2] == "directory") print $1, $2, ownership[$2]; else print "other-directory", $2; next }
+    is[$2] !~ /^regular / { print "other-file", $2; next }
+    # Else it went while we looked.
+    $2 in sum { print known() ? "file" : "fetch", $2, ownership[$2], sum[$2], "?" }
+    function known() { return $3 == "secret" || $3 == sum[$2] || size[$2] > ${LONGEST_CONTENT} }
+  ' | while IFS="$tab" read -r kind path owner group mode sum content; do
+    if [ "$kind" = fetch ]; then
+      kind=file content=$(base64 -w 0 < "$path")
+    fi
+    answer "$kind" "$path" \${owner:+"$owner" "$group" "$mode"} \${sum:+"$sum" "\${content:--}"}
+  done
 }
 # What we last left there, and what a run that did not come to its end had in its hands.
 service() {
@@ -55979,12 +56082,13 @@ service() {
 
 asked_packages=
 asked_units=
+asked_places=
 while IFS="$tab" read -r kind name more; do
   case $kind in
     package) asked_packages="$asked_packages $name" ;;
     user) user "$name" ;;
-    directory) directory "$name" ;;
-    file) file "$name" "$more" ;;
+    directory | file) asked_places="$asked_places$kind$tab$name$tab$more
+" ;;
     unwanted) ! there "$name" || answer unwanted "$name" ;;
     unit) asked_units="$asked_units $name" ;;
     service) service "$name" ;;
@@ -55994,6 +56098,7 @@ done
 set -f
 packages $asked_packages
 units $asked_units
+places "$asked_places"
 { [ ! -e "$base/stage" ] && [ ! -e "$base/backup" ] && [ ! -e "$base/guard" ]; } || answer leftovers
 answer end
 `;
@@ -56231,7 +56336,7 @@ if [ ! -e "$policy" ] || grep -qxF "$mark" "$policy"; then
   chmod 0755 "$policy.new"
   mv -f "$policy.new" "$policy"
   trap 'rm -f "$policy"' EXIT
-  trap 'exit 143' TERM INT HUP
+  trap 'exit 143' TERM INT HUP PIPE
 fi
 export DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l
 install() {
@@ -56285,9 +56390,9 @@ ${REMEMBER}
 umask 077
 printf '%s\\n' "$records" | while IFS="$tab" read -r kind path owner group mode content; do
   [ "$kind" = file ] || continue
-  folder=$(dirname -- "$path")
-  (umask 022; mkdir -p -- "$folder")
-  new=$folder/.$(basename -- "$path").perlstack-new
+  folder=\${path%/*}
+  (umask 022; mkdir -p -- "$folder/")
+  new=$folder/.\${path##*/}.perlstack-new
   if [ "$content" = - ]; then : > "$new"; else printf %s "$content" | base64 -d > "$new"; fi
   chown -- "$owner:$group" "$new"
   chmod -- "$mode" "$new"
@@ -56847,7 +56952,7 @@ async function exec(line, argv, options, maxOutputBytes) {
 }
 /** Feeds the program, listens to it and stops it when it has to, until its channel is closed. */
 async function follow(line, channel, marker, options, maxOutputBytes, firstWords = '') {
-    const output = collect(channel, marker, maxOutputBytes, options.onLine);
+    const output = collect(channel, marker, maxOutputBytes, options);
     const closed = new Promise((resolve) => channel.once('close', () => resolve()));
     const stopper = new Stopper(line, channel, closed, options.sudo ?? false, () => output.pid());
     if (firstWords !== '')
@@ -56900,7 +57005,7 @@ async function openChannel({ client, standby }, command, attach) {
         }
     }
 }
-function collect(channel, marker, maxOutputBytes, onLine) {
+function collect(channel, marker, maxOutputBytes, { onLine, output }) {
     const keep = (stream) => {
         const tail = new Tail(maxOutputBytes);
         const lines = onLine ? new Lines((line) => onLine(line, stream)) : undefined;
@@ -56915,7 +57020,10 @@ function collect(channel, marker, maxOutputBytes, onLine) {
     const announcement = new Announcement(marker, stderr.add);
     let code = null;
     let killedBy = null;
-    channel.on('data', stdout.add);
+    if (output)
+        hand(channel, output);
+    else
+        channel.on('data', stdout.add);
     channel.stderr.on('data', (chunk) => announcement.add(chunk));
     channel.on('exit', (exitCode, signal) => {
         code = exitCode;
@@ -56936,6 +57044,12 @@ function collect(channel, marker, maxOutputBytes, onLine) {
             };
         },
     };
+}
+/** Hands standard output on. A channel whose output nobody takes would never close. */
+function hand(channel, output) {
+    channel.pipe(output);
+    output.on('error', () => undefined);
+    output.on('close', () => channel.resume());
 }
 function notEnded(killedBy) {
     if (killedBy)
@@ -57415,7 +57529,7 @@ function plainCause(code, message) {
 }
 const LOST_TRIES = 8;
 /** A host that is silent until a handshake's time is up is asked once more, and not eight times. */
-const LOST_MS = 30_000;
+const LOST_HANDSHAKES = 1.5;
 const FIRST_PAUSE_MS = 150;
 const LONGEST_PAUSE_MS = 2000;
 /** While a host boots, its accounts stay closed for a moment after sshd answers. */
@@ -57423,15 +57537,17 @@ const REFUSED_GRACE_MS = 30_000;
 /**
  * How long to pause before the next attempt, in milliseconds; `null` when there is to be none.
  *
- * @param waitMs how long a host may take to boot.
  * @param random in [0, 1): spreads many clients that lost the race for a busy server.
  */
-function pauseBeforeRetry(attempt, history, waitMs, random) {
+function pauseBeforeRetry(attempt, history, { waitMs, handshakeTimeoutMs }, random) {
     const pause = Math.round((0.5 + random / 2) * Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** history.lost));
     const booting = history.elapsedMs < waitMs;
     switch (attempt.kind) {
         case 'lost':
-            return (history.lost < LOST_TRIES && history.elapsedMs < LOST_MS) || booting ? pause : null;
+            return (history.lost < LOST_TRIES && history.elapsedMs < LOST_HANDSHAKES * handshakeTimeoutMs) ||
+                booting
+                ? pause
+                : null;
         case 'unreachable':
             return booting ? Math.round((0.5 + random / 2) * LONGEST_PAUSE_MS) : null;
         case 'refused':
@@ -58449,6 +58565,9 @@ async function handshake(config, signal) {
     client.once('connect', () => (connected = true));
     const closed = new Promise((resolve) => client.once('close', () => resolve()));
     const giveUp = () => session_cut(client);
+    // A jump host whose way to the other machine broke ends one direction only. The library stops its keepalives then, and would
+    // keep for ever what nobody answers any more.
+    client.once('end', giveUp);
     signal.addEventListener('abort', giveUp);
     try {
         await ready;
@@ -58595,7 +58714,7 @@ class Pool {
             const history = { lost, elapsedMs: now - start, refusedMs: now - (refusedAt ?? now) };
             const pause = this.#closing.signal.aborted
                 ? null
-                : pauseBeforeRetry(attempt, history, waitMs, Math.random());
+                : pauseBeforeRetry(attempt, history, { ...this.#options, waitMs }, Math.random());
             if (pause === null)
                 throw connectError(host, this.#key.publicKey, attempt, history.elapsedMs);
             if (attempt.kind === 'lost')
@@ -58686,7 +58805,7 @@ folder=$(dirname -- "$path")
 umask 077
 temp=$(mktemp -- "$folder/.upload.XXXXXXXX")
 trap 'rm -f -- "$temp"' EXIT
-trap 'exit 143' TERM HUP INT
+trap 'exit 143' TERM INT HUP PIPE
 cat > "$temp"
 if [ "$(tail -c \${#ending} -- "$temp")" != "$ending" ]; then
   echo "the content broke off" >&2
@@ -58735,7 +58854,8 @@ function followedBy(content, ending) {
 
 
 const MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
-const HANDSHAKE_TIMEOUT_MS = 20_000;
+/** As long as Ansible gives one. */
+const HANDSHAKE_TIMEOUT_MS = 10_000;
 /**
  * The hosts of an inventory over SSH. Nothing is connected before it is needed.
  *

@@ -46637,13 +46637,17 @@ const SCRIPT = String.raw `
 rounds=$1 pause=$2 limit=$3 limit_ms=$4 patience_ms=$5 delay=$6
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
+trap 'exit 143' TERM INT HUP PIPE
 set -f
 umask 077
-mkdir "$work/none"
 now() { date +%s%N; }
 plain() { [ "$1" = - ] || printf %s "$1" | base64 -d; }
 # A setting of curl's: name, value
-setting() { printf '%s = "' "$1"; printf %s "$2" | sed 's/[\\"]/\\&/g'; printf '"\n'; }
+setting() {
+  value=$2
+  case $value in *[\\\"]*) value=$(printf %s "$value" | sed 's/[\\"]/\\&/g') ;; esac
+  printf '%s = "%s"\n' "$1" "$value"
+}
 # number, URL, origin, the same with its port, redirects, settings for the origin alone, CA, bytes
 ask_http() {
   next=$(plain "$2") followed=0
@@ -46653,16 +46657,17 @@ ask_http() {
   while :; do
     { echo globoff; setting url "$next"
       # A folder without any: this authority alone is believed.
-      [ ! -s "$work/$1.ca" ] || { setting cacert "$work/$1.ca"; setting capath "$work/none"; }
+      [ ! -s "$work/$1.ca" ] || { mkdir -p "$work/none"; setting cacert "$work/$1.ca"; setting capath "$work/none"; }
     } >"$work/$1.curlrc"
     # The time is for the answers: it begins with the first question, and redirects share it.
-    [ "$followed" -gt 0 ] || deadline=$(($(now) / 1000000 + limit_ms))
-    left=$((deadline - $(now) / 1000000))
+    left=$limit_ms
+    if [ "$followed" -gt 0 ]; then left=$((start / 1000000 + limit_ms - $(now) / 1000000)); fi
     [ "$left" -gt 0 ] || { echo 28 >"$work/$1.code"; break; }
+    part=$((1000 + left % 1000))
     { curl -q --config "$work/$1.curlrc" --config "$own" --noproxy '*' --silent --show-error --include \
-        --max-time "$((left / 1000)).$(printf %03d $((left % 1000)))" --write-out '%{stderr}\n@%{redirect_url}\n' 2>"$work/$1.err"
+        --max-time "$((left / 1000)).\${part#1}" --write-out '%{stderr}\n@%{redirect_url}\n' 2>"$work/$1.err"
       echo $? >"$work/$1.code"; } | head -c "$8" >"$work/$1.out"
-    [ "$followed" -lt "$5" ] && [ "$(cat "$work/$1.code")" = 0 ] || break
+    [ "$followed" -lt "$5" ] && read -r code <"$work/$1.code" && [ "$code" = 0 ] || break
     to=$(sed -n 's/^@//p' "$work/$1.err" | tail -n 1)
     case $to in http://* | https://*) ;; *) break ;; esac
     case $to in
@@ -46672,7 +46677,7 @@ ask_http() {
     esac
     next=$to followed=$((followed + 1))
   done
-  printf '%s %s' "$followed" "$next" >"$work/$1.way"
+  [ "$followed" -eq 0 ] || printf '%s %s' "$followed" "$next" >"$work/$1.way"
 }
 ask_tcp() {
   timeout "$limit" bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$2" "$3" 2>"$work/$1.err"
@@ -46719,11 +46724,16 @@ REQUESTS
   wait
   silent=0 index=0
   while [ "$index" -lt "$number" ]; do
-    code=$(cat "$work/$index.code")
+    read -r code <"$work/$index.code"
+    read -r time <"$work/$index.time"
     [ "$code" = 0 ] || silent=1
-    printf '%s %s %s %s ' "$round" "$index" "$code" "$(cat "$work/$index.time")"
-    base64 -w 0 <"$work/$index.out"
-    printf ' %s %s\n' "$(head -c 300 "$work/$index.err" | base64 -w 0)" "$(base64 -w 0 <"$work/$index.way")"
+    printf '%s %s %s %s ' "$round" "$index" "$code" "$time"
+    [ ! -s "$work/$index.out" ] || base64 -w 0 <"$work/$index.out"
+    printf ' '
+    [ ! -s "$work/$index.err" ] || head -c 300 "$work/$index.err" | base64 -w 0
+    printf ' '
+    [ ! -s "$work/$index.way" ] || base64 -w 0 <"$work/$index.way"
+    echo
     index=$((index + 1))
   done
   round=$((round + 1)) answered=$((answered + 1))
@@ -46731,7 +46741,7 @@ REQUESTS
   answered=0
   [ $(($(now) / 1000000)) -lt "$patient_until" ] || break
 done
-`;
+`.replaceAll('\\${', '${');
 /** How long a host may take beyond the requests' own limits, in milliseconds: SSH and slow machines. */
 const MARGIN_MS = 15_000;
 /** Room for status line and headers besides the body. */
@@ -47417,7 +47427,7 @@ async function exec(line, argv, options, maxOutputBytes) {
 }
 /** Feeds the program, listens to it and stops it when it has to, until its channel is closed. */
 async function follow(line, channel, marker, options, maxOutputBytes, firstWords = '') {
-    const output = collect(channel, marker, maxOutputBytes, options.onLine);
+    const output = collect(channel, marker, maxOutputBytes, options);
     const closed = new Promise((resolve) => channel.once('close', () => resolve()));
     const stopper = new Stopper(line, channel, closed, options.sudo ?? false, () => output.pid());
     if (firstWords !== '')
@@ -47470,7 +47480,7 @@ async function openChannel({ client, standby }, command, attach) {
         }
     }
 }
-function collect(channel, marker, maxOutputBytes, onLine) {
+function collect(channel, marker, maxOutputBytes, { onLine, output }) {
     const keep = (stream) => {
         const tail = new Tail(maxOutputBytes);
         const lines = onLine ? new Lines((line) => onLine(line, stream)) : undefined;
@@ -47485,7 +47495,10 @@ function collect(channel, marker, maxOutputBytes, onLine) {
     const announcement = new Announcement(marker, stderr.add);
     let code = null;
     let killedBy = null;
-    channel.on('data', stdout.add);
+    if (output)
+        hand(channel, output);
+    else
+        channel.on('data', stdout.add);
     channel.stderr.on('data', (chunk) => announcement.add(chunk));
     channel.on('exit', (exitCode, signal) => {
         code = exitCode;
@@ -47506,6 +47519,12 @@ function collect(channel, marker, maxOutputBytes, onLine) {
             };
         },
     };
+}
+/** Hands standard output on. A channel whose output nobody takes would never close. */
+function hand(channel, output) {
+    channel.pipe(output);
+    output.on('error', () => undefined);
+    output.on('close', () => channel.resume());
 }
 function notEnded(killedBy) {
     if (killedBy)
@@ -47985,7 +48004,7 @@ function plainCause(code, message) {
 }
 const LOST_TRIES = 8;
 /** A host that is silent until a handshake's time is up is asked once more, and not eight times. */
-const LOST_MS = 30_000;
+const LOST_HANDSHAKES = 1.5;
 const FIRST_PAUSE_MS = 150;
 const LONGEST_PAUSE_MS = 2000;
 /** While a host boots, its accounts stay closed for a moment after sshd answers. */
@@ -47993,15 +48012,17 @@ const REFUSED_GRACE_MS = 30_000;
 /**
  * How long to pause before the next attempt, in milliseconds; `null` when there is to be none.
  *
- * @param waitMs how long a host may take to boot.
  * @param random in [0, 1): spreads many clients that lost the race for a busy server.
  */
-function pauseBeforeRetry(attempt, history, waitMs, random) {
+function pauseBeforeRetry(attempt, history, { waitMs, handshakeTimeoutMs }, random) {
     const pause = Math.round((0.5 + random / 2) * Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** history.lost));
     const booting = history.elapsedMs < waitMs;
     switch (attempt.kind) {
         case 'lost':
-            return (history.lost < LOST_TRIES && history.elapsedMs < LOST_MS) || booting ? pause : null;
+            return (history.lost < LOST_TRIES && history.elapsedMs < LOST_HANDSHAKES * handshakeTimeoutMs) ||
+                booting
+                ? pause
+                : null;
         case 'unreachable':
             return booting ? Math.round((0.5 + random / 2) * LONGEST_PAUSE_MS) : null;
         case 'refused':
@@ -49019,6 +49040,9 @@ async function handshake(config, signal) {
     client.once('connect', () => (connected = true));
     const closed = new Promise((resolve) => client.once('close', () => resolve()));
     const giveUp = () => session_cut(client);
+    // A jump host whose way to the other machine broke ends one direction only. The library stops its keepalives then, and would
+    // keep for ever what nobody answers any more.
+    client.once('end', giveUp);
     signal.addEventListener('abort', giveUp);
     try {
         await ready;
@@ -49165,7 +49189,7 @@ class Pool {
             const history = { lost, elapsedMs: now - start, refusedMs: now - (refusedAt ?? now) };
             const pause = this.#closing.signal.aborted
                 ? null
-                : pauseBeforeRetry(attempt, history, waitMs, Math.random());
+                : pauseBeforeRetry(attempt, history, { ...this.#options, waitMs }, Math.random());
             if (pause === null)
                 throw connectError(host, this.#key.publicKey, attempt, history.elapsedMs);
             if (attempt.kind === 'lost')
@@ -49256,7 +49280,7 @@ folder=$(dirname -- "$path")
 umask 077
 temp=$(mktemp -- "$folder/.upload.XXXXXXXX")
 trap 'rm -f -- "$temp"' EXIT
-trap 'exit 143' TERM HUP INT
+trap 'exit 143' TERM INT HUP PIPE
 cat > "$temp"
 if [ "$(tail -c \${#ending} -- "$temp")" != "$ending" ]; then
   echo "the content broke off" >&2
@@ -49305,7 +49329,8 @@ function followedBy(content, ending) {
 
 
 const MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
-const HANDSHAKE_TIMEOUT_MS = 20_000;
+/** As long as Ansible gives one. */
+const HANDSHAKE_TIMEOUT_MS = 10_000;
 /**
  * The hosts of an inventory over SSH. Nothing is connected before it is needed.
  *
@@ -49529,10 +49554,23 @@ SELECT current_setting('primary_conninfo') || ' application_name=health replicat
 IDENTIFY_SYSTEM;
 \endif
 `;
-/** Role, followers, lag and connections in one row of JSON; `primary` is where the primary's log ended, or empty. */
+/**
+ * Role, followers, lag and connections in one row of JSON; `primary` is where the primary's log ended, or empty. A replica is
+ * given a second to come that far: what it needs of it is its lag in time. Only of one that needs more, the time of its last
+ * transaction is taken, which says too much where nothing but the server's own notes was written for long.
+ */
 const OWN_SQL = `
-WITH at AS (SELECT coalesce(nullif(:'primary', '')::pg_lsn, (SELECT latest_end_lsn FROM pg_stat_wal_receiver)) AS head,
-  pg_last_wal_replay_lsn() AS replayed)
+SELECT coalesce(nullif(:'primary', ''), (SELECT latest_end_lsn::text FROM pg_stat_wal_receiver), '') AS head,
+  coalesce(pg_last_wal_replay_lsn()::text, '') AS replayed, clock_timestamp() AS asked \\gset
+SELECT set_config('perlstack.head', :'head', false) \\gset
+DO $$BEGIN
+  FOR tries IN 1..50 LOOP
+    EXIT WHEN (pg_last_wal_replay_lsn() < nullif(current_setting('perlstack.head'), '')::pg_lsn) IS NOT TRUE;
+    PERFORM pg_sleep(0.02);
+  END LOOP;
+END$$;
+WITH at AS (SELECT nullif(:'head', '')::pg_lsn AS head, nullif(:'replayed', '')::pg_lsn AS replayed,
+  pg_last_wal_replay_lsn() AS reached)
 SELECT json_build_object(
   'replica', pg_is_in_recovery(),
   'receiving', (SELECT status FROM pg_stat_wal_receiver),
@@ -49544,7 +49582,8 @@ SELECT json_build_object(
     ELSE (SELECT coalesce(max(pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn)), 0) FROM pg_stat_replication) END,
   'seconds', CASE WHEN pg_is_in_recovery()
     THEN (SELECT CASE WHEN head <= replayed THEN 0
-      WHEN head > replayed THEN coalesce(extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()), 0) END FROM at)
+      WHEN head <= reached THEN extract(epoch FROM clock_timestamp() - :'asked')
+      WHEN head > reached THEN coalesce(extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()), 0) END FROM at)
     ELSE (SELECT coalesce(max(extract(epoch FROM replay_lag)), 0) FROM pg_stat_replication) END,
   'connections', (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'),
   'limit', current_setting('max_connections')::int);

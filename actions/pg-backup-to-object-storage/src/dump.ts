@@ -139,9 +139,11 @@ async function work(context: Context, storage: Storage, given: Given): Promise<v
     const { stack } = given.site.file.stack;
     const options = { stack, lock: lockRuleOf(given.site.file.stack), uploads: dumpKeys(stack).bases };
     const ways = await tryOut(context, storage, await isFirst(storage, stack), options);
-    const run = { ...(await prepare(context, remote, storage, given)), ways };
+    const run = await prepare(context, remote, storage, given);
     const places = { storage, ways, remote, host: async () => run.leaseHost, stack };
-    await underLease(context, places, () => backUp(context, run, given.rules));
+    await underLease(context, places, (stillHeld) =>
+      backUp(context, { ...run, ways, stillHeld }, given.rules),
+    );
   } finally {
     await remote.close();
   }
@@ -197,7 +199,7 @@ async function prepare(
     rate: inputs['max-rate'] * 1024 * 1024,
     run: runUrl() ?? null,
     say: (line) => log.info(line),
-    onUpload: (key, id) => saveState('upload', JSON.stringify({ key, id })),
+    onUpload: (key) => saveState('upload', key),
   };
 }
 
@@ -212,11 +214,11 @@ const dumpsIn = (storage: Storage, stack: string): Standalone<DumpManifest> => (
 async function backUp(context: Context, run: DumpWriter, rules: RetentionRules): Promise<void> {
   const { reporter, output } = context;
   const kind = dumpsIn(run.storage, run.stack);
-  await clearBefore(context, kind, run.ways.lock, { ...rules, pitrMs: null });
+  await clearBefore(context, kind, run, { ...rules, pitrMs: null });
   const dump = await reporter.phase('Dump', async () => writeDump(run, await takeDump(run)));
   output('backup', dump.id);
   tellPasswords(context, dump);
-  const whole = await retainStandalone(context, kind, dump.id, rules);
+  const whole = await retainStandalone(context, kind, run, dump.id, rules);
   const what = dump.databases.length === 1 ? '1 database' : `${dump.databases.length} databases`;
   reporter.verdict(
     `Dump ${dump.id} of ${nameOf(run.server)} is whole: ${what}, ${sizeOf(whole.manifest.object.size)}.`,

@@ -1,6 +1,7 @@
 import { type MainContext, openSite, runAction, runUrl } from '@perlstack/action';
 import {
   assertArchives,
+  type BackupFacts,
   type BackupRun,
   type BackupWriter,
   canBuildOn,
@@ -10,19 +11,23 @@ import {
   type Cluster,
   clusterKeys,
   clusterOf,
-  FEW_HOURS,
+  type DrillsSeen,
+  drillWorry,
   forgetDropped,
   gapAfter,
+  handOverHistories,
+  HISTORY_NAME,
   keysOf,
   lockRuleOf,
   logGoesOn,
   type Manifest,
   manifestsOn,
-  markProof,
   openBucket,
   pace,
   readCatalogue,
+  readDrills,
   readMembers,
+  reachOf,
   renewBook,
   retain,
   type Retained,
@@ -31,6 +36,7 @@ import {
   settleSource,
   takeBase,
   touchedOf,
+  unreadIn,
   untilArchived,
   verifyLog,
   writeManifest,
@@ -54,7 +60,16 @@ import { UserError } from '@perlstack/stack';
 import { declaration } from './declaration.js';
 import { assertNoDump, runDump } from './dump.js';
 import { runPgbackrest } from './pgbackrest.js';
-import { backupSections, metricsOf, retentionSection } from './report.js';
+import {
+  backupSections,
+  figuresSection,
+  logAlarm,
+  type Metrics,
+  metricsOf,
+  retentionSection,
+  serverMetrics,
+  ticketAlarm,
+} from './report.js';
 
 type Context = MainContext<typeof declaration>;
 
@@ -82,15 +97,17 @@ void runAction({
       }
       // The servers are asked while the bucket answers.
       const members = quietly(readMembers(remote, cluster, signal));
-      const observe = (): Promise<BackupRun> =>
+      const observe = (): Promise<Observed> =>
         quietly(prepare(context, { remote, storage, cluster, recipient, signal }, members));
       if (inputs.mode !== 'backup') return await look(context, await observe(), rules);
       const options = { stack, lock, uploads: keysOf(stack).clusters };
-      const ways = await tryOut(context, storage, await isFirst(storage, cluster), options);
+      const ways = await isFirst(storage, cluster)
+        .then((first) => tryOut(context, storage, first, options))
+        .catch((error: unknown) => orTell(error, observe));
       const observed = observe();
       const host = async (): Promise<string> => (await observed).source.primary.host;
-      await underLease(context, { storage, ways, remote, host, stack }, async () =>
-        backUp(context, { ...(await observed), ways }, rules),
+      await underLease(context, { storage, ways, remote, host, stack }, async (stillHeld) =>
+        backUp(context, { ...(await observed), ways, stillHeld }, rules),
       );
     } finally {
       storage.close();
@@ -106,6 +123,12 @@ function quietly<T>(work: Promise<T>): Promise<T> {
   return work;
 }
 
+/** Whoever reads of a bucket that is away is to read, too, of the log that waits for it. @throws what was the matter */
+async function orTell(error: unknown, observe: () => Promise<unknown>): Promise<never> {
+  await observe().catch(() => undefined);
+  throw error;
+}
+
 async function isFirst(storage: Storage, { stack }: Cluster): Promise<boolean> {
   return (await storage.folders(keysOf(stack).clusters)).length === 0;
 }
@@ -113,14 +136,24 @@ async function isFirst(storage: Storage, { stack }: Cluster): Promise<boolean> {
 type Given = Pick<BackupRun, 'remote' | 'storage' | 'cluster' | 'recipient' | 'signal'>;
 type Members = Awaited<ReturnType<typeof readMembers>>;
 
+/** A run with what the servers said before it. */
+interface Observed extends BackupRun {
+  readonly members: Members;
+}
+
 async function prepare(
   { inputs, log, output, reporter, saveState }: Context,
   given: Given,
   asked: Promise<Members>,
-): Promise<BackupRun> {
+): Promise<Observed> {
+  const members = await asked;
+  // A run that comes no further has told at least this.
+  const metrics = serverMetrics(members, 0, given.storage.now());
+  output('metrics', metrics);
   const source = await reporter.phase('Observe', async () => {
-    const members = await asked;
     const chosen = chooseSource(members, inputs.source);
+    const alarm = logAlarm(metrics, chosen.primary);
+    if (alarm !== null) log.warning(alarm);
     assertArchives(chosen.primary);
     for (const member of members) {
       if ('fault' in member) log.warning(`${member.host} does not answer: ${member.fault}`);
@@ -134,38 +167,47 @@ async function prepare(
   });
   output('source', source.source.host);
   return {
-    ...given,
-    source,
+    ...{ ...given, source, members },
     rate: inputs['max-rate'] * 1024 * 1024,
     run: runUrl() ?? null,
     say: (line) => log.info(line),
-    onUpload: (key, id) => saveState('upload', JSON.stringify({ key, id })),
+    warn: (line) => log.warning(line),
+    onUpload: (key) => saveState('upload', key),
   };
 }
 
-async function backUp(context: Context, run: BackupWriter, rules: RetentionRules): Promise<void> {
+async function backUp(context: Context, run: BackupWriter & Observed, rules: RetentionRules): Promise<void> {
   const { reporter } = context;
   const { storage } = run;
   const keys = clusterKeys(run);
   const places = { storage, keys, read: () => readCatalogue(storage, keys) };
-  const before = sumUp(run, await clearBefore(context, places, run.ways.lock, rules));
-  const tickets = quietly(giveTickets(context, run, before.perDay));
+  const [catalogue, drills] = await Promise.all([
+    clearBefore(context, places, run, rules),
+    readDrills(storage, keysOf(run.cluster.stack).drills),
+  ]);
+  const state = { members: run.members, drills };
+  tellAlarms(context, run, catalogue, state, measure(context, run, catalogue, state));
+  const before = sumUp(run, catalogue);
+  const tickets = quietly(giveTickets(context, run, before));
   if (!before.logGoesOn) await reporter.phase('Tickets for the log', () => tickets);
   const made = await reporter.phase('Base backup', () => bothDone(makeBackup(context, run, before), tickets));
   await reporter.phase('Check', () => conclude(context, run, rules, made, before));
 }
 
 /** What counts of a catalogue while a backup is made: its list of the log may be long, and is read anew in the end. */
-interface Before extends Pick<Catalogue, 'backups'> {
+interface Before extends Pick<Catalogue, 'backups' | 'broken'> {
   /** Segments a day. */
   readonly perDay: number;
   readonly logGoesOn: boolean;
+  /** Names of histories. */
+  readonly histories: readonly string[];
 }
 
 function sumUp(run: BackupRun, catalogue: Catalogue): Before {
-  const { backups, wal } = catalogue;
+  const { backups, broken, wal } = catalogue;
   const perDay = pace(wal, run.storage.now());
-  return { backups, perDay, logGoesOn: logGoesOn(run, catalogue, perDay) };
+  const histories = [...wal.keys()].filter((name) => HISTORY_NAME.test(name));
+  return { backups, broken, perDay, logGoesOn: logGoesOn(run, catalogue, perDay), histories };
 }
 
 /** Nothing is under way any more when this fails, and the lease can be let go. */
@@ -176,8 +218,9 @@ async function bothDone<T>(first: Promise<T>, second: Promise<unknown>): Promise
   return result;
 }
 
-async function giveTickets({ log, output }: Context, run: BackupWriter, perDay: number): Promise<void> {
-  const book = await renewBook(run, perDay);
+async function giveTickets({ log, output }: Context, run: BackupWriter, before: Before): Promise<void> {
+  const book = await renewBook(run, before.perDay);
+  await handOverHistories(run, before.histories);
   output('tickets-until', book.expiresAt.toISOString());
   log.info(`${book.tickets} tickets on every member, good until ${book.expiresAt.toISOString()}`);
 }
@@ -200,11 +243,11 @@ async function makeBackup(
     builds ? manifestsOn(run.remote, source.host, run.signal) : [],
     settleSource(run),
   ]);
-  const parent = chooseParent(before, source, version, present, fullEvery);
+  const { parent, worry } = chooseParent(before, source, version, present, fullEvery);
+  if (worry !== null) log.warning(worry);
   log.info(parent ? `Incremental, on ${parent.id}` : 'A full backup');
-  const base = await takeBase(run, parent, builds);
+  const { base, proof } = await takeBase(run, parent, builds);
   log.info(`${base.object.size} bytes in ${base.object.parts.length} parts; every part is as it was sent`);
-  const proof = await markProof(run, base.id);
   const archived = await untilArchived(run, proof.proof.segment, inputs['archive-timeout']);
   // A point that the log in the bucket does not reach is none.
   const manifest = await writeManifest(run, base, archived ? proof : null);
@@ -215,33 +258,37 @@ async function makeBackup(
 
 async function conclude(
   context: Context,
-  run: BackupRun,
+  run: BackupWriter,
   rules: RetentionRules,
   { manifest, archived }: Made,
   before: Before,
 ): Promise<void> {
   const { inputs, log, reporter, output } = context;
-  const [{ catalogue, from, coverage, newest }, state] = await Promise.all([
-    verifyLog(run, rules, before),
-    readState(run),
-  ]);
-  const retained = retentionOf(catalogue, rules, run.storage.now());
+  const asked = quietly(readState(run));
+  const point = manifest.proof?.segment ?? null;
+  // What a primary says later than the bucket is looked into need not be there yet.
+  const upTo = reachOf(point, point === null ? (await asked).members : [], run.source);
+  const { catalogue, line, from, coverage, newest } = await verifyLog(run, rules, { ...before, upTo });
+  const state = await asked;
+  assertWhole(catalogue, manifest.id);
+  const retained = retentionOf(catalogue, rules, run.storage.now(), line);
   // What is broken, or cannot be proven, takes nothing else with it.
   const missing = coverage?.missing ?? [];
-  const whole = archived && missing.length === 0;
+  const unread = unreadIn(catalogue.broken);
+  const whole = archived && missing.length === 0 && unread === null;
   tellTouched(log, touchedOf(catalogue));
   tellHeld(log, catalogue.backups, retained.plan);
   if (whole) await tellLocked(log, run.storage, await retain(run, catalogue, retained));
   output('removed', whole ? retained.plan.removed : []);
   const { members } = state;
-  measure(context, run, catalogue, state);
-  sections(context, catalogue, retained);
+  sections(context, catalogue, retained, measure(context, run, catalogue, state));
   if (!archived) {
     throw new UserError(
       `Backup ${manifest.id} is whole, but the log after it did not reach the bucket within ${inputs['archive-timeout'] / 1_000} s: ${archiveFault(members, run)}. Nothing was removed`,
     );
   }
   if (newest && newest.missing.length > 0) throw gap(newest.missing, manifest.id);
+  if (unread !== null) throw new UserError(`Backup ${manifest.id} is whole. ${unread}`);
   for (const member of members) if (!('fault' in member)) await forgetDropped(run, member);
   if (missing.length > 0) {
     // The new base closes it; to fail every night until the window has moved on would hide what else goes wrong.
@@ -255,6 +302,13 @@ async function conclude(
     `Backup ${manifest.id} of ${run.source.source.host} is whole, and the log from ${from?.manifest.id ?? manifest.id} on has no gap (${coverage?.segments ?? 0} segments).`,
   );
   log.info(`${catalogue.backups.length - retained.plan.removed.length} backups are kept`);
+}
+
+/** @throws UserError where the bucket does not have a backup that was just made as it was stored */
+function assertWhole({ backups, broken }: Catalogue<BackupFacts>, id: string): void {
+  if (backups.some(({ manifest }) => manifest.id === id)) return;
+  const why = broken.find((one) => one.id === id)?.why ?? 'it is not there';
+  throw new UserError(`Backup ${id} is not whole in the bucket: ${why}; nothing was removed`);
 }
 
 const gap = (missing: readonly string[], from: string): UserError =>
@@ -271,21 +325,25 @@ function archiveFault(members: Members, { source }: BackupRun): string {
 /** Modes that change nothing. */
 async function look(context: Context, run: BackupRun, rules: RetentionRules): Promise<void> {
   const { inputs, log, reporter, output } = context;
-  const [{ catalogue, from, coverage }, state] = await reporter.phase('Look into the bucket', () =>
+  const [{ catalogue, line, from, coverage }, state] = await reporter.phase('Look into the bucket', () =>
     Promise.all([verifyLog(run, rules), readState(run)]),
   );
-  const retained = retentionOf(catalogue, rules, run.storage.now());
-  measure(context, run, catalogue, state);
+  const retained = retentionOf(catalogue, rules, run.storage.now(), line);
+  const metrics = measure(context, run, catalogue, state);
+  tellAlarms(context, run, catalogue, state, metrics);
   tellTouched(log, touchedOf(catalogue));
   tellHeld(log, catalogue.backups, retained.plan);
   output('removed', retained.plan.removed);
-  sections(context, catalogue, retained);
+  sections(context, catalogue, retained, metrics);
   const count = `${catalogue.backups.length} whole ${catalogue.backups.length === 1 ? 'backup' : 'backups'}`;
   if (inputs.mode === 'verify') {
     if (coverage && coverage.missing.length > 0) throw gap(coverage.missing, from?.manifest.id ?? '');
     const [bad] = catalogue.broken;
     if (bad) throw new UserError(`Backup ${bad.id} is broken: ${bad.why}`);
-    if (!from) throw new UserError('The bucket has no whole backup of this stack; run mode "backup"');
+    if (!from)
+      throw new UserError(
+        `The bucket has no whole backup ${catalogue.backups.length > 0 ? `that leads to what ${run.source.primary.host} is now` : 'of this stack'}; run mode "backup"`,
+      );
     reporter.verdict(`${count}, and no gap in the log from ${from.manifest.id} on.`);
     return;
   }
@@ -297,34 +355,44 @@ async function look(context: Context, run: BackupRun, rules: RetentionRules): Pr
 /** How the stack is by now. */
 interface State {
   readonly members: Members;
-  readonly lastDrill: Date | null;
+  readonly drills: DrillsSeen;
 }
 
 async function readState({ remote, storage, cluster, signal }: BackupRun): Promise<State> {
   const [members, drills] = await Promise.all([
     readMembers(remote, cluster, signal),
-    storage.list(keysOf(cluster.stack).drills),
+    readDrills(storage, keysOf(cluster.stack).drills),
   ]);
-  return { members, lastDrill: drills.at(-1)?.modified ?? null };
+  return { members, drills };
 }
 
-/** Sets the figures, and says which of them should worry somebody. */
+/** Sets the figures. */
 function measure(
-  { log, output }: Context,
+  { output }: Context,
   run: BackupRun,
   catalogue: Catalogue,
-  { members, lastDrill }: State,
-): void {
-  const metrics = metricsOf(catalogue, members, lastDrill, run.storage.now());
-  const hours = metrics['ticketHoursLeft'];
-  if (typeof hours === 'number' && hours < FEW_HOURS)
-    log.warning(
-      `Tickets for the log end in ${hours.toFixed(1)} hours; without new ones ${run.source.primary.host} keeps its log until its disk is full: run mode "backup"`,
-    );
+  { members, drills }: State,
+): Metrics {
+  const metrics = metricsOf(catalogue, members, drills.good, run.storage.now());
   output('metrics', metrics);
+  return metrics;
 }
 
-function sections({ reporter }: Context, catalogue: Catalogue, retained: Retained): void {
+/** Says which of them should worry somebody, beside what the servers told before. */
+function tellAlarms(
+  { log }: Context,
+  run: BackupRun,
+  { backups }: Catalogue,
+  { members, drills }: State,
+  metrics: Metrics,
+): void {
+  const primary = members.find(({ host }) => host === run.source.primary.host);
+  const alarm = primary && !('fault' in primary) ? ticketAlarm(metrics, primary, backups.length > 0) : null;
+  for (const worry of [alarm, drillWorry(drills)]) if (worry !== null) log.warning(worry);
+}
+
+function sections({ reporter }: Context, catalogue: Catalogue, retained: Retained, metrics: Metrics): void {
+  reporter.section(figuresSection(metrics));
   backupSections(catalogue).forEach((section) => reporter.section(section));
   reporter.section(retentionSection(catalogue, retained));
 }

@@ -6,6 +6,8 @@ import {
   chooseSource,
   type Cluster,
   clusterOf,
+  drillWorry,
+  endAbandonedUploads,
   expire,
   expiryOf,
   gapAfter,
@@ -20,6 +22,7 @@ import {
   pgbackrestOn,
   prepareStanza,
   readMembers,
+  reachOf,
   type Repository,
   type RetentionRules,
   rulesFrom,
@@ -28,6 +31,7 @@ import {
   type Verified,
   verifyRepository,
   waysNow,
+  type Writing,
 } from '@perlstack/backup';
 import { probe, underLease } from '@perlstack/backup-face';
 import { pgbackrestCommand } from '@perlstack/configs';
@@ -35,7 +39,14 @@ import type { Storage } from '@perlstack/object-storage';
 import { connect } from '@perlstack/remote';
 import { type Stack, UserError } from '@perlstack/stack';
 import type { declaration } from './declaration.js';
-import { backupSections, metricsOf, retentionSection } from './report.js';
+import {
+  backupSections,
+  figuresSection,
+  logAlarm,
+  metricsOf,
+  retentionSection,
+  serverMetrics,
+} from './report.js';
 
 type Context = MainContext<typeof declaration>;
 type Inputs = Context['inputs'];
@@ -57,7 +68,8 @@ export async function runPgbackrest(context: Context, { file, inventory }: Site)
       return;
     }
     const observed = await observe(context, remote, cluster);
-    const back = (): Promise<void> => backUp(context, observed, rules);
+    const back = (stillHeld: StillHeld): Promise<void> =>
+      backUp(context, { ...observed, storage, stillHeld }, rules);
     if (inputs.mode !== 'backup') await look(context, observed, rules);
     // Without the bucket's key pgBackRest's own lock on the primary is the only one.
     else if (storage) {
@@ -65,7 +77,7 @@ export async function runPgbackrest(context: Context, { file, inventory }: Site)
       const ways = await waysNow(storage, `${stack}/`, null);
       const host = async (): Promise<string> => observed.pgbackrest.host;
       await underLease(context, { storage, ways, remote, host, stack }, back);
-    } else await back();
+    } else await back(async () => undefined);
   } finally {
     storage?.close();
     await remote.close();
@@ -104,8 +116,13 @@ async function observe(
 ): Promise<PgbackrestRun> {
   const source = await reporter.phase('Observe', async () => {
     const members = await readMembers(remote, cluster, signal);
+    // A run that comes no further has told at least this.
+    const metrics = serverMetrics(members, 0, new Date());
+    output('metrics', metrics);
     const chosen = chooseSource(members, 'primary');
     const { host } = chosen.primary;
+    const alarm = logAlarm(metrics, chosen.primary);
+    if (alarm !== null) log.warning(alarm);
     if (inputs.source !== 'auto' && inputs.source !== 'primary' && inputs.source !== host)
       throw new UserError(
         `Input "source": ${inputs.source} is not the primary (${host}), and pgBackRest copies a replica only where the servers may log in to each other, which this stack does not have; leave it out`,
@@ -125,7 +142,16 @@ async function observe(
   };
 }
 
-async function backUp(context: Context, run: PgbackrestRun, rules: RetentionRules): Promise<void> {
+type StillHeld = Writing['stillHeld'];
+
+/** A run that writes into the bucket. */
+type PgbackrestWriter = PgbackrestRun &
+  Pick<Writing, 'stillHeld'> & {
+    /** `null`: the step has no key of the bucket. */
+    readonly storage: Storage | null;
+  };
+
+async function backUp(context: Context, run: PgbackrestWriter, rules: RetentionRules): Promise<void> {
   const { reporter } = context;
   const before = await reporter.phase('Prepare', async () => {
     const repository = await lookAt(run);
@@ -138,46 +164,64 @@ async function backUp(context: Context, run: PgbackrestRun, rules: RetentionRule
 
 interface Made {
   readonly label: string;
-  readonly archived: boolean;
+  /** The segment with the point to prove; `null`: it did not reach the bucket. */
+  readonly segment: string | null;
 }
 
 async function makeBackup(
   { inputs, log, output }: Context,
-  run: PgbackrestRun,
+  run: PgbackrestWriter,
   { backups }: Repository,
 ): Promise<Made> {
   const kind = kindOf(backups, inputs['full-every']);
   log.info(kind === 'incr' ? `Incremental, on ${backups.at(-1)?.manifest.id ?? ''}` : 'A full backup');
+  const begun = run.storage?.now();
   const label = await takeCopy(run, kind);
+  if (run.storage && begun) await tidyUp(log, run, run.storage, begun);
   const proof = await markProof(run, label);
   const archived = await untilInArchive(run, proof.proof.segment);
   // A point that the log in the bucket does not reach is none.
   await noteBackup(run, label, archived ? proof : null);
   output('backup', label);
-  return { label, archived };
+  return { label, segment: archived ? proof.proof.segment : null };
+}
+
+async function tidyUp(
+  log: Context['log'],
+  { cluster }: PgbackrestRun,
+  storage: Storage,
+  begun: Date,
+): Promise<void> {
+  for (const what of await endAbandonedUploads(storage, cluster.stack, begun)) log.notice(`Removed ${what}`);
 }
 
 async function conclude(
   context: Context,
-  run: PgbackrestRun,
+  run: PgbackrestWriter,
   rules: RetentionRules,
-  { label, archived }: Made,
+  { label, segment }: Made,
 ): Promise<void> {
   const { inputs, log, output, reporter } = context;
   const repository = await lookAt(run);
   const made = repository.backups.find(({ manifest }) => manifest.id === label);
   if (made) output('bytes', made.bytes);
-  const { from, coverage, newest } = await checkArchive(run, repository, rules);
+  const members: Members = await readMembers(run.remote, run.cluster, run.signal);
+  const upTo = reachOf(segment, members, run.source);
+  const { line, from, coverage, newest } = await checkArchive(run, repository, rules, upTo);
   const missing = coverage?.missing ?? [];
-  const retained = expiryOf(repository, rules, new Date());
+  const retained = expiryOf(repository, rules, new Date(), line);
   // What is broken, or cannot be proven, takes nothing else with it.
-  const whole = made !== undefined && archived && missing.length === 0;
-  if (whole) await expire(run, repository, retained);
+  const whole = made !== undefined && segment !== null && missing.length === 0;
+  if (whole) {
+    await run.stillHeld('nothing was removed');
+    await expire(run, repository, retained);
+  }
   output('removed', whole ? retained.plan.removed : []);
-  await report(context, run, repository, retained);
+  report(context, members, repository, retained);
   const bad = repository.broken.find(({ id }) => id === label);
-  if (bad) throw new UserError(`Backup ${label} is not good: ${bad.why}. Nothing was removed`);
-  if (!archived)
+  if (bad || !made)
+    throw new UserError(`Backup ${label} is not good: ${bad?.why ?? 'it is not there'}. Nothing was removed`);
+  if (segment === null)
     throw new UserError(
       `Backup ${label} is whole, but the log after it did not reach the bucket within ${inputs['archive-timeout'] / 1_000} s: see the log of PostgreSQL on ${run.pgbackrest.host} for "archive-push". Nothing was removed`,
     );
@@ -206,9 +250,9 @@ async function look(context: Context, run: PgbackrestRun, rules: RetentionRules)
     const repository = await lookAt(run);
     return { repository, verified: await checkArchive(run, repository, rules) };
   });
-  const retained = expiryOf(repository, rules, new Date());
+  const retained = expiryOf(repository, rules, new Date(), verified.line);
   output('removed', retained.plan.removed);
-  await report(context, run, repository, retained);
+  report(context, await readMembers(run.remote, run.cluster, run.signal), repository, retained);
   const count = `${repository.backups.length} whole ${repository.backups.length === 1 ? 'backup' : 'backups'}`;
   if (inputs.mode === 'verify') {
     await verify(context, run, repository, verified);
@@ -247,14 +291,17 @@ async function verify(
 }
 
 /** Sets the figures, and writes the tables. */
-async function report(
-  { output, reporter }: Context,
-  run: PgbackrestRun,
-  { catalogue, lastDrill }: Repository,
+function report(
+  { log, output, reporter }: Context,
+  members: Members,
+  { catalogue, drills }: Repository,
   retained: ReturnType<typeof expiryOf>,
-): Promise<void> {
-  const members: Members = await readMembers(run.remote, run.cluster, run.signal);
-  output('metrics', metricsOf(catalogue, members, lastDrill, new Date()));
+): void {
+  const worry = drillWorry(drills);
+  if (worry !== null) log.warning(worry);
+  const metrics = metricsOf(catalogue, members, drills.good, new Date());
+  output('metrics', metrics);
+  reporter.section(figuresSection(metrics));
   backupSections(catalogue).forEach((section) => reporter.section(section));
   reporter.section(retentionSection(catalogue, retained));
 }

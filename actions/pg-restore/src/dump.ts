@@ -22,8 +22,20 @@ import {
   serverFrom,
   type StoredDump,
   touchedOf,
+  type Writing,
 } from '@perlstack/backup';
-import { bucketOfSite, hostOfTier, keepNote, namesIn, tellDrill, tellTouched } from '@perlstack/backup-face';
+import {
+  afterRestoreLease,
+  bucketOfSite,
+  doDrill,
+  hostOfTier,
+  type KeepNote,
+  keepNote,
+  namesIn,
+  tellDrill,
+  tellTouched,
+  underRestoreLease,
+} from '@perlstack/backup-face';
 import { POSTGRESQL_PORT, postgresLayout, SOCKET_FOLDER } from '@perlstack/configs';
 import type { Storage } from '@perlstack/object-storage';
 import { connect, type Remote } from '@perlstack/remote';
@@ -156,15 +168,27 @@ async function restore(
   }
   const target = await targetOf(run, host);
   assertRestores(dump.manifest, target.host, run.cluster.version);
-  const there = await databasesOn(run, target);
-  const { databases, replace } = order;
-  const plan = planDump({ host: target.host, dump: dump.manifest, databases, there, replace });
-  if (inputs.mode === 'plan') return tellPlan(context, dump, target, plan);
-  const [refusal] = plan.refusals;
-  if (refusal !== undefined) throw new UserError(`${refusal}. Nothing was changed`);
+  if (inputs.mode === 'plan') return tellPlan(context, dump, target, await planOn(run, order, dump, target));
   assertReadable(run, dump);
   saveState('target', target.host);
-  await bringBack(context, run, dump, target, plan);
+  const place = { remote: run.remote, host: target.host, stack: run.cluster.stack };
+  await underRestoreLease(context, place, async (stillHeld) => {
+    const plan = await planOn(run, order, dump, target);
+    const [refusal] = plan.refusals;
+    if (refusal !== undefined) throw new UserError(`${refusal}. Nothing was changed`);
+    await bringBack(context, { ...run, stillHeld }, dump, target, plan);
+  });
+}
+
+/** What a restore would do with the databases that are there now. */
+async function planOn(
+  run: RestoreRun,
+  { databases, replace }: Order,
+  { manifest }: StoredDump,
+  target: DumpTarget,
+): Promise<DumpPlan> {
+  const there = await databasesOn(run, target);
+  return planDump({ host: target.host, dump: manifest, databases, there, replace });
 }
 
 /** The primary, since a replica takes no writes. @throws UserError where another server is named */
@@ -198,7 +222,7 @@ function tellPlan(
 
 async function bringBack(
   { log, reporter }: Context,
-  run: RestoreRun,
+  run: RestoreRun & Pick<Writing, 'stillHeld'>,
   { manifest }: StoredDump,
   target: DumpTarget,
   { placements }: DumpPlan,
@@ -207,7 +231,8 @@ async function bringBack(
   const { aside } = await reporter
     .phase('Restore', async () => {
       await assertRoom(run, target, placements);
-      return restoreDump(run, target, manifest, placements, true);
+      const { stillHeld } = run;
+      return restoreDump(run, target, manifest, placements, { strict: true, stillHeld });
     })
     .catch((error: unknown) => {
       throw asUserError(error, `Dump ${manifest.id} was not restored`);
@@ -226,26 +251,28 @@ async function prove(
   dump: StoredDump,
   host: string,
 ): Promise<void> {
-  const { inputs, reporter } = context;
-  const report = await reporter
-    .phase('Drill', () => drillDump(run, dump, { host, databases, assertions, timeoutMs: inputs.timeout }))
-    .catch((error: unknown) => {
-      throw asUserError(error, `Dump ${dump.manifest.id} could not be restored`);
-    });
-  await keepNote(run.storage, dumpKeys(of).drills, report);
+  const timeoutMs = context.inputs.timeout;
+  const keep: KeepNote = (note) => keepNote(run.storage, dumpKeys(of).drills, note);
+  const report = await doDrill(context, ['Dump', dump.manifest.id], keep, () =>
+    drillDump(run, dump, { host, databases, assertions, timeoutMs }),
+  );
   tellDrill(context, report, dumpWordsOf(report));
 }
 
-/** A restore that was killed leaves databases that nobody uses. */
+/** A restore that was killed leaves databases that nobody uses, and its lease. */
 export async function cleanUpTarget(
   { inputs }: Pick<PostContext<typeof declaration>, 'inputs'>,
   { file, inventory }: Site,
   host: string,
+  lease: string,
 ): Promise<void> {
   const cluster = clusterOf(file.stack, inventory);
   const remote: Remote = connect(inventory, { privateKey: inputs['ssh-private-key'] });
+  const asks = { remote, signal: AbortSignal.timeout(120_000) };
   try {
-    await dropTemporaries({ remote, signal: AbortSignal.timeout(120_000) }, targetOn(cluster, host));
+    await afterRestoreLease({ remote, host, stack: cluster.stack }, lease, () =>
+      dropTemporaries(asks, targetOn(cluster, host)),
+    );
   } finally {
     await remote.close();
   }

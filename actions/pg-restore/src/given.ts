@@ -27,7 +27,7 @@ export function targetFrom(text: string): Target | null {
 
 /** The point of a backup whose state is known. @throws UserError when the log never reached it */
 export function proofOf({ manifest }: Backup<BackupFacts>): Target {
-  if (manifest.proof) return { kind: 'lsn', lsn: manifest.proof.lsn };
+  if (manifest.proof) return { kind: 'lsn', lsn: manifest.proof.lsn, along: 'current' };
   throw new UserError(
     `Backup ${manifest.id} has no point to prove: the log after it did not reach the bucket; use target: backup for its own end, and see why archiving fails`,
   );
@@ -57,12 +57,24 @@ export function hostFrom(
   return hostOfTier(wanted, names, 'database', input);
 }
 
-/** The server to restore on: the one that is named, or by what the mode usually does. */
+/**
+ * The server to restore on: the one that is named, or by what the mode usually does.
+ *
+ * @param anywhere whether a drill may be on a host of any tier
+ */
 export function hostFor(
   { host, mode }: Pick<Inputs, 'host' | 'mode'>,
   inventory: Inventory,
   { members }: Cluster,
+  anywhere: boolean,
 ): string {
+  if (host !== undefined && mode === 'drill' && anywhere)
+    return hostOfTier(
+      host,
+      inventory.hosts.map(({ name }) => name),
+      null,
+      'host',
+    );
   return hostFrom(host, (mode === 'primary' ? members[0] : members.at(-1)) ?? '', inventory);
 }
 

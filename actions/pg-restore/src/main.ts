@@ -1,10 +1,12 @@
 import { type MainContext, openSite, type PostContext, runAction, type Site } from '@perlstack/action';
 import {
+  abandonRestore,
   assertReadable,
   asUserError,
-  type Backup,
   type Catalogue,
   chooseBackup,
+  chooseCluster,
+  type Chosen,
   type Cluster,
   type ClusterKeys,
   clusterOf,
@@ -14,22 +16,38 @@ import {
   isProven,
   keysOf,
   leaderFor,
+  type Line,
+  lineOf,
   type MemberSeen,
-  newestCluster,
+  needsIdentity,
+  newestLine,
   readCatalogue,
+  readHistories,
+  readStoredHistories,
   removePlace,
   restorePrimary,
   restoreReplica,
   type RestoreRun,
   streamRestorer,
   type Target,
+  targetAlong,
+  timelineOf,
   touchedOf,
 } from '@perlstack/backup';
-import { bucketOfSite, engineOf, keepNote, tellDrill, tellTouched } from '@perlstack/backup-face';
+import {
+  bucketOfSite,
+  doDrill,
+  engineOf,
+  type KeepNote,
+  keepNote,
+  orNote,
+  tellDrill,
+  tellTouched,
+} from '@perlstack/backup-face';
 import { postgresLayout } from '@perlstack/configs';
 import type { Storage } from '@perlstack/object-storage';
 import { connect, type Remote } from '@perlstack/remote';
-import { platformOf } from '@perlstack/stack';
+import { messageOf, platformOf } from '@perlstack/stack';
 import { declaration } from './declaration.js';
 import { assertNoDump, cleanUpTarget, runDump } from './dump.js';
 import {
@@ -42,7 +60,7 @@ import {
   targetFrom,
 } from './given.js';
 import { runPgbackrest } from './pgbackrest.js';
-import { primaryVerdict, replicaVerdict, wordsOf } from './report.js';
+import { primaryVerdict, replicaVerdict, tellLine, wordsOf } from './report.js';
 
 type Context = MainContext<typeof declaration>;
 
@@ -60,15 +78,16 @@ void runAction({
     assertNoDelta(inputs);
     const given = { target: targetFrom(inputs.target), assertions: assertionsFrom(inputs.assertions) };
     const cluster = clusterOf(site.file.stack, site.inventory);
-    const host = hostFor(inputs, site.inventory, cluster);
+    const host = hostFor(inputs, site.inventory, cluster, true);
     const storage = bucketOfSite(site, inputs, signal);
     const remote = connect(site.inventory, { privateKey: inputs['ssh-private-key'] });
     if (inputs.mode !== 'plan') remote.warm([host]);
     try {
       const leader = inputs.mode === 'replica' ? await leaderFor({ remote, cluster, signal }, host) : null;
-      const systemId = leader?.systemId ?? (await newestCluster(storage, cluster.stack));
+      const systemId = leader?.systemId ?? (await clusterFrom(context, storage, cluster));
       const keys = keysOf(cluster.stack).cluster(systemId);
-      const chosen = await choose(context, storage, keys, given.target);
+      const looking = { remote, storage, cluster, host, keys, leader };
+      const chosen = await choose(context, looking, given.target);
       context.output('backup', chosen.backup.manifest.id);
       await restore(context, { remote, storage, cluster, host, site, leader, keys, ...given, ...chosen });
     } finally {
@@ -79,26 +98,69 @@ void runAction({
   post: cleanUp,
 });
 
-interface Chosen {
-  readonly catalogue: Catalogue;
-  readonly backup: Backup;
+function clusterFrom({ inputs, log }: Context, storage: Storage, { stack }: Cluster): Promise<string> {
+  return chooseCluster(storage, stack, inputs.backup ?? null, (words) =>
+    inputs.mode === 'drill' ? log.info(words) : log.warning(words),
+  );
 }
 
-async function choose(
-  { inputs, log, reporter }: Context,
-  storage: Storage,
-  keys: ClusterKeys,
-  target: Target | null,
-): Promise<Chosen> {
+type Looking = Pick<Restore, 'remote' | 'storage' | 'cluster' | 'host' | 'keys' | 'leader'>;
+
+async function choose(context: Context, looking: Looking, target: Target | null): Promise<Chosen> {
+  const { inputs, log, reporter } = context;
+  const { storage, keys } = looking;
   return reporter.phase('Look into the bucket', async () => {
     const catalogue = await readCatalogue(storage, keys);
     catalogue.broken.forEach(({ id, why }) => log.warning(`Backup ${id} is left out: ${why}`));
     tellTouched(log, touchedOf(catalogue));
-    const backup = chooseBackup(catalogue.backups, inputs.backup ?? null, target ?? { kind: 'latest' });
+    const line = await lineIn(context, looking, catalogue);
+    const backup = chooseBackup(catalogue.backups, inputs.backup ?? null, target ?? { kind: 'latest' }, line);
+    tellLine(log, backup, line);
     const { id, source, object } = backup.manifest;
     log.info(`Backup ${id} of ${source.host}, ${object.size} bytes; ${catalogue.wal.size} files of the log`);
-    return { catalogue, backup };
+    return { catalogue, backup, line };
   });
+}
+
+/**
+ * The line that the log goes on with: the leader's where there is one, else that of the newest timeline in the bucket.
+ *
+ * @throws UserError where the histories cannot be read; mode plan, which may have no key and no server yet, says so and goes on
+ */
+async function lineIn(
+  context: Context,
+  { remote, storage, cluster, host, leader }: Looking,
+  catalogue: Catalogue,
+): Promise<Line | null> {
+  const { inputs, log, signal } = context;
+  if (leader) {
+    const source = { primary: leader };
+    return lineOf(await readHistories({ remote, cluster, source, signal }), leader.timeline);
+  }
+  const identity = inputs['age-identity'] ?? null;
+  const timelines = [
+    ...catalogue.backups.map(({ manifest }) => manifest.wal.timeline),
+    ...[...catalogue.wal.keys()].map(timelineOf),
+  ];
+  const unknown = (why: string): null => {
+    log.warning(`Which backups the newest timeline comes from is not known: ${why}`);
+    return null;
+  };
+  if (needsIdentity(catalogue) && identity === null)
+    return unknown('the histories are encrypted, and the input "age-identity" has no key');
+  try {
+    const reading = { remote, storage, host, identity, signal };
+    const read = () => readStoredHistories(reading, catalogue);
+    const newest = inputs.backup ?? catalogue.backups.at(-1)?.manifest.id ?? '';
+    const keep = notesIn(storage, cluster);
+    const histories = inputs.mode === 'drill' ? await orNote(context, newest, keep, read) : await read();
+    const line = newestLine(histories, timelines);
+    return line ?? unknown('the bucket has no history of the newest one');
+  } catch (error) {
+    const failure = asUserError(error, 'The histories of timelines in the bucket could not be read');
+    if (inputs.mode !== 'plan' || signal.aborted) throw failure;
+    return unknown(messageOf(failure));
+  }
 }
 
 interface Restore extends Chosen {
@@ -116,7 +178,8 @@ interface Restore extends Chosen {
 
 async function restore(context: Context, what: Restore): Promise<void> {
   const { inputs, log, reporter, signal, saveState } = context;
-  const target = what.target ?? (what.leader ? { kind: 'latest' as const } : proofOf(what.backup));
+  const goal = what.target ?? (what.leader ? { kind: 'latest' as const } : proofOf(what.backup));
+  const target = targetAlong(what.backup, goal, what.line, what.catalogue.wal);
   const run: RestoreRun = {
     ...{ remote: what.remote, storage: what.storage, cluster: what.cluster, signal },
     identity: inputs['age-identity'] ?? null,
@@ -133,7 +196,8 @@ async function restore(context: Context, what: Restore): Promise<void> {
   if (inputs.mode === 'drill') return prove(context, run, what, target);
   const replace = replaceFrom(inputs.replace, what.site.inventory);
   const took = Date.now();
-  const options = { host: what.host, replace, timeoutMs: inputs.timeout };
+  const onBegun = (): void => saveState('begun', what.host);
+  const options = { host: what.host, replace, timeoutMs: inputs.timeout, onBegun };
   const { leader } = what;
   const proven = await isProven(run.storage, keysOf(run.cluster.stack).drills, what.backup.manifest);
   log.info(
@@ -141,13 +205,13 @@ async function restore(context: Context, what: Restore): Promise<void> {
   );
   // All that the primary wrote before is in the bucket only then.
   const again = async () =>
-    streamRestorer(run, what.backup, await readCatalogue(run.storage, what.keys), proven);
+    streamRestorer(run, { ...what, catalogue: await readCatalogue(run.storage, what.keys) }, proven);
   if (leader) assertReadable(run, what.backup);
   await reporter
     .phase('Restore', () =>
       leader
         ? restoreReplica(run, leader, again, { ...options, inventory: what.site.inventory })
-        : restorePrimary(run, streamRestorer(run, what.backup, what.catalogue, proven), {
+        : restorePrimary(run, streamRestorer(run, what, proven), {
             ...options,
             target,
           }),
@@ -163,36 +227,44 @@ async function restore(context: Context, what: Restore): Promise<void> {
   );
 }
 
-async function prove(
-  { inputs, reporter, output }: Context,
-  run: RestoreRun,
-  what: Restore,
-  target: Target,
-): Promise<void> {
-  const report = await reporter
-    .phase('Drill', () =>
-      drill(run, streamRestorer(run, what.backup, what.catalogue, false), what.backup, {
-        ...{ host: what.host, target, assertions: what.assertions, timeoutMs: inputs.timeout },
-        compareRows: what.target === null,
-      }),
-    )
-    .catch((error: unknown) => {
-      throw asUserError(error, `Backup ${what.backup.manifest.id} could not be restored`);
-    });
-  await keepNote(run.storage, keysOf(run.cluster.stack).drills, report);
-  tellDrill({ output, reporter }, report, wordsOf(report));
+/** Notes of drills of a stack, in its bucket. */
+function notesIn(storage: Storage, { stack }: Cluster): KeepNote {
+  return (note) => keepNote(storage, keysOf(stack).drills, note);
 }
 
-/** A drill that was killed leaves a server and, in memory, an identity; a restore of a dump, what was not yet in its place. */
+async function prove(context: Context, run: RestoreRun, what: Restore, target: Target): Promise<void> {
+  const { backup, host, assertions } = what;
+  const timeoutMs = context.inputs.timeout;
+  const compareRows = what.target === null;
+  const report = await doDrill(
+    context,
+    ['Backup', backup.manifest.id],
+    notesIn(run.storage, run.cluster),
+    () =>
+      drill(run, streamRestorer(run, what, false), backup, {
+        ...{ host, target, assertions, timeoutMs, compareRows },
+      }),
+  );
+  tellDrill(context, report, wordsOf(report));
+}
+
+/**
+ * A drill that was killed leaves a server and, in memory, an identity; a restore, the latter and a server that may be in its
+ * midst; a restore of a dump, what was not yet in its place.
+ */
 async function cleanUp({ inputs, state }: PostContext<typeof declaration>): Promise<void> {
-  const [host, target] = [state('host'), state('target')];
-  if (target !== undefined) return cleanUpTarget({ inputs }, openSite(inputs), target);
-  if (host === undefined || inputs.mode !== 'drill') return;
+  const [host, target, begun] = [state('host'), state('target'), state('begun')];
+  const lease = state('lease');
+  if (target !== undefined && lease !== undefined)
+    return cleanUpTarget({ inputs }, openSite(inputs), target, lease);
+  if (host === undefined || (inputs.mode !== 'drill' && begun === undefined)) return;
   const site = openSite(inputs);
   const version = platformOf(site.file.stack).postgresql;
   const remote = connect(site.inventory, { privateKey: inputs['ssh-private-key'] });
   try {
-    await removePlace({ remote, cluster: { layout: postgresLayout(version) } }, drillPlace(host, version));
+    const where = { remote, cluster: { layout: postgresLayout(version) } };
+    if (begun !== undefined) await abandonRestore(where, begun);
+    else await removePlace(where, drillPlace(host, version));
   } finally {
     await remote.close();
   }

@@ -10,25 +10,31 @@ import {
   clusterOf,
   describeTarget,
   drill,
+  DRILL_FAILED,
   DRILLED,
   leaderFor,
+  lineOf,
   type MemberSeen,
+  newestLine,
   type Pgbackrest,
   pgbackrestOn,
   pgbackrestRestorer,
   readRepository,
+  readRepositoryHistories,
   restorePrimary,
   restoreReplica,
   type Restorer,
   type ServerRun,
   type Target,
+  targetAlong,
+  timelineOf,
 } from '@perlstack/backup';
-import { tellDrill } from '@perlstack/backup-face';
+import { doDrill, type KeepNote, tellDrill } from '@perlstack/backup-face';
 import { connect } from '@perlstack/remote';
 import { type Inventory, messageOf, UserError } from '@perlstack/stack';
 import type { declaration } from './declaration.js';
 import { assertionsFrom, hostFor, proofOf, replaceFrom, targetFrom } from './given.js';
-import { primaryVerdict, replicaVerdict, wordsOf } from './report.js';
+import { primaryVerdict, replicaVerdict, tellLine, wordsOf } from './report.js';
 
 type Context = MainContext<typeof declaration>;
 
@@ -45,7 +51,7 @@ export async function runPgbackrest(context: Context, { file, inventory }: Site)
   const { inputs, log, output, signal } = context;
   const cluster = clusterOf(file.stack, inventory);
   const order: Order = {
-    host: hostFor(inputs, inventory, cluster),
+    host: hostFor(inputs, inventory, cluster, false),
     wanted: targetFrom(inputs.target),
     assertions: assertionsFrom(inputs.assertions),
     replace: replaceFrom(inputs.replace, inventory),
@@ -108,9 +114,18 @@ async function choose(
         `The repository in the bucket is of another cluster than that of ${leader.host}; make a backup first`,
       );
     broken.forEach(({ id, why }) => log.warning(`Backup ${id} is left out: ${why}`));
-    const backup = chooseBackup(backups, inputs.backup ?? null, wanted ?? { kind: 'latest' });
-    const target = wanted ?? (leader ? { kind: 'latest' as const } : proofOf(backup));
-    await assertNoGap(pgbackrest, cluster, backup, repository, target);
+    const histories = await readRepositoryHistories(pgbackrest, cluster, repository);
+    const line = leader
+      ? lineOf(histories, leader.timeline)
+      : newestLine(histories, [
+          ...backups.map(({ manifest }) => manifest.wal.timeline),
+          ...[...wal.keys()].map(timelineOf),
+        ]);
+    const backup = chooseBackup(backups, inputs.backup ?? null, wanted ?? { kind: 'latest' }, line);
+    const goal = wanted ?? (leader ? { kind: 'latest' as const } : proofOf(backup));
+    const target = targetAlong(backup, goal, line, wal);
+    tellLine(log, backup, line);
+    assertNoGap(backup, catalogue, histories, target);
     const { id, source } = backup.manifest;
     log.info(`Backup ${id} of ${source.host}, ${backup.bytes} bytes; ${wal.size} files of the log`);
     return { backup, catalogue, target, leader };
@@ -131,7 +146,8 @@ async function restore(context: Context, run: ServerRun, what: Restore): Promise
   if (inputs.mode === 'drill') return prove(context, run, what);
   const took = Date.now();
   const { delta } = inputs;
-  const options = { host, replace, timeoutMs: inputs.timeout };
+  const onBegun = (): void => saveState('begun', host);
+  const options = { host, replace, timeoutMs: inputs.timeout, onBegun };
   // All that the primary wrote before is in the bucket only then.
   const again = async (): Promise<Restorer> => {
     const { catalogue } = await readRepository(run.remote, run.cluster, pgbackrest, run.signal);
@@ -155,25 +171,23 @@ async function restore(context: Context, run: ServerRun, what: Restore): Promise
 }
 
 async function prove(
-  { inputs, log, output, reporter }: Context,
+  context: Context,
   run: ServerRun,
   { host, wanted, assertions, backup, catalogue, target, pgbackrest }: Restore,
 ): Promise<void> {
   const { id } = backup.manifest;
-  const report = await reporter
-    .phase('Drill', () =>
-      drill(run, pgbackrestRestorer(run, pgbackrest, backup, catalogue), backup, {
-        ...{ host, target, assertions, timeoutMs: inputs.timeout },
-        compareRows: wanted === null,
-      }),
-    )
-    .catch((error: unknown) => {
-      throw asUserError(error, `Backup ${id} could not be restored`);
-    });
   // Beside the backup, since this engine's runs need no key of the bucket.
-  if (report.faults.length === 0)
-    await annotate(pgbackrest, id, DRILLED, report.startedAt).catch((error: unknown) =>
-      log.warning(`That backup ${id} was proven could not be noted: ${messageOf(error)}`),
+  const keep: KeepNote = ({ faults, startedAt }) =>
+    annotate(pgbackrest, id, faults.length === 0 ? DRILLED : DRILL_FAILED, startedAt).catch(
+      (error: unknown) =>
+        context.log.warning(`What the drill of backup ${id} found could not be noted: ${messageOf(error)}`),
     );
-  tellDrill({ output, reporter }, report, wordsOf(report));
+  const timeoutMs = context.inputs.timeout;
+  const compareRows = wanted === null;
+  const report = await doDrill(context, ['Backup', id], keep, () =>
+    drill(run, pgbackrestRestorer(run, pgbackrest, backup, catalogue), backup, {
+      ...{ host, target, assertions, timeoutMs, compareRows },
+    }),
+  );
+  tellDrill(context, report, wordsOf(report));
 }

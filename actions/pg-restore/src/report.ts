@@ -1,4 +1,13 @@
-import { describeTarget, type DrillReport, type DumpDrillReport, type Target } from '@perlstack/backup';
+import {
+  type Backup,
+  type BackupFacts,
+  describeTarget,
+  type DrillReport,
+  type DumpDrillReport,
+  isOn,
+  type Line,
+  type Target,
+} from '@perlstack/backup';
 import type { DrillWords } from '@perlstack/backup-face';
 import { formatDuration } from '@perlstack/stack';
 
@@ -34,6 +43,18 @@ export const dumpWordsOf = ({
   ],
   proven: `${databases.join(', ')} restored in ${formatDuration(timings.restore)} on ${host}, ${tables} tables and ${assertions} assertions checked in ${formatDuration(timings.checks)}`,
 });
+
+/** Says where a backup does not lead to what the servers were last. */
+export function tellLine(
+  log: { readonly warning: (text: string) => void },
+  { manifest }: Backup<BackupFacts>,
+  line: Line | null,
+): void {
+  if (isOn(line, manifest.wal)) return;
+  log.warning(
+    `Backup ${manifest.id} is of timeline ${manifest.wal.timeline} behind the place where timeline ${line?.timeline ?? ''} left it: recovery goes along its own timeline`,
+  );
+}
 
 /** What a restore in the place of a lost primary came to, and what is next. */
 export const primaryVerdict = (host: string, backup: string, target: Target, tookMs: number): string =>

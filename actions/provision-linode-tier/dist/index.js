@@ -75188,7 +75188,7 @@ async function exec(line, argv, options, maxOutputBytes) {
 }
 /** Feeds the program, listens to it and stops it when it has to, until its channel is closed. */
 async function follow(line, channel, marker, options, maxOutputBytes, firstWords = '') {
-    const output = collect(channel, marker, maxOutputBytes, options.onLine);
+    const output = collect(channel, marker, maxOutputBytes, options);
     const closed = new Promise((resolve) => channel.once('close', () => resolve()));
     const stopper = new Stopper(line, channel, closed, options.sudo ?? false, () => output.pid());
     if (firstWords !== '')
@@ -75241,7 +75241,7 @@ async function openChannel({ client, standby }, command, attach) {
         }
     }
 }
-function collect(channel, marker, maxOutputBytes, onLine) {
+function collect(channel, marker, maxOutputBytes, { onLine, output }) {
     const keep = (stream) => {
         const tail = new Tail(maxOutputBytes);
         const lines = onLine ? new Lines((line) => onLine(line, stream)) : undefined;
@@ -75256,7 +75256,10 @@ function collect(channel, marker, maxOutputBytes, onLine) {
     const announcement = new Announcement(marker, stderr.add);
     let code = null;
     let killedBy = null;
-    channel.on('data', stdout.add);
+    if (output)
+        hand(channel, output);
+    else
+        channel.on('data', stdout.add);
     channel.stderr.on('data', (chunk) => announcement.add(chunk));
     channel.on('exit', (exitCode, signal) => {
         code = exitCode;
@@ -75277,6 +75280,12 @@ function collect(channel, marker, maxOutputBytes, onLine) {
             };
         },
     };
+}
+/** Hands standard output on. A channel whose output nobody takes would never close. */
+function hand(channel, output) {
+    channel.pipe(output);
+    output.on('error', () => undefined);
+    output.on('close', () => channel.resume());
 }
 function notEnded(killedBy) {
     if (killedBy)
@@ -75667,7 +75676,7 @@ function plainCause(code, message) {
 }
 const LOST_TRIES = 8;
 /** A host that is silent until a handshake's time is up is asked once more, and not eight times. */
-const LOST_MS = 30_000;
+const LOST_HANDSHAKES = 1.5;
 const FIRST_PAUSE_MS = 150;
 const LONGEST_PAUSE_MS = 2000;
 /** While a host boots, its accounts stay closed for a moment after sshd answers. */
@@ -75675,15 +75684,17 @@ const REFUSED_GRACE_MS = 30_000;
 /**
  * How long to pause before the next attempt, in milliseconds; `null` when there is to be none.
  *
- * @param waitMs how long a host may take to boot.
  * @param random in [0, 1): spreads many clients that lost the race for a busy server.
  */
-function pauseBeforeRetry(attempt, history, waitMs, random) {
+function pauseBeforeRetry(attempt, history, { waitMs, handshakeTimeoutMs }, random) {
     const pause = Math.round((0.5 + random / 2) * Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** history.lost));
     const booting = history.elapsedMs < waitMs;
     switch (attempt.kind) {
         case 'lost':
-            return (history.lost < LOST_TRIES && history.elapsedMs < LOST_MS) || booting ? pause : null;
+            return (history.lost < LOST_TRIES && history.elapsedMs < LOST_HANDSHAKES * handshakeTimeoutMs) ||
+                booting
+                ? pause
+                : null;
         case 'unreachable':
             return booting ? Math.round((0.5 + random / 2) * LONGEST_PAUSE_MS) : null;
         case 'refused':
@@ -76701,6 +76712,9 @@ async function handshake(config, signal) {
     client.once('connect', () => (connected = true));
     const closed = new Promise((resolve) => client.once('close', () => resolve()));
     const giveUp = () => session_cut(client);
+    // A jump host whose way to the other machine broke ends one direction only. The library stops its keepalives then, and would
+    // keep for ever what nobody answers any more.
+    client.once('end', giveUp);
     signal.addEventListener('abort', giveUp);
     try {
         await ready;
@@ -76847,7 +76861,7 @@ class Pool {
             const history = { lost, elapsedMs: now - start, refusedMs: now - (refusedAt ?? now) };
             const pause = this.#closing.signal.aborted
                 ? null
-                : pauseBeforeRetry(attempt, history, waitMs, Math.random());
+                : pauseBeforeRetry(attempt, history, { ...this.#options, waitMs }, Math.random());
             if (pause === null)
                 throw connectError(host, this.#key.publicKey, attempt, history.elapsedMs);
             if (attempt.kind === 'lost')
@@ -76938,7 +76952,7 @@ folder=$(dirname -- "$path")
 umask 077
 temp=$(mktemp -- "$folder/.upload.XXXXXXXX")
 trap 'rm -f -- "$temp"' EXIT
-trap 'exit 143' TERM HUP INT
+trap 'exit 143' TERM INT HUP PIPE
 cat > "$temp"
 if [ "$(tail -c \${#ending} -- "$temp")" != "$ending" ]; then
   echo "the content broke off" >&2
@@ -76987,7 +77001,8 @@ function followedBy(content, ending) {
 
 
 const MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
-const HANDSHAKE_TIMEOUT_MS = 20_000;
+/** As long as Ansible gives one. */
+const HANDSHAKE_TIMEOUT_MS = 10_000;
 /**
  * The hosts of an inventory over SSH. Nothing is connected before it is needed.
  *

@@ -84,9 +84,9 @@ async function work(context: Context, given: Given): Promise<void> {
     const { stack } = tier;
     const options = { stack, lock: lockRuleOf(site.file.stack), uploads: redisKeys(tier).bases };
     const ways = await tryOut(context, storage, await isFirst(storage, tier), options);
-    const run = { ...(await prepare(context, remote, given)), ways };
+    const run = await prepare(context, remote, given);
     const places = { storage, ways, remote, host: async () => run.source.primary, stack };
-    await underLease(context, places, () => backUp(context, run, rules));
+    await underLease(context, places, (stillHeld) => backUp(context, { ...run, ways, stillHeld }, rules));
   } finally {
     await remote.close();
   }
@@ -114,7 +114,7 @@ async function prepare(
     rate: inputs['max-rate'] * 1024 * 1024,
     run: runUrl() ?? null,
     say: (line) => log.info(line),
-    onUpload: (key, id) => saveState('upload', JSON.stringify({ key, id })),
+    onUpload: (key) => saveState('upload', key),
   };
 }
 
@@ -130,7 +130,7 @@ async function backUp(context: Context, run: RedisBackupWriter, rules: Retention
   const { log, reporter, output } = context;
   const { storage, tier } = run;
   const kind = snapshots(storage, tier);
-  await clearBefore(context, kind, run.ways.lock, { ...rules, pitrMs: null });
+  await clearBefore(context, kind, run, { ...rules, pitrMs: null });
   const manifest = await reporter.phase('Snapshot', async () => {
     const snapshot = await takeSnapshot(run);
     const { size, parts } = snapshot.object;
@@ -139,7 +139,7 @@ async function backUp(context: Context, run: RedisBackupWriter, rules: Retention
   });
   output('backup', manifest.id);
   await forgetGhosts(run, (line) => log.warning(line), run.signal);
-  await retainStandalone(context, kind, manifest.id, rules);
+  await retainStandalone(context, kind, run, manifest.id, rules);
   reporter.verdict(
     `Backup ${manifest.id} of ${manifest.source.host} is whole: ${manifest.keys} keys, ${sizeOf(manifest.object.size)}.`,
   );

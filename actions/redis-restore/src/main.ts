@@ -18,7 +18,15 @@ import {
   seeTier,
   touchedOf,
 } from '@perlstack/backup';
-import { bucketOfSite, type DrillWords, keepNote, tellDrill, tellTouched } from '@perlstack/backup-face';
+import {
+  bucketOfSite,
+  doDrill,
+  type DrillWords,
+  type KeepNote,
+  keepNote,
+  tellDrill,
+  tellTouched,
+} from '@perlstack/backup-face';
 import type { Storage } from '@perlstack/object-storage';
 import { connect } from '@perlstack/remote';
 import { formatDuration } from '@perlstack/stack';
@@ -136,19 +144,18 @@ async function bringBack(
 }
 
 async function prove(
-  { inputs, reporter, output }: Context,
+  context: Context,
   run: RedisRestoreRun,
   backup: RedisBackup,
   { host, assertions }: Given,
 ): Promise<void> {
   const { id } = backup.manifest;
-  const report = await reporter
-    .phase('Drill', () => drillRedis(run, backup, { host, assertions, timeoutMs: inputs.timeout }))
-    .catch((error: unknown) => {
-      throw asUserError(error, `Backup ${id} could not be restored`);
-    });
-  await keepNote(run.storage, redisKeys(run.tier).drills, report);
-  tellDrill({ output, reporter }, report, wordsOf(report));
+  const timeoutMs = context.inputs.timeout;
+  const keep: KeepNote = (note) => keepNote(run.storage, redisKeys(run.tier).drills, note);
+  const report = await doDrill(context, ['Backup', id], keep, () =>
+    drillRedis(run, backup, { host, assertions, timeoutMs }),
+  );
+  tellDrill(context, report, wordsOf(report));
 }
 
 function wordsOf({ timings, ...report }: RedisDrillReport): DrillWords {

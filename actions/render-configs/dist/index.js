@@ -54203,19 +54203,26 @@ const archiveLines = (command) => [
 const SHARE_OF_DISK = 0.25;
 
 ;// CONCATENATED MODULE: ./packages/configs/lib/postgres/archive-program.js
+/** Name of a file in the data directory of a server that has been backed up, and of what was copied from one. */
+const ARCHIVE_MARK = 'perlstack-backed-up';
 /**
  * Hands one segment of the write-ahead log to the bucket, by a ticket: a URL that takes this one object once and lets
  * nobody read, change or delete it. Called by PostgreSQL as `archive-wal PATH NAME`, until it succeeds.
  *
  * The book of tickets is text: `word value` lines until an empty one, then a line a segment, `NAME PUT HEAD`, where the
  * two are what makes the common URL one of its own. A segment that was taken already is one that succeeds when the
- * bucket holds the same, and fails when it holds something else. What was sent is kept until it is known to be taken,
- * because age never encrypts a text twice in the same way. Where the bucket takes a second write as a further version, the book
+ * bucket holds the same, and fails when it holds something else. age never encrypts a text twice in the same way, and
+ * PostgreSQL asks again for what was taken when the machine stops before it has noted that for good. So what is sent is on
+ * the disk before, and stays there until a later call finds the note. Where the bucket takes a second write as a further version, the book
  * says `look first`: the first version counts, so none is written beside another one's.
  *
- * Before the first backup there is no book, and no backup that needs the log: nothing is kept. When the bucket is away
- * so long that what waits is larger than the book's `limit`, the log is let go and noted in `dropped`: a server that
- * stands still because its disk is full is worse than a gap, which the next base backup closes.
+ * Before the first backup there is no book, and no backup that needs the log: nothing is kept. A server that was copied
+ * from one that has backups, such as a new replica that was promoted, has a mark among its data: its log waits for a book. A book
+ * of other data, as of what the host had before a restore, counts as none: the log would lie among that of the others. When the bucket is away
+ * so long that what waits is larger than the book's `limit`, or than what it leaves free on the disk, the log is let go and
+ * noted in `dropped`: a server that stands still because its disk is full is worse than a gap, which the next base backup
+ * closes. A history goes as well, because PostgreSQL asks for it first and would not come to the segments; the next backup
+ * has it handed over again.
  *
  * It runs beside the server, and takes as little of its processors as it can. Packing, which is most of the work, gives
  * way to the server's own while little of the log waits; sending does not, since it has deadlines. curl starts and the digest is
@@ -54235,12 +54242,19 @@ my $authorities = '/etc/ssl/certs';
 # As long as no more files of the log wait, this one's packing gives way to the server's own work. It keeps a third of
 # the usual share of processors, so that it comes to its end on a machine that is always busy.
 my $few = 2;
-my ($book, $ticket, $authority, $curl);
+# A storage that stands still is given up in 15 s. One that is slow gets the time to take a segment of 16 MB at 30 kB/s;
+# a server that is stopped waits for it.
+my $longest = 600;
+# Beyond the limit the bucket is asked this often only, in s: a server may write faster than it is asked in vain.
+my $pause = 60;
+my ($book, $ticket, $authority, $curl, $limit);
 # Code 1 makes PostgreSQL try again; a signal or a code above 125 would make its archiver give up.
 $SIG{__DIE__} = sub {
     print STDERR "archive-wal: $_[0]";
-    let_go() if $book && waiting() * ((-s $path) // 0) > $book->{limit};
-    exit 1;
+    my $why = too_much();
+    exit 1 if !$why;
+    open my $note, '>', "$folder/refused";
+    let_go($why);
 };
 # curl may be gone when it is told what to do. What is started here does not inherit a handler.
 $SIG{PIPE} = sub { };
@@ -54250,12 +54264,14 @@ END { kill 'KILL', $curl->{child} if $curl && $$ == $own }
 # What a base backup's manifest says already, and the unfinished segment of a timeline that was left.
 exit 0 if $name =~ /\.(?:backup|partial)\z/;
 die "$name: not the name of a segment\n" unless $name =~ /\A[0-9A-F]{8}(?:[0-9A-F]{16}|\.history)\z/;
+$limit = 9**9**9;
 
-if (!-e "$folder/tickets") {
-    print STDERR "archive-wal: $name is not kept: no backup was made yet\n";
-    exit 0;
-}
+not_kept() if !-e "$folder/tickets";
 $ticket = ticket($name);
+if (abs(time - ((stat "$folder/refused")[9] // 0)) < $pause) {
+    my $why = too_much();
+    let_go($why) if $why;
+}
 # Started before it is needed: it gets ready while the segment is packed.
 $authority = an_authority() if $book->{folder} =~ /\Ahttps:/;
 $curl = start_curl();
@@ -54281,14 +54297,12 @@ sub look {
     return $seen;
 }
 
-sub done {
-    unlink $packed;
-    exit 0;
-}
+# What was taken stays packed: PostgreSQL has not noted it yet.
+sub done { exit 0 }
 
 # Files of the log that wait to be taken; the working directory is the data directory.
 sub waiting {
-    return scalar grep { /\.ready\z/ } names_in('pg_wal/archive_status');
+    return map { s/\.ready\z//r } grep { /\.ready\z/ } names_in('pg_wal/archive_status');
 }
 
 # glob would load a module for it.
@@ -54298,17 +54312,50 @@ sub names_in {
     return readdir $all;
 }
 
-sub forget_packed {
-    unlink map { "$folder/spool/$_" } grep { index($_, "$name.") == 0 } names_in("$folder/spool");
+# What is packed of files that wait no more, some at a time: PostgreSQL does not see to it that its notes outlast the machine's
+# end, and to wait for the disk takes as long as much of the rest here.
+sub forget_noted {
+    my ($least) = @_;
+    my %waits = map { $_ => 1 } waiting();
+    my @noted = grep { /\A(.+?)\.\d/ && $1 ne $name && !$waits{$1} } names_in("$folder/spool");
+    unlink map { "$folder/spool/$_" } @noted if @noted >= $least && synced('pg_wal/archive_status');
+}
+
+# Why the log can wait no longer, where that is so.
+sub too_much {
+    return if !defined $limit;
+    my $bytes = 0;
+    $bytes += -s "pg_wal/$_" || 0 for waiting();
+    return "more than $limit bytes of the log wait" if $bytes > $limit;
+    open my $df, '-|', 'df', '-B1', '--output=avail', 'pg_wal/.' or return;
+    my $free = (<$df>)[1];
+    return "$bytes bytes of the log wait, and fewer are free" if defined $free && $bytes > $free;
+    return;
 }
 
 sub let_go {
-    open my $out, '>>', "$folder/dropped" or return;
+    my ($why) = @_;
+    forget_noted(1);
+    open my $out, '>>', "$folder/dropped" or exit 1;
     print $out "$name\n";
-    close $out or return;
-    forget_packed();
-    print STDERR "archive-wal: $name is LOST to recovery: more than $book->{limit} bytes of the log wait\n";
+    close $out or exit 1;
+    print STDERR "archive-wal: $name is LOST to recovery: $why\n";
     exit 0;
+}
+
+# Where there are no tickets, and nobody needs the log.
+sub not_kept {
+    return if -e '${ARCHIVE_MARK}';
+    print STDERR "archive-wal: $name is not kept: no backup was made yet\n";
+    exit 0;
+}
+
+# The identifier of the data, which the server writes first in its control file.
+sub system_of_data {
+    my $file = 'global/pg_control';
+    open my $in, '<:raw', $file or die "$file: $!\n";
+    (read $in, my $bytes, 8) == 8 or die "$file: too short\n";
+    return unpack 'Q', $bytes;
 }
 
 sub ticket {
@@ -54323,6 +54370,12 @@ sub ticket {
         $head{$word} = $value;
     }
     $book = \%head;
+    $limit = $head{limit};
+    my $system = system_of_data();
+    if (($head{system} // $system) ne $system) {
+        not_kept();
+        die "$wanted: the tickets in $file are for the data $head{system}, and these are $system; run the backup, which writes new ones\n";
+    }
     if (my $line = line_of($in, $wanted)) {
         my (undef, $put, $head) = split / /, $line;
         my $key = $head{folder} . ($wanted =~ /history/ ? '' : substr($wanted, 0, 8) . '/') . $wanted . $head{suffix};
@@ -54354,40 +54407,58 @@ sub line_of {
 }
 
 # Packed once and kept: named after the time of the segment, because names of segments come again after a restore.
-# Gives the file, and the MD5 of it.
+# Gives the file, and the MD5 of it. With age it is on the disk by then, under its name, and so is the time in it; without,
+# the same comes of the segment once more, so that nothing hangs on it.
 sub pack_segment {
     my $time = (stat $path)[9] // die "$path: $!\n";
     my $file = "$folder/spool/$name.$time";
-    if (open my $in, '<:raw', $file) {
-        return ($file, passed($in));
-    }
-    forget_packed();
+    my $md5 = -e $file ? passed(opened($file)) : pack_into($file);
+    keep("$folder/spool");
+    return ($file, $md5);
+}
+
+sub opened {
+    my ($file) = @_;
+    open my $in, '<:raw', $file or die "$file: $!\n";
+    return $in;
+}
+
+sub pack_into {
+    my ($file) = @_;
+    unlink map { "$folder/spool/$_" } grep { index($_, "$name.") == 0 } names_in("$folder/spool");
     open my $out, '>:raw', "$file.new" or die "$file.new: $!\n";
     # Two threads make the same of a segment as one does, in half the time.
     my @programs = (['zstd', '-q', '-3', '-T2', '-c', '--', $path]);
     push @programs, ['age', '-r', $book->{recipient}] if $book->{recipient};
     my ($in, @children) = start_all(@programs);
+    forget_noted(8);
     my $md5 = passed($in, $out, "$file.new");
     for my $child (@children) {
         waitpid $child->[0], 0;
         die "$name: $child->[1] failed; is the disk full?\n" if $?;
     }
-    # Without age the same comes of it once more, so that nothing hangs on it.
-    !$book->{recipient} || synced($out) or die "$file.new: $!\n";
     close $out or die "$file.new: $!\n";
+    keep("$file.new", $path);
     rename "$file.new", $file or die "$file: $!\n";
-    return ($file, $md5);
+    return $md5;
 }
 
+sub keep {
+    return if !$book->{recipient};
+    for my $one (@_) { synced($one) or die "$one: $!\n" }
+}
+
+# Has a file, or the names in a folder, outlast the end of the machine.
 sub synced {
-    my ($out) = @_;
+    my ($file) = @_;
     load('IO/Handle.pm');
-    return $out->flush && $out->sync;
+    open my $in, '<', $file or return;
+    return $in->sync;
 }
 
 # Starts programs as a pipe, without a shell. Gives what can be read of the last one, and the children.
 sub start_all {
-    my $gives_way = waiting() <= $few;
+    my $gives_way = (() = waiting()) <= $few;
     # Where processors are shared out among sessions (autogroup), a priority counts within one only. PostgreSQL makes one of each of
     # its processes; this gets one as well, which has the priority too.
     my @before = $gives_way ? ('setsid', 'sh', '-c', '{ echo 5 > /proc/self/autogroup; } 2> /dev/null; exec "$@"', 'sh') : ();
@@ -54462,7 +54533,7 @@ sub answer_to {
 
 # A curl that waits for what to do.
 sub start_curl {
-    my @curl = ('curl', '-q', '--silent', '--connect-timeout', '5', '--max-time', '60', '--speed-limit', '1024',
+    my @curl = ('curl', '-q', '--silent', '--connect-timeout', '5', '--max-time', $longest, '--speed-limit', '1024',
         '--speed-time', '15', '--output', '/dev/null', '--write-out', '%{http_code} %header{etag}', '--config', '-');
     push @curl, '--capath', $authorities, '--cacert', $authority if $authority;
     pipe my $from_us, my $to or die "pipe: $!\n";
@@ -54836,6 +54907,8 @@ const ARCHIVE = {
     book: '/var/lib/perlstack-wal/tickets',
     /** Segments that are packed and not yet taken. */
     spool: '/var/lib/perlstack-wal/spool',
+    /** In the data directory, from the first backup on. It comes with every copy: its server then waits for a book. */
+    mark: ARCHIVE_MARK,
 };
 /** Packs, encrypts and sends; the tools that a restore needs are the same. */
 const ARCHIVE_PACKAGES = ['age', 'curl', 'zstd'];
@@ -55199,7 +55272,7 @@ finish() {
   exit $code
 }
 trap finish EXIT
-trap 'exit 143' TERM INT HUP
+trap 'exit 143' TERM INT HUP PIPE
 
 as touch "$scratch/postgresql.auto.conf"
 as "$bin/postgres" -C data_directory -c "config_file=$config" -c "data_directory=$scratch" > /dev/null
@@ -55509,7 +55582,7 @@ scratch() { # program live-content, further arguments
   program=$1
   scratch=$(mktemp -d) || exit 1
   trap 'end_scratch' EXIT
-  trap 'exit 143' TERM INT HUP
+  trap 'exit 143' TERM INT HUP PIPE
   printf '%s\\n' "$2" > "$scratch/live"
   chown -R redis:redis -- "$scratch"
   shift 2
@@ -55579,8 +55652,7 @@ persist() {
     'appendonly "yes":appendonly "no"')
       must 'setting save' "CONFIG SET $save"
       if [ "$save" != 'save ""' ]; then
-        saves=$(saves)
-        ask 'BGSAVE SCHEDULE' > /dev/null
+        saves=$(persistence rdb_saves)
         await saved
       fi
       must 'switching the append-only file off' 'CONFIG SET appendonly no' ;;
@@ -55595,12 +55667,24 @@ await() {
     sleep 0.2
   done
 }
-persistence() { ask 'INFO persistence' | tr -d '\\r' | sed -n "s/^$1://p"; }
-rewritten() {
-  [ "$(persistence aof_rewrite_in_progress)$(persistence aof_rewrite_scheduled)$(persistence aof_last_bgrewrite_status)" = 00ok ]
+# The values of fields, in the order in which Redis tells them, and all of the same moment.
+persistence() {
+  ask 'INFO persistence' | tr -d '\\r' | awk -F : -v names="$*" 'index(" " names " ", " " $1 " ") { printf "%s%s", sep, $2; sep = " " }'
 }
-saves() { persistence rdb_saves; }
-saved() { [ "$(saves)" -gt "$saves" ] && [ "$(persistence rdb_last_bgsave_status)" = ok ]; }
+rewritten() {
+  [ "$(persistence aof_rewrite_in_progress aof_rewrite_scheduled aof_last_bgrewrite_status)" = '0 0 ok' ]
+}
+# Redis counts a save when it begins, and refuses one beside another, which may have begun before: then it is asked again.
+saved() {
+  set -- $(persistence rdb_bgsave_in_progress rdb_last_bgsave_status rdb_saves)
+  [ "\${1:-}" = 0 ] || return 1
+  if [ "\${3:-0}" -gt "$saves" ]; then
+    [ "$2" = ok ] || die "the data could not be written: see the log of ${REDIS.unit}"
+    return 0
+  fi
+  ask 'BGSAVE SCHEDULE' > /dev/null
+  return 1
+}
 
 # The values that Redis has, as lines of a file.
 values() {
@@ -56374,9 +56458,10 @@ const rootOwned = (path) => ({ path, owner: 'root', group: 'root', mode: 0o755 }
 function service_packages(stack) {
     const { app } = stack;
     // Any app host may be the one that builds.
-    const tools = ['gcc', 'libc6-dev', 'make', 'zstd', ...(app.build.with === 'carton' ? ['carton'] : [])];
+    const tools = ['gcc', 'libc6-dev', 'make', ...(app.build.with === 'carton' ? ['carton'] : [])];
     const building = buildsOnHosts(stack) ? tools : [];
-    return [...new Set(['starman', 'curl', ...building, ...app.packages])].sort();
+    // zstd unpacks a release that is a tar.zst.
+    return [...new Set(['starman', 'curl', 'zstd', ...building, ...app.packages])].sort();
 }
 /** Where the sockets are, a folder for each unit. */
 function runDirectories({ app }) {
@@ -62097,7 +62182,8 @@ function connectGitHub(token, { retryAfterMs = 1_000, answerMs = ANSWER_MS } = {
         async deployments(environment, sha) {
             const wanted = { what: 'read the deployments', permission: 'deployments: write' };
             const query = { ...repository, environment, per_page: 10, ...(sha === undefined ? {} : { sha }) };
-            return (await reading(wanted, () => rest.repos.listDeployments(query))).data.map(({ id }) => id);
+            const { data } = await reading(wanted, () => rest.repos.listDeployments(query));
+            return data.map(({ id, payload }) => ({ id, mark: markIn(payload) }));
         },
         async deploymentStatuses(id) {
             const wanted = { what: 'read a deployment', permission: 'deployments: write' };
@@ -62108,10 +62194,10 @@ function connectGitHub(token, { retryAfterMs = 1_000, answerMs = ANSWER_MS } = {
                 page: log || target || '',
             }));
         },
-        async createDeployment({ sha, environment, description }) {
+        async createDeployment({ sha, environment, description, mark }) {
             const wanted = { what: 'make a deployment', permission: 'deployments: write' };
             const made = {
-                ...{ ref: sha, environment, description, auto_merge: false },
+                ...{ ref: sha, environment, description, auto_merge: false, payload: { mark } },
                 // The check of this very job is pending: GitHub would wait for it.
                 required_contexts: [],
             };
@@ -62140,6 +62226,10 @@ function connectGitHub(token, { retryAfterMs = 1_000, answerMs = ANSWER_MS } = {
         },
     };
 }
+const markIn = (payload) => {
+    const mark = typeof payload === 'object' ? payload?.mark : undefined;
+    return typeof mark === 'string' ? mark : null;
+};
 const mayRetry = ({ error }) => isTemporary(error);
 async function explained(wanted, call) {
     try {

@@ -77232,472 +77232,179 @@ function commandLine(argv) {
     return argv.map(quote).join(' ');
 }
 
-;// CONCATENATED MODULE: ./packages/release/lib/scripts.js
-
-/**
- * What the host's side of a deploy does, one POSIX shell script a phase, all run as root. Values come as variables in front
- * and as arguments; none of them is secret.
- */
-function hostScript({ layout }, body) {
-    const variables = {
-        user: layout.user,
-        home: layout.home,
-        releases: layout.releases,
-        current: layout.current,
-        socket_link: layout.socketLink,
-        run: layout.runDirectory,
-        environment: layout.environmentFile,
-        unit: layout.template.replace(/\.service$/, ''),
-        state: stateFolder(layout.user),
-    };
-    const lines = Object.entries(variables).map(([name, value]) => `${name}=${quote(value)}`);
-    return `set -eu\numask 022\n${lines.join('\n')}\n${FUNCTIONS}${body}`;
-}
-/** Where a host keeps the lock of an application. */
-const stateFolder = (app) => `/var/lib/perlstack/${app}`;
-/**
- * connections: how many connections a release's sockets have, from the server's side; the path of its first unit's stands for
- *   all. Not by ss, which leaves out those that wait to be accepted. Flags other than 0 are those of a listening socket.
- * others: the names of a release's further units, as a pattern.
- * point: puts a symbolic link in place by rename, so that there is no moment without it.
- */
-const FUNCTIONS = String.raw `
-connections() {
-  awk -v first="$1" -v folder="$run/unit" -v name="/\${1##*/}" '
-    function ends() { return index($8, folder) == 1 && substr($8, length($8) - length(name) + 1) == name }
-    $4 == "00000000" && ($8 == first || ends()) { found += 1 }
-    END { print found + 0 }' /proc/net/unix
-}
-others() { printf '%s' "\${unit%@}-unit*@$1.service"; }
-point() { ln -sfn "$1" "$2.next" && mv -fT "$2.next" "$2"; }
-serving() { [ -L "$socket_link" ] && basename "$(readlink "$socket_link")" .sock || true; }
-property() { systemctl show -p "$2" --value "$unit$1.service"; }
-`.replaceAll('\\${', '${');
-const OBSERVE = String.raw `
-say() { (IFS='	'; printf '%s\n' "$*"); }
-exists() { [ -e "$1" ] && echo 1 || echo 0; }
-say user "$(id -u "$user" 2>/dev/null || echo)"
-say template "$(exists "/etc/systemd/system/$unit.service")"
-[ ! -L "$current" ] || say current "$(basename "$(readlink "$current")")"
-[ ! -L "$home/previous" ] || say previous "$(basename "$(readlink "$home/previous")")"
-say serving "$(serving)"
-for folder in "$releases"/* "$releases"/.*.partial* "$releases"/.*.removed; do
-  name=$(basename "$folder")
-  [ -d "$folder" ] && [ ! -L "$folder" ] || [ "\${name#.}" != "$name" ] && [ -e "$folder" ] || continue
-  case $name in .*) say partial "$name"; continue ;; esac
-  mark=$folder/.perlstack-sha256
-  say release "$name" "$(cat "$mark" 2>/dev/null || echo -)" "$(exists "$folder/.perlstack-good")" \
-    "$(exists "$folder/.perlstack-bad")" "$(stat -c %Y "$mark" 2>/dev/null || stat -c %Y "$folder")" \
-    "$(exists "$folder/.perlstack-migrated")"
-done
-for folder in "$home"/modules/*/; do [ ! -d "$folder" ] || say module "$(basename "$folder")"; done
-# Of all that are loaded, in one question: each costs more than all else here.
-systemctl show --all -p Id,ActiveState,SubState,NRestarts,MemoryCurrent "$unit*.service" |
-  awk -v unit="$unit" '
-    function done() { if (id != "") print "instance\t" id "\t" properties; id = properties = "" }
-    $0 == "" { done() }
-    index($0, "Id=" unit) == 1 { id = substr($0, length(unit) + 4); sub(/\.service$/, "", id); next }
-    { properties = properties $0 " " }
-    END { done() }'
-for wanted in /etc/systemd/system/*.wants/"$unit"*.service; do
-  [ -L "$wanted" ] || continue
-  id=\${wanted##*/"$unit"}
-  say enabled "\${id%.service}"
-done
-say memory "$(awk '/^MemAvailable:/ { print $2 * 1024 }' /proc/meminfo)"
-place=$releases
-while [ ! -e "$place" ]; do place=$(dirname "$place"); done
-say disk "$(df -P -B1 "$place" | awk 'NR == 2 { print $4 }')"
-now=$(serving)
-[ -z "$now" ] || say inflight "$(connections "$run/$now.sock")"
-if [ -e "$state/audit.log" ]; then
-  { grep -F '"event":"succeeded"' "$state/audit.log" | tail -n 8; tail -n 12 "$state/audit.log"; } | sort -u |
-    while IFS= read -r line; do say audit "$line"; done
-fi
-[ ! -e "$state/deploy.lock" ] || say lock "$(($(date +%s) - $(stat -c %Y "$state/deploy.lock")))" "$(cat "$state/deploy.lock")"
-`.replaceAll('\\${', '${');
-/** Prints the addresses of the servers that nginx's configuration leaves out. */
-const OBSERVE_WEB = String.raw `
-[ ! -d /etc/nginx ] || grep -rhE --exclude='.*' '^[[:space:]]*server[[:space:]]+[^;]*[[:space:]]down[[:space:]]*;' /etc/nginx 2>/dev/null | awk '{ sub(/;$/, "", $2); print $2 }' | sort -u
-`;
-/** Arguments: release, SHA-256. Standard input: the artifact. Exit 65: it arrived damaged; 66: it does not unpack. */
-const UPLOAD = String.raw `
-id=$1 sha=$2
-part=$releases/.$id.partial.$$
-install -d -m 755 "$home" "$releases"
-trap 'rm -rf "$part" "$part.tar"' EXIT
-cat >"$part.tar"
-found=$(sha256sum <"$part.tar" | cut -d ' ' -f 1)
-[ "$found" = "$sha" ] || { echo "the upload has SHA-256 $found" >&2; exit 65; }
-mkdir -m 700 "$part"
-tar -x -f "$part.tar" -C "$part" --no-same-owner --no-same-permissions >&2 || exit 66
-strange=$(find "$part" ! -type f ! -type d ! -type l -o -type f -perm /6000 | head -n 1)
-[ -z "$strange" ] || { echo "it holds $strange" >&2; exit 66; }
-chown -hR root:root "$part"
-chmod -R u=rwX,go=rX,ug-s "$part"
-printf %s "$sha" >"$part/.perlstack-sha256"
-sync -f "$part"
-[ "$(cat "$releases/$id/.perlstack-sha256" 2>/dev/null)" = "$sha" ] || mv -T "$part" "$releases/$id"
-`;
-/**
- * Arguments: release, seconds, seconds in which it is to be loaded (or nothing), PSGI file, folders for @INC. The environment is
- * that of the unit. Exit 71: it does not load. From now on the host has the
- * release's static files for those that were sent a page of it by another one.
- */
-const COMPILE = String.raw `
-id=$1 limit=$2 load=$3 psgi=$4
-shift 4
-point "releases/$id" "$home/next"
-cd "$releases/$id"
-set -- $(for folder in "$@" local/lib/perl5; do [ ! -d "$folder" ] || printf '%s\n' "-I$folder"; done)
-as_app() {
-  seconds=$1
-  shift
-  systemd-run --quiet --wait --pipe --collect -p "User=$user" -p "Group=$user" -p "WorkingDirectory=$releases/$id" \
-    -p "EnvironmentFile=-$environment" -p "Environment=$(property "$id" Environment)" -p "RuntimeMaxSec=$seconds" \
-    -p Nice=10 -p NoNewPrivileges=yes -p ProtectSystem=strict -p ProtectHome=yes -p PrivateTmp=yes \
-    -p "StateDirectory=$user" -p StateDirectoryMode=0750 -p "CacheDirectory=$user" -p CacheDirectoryMode=0750 \
-    -p "LogsDirectory=$user" -p LogsDirectoryMode=0750 -p "ReadWritePaths=$run" "$@" </dev/null
-}
-as_app "$limit" perl "$@" -c "$psgi"
-[ -z "$load" ] || as_app "$load" perl "$@" -MPlack::Util -e 'Plack::Util::load_psgi(shift)' "$releases/$id/$psgi" || exit 71
-`;
-/** Argument: release. Starts it now and with the host; a run that failed before does not count against it. */
-const BOOT = String.raw `
-id=$1
-install -d -o "$user" -g "$user" -m 755 "$run" 2>/dev/null || true
-rm -f "$releases/$id/.perlstack-bad"
-systemctl reset-failed "$unit$id.service" 2>/dev/null || true
-# What starts with the machine is read when it does: to read all units anew takes longer than to start one.
-systemctl enable --quiet --no-reload --now "$unit$id.service"
-`;
-/** Prints the release that serves, if it does not run. */
-const SERVING_DEAD = String.raw `
-id=$(serving)
-[ -z "$id" ] || [ "$(property "$id" ActiveState)" = active ] || echo "$id"
-`;
-/** Argument: release. Prints why it does not come up, or nothing. */
-const BOOT_FAULT = String.raw `
-id=$1
-restarts=$(property "$id" NRestarts) active=$(property "$id" ActiveState) sub=$(property "$id" SubState)
-if [ "$active" = failed ] || [ "$active" = inactive ] || [ "$sub" = auto-restart ] || [ "\${restarts:-0}" -gt 0 ]; then
-  echo "$unit$id does not stay up: $active ($sub), exit status $(property "$id" ExecMainStatus), $restarts restarts"
-fi
-`.replaceAll('\\${', '${');
-/** Arguments: release to serve, release to note as the previous one (or nothing). */
-const SWITCH = String.raw `
-id=$1 previous=$2
-[ -z "$previous" ] || point "releases/$previous" "$home/previous"
-for folder in "$run"/unit*; do
-  [ ! -d "$folder" ] || point "$folder/$id.sock" "$home/current-$(basename "$folder").sock"
-done
-point "$run/$id.sock" "$socket_link"
-point "releases/$id" "$current"
-`;
-/** Arguments as above. The same, but only if that release still runs: then going back is a rename, and at once. */
-const SWITCH_BACK = `
-[ "$(property "$1" ActiveState)" = active ] && [ -S "$run/$1.sock" ] || exit 0
-${SWITCH}`;
-/** No release serves any more: what a first deploy that failed goes back to. */
-const UNSWITCH = String.raw `
-rm -f "$socket_link" "$home"/current-unit*.sock "$current"
-`;
-/**
- * Arguments: milliseconds, TCP port (or nothing), releases. Waits until their sockets, and the port, have no connection
- * or the time is up; prints how many are left.
- */
-const DRAIN = String.raw `
-limit=$1 port=$2
-shift 2
-count() {
-  all=0
-  for one in "$@"; do all=$((all + $(connections "$run/$one.sock"))); done
-  [ -z "$port" ] || all=$((all + $(ss -Htn state established "sport = :$port" | wc -l)))
-  echo "$all"
-}
-end=$(($(date +%s%3N) + limit))
-left=$(count "$@")
-while [ "$left" -gt 0 ] && [ "$(date +%s%3N)" -lt "$end" ]; do
-  sleep 0.05
-  left=$(count "$@")
-done
-echo "$left"
-`;
-/**
- * Arguments: releases to stop. One that still gets requests is left alone. Prints how many requests were cut off: those of
- * an instance that systemd had to kill.
- */
-const STOP = String.raw `
-cut=0
-for id in "$@"; do
-  if [ "$(serving)" = "$id" ]; then echo "$unit$id still serves and was left running" >&2; exit 67; fi
-  left=$(connections "$run/$id.sock")
-  systemctl disable --quiet --now "$unit$id.service"
-  [ "$(property "$id" Result)" != timeout ] || cut=$((cut + left))
-  systemctl reset-failed "$unit$id.service" "$(others "$id")" 2>/dev/null || true
-  rm -f "$run/$id.sock" "$run"/unit*/"$id.sock"
-done
-`;
-const REPORT_CUT = String.raw `
-echo "$cut"
-`;
-/** Arguments: release that held, how many of the following are to be stopped, those, releases and uploads to remove. */
-const FINISH = String.raw `
-held=$1 stops=$2
-shift 2
-rm -f "$releases/$held/.perlstack-bad" "$home/next"
-touch "$releases/$held/.perlstack-good"
-stop_list=
-while [ "$stops" -gt 0 ]; do stop_list="$stop_list $1"; shift; stops=$((stops - 1)); done
-stop() {
-${STOP}
-}
-remove() {
-  for id in "$@"; do
-    case $id in
-      .*) rm -rf "\${releases:?}/$id" "\${releases:?}/$id.tar"; continue ;;
-    esac
-    [ "$id" != "$(serving)" ] && [ "$(property "$id" ActiveState)" != active ] || continue
-    mv -T "$releases/$id" "$releases/.$id.removed"
-    rm -rf "$releases/.$id.removed"
-  done
-}
-cut=0
-# Beside the stop, which waits for requests: nothing that is to be removed runs.
-remove "$@" &
-removing=$!
-stop $stop_list
-wait "$removing"
-for tree in "$home"/modules/*/; do
-  [ -d "$tree" ] || continue
-  key=$(basename "$tree") used=
-  for link in "$releases"/*/local; do
-    [ "$(basename "$(readlink "$link" || true)")" != "$key" ] || used=1
-  done
-  [ -n "$used" ] || rm -rf "$tree" "$home/modules/$key.tar.zst"
-done
-echo "$cut"
-`.replaceAll('\\${', '${');
-/** Stops every instance, on a host that is out of service; prints how many requests were cut off. */
-const STOP_ALL = String.raw `
-cut=0
-for one in $(systemctl list-units --all --plain --no-legend --full "$unit*.service" | cut -d ' ' -f 1); do
-  id=\${one#"$unit"}
-  id=\${id%.service}
-  left=$(connections "$run/$id.sock")
-  systemctl disable --quiet --now "$one"
-  [ "$(property "$id" Result)" != timeout ] || cut=$((cut + left))
-  systemctl reset-failed "$one" 2>/dev/null || true
-done
-echo "$cut"
-`.replaceAll('\\${', '${');
-/** Arguments: release, `bad` where it is to blame. Nobody rolls it out any more. */
-const SET_ASIDE = String.raw `
-rm -f "$home/next"
-[ "$2" = bad ] && [ -d "$releases/$1" ] && [ ! -e "$releases/$1/.perlstack-good" ] || exit 0
-touch "$releases/$1/.perlstack-bad"
-`;
-/** Arguments: release, lines. The end of what its unit wrote. */
-const JOURNAL_TAIL = String.raw `
-journalctl --no-pager --quiet --output cat --lines "$2" --unit "$unit$1.service" --unit "$(others "$1")" 2>/dev/null || true
-`;
-/**
- * Arguments: \`down\` or \`up\`, address and port of an app host. Rewrites that server's line in nginx's upstream and reloads;
- * a configuration that nginx does not accept is put back. Prints how many lines changed.
- */
-const SET_SERVER = String.raw `
-want=$1 address=$2
-pattern=$(printf %s "$address" | sed 's/[][\.*^$/]/\\&/g')
-line="^[[:space:]]*server[[:space:]]+$pattern[[:space:];]"
-found=0 changed=0
-for file in $(grep -rlE "$line" /etc/nginx); do
-  name=$(basename "$file")
-  [ "\${name#.}" = "$name" ] || continue
-  found=1
-  next=$(dirname "$file")/.$name.next before=$(dirname "$file")/.$name.before
-  if [ "$want" = down ]; then
-    sed -E "/$line/{/[[:space:]]down[[:space:]]*;/!s/[[:space:]]*;/ down;/}" "$file" >"$next"
-  else
-    sed -E "/$line/s/[[:space:]]+down[[:space:]]*;/;/" "$file" >"$next"
-  fi
-  if cmp -s "$file" "$next"; then rm -f "$next"; continue; fi
-  chown --reference="$file" "$next"
-  chmod --reference="$file" "$next"
-  cp -p "$file" "$before"
-  mv -f "$next" "$file"
-  if ! nginx -t -q; then mv -f "$before" "$file"; exit 68; fi
-  rm -f "$before"
-  changed=$((changed + 1))
-done
-[ "$found" = 1 ] || { echo "no upstream of nginx names $address" >&2; exit 69; }
-[ "$changed" = 0 ] || systemctl reload nginx
-echo "$changed"
-`.replaceAll('\\${', '${');
-
-;// CONCATENATED MODULE: ./packages/release/lib/audit.js
-
-
-/** Standard input: a line. Keeps the last 1,000. */
-const APPEND = String.raw `
-install -d -m 755 "$state"
-exec 9>"$state/mutex"
-flock 9
-cat >>"$state/audit.log"
-if [ "$(wc -l <"$state/audit.log")" -gt 1200 ]; then
-  tail -n 1000 "$state/audit.log" >"$state/audit.log.next"
-  mv -fT "$state/audit.log.next" "$state/audit.log"
-fi
-`;
-/** Adds a line on each of these hosts; one that cannot be written to has other worries. */
-async function appendAudit(site, hosts, entry) {
-    const options = { sudo: true, name: 'audit log', timeoutMs: 20_000, input: lineOf(entry) };
-    await Promise.allSettled(hosts.map((host) => site.remote.script(host, hostScript(site, APPEND), [], options)));
-}
-/** As the log has it. */
-const lineOf = (entry) => `${JSON.stringify(entry)}\n`;
-/** What a run says of itself in the log. */
-function entryOf(owner, what) {
+;// CONCATENATED MODULE: ./packages/configs/lib/layout.js
+/** The port on which every app host's nginx answers the web tier. */
+const APP_PORT = 5_000;
+/** Where an app host's nginx gives the modules that it built to the other app hosts, and to nobody else. */
+const MODULES_PATH = '/.perlstack/modules/';
+/** Where PostgreSQL, Redis and its Sentinels listen. */
+const POSTGRESQL_PORT = 5_432;
+const REDIS_PORT = 6_379;
+const SENTINEL_PORT = 26_379;
+/** Where nginx answers the host itself: its health and counters, for the monitoring; nothing outside can reach it. */
+const STATUS_ADDRESS = '127.0.0.1:8080';
+/** The symbolic links to releases in an application's home: what serves, what is being rolled out, what served before. */
+const RELEASE_LINKS = (/* unused pure expression or super */ null && (['current', 'next', 'previous']));
+/** The layout of the application `app`. */
+function appLayout(app) {
+    const home = `/srv/${app}`;
+    const releases = `${home}/releases`;
+    const runDirectory = `/run/${app}`;
+    const runDirectoryOf = (unit) => unit === 1 ? runDirectory : `${runDirectory}/unit${unit}`;
     return {
-        at: new Date().toISOString(),
-        ...what,
-        ...{ owner: owner.id, url: owner.url ?? null, actor: owner.actor ?? null },
-        ...{ workflow: owner.workflow ?? null, number: owner.number ?? null, reason: what.reason ?? null },
+        user: app,
+        home,
+        releases,
+        modules: `${home}/modules`,
+        current: `${home}/current`,
+        socketLink: `${home}/current.sock`,
+        socketLinkOf: (unit) => (unit === 1 ? `${home}/current.sock` : `${home}/current-unit${unit}.sock`),
+        runDirectory,
+        environmentFile: `/etc/${app}/env`,
+        serviceFile: `/etc/${app}/pg_service.conf`,
+        template: `${app}@.service`,
+        templateOf: (unit) => (unit === 1 ? `${app}@.service` : `${app}-unit${unit}@.service`),
+        runDirectoryOf,
+        release: (id) => `${releases}/${id}`,
+        socket: (id, unit = 1) => `${runDirectoryOf(unit)}/${id}.sock`,
+        instance: (id) => `${app}@${id}.service`,
     };
 }
-/** The log as the hosts have it, oldest entry first; a line that is none of ours is passed over. */
-function mergeAudits(logs) {
-    const entries = [...new Set(logs.flat())].flatMap((line) => {
-        try {
-            const entry = JSON.parse(line);
-            return typeof entry.at === 'string' && typeof entry.release === 'string' ? [entry] : [];
-        }
-        catch {
-            return [];
-        }
-    });
-    return entries.sort((a, b) => a.at.localeCompare(b.at));
+/** Name of an application's database and of the role that owns it: its own, as SQL takes it without quotes. */
+const databaseName = (app) => app.replaceAll('-', '_');
+/** Numbers of an application's Starman units on each host: `[1]`, or more where the stack file says so. */
+const unitsOf = ({ units }) => Array.from({ length: units }, (_, at) => at + 1);
+
+;// CONCATENATED MODULE: ./packages/remote/lib/errors.js
+
+/** A command that was run on a host and failed. The message names host and program, never arguments or input. */
+class RemoteError extends Error {
+    name = 'RemoteError';
+    host;
+    /** The program's name, or the name given to the script. */
+    command;
+    reason;
+    /** Exit code; `null` when the command did not come to its own end. */
+    code;
+    /** The end of what it wrote to standard output and standard error. */
+    stdout;
+    stderr;
+    constructor(details) {
+        const tail = lastLines(details.stderr ?? '');
+        super(`${details.host}: ${details.command} ${details.why}${tail ? `: ${tail}` : ''}`);
+        this.host = details.host;
+        this.command = details.command;
+        this.reason = details.reason;
+        this.code = details.code ?? null;
+        this.stdout = details.stdout ?? '';
+        this.stderr = details.stderr ?? '';
+    }
+}
+const MESSAGE_LINES = 5;
+const MESSAGE_LENGTH = 1000;
+/** The last lines of an output on one line, short enough for a message. */
+function lastLines(text) {
+    const lines = text.split('\n').map((line) => line.trim());
+    const joined = lines
+        .filter((line) => line !== '')
+        .slice(-MESSAGE_LINES)
+        .join(' | ');
+    return joined.length > MESSAGE_LENGTH ? `\u2026${joined.slice(-MESSAGE_LENGTH)}` : joined;
+}
+/** No connection to a host: the user's to mend. */
+class ConnectError extends errors_UserError {
+    host;
+    reason;
+    constructor(host, reason, message) {
+        super(message);
+        this.host = host;
+        this.reason = reason;
+    }
+}
+function wrongHostKey(host, offered) {
+    const accepted = host.ssh.hostKeys.join(' or ');
+    return new ConnectError(host.name, 'wrong-host-key', `${place(host)} shows the wrong host key: it offered ${offered.type} ${offered.fingerprint}, but the inventory ` +
+        `accepts only ${accepted}. Nothing was sent to it. If the host was rebuilt, put its new fingerprint into ` +
+        'ssh.hostKeys of the inventory; otherwise somebody may be answering in its place.');
+}
+function keyRefused(host, key) {
+    return new ConnectError(host.name, 'refused', `the SSH key does not fit: ${place(host)} refused ${key.type} ${key.fingerprint} for user "${host.ssh.user}". ` +
+        `Give the private key of this stack, or add its public key to ~${host.ssh.user}/.ssh/authorized_keys there.`);
+}
+function unreachable(host, cause, waitedMs) {
+    const waited = waitedMs >= 1000 ? ` for ${Math.round(waitedMs / 1000)} s` : '';
+    return new ConnectError(host.name, 'unreachable', `${place(host)} cannot be reached${waited}: ${cause}. Check that it runs, and that its firewall lets ` +
+        `${host.ssh.via ? `"${host.ssh.via}"` : 'this machine'} in on port ${host.ssh.port}.`);
+}
+function incompatible(host, cause) {
+    return new ConnectError(host.name, 'incompatible', `${place(host)}: the SSH handshake failed: ${cause}. Compare the algorithms that its sshd allows (sshd -T) ` +
+        'with curve25519-sha256, ssh-ed25519 and aes-gcm or aes-ctr.');
+}
+function place(host) {
+    const via = host.ssh.via ? ` through ${host.ssh.via}` : '';
+    return `${host.name} (${host.ssh.address} port ${host.ssh.port}${via})`;
+}
+
+;// CONCATENATED MODULE: ./packages/stack/lib/place.js
+
+
+
+function settingsOf(stack, tier) {
+    return stack.tiers[tier];
+}
+/** Whether Perl modules are built on an app host, from where the others fetch them. */
+const buildsOnHosts = ({ app }) => app.build.with !== 'none' && app.build.on === 'host';
+/** Whether the hosts of a tier are made by us: not those that exist already, nor those of another tier. */
+function isProvisioned(stack, tier) {
+    const settings = settingsOf(stack, tier);
+    return settings !== undefined && !settings.hosts && !settings.on;
+}
+/** The tier on whose hosts a role runs (`on`), itself if it has its own; `null` when the stack has no such role. */
+function placeOf(stack, role) {
+    let tier = role;
+    for (let step = 0; step < TIERS.length; step += 1) {
+        const settings = settingsOf(stack, tier);
+        if (!settings)
+            return null;
+        if (!settings.on)
+            return tier;
+        tier = settings.on;
+    }
+    return null;
 }
 /**
- * An old run that is started again, or was overtaken while it waited, must not put its commit in the place of a newer one.
- *
- * @throws UserError naming the newer run.
+ * The hosts on which a role runs, its own or those that it shares: as many of these as its `count` says, the first ones.
  */
-function requireNewest(audit, owner, release) {
-    const { workflow, number } = owner;
-    if (workflow === undefined || number === undefined)
-        return;
-    const newer = audit.find((entry) => entry.kind === 'deploy' &&
-        entry.event === 'succeeded' &&
-        entry.workflow === workflow &&
-        (entry.number ?? 0) > number);
-    if (newer === undefined)
-        return;
-    throw new errors_UserError(`release ${release} of run #${number} is older than ${newer.release}, which run #${newer.number}` +
-        `${newer.url === null ? '' : ` (${newer.url})`} deployed on ${newer.at}. To go back on purpose, use mode "rollback"; to deploy ` +
-        'this commit anyway, set the input "allow-older". Nothing was changed');
+function hostsOfRole(stack, inventory, role) {
+    const place = placeOf(stack, role);
+    if (place === null)
+        return [];
+    const hosts = hostsOf(inventory, place);
+    return place === role ? hosts : hosts.slice(0, settingsOf(stack, role)?.count);
 }
-/** Releases by what was last done with them, newest first. */
-function historyOf(audit, hosts) {
-    const latest = new Map(audit.map((entry) => [entry.release, entry]));
-    const kept = new Set(hosts.flatMap(({ releases }) => releases.map(({ id }) => id)));
-    return [...new Set([...[...latest.keys()].reverse(), ...kept])]
-        .map((release) => {
-        const entry = latest.get(release);
-        return {
-            release,
-            state: entry?.event ?? 'unknown',
-            kind: entry?.kind ?? 'deploy',
-            ...{ at: entry?.at ?? null, actor: entry?.actor ?? null, url: entry?.url ?? null },
-            reason: entry?.reason ?? null,
-            servesOn: hosts.filter(({ serving }) => serving === release).length,
-            keptOn: hosts.filter(({ releases }) => releases.some(({ id }) => id === release)).length,
-        };
-    })
-        .sort((a, b) => (b.at ?? '').localeCompare(a.at ?? ''));
+/** The tier through whose hosts SSH reaches the others: web where it is public, else the first that is; or `null`. */
+function jumpTier(stack) {
+    return TIERS.find((tier) => isProvisioned(stack, tier) && stack.network.public.includes(tier)) ?? null;
+}
+/** The /24 of a tier in the network of the stack: each has its fixed place, so that a new tier moves nothing. */
+function subnetOf(stack, tier) {
+    return `${prefixOf(stack, TIERS.indexOf(tier))}.0/24`;
+}
+/** The /24 from which a NodeBalancer speaks to the web hosts: the one after those of all tiers. */
+function entrySubnet(stack) {
+    return `${prefixOf(stack, TIERS.length)}.0/24`;
+}
+/** Address of a host in its subnet; Linode keeps the first two and the last two for itself. */
+function addressOf(stack, tier, number) {
+    return `${prefixOf(stack, TIERS.indexOf(tier))}.${number + 1}`;
+}
+function prefixOf(stack, index) {
+    const [a = 0, b = 0, c = 0] = ipaddr.IPv4.networkAddressFromCIDR(stack.network.vpc).octets;
+    return `${a}.${b}.${c + index}`;
 }
 
 ;// CONCATENATED MODULE: external "node:timers/promises"
 const promises_namespaceObject = require("node:timers/promises");
-;// CONCATENATED MODULE: ./packages/release/lib/canary/statistics.js
-/**
- * ln n! by Stirling's series (Abramowitz & Stegun 6.1.41 for n + 1), by summation where n is small; exact to 1e-10.
- */
-function lnFactorial(n) {
-    if (n < 16) {
-        let sum = 0;
-        for (let factor = 2; factor <= n; factor += 1)
-            sum += Math.log(factor);
-        return sum;
-    }
-    const z = n + 1;
-    return ((z - 0.5) * Math.log(z) -
-        z +
-        0.5 * Math.log(2 * Math.PI) +
-        1 / (12 * z) -
-        1 / (360 * z ** 3) +
-        1 / (1260 * z ** 5));
-}
-const lnChoose = (n, k) => lnFactorial(n) - lnFactorial(k) - lnFactorial(n - k);
-/**
- * Fisher's exact test, one-sided: the probability of at least so many of all hits in the first group, were both groups alike.
- * Right for any size, unlike tests by the normal distribution, which fail where hits are rare, as errors are.
- */
-function fisherGreater(first, second) {
-    const hits = first.hits + second.hits;
-    const all = first.all + second.all;
-    const whole = lnChoose(all, hits);
-    let p = 0;
-    for (let k = first.hits; k <= Math.min(first.all, hits); k += 1) {
-        if (hits - k > second.all)
-            continue;
-        const term = Math.exp(lnChoose(first.all, k) + lnChoose(second.all, hits - k) - whole);
-        p += term;
-        // Behind the mode the terms only shrink: the rest changes no digit that anybody reads.
-        if (term < p * 1e-12 && k > (first.all * hits) / Math.max(1, all))
-            break;
-    }
-    return Math.min(1, p);
-}
-/**
- * Mann-Whitney U test on histograms with the same buckets, one-sided: the probability that the first is so much to the right
- * (slower), were both alike. Free of any assumption on the distribution; normal approximation with the correction for ties,
- * which a bucket is (Lehmann, Nonparametrics, 1.2 and 1.4), for 20 values or more on both sides.
- */
-function mannWhitneyGreater(first, second) {
-    const [n, m] = [sum(first), sum(second)];
-    if (n === 0 || m === 0)
-        return 1;
-    let [below, u, ties] = [0, 0, 0];
-    for (let bucket = 0; bucket < Math.max(first.length, second.length); bucket += 1) {
-        const [a, b] = [first[bucket] ?? 0, second[bucket] ?? 0];
-        u += a * (below + b / 2);
-        below += b;
-        ties += (a + b) ** 3 - (a + b);
-    }
-    const total = n + m;
-    const variance = ((n * m) / 12) * (total + 1 - ties / (total * (total - 1)));
-    if (variance <= 0)
-        return 1;
-    return upperTail((u - (n * m) / 2 - 0.5) / Math.sqrt(variance));
-}
-const sum = (counts) => counts.reduce((all, one) => all + one, 0);
-/** Upper tail of the normal distribution (Abramowitz & Stegun 26.2.17, error below 7.5e-8). */
-function upperTail(z) {
-    if (z < 0)
-        return 1 - upperTail(-z);
-    const t = 1 / (1 + 0.2316419 * z);
-    const series = t * (0.31938153 + t * (-0.356563782 + t * (1.781477937 + t * (-1.821255978 + t * 1.330274429))));
-    return (Math.exp((-z * z) / 2) / Math.sqrt(2 * Math.PI)) * series;
-}
-/** The bucket in which a share (0 to 1) of a histogram ends; -1 for an empty one. */
-function quantileBucket(counts, share) {
-    const wanted = Math.ceil(sum(counts) * share);
-    if (wanted === 0)
-        return -1;
-    let seen = 0;
-    return counts.findIndex((count) => (seen += count) >= wanted);
-}
-
 ;// CONCATENATED MODULE: ./packages/health/lib/group.js
 /** The probes of all groups, in the order in which they were named. */
 function leavesOf(checks) {
@@ -78176,13 +77883,17 @@ const SCRIPT = String.raw `
 rounds=$1 pause=$2 limit=$3 limit_ms=$4 patience_ms=$5 delay=$6
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
+trap 'exit 143' TERM INT HUP PIPE
 set -f
 umask 077
-mkdir "$work/none"
 now() { date +%s%N; }
 plain() { [ "$1" = - ] || printf %s "$1" | base64 -d; }
 # A setting of curl's: name, value
-setting() { printf '%s = "' "$1"; printf %s "$2" | sed 's/[\\"]/\\&/g'; printf '"\n'; }
+setting() {
+  value=$2
+  case $value in *[\\\"]*) value=$(printf %s "$value" | sed 's/[\\"]/\\&/g') ;; esac
+  printf '%s = "%s"\n' "$1" "$value"
+}
 # number, URL, origin, the same with its port, redirects, settings for the origin alone, CA, bytes
 ask_http() {
   next=$(plain "$2") followed=0
@@ -78192,16 +77903,17 @@ ask_http() {
   while :; do
     { echo globoff; setting url "$next"
       # A folder without any: this authority alone is believed.
-      [ ! -s "$work/$1.ca" ] || { setting cacert "$work/$1.ca"; setting capath "$work/none"; }
+      [ ! -s "$work/$1.ca" ] || { mkdir -p "$work/none"; setting cacert "$work/$1.ca"; setting capath "$work/none"; }
     } >"$work/$1.curlrc"
     # The time is for the answers: it begins with the first question, and redirects share it.
-    [ "$followed" -gt 0 ] || deadline=$(($(now) / 1000000 + limit_ms))
-    left=$((deadline - $(now) / 1000000))
+    left=$limit_ms
+    if [ "$followed" -gt 0 ]; then left=$((start / 1000000 + limit_ms - $(now) / 1000000)); fi
     [ "$left" -gt 0 ] || { echo 28 >"$work/$1.code"; break; }
+    part=$((1000 + left % 1000))
     { curl -q --config "$work/$1.curlrc" --config "$own" --noproxy '*' --silent --show-error --include \
-        --max-time "$((left / 1000)).$(printf %03d $((left % 1000)))" --write-out '%{stderr}\n@%{redirect_url}\n' 2>"$work/$1.err"
+        --max-time "$((left / 1000)).\${part#1}" --write-out '%{stderr}\n@%{redirect_url}\n' 2>"$work/$1.err"
       echo $? >"$work/$1.code"; } | head -c "$8" >"$work/$1.out"
-    [ "$followed" -lt "$5" ] && [ "$(cat "$work/$1.code")" = 0 ] || break
+    [ "$followed" -lt "$5" ] && read -r code <"$work/$1.code" && [ "$code" = 0 ] || break
     to=$(sed -n 's/^@//p' "$work/$1.err" | tail -n 1)
     case $to in http://* | https://*) ;; *) break ;; esac
     case $to in
@@ -78211,7 +77923,7 @@ ask_http() {
     esac
     next=$to followed=$((followed + 1))
   done
-  printf '%s %s' "$followed" "$next" >"$work/$1.way"
+  [ "$followed" -eq 0 ] || printf '%s %s' "$followed" "$next" >"$work/$1.way"
 }
 ask_tcp() {
   timeout "$limit" bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$2" "$3" 2>"$work/$1.err"
@@ -78258,11 +77970,16 @@ REQUESTS
   wait
   silent=0 index=0
   while [ "$index" -lt "$number" ]; do
-    code=$(cat "$work/$index.code")
+    read -r code <"$work/$index.code"
+    read -r time <"$work/$index.time"
     [ "$code" = 0 ] || silent=1
-    printf '%s %s %s %s ' "$round" "$index" "$code" "$(cat "$work/$index.time")"
-    base64 -w 0 <"$work/$index.out"
-    printf ' %s %s\n' "$(head -c 300 "$work/$index.err" | base64 -w 0)" "$(base64 -w 0 <"$work/$index.way")"
+    printf '%s %s %s %s ' "$round" "$index" "$code" "$time"
+    [ ! -s "$work/$index.out" ] || base64 -w 0 <"$work/$index.out"
+    printf ' '
+    [ ! -s "$work/$index.err" ] || head -c 300 "$work/$index.err" | base64 -w 0
+    printf ' '
+    [ ! -s "$work/$index.way" ] || base64 -w 0 <"$work/$index.way"
+    echo
     index=$((index + 1))
   done
   round=$((round + 1)) answered=$((answered + 1))
@@ -78270,7 +77987,7 @@ REQUESTS
   answered=0
   [ $(($(now) / 1000000)) -lt "$patient_until" ] || break
 done
-`;
+`.replaceAll('\\${', '${');
 /** How long a host may take beyond the requests' own limits, in milliseconds: SSH and slow machines. */
 const MARGIN_MS = 15_000;
 /** Room for status line and headers besides the body. */
@@ -78284,7 +78001,7 @@ function askOn(remote, host) {
         // Line by line: all of them together may be more than is kept of an output.
         const answers = new Answers(requests, timeoutMs);
         await remote.script(host, SCRIPT, args, {
-            input: requests.map((request) => `${on_host_lineOf(request)}\n`).join(''),
+            input: requests.map((request) => `${lineOf(request)}\n`).join(''),
             name: 'health probe',
             // A socket is its application's alone.
             sudo: requests.some(({ kind, ...one }) => kind === 'program' || ('socket' in one && one.socket !== undefined)),
@@ -78296,7 +78013,7 @@ function askOn(remote, host) {
     };
 }
 /** The words of a request: those that may be empty, hold a blank or a secret in base64. */
-function on_host_lineOf(request) {
+function lineOf(request) {
     switch (request.kind) {
         case 'tcp':
             return `tcp ${request.address} ${request.port}`;
@@ -78713,214 +78430,299 @@ async function journalOf(hands, host, release) {
     return act(hands, host, ['journal', JOURNAL_TAIL], args, { signal }).then(linesOf, () => []);
 }
 
-;// CONCATENATED MODULE: ./packages/release/lib/canary/traffic.js
-
-const ACCESS_LOG = '/var/log/nginx/access.log';
-/** Buckets for each doubling of the time: their bounds are 19 % apart. */
-const PER_DOUBLING = 4;
-/** Milliseconds at the upper bound of a bucket of `Traffic.latency`. */
-const boundOf = (bucket) => 2 ** (bucket / PER_DOUBLING);
-/**
- * Arguments: log, buckets a doubling, mark (or nothing). Prints the mark up to which it read, and a line for each app host:
- * address, requests, errors, and bucket:count pairs. Every attempt of a request that was tried again counts for its own host.
- * A request that its client gave up (499) says nothing of the host. Whole lines alone are read.
- */
-const READ = String.raw `
-exec perl -we '
-use strict;
-my ($log, $per, $mark) = @ARGV;
-my @now = stat $log or do { print "mark 0:0\n"; exit };
-if ($mark eq "") { print "mark $now[1]:$now[7]\n"; exit }
-my ($inode, $from) = split /:/, $mark;
-my (%count, $end);
-sub scan {
-    my ($path, $start) = @_;
-    open my $file, "<", $path or return;
-    seek $file, $start, 0;
-    $end = $start;
-    while (my $line = <$file>) {
-        last unless $line =~ /\n\z/;
-        $end += length $line;
-        next unless $line =~ /"status":"(\d+)","upstream":"([^"]+)","upstream_status":"([^"]*)".*?"upstream_seconds":"([^"]*)"/;
-        my ($status, $hosts, $statuses, $times) = ($1, $2, $3, $4);
-        next if $status == 499;
-        my @statuses = split /, | : /, $statuses;
-        my @times = split /, | : /, $times;
-        for my $host (split /, | : /, $hosts) {
-            my ($one, $time) = (shift(@statuses) // "-", shift(@times) // "-");
-            my $entry = $count{$host} //= [0, 0, {}];
-            $entry->[0]++;
-            $entry->[1]++ if $one !~ /^[1-4]\d\d$/;
-            my $ms = $time =~ /^[\d.]+$/ ? 1000 * $time : 0;
-            $entry->[2]{$ms <= 1 ? 0 : int($per * log($ms) / log(2)) + 1}++;
-        }
-    }
-}
-if ($now[1] == $inode) { scan($log, $from) }
-else {
-    my ($old) = grep { ((stat)[1] // 0) == $inode } glob "$log.*";
-    scan($old, $from) if defined $old;
-    scan($log, 0);
-}
-print "mark $now[1]:$end\n";
-for my $host (sort keys %count) {
-    my ($all, $errors, $times) = @{ $count{$host} };
-    print join(" ", "host", $host, $all, $errors, map { "$_:$times->{$_}" } sort { $a <=> $b } keys %$times), "\n";
-}
-' -- "$@"
+;// CONCATENATED MODULE: ./packages/release/lib/preflight/facts.js
+/** The instance that is asked for and never started. */
+const PREFLIGHT_ID = 'perlstack-preflight';
+/** Continues the script that observes an app host. */
+const APP_FACTS = String.raw `
+one="$unit"${PREFLIGHT_ID}.service
+# Of the variables nothing else leaves the host than where modules are looked for.
+systemctl show -p KillMode,KillSignal,TimeoutStopUSec,WorkingDirectory,ExecStart,Environment,EnvironmentFiles "$one" | awk '
+  function look(word) { gsub("[\"\047]", "", word); if (index(word, "PERL5LIB=") == 1) path = substr(word, 10) }
+  index($0, "ExecStart=") == 1 {
+    if (command == "" && match($0, /argv\[\]=.* ; ignore_errors=/)) command = substr($0, RSTART + 7, RLENGTH - 24)
+    next
+  }
+  index($0, "Environment=") == 1 { count = split(substr($0, 13), words, " "); for (at = 1; at <= count; at++) look(words[at]); next }
+  index($0, "EnvironmentFiles=") == 1 { file = substr($0, 18); sub(/ \([^(]*$/, "", file); while ((getline line < file) > 0) look(line); next }
+  { unit = unit $0 "|" }
+  END { print "unit\t" unit "\ncommand\t" command "\nperl5lib\t" path }'
+perl -MConfig -e '
+  my $starman = "";
+  for (@INC) {
+    open my $module, "<", "$_/Starman.pm" or next;
+    while (<$module>) { last if ($starman) = /\bVERSION\s*=\s*["\x27]?([\d.]+)/ }
+    last;
+  }
+  printf "perl\t%vd %s\nstarman\t%s\n", $^V, $Config{archname}, $starman // ""' 2>/dev/null || true
+say os "$(. /etc/os-release 2>/dev/null && printf '%s %s' "\${ID-}" "\${VERSION_ID-}")"
+tools=
+for tool in carton cpm; do ! command -v "$tool" >/dev/null || tools="$tools$tool "; done
+say tools "$tools"
+say nginx "$(nginx -T 2>/dev/null | base64 -w 0)"
+`.replaceAll('\\${', '${');
+/** Continues the script that observes a web host. */
+const WEB_FACTS = String.raw `
+printf 'nginx %s\n' "$(nginx -T 2>/dev/null | base64 -w 0)"
 `;
-/** Where the log of a web host ends now, or what was logged since a mark; by the address of the app host. */
-async function readTraffic(hands, webHost, mark, signal) {
-    const args = [ACCESS_LOG, String(PER_DOUBLING), mark];
-    return parseTraffic(await act(hands, webHost, ['reading the log', READ], args, { signal }));
+/** @param one the first value of the first line with a word */
+function appFactsOf(host, one) {
+    const properties = new Map(one('unit')
+        .split('|')
+        .map((line) => {
+        const at = line.indexOf('=');
+        return [line.slice(0, at), line.slice(at + 1)];
+    }));
+    const property = (name) => properties.get(name) ?? '';
+    return {
+        host,
+        unit: {
+            killMode: property('KillMode'),
+            killSignal: property('KillSignal'),
+            timeoutStop: property('TimeoutStopUSec'),
+            workingDirectory: property('WorkingDirectory'),
+            command: one('command').split(' ').filter(Boolean),
+            perl5lib: one('perl5lib'),
+        },
+        nginx: facts_decode(one('nginx')),
+        perl: one('perl'),
+        os: one('os').trim(),
+        tools: one('tools').split(' ').filter(Boolean),
+        starman: /^[\d.]+/.exec(one('starman'))?.[0] ?? '',
+    };
 }
-function parseTraffic(output) {
-    const byAddress = new Map();
-    let mark = '';
-    for (const line of output.split('\n')) {
-        const [word, first = '', requests, errors, ...pairs] = line.split(' ');
-        if (word === 'mark')
-            mark = first;
-        if (word !== 'host')
+const facts_decode = (base64) => base64 === '' ? null : Buffer.from(base64, 'base64').toString('utf8');
+
+;// CONCATENATED MODULE: ./packages/release/lib/preflight/nginx.js
+const TOKEN = /\s+|#[^\n]*|"((?:\\[^]|[^"\\])*)"|'((?:\\[^]|[^'\\])*)'|([{};])|((?:\\[^]|[^\s;{}"'\\])(?:\\[^]|\$\{[^}]*\}|[^\s;{}\\])*)/gy;
+/** Reads what `nginx -T` prints: all files one after the other, which nginx itself has found to be valid. */
+function readNginx(text) {
+    const stack = [[]];
+    let words = [];
+    for (const [, double, single, mark, bare] of text.matchAll(TOKEN)) {
+        const word = double ?? single ?? bare;
+        if (word !== undefined)
+            words.push(word);
+        if (mark === undefined)
             continue;
-        const latency = [];
-        for (const pair of pairs) {
-            const [bucket, count] = pair.split(':').map(Number);
-            latency[bucket ?? 0] = count ?? 0;
+        const [name = '', ...rest] = words;
+        words = [];
+        if (mark === '}') {
+            if (stack.length > 1)
+                stack.pop();
+            continue;
         }
-        byAddress.set(first, {
-            requests: Number(requests),
-            errors: Number(errors),
-            latency: Array.from(latency, (count) => count ?? 0),
-        });
+        const block = [];
+        stack.at(-1)?.push({ name, words: rest, block });
+        if (mark === '{')
+            stack.push(block);
     }
-    return { mark, byAddress };
+    return stack[0] ?? [];
 }
-const NO_TRAFFIC = { requests: 0, errors: 0, latency: [] };
-/** Two amounts of traffic as one. */
-function plus(a, b) {
-    const length = Math.max(a.latency.length, b.latency.length);
-    return {
-        requests: a.requests + b.requests,
-        errors: a.errors + b.errors,
-        latency: Array.from({ length }, (_, bucket) => (a.latency[bucket] ?? 0) + (b.latency[bucket] ?? 0)),
-    };
+/** Every directive of a name, however deep it stands. */
+function allOf(directives, name) {
+    return directives.flatMap((one) => [...(one.name === name ? [one] : []), ...allOf(one.block, name)]);
 }
 
-;// CONCATENATED MODULE: ./packages/release/lib/canary/judge.js
+;// CONCATENATED MODULE: ./packages/release/lib/preflight/findings.js
 
 
-const DEFAULT_CANARY = {
-    alpha: 0.01,
-    minRequests: 50,
-    errorMargin: 0.001,
-    slowdown: 1.5,
-};
-/**
- * Compares the hosts that have the new release with those that have the old one, both under the same traffic at the same
- * time. Two tests, repeated at every look, share alpha evenly (Bonferroni), so that looking often does not find what is not
- * there. As in Netflix's and Google's Kayenta, significance alone does not condemn: the difference must also matter.
- *
- * @param looks how often this is asked in the course of one bake
- */
-function judgeCanary(canary, rest, looks, settings = DEFAULT_CANARY) {
-    const errorP = fisherGreater({ hits: canary.errors, all: canary.requests }, { hits: rest.errors, all: rest.requests });
-    const latencyP = mannWhitneyGreater(canary.latency, rest.latency);
-    const figures = { canary: figuresOf(canary), rest: figuresOf(rest), errorP, latencyP };
-    const threshold = settings.alpha / (2 * looks);
-    const worse = rateOf(canary) - rateOf(rest) > settings.errorMargin && errorP < threshold;
-    const slower = latencyP < threshold && isSlower(canary, rest, settings.slowdown);
-    const enough = Math.min(canary.requests, rest.requests) >= settings.minRequests;
-    if (!enough) {
-        const reason = `too little traffic to judge (${judge_describe(figures.canary)} beside ${judge_describe(figures.rest)})`;
-        return { decision: 'too-little-traffic', ...figures, reason };
-    }
-    const comparison = `${judge_describe(figures.canary)} beside ${judge_describe(figures.rest)} of the rest`;
-    const blame = [
-        ...(worse ? [`more errors (p = ${shown(errorP)})`] : []),
-        ...(slower ? [`slower (p = ${shown(latencyP)})`] : []),
+
+/** All that is wrong on the hosts; on those that were configured by us, and left so, nothing. */
+function findingsOf(intent, app, web) {
+    return [
+        ...app.flatMap((facts) => appFindings(intent, facts)),
+        ...web.flatMap((facts) => webFindings(intent, facts)),
+        ...perlFindings(app),
     ];
-    if (blame.length > 0) {
-        return { decision: 'roll-back', ...figures, reason: `${blame.join(' and ')}: ${comparison}` };
-    }
-    const odds = `p = ${shown(errorP)} for errors, ${shown(latencyP)} for latency`;
-    return { decision: 'promote', ...figures, reason: `no worse: ${comparison} (${odds})` };
 }
-const rateOf = ({ requests, errors }) => (requests === 0 ? 0 : errors / requests);
-function isSlower(canary, rest, slowdown) {
-    return [0.5, 0.95].some((share) => {
-        const [ours, theirs] = [quantile(canary, share), quantile(rest, share)];
-        return ours !== null && theirs !== null && ours > theirs * slowdown;
+const APPLY = 'apply the configuration (apply-configs)';
+function appFindings(intent, facts) {
+    const nginx = facts.nginx === null ? [] : readNginx(facts.nginx);
+    return [
+        ...unitFindings(intent, facts),
+        ...localFindings(intent, facts, nginx),
+        ...starmanFindings(facts, nginx),
+    ];
+}
+function unitFindings(intent, { host, unit }) {
+    const refuse = (text) => ({ host, severity: 'refuse', text });
+    const warn = (text) => ({ host, severity: 'warn', text });
+    const quits = unit.killSignal === String(SIGQUIT);
+    const stop = findings_seconds(unit.timeoutStop);
+    return [
+        ...(quits && unit.killMode !== 'mixed'
+            ? [
+                refuse(`the unit has KillMode=${unit.killMode}: SIGQUIT then goes to the workers too, and each drops the request it is at; ` +
+                    `set KillMode=mixed, or ${APPLY}`),
+            ]
+            : []),
+        ...(quits || unit.killSignal === ''
+            ? []
+            : [
+                warn(`the unit stops by signal ${unit.killSignal}, at which Starman drops what is in flight; set KillSignal=SIGQUIT`),
+            ]),
+        ...(stop !== null && stop * 1_000 < intent.drainTimeout
+            ? [
+                warn(`systemd kills an instance ${stop} s after its stop, before the ${intent.drainTimeout / 1_000} s of app.drainTimeout are ` +
+                    `over; raise TimeoutStopSec, or ${APPLY}`),
+            ]
+            : []),
+        ...strayPaths(intent, unit).map((path) => refuse(`the unit runs ${path}, which is not in the folder of its own release: it would answer with another release's code while ` +
+            `all looks well; name ${intent.releases}/%i/\u2026, or ${APPLY}`)),
+    ];
+}
+const SIGQUIT = 3;
+/** The PSGI file and folders of modules that lead somewhere else than into the instance's own release. */
+function strayPaths({ releases }, { command, workingDirectory, perl5lib }) {
+    const own = `${external_node_path_namespaceObject.posix.join(releases, PREFLIGHT_ID)}/`;
+    const lies = (path, folder) => external_node_path_namespaceObject.posix.resolve(workingDirectory || '/', path).startsWith(folder);
+    const before = (at) => (command[at - 1] === '-M' ? '-M ' : '');
+    const named = command.flatMap((word, at) => {
+        if (word === '-I')
+            return command.slice(at + 1, at + 2);
+        if (/^-I./.test(word))
+            return [word.slice(2)];
+        if (/^-M ?lib=/.test(`${before(at)}${word}`))
+            return word.replace(/^(-M)?lib=/, '').split(',');
+        return word.endsWith('.psgi') ? [word] : [];
     });
+    // Beside those of the releases it may well lead to modules that all of them share.
+    const inherited = perl5lib.split(':').filter((path) => path && lies(path, `${external_node_path_namespaceObject.posix.dirname(releases)}/`));
+    return [...named, ...inherited].filter((path) => !lies(path, own));
 }
-/** Milliseconds, at the upper bound of the bucket; null without requests. */
-function quantile({ latency }, share) {
-    const bucket = quantileBucket(latency, share);
-    return bucket < 0 ? null : boundOf(bucket);
+/** nginx on the app host, in front of Starman's socket. */
+function localFindings(intent, { host }, nginx) {
+    const socket = `unix:${intent.socketLink}`;
+    const upstream = upstreamTo(nginx, (server) => server === socket);
+    return [
+        ...(upstream && allOf(upstream.block, 'keepalive').length > 0
+            ? [
+                finding(host, 'refuse', `nginx keeps connections to Starman open (keepalive in upstream ${upstream.words[0]}): each holds a worker, and after a switch ` +
+                    `the old release goes on getting requests and never drains; remove keepalive, or ${APPLY}`),
+            ]
+            : []),
+        ...(upstream ? serversOf(upstream) : [])
+            .filter((server) => optionOf(server, 'max_fails') !== '0')
+            .map(() => finding(host, 'warn', `nginx may hold its only Starman for dead (no max_fails=0 in upstream ${upstream?.words[0]}): one failure then is 502 for ` +
+            `${FAIL_TIMEOUT} s; set max_fails=0, or ${APPLY}`))
+            .slice(0, 1),
+        ...doubling(host, nginx),
+    ];
 }
-function figuresOf(traffic) {
-    const { requests, errors } = traffic;
-    return {
-        ...{ requests, errors },
-        ...{ p50: quantile(traffic, 0.5), p95: quantile(traffic, 0.95), p99: quantile(traffic, 0.99) },
-    };
+/** nginx's defaults: one failure takes a server out for ten seconds. */
+const FAIL_TIMEOUT = 10;
+/** Seconds of `fail_timeout` for which a deploy waits before it takes the next server out. */
+const LONGEST_SHY = 3;
+function webFindings(intent, { host, nginx }) {
+    const all = nginx === null ? [] : readNginx(nginx);
+    const upstream = upstreamTo(all, (server) => intent.addresses.includes(server));
+    if (upstream === undefined)
+        return doubling(host, all);
+    const found = intent.strategy === 'drain' ? drainFindings(host, all, upstream) : fragility(host, upstream);
+    return [...found, ...doubling(host, all)];
 }
-function judge_describe({ requests, errors, p95 }) {
-    const share = requests === 0 ? '' : ` (${((100 * errors) / requests).toFixed(2)} %)`;
-    return `${errors} errors in ${requests} requests${share}, p95 ${p95 === null ? '\u2013' : `${Math.round(p95)} ms`}`;
+const findings_nameOf = ({ words: [name = ''] }) => name;
+function fragility(host, upstream) {
+    const servers = serversOf(upstream);
+    if (servers.length < 2 || !servers.some(isFragile))
+        return [];
+    return [
+        finding(host, 'warn', `nginx leaves an app server out for ${FAIL_TIMEOUT} s or more after a failure or two (max_fails and fail_timeout, whose defaults ` +
+            `are 1 and ${FAIL_TIMEOUT} s, in upstream ${findings_nameOf(upstream)}): two that fail one soon after the other are an outage; set ` +
+            `max_fails=10 fail_timeout=3s, or ${APPLY}`),
+    ];
 }
-const shown = (p) => (p < 0.0001 ? '< 0.0001' : p.toFixed(4));
-
-;// CONCATENATED MODULE: ./packages/configs/lib/layout.js
-/** The port on which every app host's nginx answers the web tier. */
-const APP_PORT = 5_000;
-/** Where an app host's nginx gives the modules that it built to the other app hosts, and to nobody else. */
-const MODULES_PATH = '/.perlstack/modules/';
-/** Where PostgreSQL, Redis and its Sentinels listen. */
-const POSTGRESQL_PORT = 5_432;
-const REDIS_PORT = 6_379;
-const SENTINEL_PORT = 26_379;
-/** Where nginx answers the host itself: its health and counters, for the monitoring; nothing outside can reach it. */
-const STATUS_ADDRESS = '127.0.0.1:8080';
-/** The symbolic links to releases in an application's home: what serves, what is being rolled out, what served before. */
-const RELEASE_LINKS = (/* unused pure expression or super */ null && (['current', 'next', 'previous']));
-/** The layout of the application `app`. */
-function appLayout(app) {
-    const home = `/srv/${app}`;
-    const releases = `${home}/releases`;
-    const runDirectory = `/run/${app}`;
-    const runDirectoryOf = (unit) => unit === 1 ? runDirectory : `${runDirectory}/unit${unit}`;
-    return {
-        user: app,
-        home,
-        releases,
-        modules: `${home}/modules`,
-        current: `${home}/current`,
-        socketLink: `${home}/current.sock`,
-        socketLinkOf: (unit) => (unit === 1 ? `${home}/current.sock` : `${home}/current-unit${unit}.sock`),
-        runDirectory,
-        environmentFile: `/etc/${app}/env`,
-        serviceFile: `/etc/${app}/pg_service.conf`,
-        template: `${app}@.service`,
-        templateOf: (unit) => (unit === 1 ? `${app}@.service` : `${app}-unit${unit}@.service`),
-        runDirectoryOf,
-        release: (id) => `${releases}/${id}`,
-        socket: (id, unit = 1) => `${runDirectoryOf(unit)}/${id}.sock`,
-        instance: (id) => `${app}@${id}.service`,
-    };
+/** What would let a request fail while a server refuses connections. */
+function drainFindings(host, all, upstream) {
+    const refuse = (text) => finding(host, 'refuse', text);
+    const servers = serversOf(upstream);
+    const shy = Math.max(0, ...servers.filter((server) => failsOf(server) > 0).map(shyFor));
+    const givesUp = allOf(all, 'proxy_next_upstream').some(({ words }) => !words.includes('error')) ||
+        allOf(all, 'proxy_next_upstream_tries').some(({ words: [tries = '0'] }) => tries === '1' || tries === '2');
+    return [
+        ...(servers.length > 1 && shy > LONGEST_SHY
+            ? [
+                refuse(`nginx leaves an app server that refused it alone for ${shy} s (fail_timeout in upstream ${findings_nameOf(upstream)}), and a deploy waits ` +
+                    `for ${LONGEST_SHY} before it takes the next one out; set max_fails=10 fail_timeout=3s, or ${APPLY}`),
+            ]
+            : []),
+        ...(givesUp
+            ? [
+                refuse('nginx does not ask two other app servers when one refuses the connection (proxy_next_upstream without error, or ' +
+                    `proxy_next_upstream_tries below 3); set "error timeout" and 3, or ${APPLY}`),
+            ]
+            : []),
+        ...(allOf(upstream.block, 'keepalive').length > 0
+            ? [
+                refuse(`nginx keeps connections to the app servers open (keepalive in upstream ${findings_nameOf(upstream)}): one that is to be out of service gets ` +
+                    'requests by them; remove keepalive'),
+            ]
+            : []),
+    ];
 }
-/** Name of an application's database and of the role that owns it: its own, as SQL takes it without quotes. */
-const databaseName = (app) => app.replaceAll('-', '_');
-/** Numbers of an application's Starman units on each host: `[1]`, or more where the stack file says so. */
-const unitsOf = ({ units }) => Array.from({ length: units }, (_, at) => at + 1);
+const finding = (host, severity, text) => ({
+    host,
+    severity,
+    text,
+});
+const doubling = (host, nginx) => allOf(nginx, 'proxy_next_upstream').some(({ words }) => words.includes('non_idempotent'))
+    ? [
+        finding(host, 'refuse', 'nginx sends a POST that was lost to another server (proxy_next_upstream \u2026 non_idempotent): it may be carried out twice; ' +
+            'remove non_idempotent'),
+    ]
+    : [];
+const upstreamTo = (nginx, leads) => allOf(nginx, 'upstream').find((one) => serversOf(one).some(({ words: [server = ''] }) => leads(server)));
+const serversOf = ({ block }) => block.filter(({ name }) => name === 'server');
+const optionOf = ({ words }, name) => words.find((word) => word.startsWith(`${name}=`))?.slice(name.length + 1);
+function isFragile(server) {
+    return failsOf(server) > 0 && failsOf(server) < 3 && shyFor(server) >= FAIL_TIMEOUT;
+}
+const failsOf = (server) => Number(optionOf(server, 'max_fails') ?? 1);
+const shyFor = (server) => nginxSeconds(optionOf(server, 'fail_timeout'));
+/** Seconds of a time in nginx's words, such as `3s`, `500ms`, `1m` or `10`. */
+function nginxSeconds(text = `${FAIL_TIMEOUT}s`) {
+    const [, amount, unit = 's'] = /^(\d+)(ms|s|m|h)?$/.exec(text) ?? [];
+    const units = { ms: 1e-3, s: 1, m: 60, h: 3_600 };
+    return Number(amount) * (units[unit] ?? 1);
+}
+/** The first Starman whose workers survive an interrupted read (miyagawa/Starman pull request 148). */
+const SOUND_STARMAN = 0.4017;
+function starmanFindings({ host, starman }, nginx) {
+    if (starman === '' || Number(starman) >= SOUND_STARMAN)
+        return [];
+    const unbuffered = allOf(nginx, 'proxy_request_buffering').some(({ words }) => words[0] === 'off');
+    if (!unbuffered)
+        return [];
+    return [
+        finding(host, 'refuse', `Starman ${starman} drops a request whose body is still being sent when it is told to stop (mended in ${SOUND_STARMAN}), and nginx ` +
+            'hands bodies on as they come (proxy_request_buffering off); set it on'),
+    ];
+}
+/** Compiled modules fit one perl; a release that works on one host may not load on the next. */
+function perlFindings(app) {
+    const [first] = app;
+    return app
+        .filter(({ perl }) => first !== undefined && perl !== first.perl)
+        .map(({ host, perl }) => finding(host, 'warn', `perl is ${perl}, on ${first?.host} ${first?.perl}: compiled modules fit only one of them; use one image`));
+}
+/** Seconds of a time as systemd prints it: `1min 30s`, `500ms`; null for `infinity`. */
+function findings_seconds(text) {
+    if (text === '' || text === 'infinity')
+        return null;
+    const units = { us: 1e-6, ms: 1e-3, s: 1, min: 60, h: 3_600, d: 86_400 };
+    return [...text.matchAll(/([\d.]+)(us|ms|s|min|h|d)\b/g)].reduce((sum, [, amount, unit = 's']) => sum + Number(amount) * (units[unit] ?? 1), 0);
+}
 
 ;// CONCATENATED MODULE: ./packages/release/lib/site.js
+
 
 
 const DEFAULT_TIMINGS = {
     settleMs: 300,
     intervalMs: 100,
     gateMs: 10_000,
+    shyMs: 1_000 * (LONGEST_SHY + 2),
     compileMs: 60_000,
     // Long enough to find another way to the host that keeps it when the one in front of it dies.
     leaseMs: 60_000,
@@ -78935,7 +78737,7 @@ function siteOf(stack, inventory, remote, timings = {}) {
     }
     const appHosts = inventory_hostsOf(inventory, 'app');
     const webHosts = inventory_hostsOf(inventory, 'web');
-    const [lockHost] = appHosts.map((host) => host.name).sort();
+    const [lockHost] = lockHosts({ appHosts });
     if (lockHost === undefined || webHosts.length === 0) {
         const missing = lockHost === undefined ? 'app' : 'web';
         throw new errors_UserError(`the inventory of ${stack.stack} has no ${missing} host: provision the ${missing} tier first`);
@@ -78950,6 +78752,10 @@ function siteOf(stack, inventory, remote, timings = {}) {
         timings: { ...DEFAULT_TIMINGS, ...timings },
     };
 }
+/** The hosts that may keep the lock, in the order in which they are asked: the app hosts by name. */
+const lockHosts = ({ appHosts }) => appHosts.map(({ name }) => name).sort();
+/** Those that may keep it where this one fell silent. */
+const lockHostsAfter = (site, host) => lockHosts(site).filter((name) => name > host);
 /** Address and port by which the web tier knows an app host. */
 function upstreamAddress(site, name) {
     const host = site.appHosts.find((one) => one.name === name);
@@ -78988,37 +78794,1340 @@ function site_expectation({ app: { health } }, release) {
     };
 }
 
+;// CONCATENATED MODULE: ./packages/release/lib/modules.js
+
+
+
+
+
+
+/**
+ * Compiled modules that an artifact brings fit one version and one kind of perl: on another one the application would not load, on one server after the
+ * other.
+ *
+ * @throws UserError naming the first host that has another
+ */
+function requirePerl({ archname, perl }, hosts) {
+    const fits = (found) => {
+        const [version = '', kind] = found.split(' ');
+        return (archname === null || kind === archname) && (perl === null || version.startsWith(`${perl}.`));
+    };
+    const other = hosts.find((host) => host.perl !== '' && !fits(host.perl));
+    if (other === undefined)
+        return;
+    const built = [...(perl === null ? [] : [`perl ${perl}`]), ...(archname === null ? [] : [archname])].join(', ');
+    throw new errors_UserError(`the artifact brings modules that were compiled for ${built}, and ${other.host} has perl ${other.perl}: build it where the same ` +
+        'perl is installed, or on a host ("app.build: { with: carton }"). Nothing was changed');
+}
+/**
+ * What is to be built on a host.
+ *
+ * @returns null where nothing is
+ * @throws UserError when it cannot be, or would not fit all hosts
+ */
+function modulesOf(stack, facts, hosts) {
+    if (!buildsOnHosts(stack))
+        return null;
+    const { build } = stack.app;
+    if (facts.cpanfile === null) {
+        throw new errors_UserError(`app.build: the artifact holds no cpanfile at its top, and ${build.with} builds what that names. Nothing was changed`);
+    }
+    if (facts.hasLocal) {
+        throw new errors_UserError('app.build: the artifact holds "local", where the modules that are built on a host are to be: leave it out, or set "build: { on: ' +
+            'runner }". Nothing was changed');
+    }
+    const parts = [build.with, facts.cpanfile, facts.snapshot ?? '', sameKind(hosts)];
+    const key = (0,external_node_crypto_.createHash)('sha256').update(parts.join('\n')).digest('hex').slice(0, 16);
+    return { key, command: build.with === 'carton' ? cartonCommand(facts) : cpmCommand(facts) };
+}
+/** Compiled modules fit one perl and the libraries of one system, and are built on one host for all. */
+function sameKind(hosts) {
+    const found = new Map(hosts.map(({ host, perl, os }) => [`perl ${perl} on ${os}`, host]));
+    const [kind = ''] = found.keys();
+    if (found.size < 2)
+        return kind;
+    const all = [...found].map(([one, host]) => `${host} ${one}`).join(', ');
+    throw new errors_UserError(`app.build: the app servers are of different kinds (${all}), and what one builds does not load on the other: use one image for ` +
+        'all of them. Nothing was changed');
+}
+const hasModules = ({ modules }, key) => modules.some((one) => one.key === key);
+/** The host that builds, where none has the modules yet, and with what. */
+function buildIn(steps, hosts) {
+    const isBuilt = ({ host, key }) => hosts.some((one) => one.host === host && hasModules(one, key));
+    return steps.filter((one) => one.kind === 'modules').find((one) => one.source === null && !isBuilt(one));
+}
+/**
+ * What is missing for a build, before anything is changed.
+ *
+ * @returns what else should be known of it, as warnings
+ * @throws UserError where the host that is to build has no program for it
+ */
+function checkBuild(steps, hosts, facts, { snapshot }) {
+    const build = buildIn(steps, hosts);
+    if (build === undefined)
+        return [];
+    const [program = ''] = build.command;
+    const there = facts.find(({ host }) => host === build.host)?.tools ?? [];
+    if (!program.includes('/') && !there.includes(program)) {
+        throw new errors_UserError(`${build.host} has no ${program}, which is to build the modules there: add it to the image or to app.packages, or set "build: { ` +
+            'on: runner }". Nothing was changed');
+    }
+    return snapshot === null
+        ? [
+            'the artifact has no cpanfile.snapshot: another day builds other versions; run carton install and commit what it writes',
+        ]
+        : [];
+}
+const cartonCommand = ({ snapshot, vendored }) => [
+    'carton',
+    'install',
+    ...(snapshot === null ? [] : ['--deployment']),
+    ...(vendored ? ['--cached'] : []),
+];
+const cpmCommand = ({ snapshot, vendored, cpm }) => [
+    cpm ?? 'cpm',
+    'install',
+    '--local-lib-contained=local',
+    ...(vendored ? ['--resolver=02packages,file://vendor/cache'] : []),
+    ...(snapshot === null ? [] : ['--resolver=snapshot']),
+];
+/**
+ * Arguments: release, key, URL to fetch from (or nothing), SHA-256 of what is fetched, seconds, command. Makes the tree of
+ * modules, by one rename when it is whole: fetched, or built as the application's user in a copy of the release. Then the
+ * release gets a link to it. Where it is built, it is packed for the others. Prints how it came here, and the pack's SHA-256.
+ * Exit 65: it arrived damaged; 75: the build failed.
+ */
+const MODULES = String.raw `
+id=$1 key=$2 source=$3 sha=$4 limit=$5
+shift 5
+trees=$home/modules
+part=$trees/.$key.partial
+install -d -m 755 "$trees"
+exec 9>"$trees/.lock"
+flock 9
+build_unit=perlstack-build-$user.service
+# One that goes on although who started it is gone would build in the same folder.
+systemctl stop "$build_unit" 2>/dev/null || true
+trap 'rm -rf "$part" "$part.local" "$part.tar.zst"' EXIT
+rm -rf "$trees"/.*.partial*
+settle() {
+  chown -hR root:root "$1"
+  chmod -R u=rwX,go=rX,ug-s "$1"
+  note_bytes "$1"
+  sync -f "$1"
+  mv -T "$1" "$trees/$key"
+}
+# The application that serves beside it comes first, however much a compiler would like to have.
+most=$(awk '/^MemAvailable:/ { printf "%d", $2 * 1024 * 0.9 }' /proc/meminfo)
+as_builder() {
+  systemctl reset-failed "$build_unit" 2>/dev/null || true
+  systemd-run --quiet --wait --pipe --collect --unit="$build_unit" -p "User=$user" -p "Group=$user" \
+    -p "WorkingDirectory=$part" -p "RuntimeMaxSec=$limit" -p "Environment=HOME=$part/.home" -p Environment=PERL_MM_USE_DEFAULT=1 \
+    -p NoNewPrivileges=yes -p ProtectSystem=strict -p "ReadWritePaths=$part" -p ProtectHome=yes -p PrivateTmp=yes \
+    -p OOMScoreAdjust=900 -p Nice=10 -p "MemoryMax=$most" -- "$@" </dev/null >&2
+}
+build() {
+  install -d -m 700 "$part"
+  cp -a "$releases/$id/." "$part/"
+  install -d "$part/.home"
+  chown -hR "$user:$user" "$part"
+  program=$1
+  shift
+  case $program in */*) program=$part/$program ;; *) program=$(command -v "$program" || echo "$program") ;; esac
+  [ -x "$program" ] || { echo "there is no \${program##*/} on this host" >&2; return 1; }
+  # What was built is not ours to trust: a link in its place, or in that of a log, would lead root to somebody else's files.
+  if as_builder "$program" "$@"; then
+    [ -e "$part/local" ] || [ -L "$part/local" ] || install -d "$part/local/lib/perl5"
+    [ ! -d "$part/local" ] || [ -L "$part/local" ] || return 0
+  fi
+  as_builder sh -c 'cat .home/.cpanm/work/*/build.log .home/.perl-cpm/build.log 2>/dev/null | tail -n 30' || true
+  return 1
+}
+if [ -d "$trees/$key" ]; then how='from cache'
+elif [ -n "$source" ]; then
+  curl -q --fail --silent --show-error --noproxy '*' --max-time "$limit" --output "$part.tar.zst" "$source$key.tar.zst"
+  found=$(sha256sum <"$part.tar.zst" | cut -d ' ' -f 1)
+  [ "$found" = "$sha" ] || { echo "what came from $source has SHA-256 $found" >&2; exit 65; }
+  install -d -m 700 "$part"
+  tar --extract --zstd --file "$part.tar.zst" --directory "$part" --no-same-owner --no-same-permissions
+  settle "$part"
+  how=fetched
+else
+  build "$@" || exit 75
+  mv -T "$part/local" "$part.local"
+  rm -rf "$part"
+  settle "$part.local"
+  how=built
+fi
+point "../../modules/$key" "$releases/$id/local"
+if [ -z "$source" ] && [ ! -e "$trees/$key.tar.zst" ]; then
+  tar --create --zstd --file "$part.tar.zst" --directory "$trees/$key" .
+  mv -f "$part.tar.zst" "$trees/$key.tar.zst"
+fi
+[ -n "$source" ] || sha=$(sha256sum <"$trees/$key.tar.zst" | cut -d ' ' -f 1)
+echo "$sha $how"
+`.replaceAll('\\${', '${');
+/** Limit of a build, and of fetching what was built. */
+const BUILD_MS = 20 * 60_000;
+/** Lines of the tools that tell how far they are. */
+const TELLING = /^(?:Successfully |Installing|Building|Configuring|Fetching|DONE |! |-->)/;
+function providing(hands) {
+    const { site } = hands;
+    return {
+        run: async ({ host, release, key, command, source }, context) => {
+            const url = source === null ? '' : `http://${upstreamAddress(site, source)}${MODULES_PATH}`;
+            const sha = source === null ? '' : (hands.packs.get(key) ?? '');
+            const args = [release, key, url, sha, String(BUILD_MS / 1_000), ...command];
+            const onLine = (line) => void (TELLING.test(line) && context.progress(line.slice(0, 200)));
+            try {
+                const limit = { timeoutMs: BUILD_MS + SHORT_MS, onLine };
+                const said = await act(hands, host, ['building modules', MODULES], args, context, limit);
+                const [pack = '', ...how] = said.split(' ');
+                if (source === null)
+                    hands.packs.set(key, pack);
+                return how.join(' ');
+            }
+            catch (error) {
+                if (!(error instanceof RemoteError) || error.code !== BUILD_FAILED)
+                    throw error;
+                const lines = linesOf(error.stderr);
+                const blame = lines.find((line) => /\berror\b|^! /i.test(line)) ?? lines.at(-1) ?? 'no reason given';
+                throw new ReleaseFault(`${host}: the modules of ${release} cannot be built: ${blame}`, lines.slice(-EVIDENCE_LINES));
+            }
+        },
+    };
+}
+const BUILD_FAILED = 75;
+
+;// CONCATENATED MODULE: ./packages/release/lib/world.js
+/** True for an instance that runs or is about to. */
+const isLive = ({ active }) => active !== 'inactive' && active !== 'failed';
+
+;// CONCATENATED MODULE: ./packages/release/lib/room.js
+
+
+
+const MIB = 1024 ** 2;
+/** What an instance takes when there is none yet to measure. */
+const FIRST_INSTANCE = 96 * MIB;
+/** What stays free whatever happens, for the host itself. */
+const MEMORY_RESERVE = 32 * MIB;
+/** Bytes of disk. */
+const DISK_RESERVE = 64 * MIB;
+/** So many times as large as its archive Perl's source is: 4.5 times, by what Debian installs in /usr/share/perl5. */
+const UNPACKS_TO = 5;
+/**
+ * A host needs room for the release's folder and its modules and, by strategy `socket`, for a second instance as large as the
+ * largest one that runs there. One that is ill is replaced, and has none beside it.
+ *
+ * @throws UserError naming what there is and what is needed.
+ */
+function requireRoom({ host, ill }, wanted, sources) {
+    const runs = host.instances.some(({ id, active }) => id === wanted.release && active === 'active');
+    requireDisk(host, wanted, runs ? 0 : arriving(host, wanted, sources), runs ? 0 : built(host, wanted, sources));
+    if (runs || ill || wanted.strategy === 'drain')
+        return;
+    const memory = instanceMemory(host) * wanted.units + MEMORY_RESERVE;
+    if (host.memoryAvailable < memory) {
+        throw new errors_UserError(`${host.host} has ${mebibytes(host.memoryAvailable)} of memory available, a second instance beside the one that runs ` +
+            `needs ${mebibytes(memory)}: deploy with strategy "drain", or take a larger type. Nothing was changed`);
+    }
+}
+function requireDisk(host, { release }, arrives, modules) {
+    const disk = arrives + modules === 0 ? 0 : arrives + modules + DISK_RESERVE;
+    if (host.diskAvailable >= disk)
+        return;
+    throw new errors_UserError(`${host.host} has ${mebibytes(host.diskAvailable)} of disk left, release ${release}${modules > 0 ? ' and its modules need' : ' needs'} ` +
+        `${mebibytes(disk)}: lower app.keepReleases or make room. Nothing was changed`);
+}
+/** Bytes that a release takes when it arrives, packed and unpacked; a copy brings the modules that are not there. */
+function arriving(host, { release, bytes, unpackedBytes }, { app, keeper }) {
+    if (host.releases.some(({ id }) => id === release))
+        return 0;
+    if (keeper === null)
+        return bytes + unpackedBytes;
+    const folder = app.find((one) => one.host === keeper)?.releases.find(({ id }) => id === release);
+    const tree = folder?.tree ?? null;
+    const known = tree === null || hasModules(host, tree);
+    return 2 * ((folder?.bytes ?? 0) + (known ? 0 : (treeBytes(treesOf(app), tree) ?? 0)));
+}
+/**
+ * Bytes that its modules take where they are not there yet, packed and unpacked; on the host that builds them also the copy of
+ * the release in which that is done, and what is unpacked to be built. What they come to is known afterwards: until then they
+ * count as much as the largest that a host has, or what the archives hold that the release brings.
+ */
+function built(host, { modules, unpackedBytes, vendoredBytes }, { app, builder }) {
+    if (modules === null || hasModules(host, modules.key))
+        return 0;
+    const trees = treesOf(app);
+    const largest = Math.max(0, ...trees.map(({ bytes }) => bytes ?? 0));
+    const made = trees.some(({ key }) => key === modules.key);
+    const tree = treeBytes(trees, modules.key) ?? Math.max(largest, vendoredBytes * UNPACKS_TO);
+    return !made && host.host === builder ? unpackedBytes + 3 * tree : 2 * tree;
+}
+const treesOf = (app) => app.flatMap(({ modules }) => modules);
+const treeBytes = (trees, wanted) => trees.find(({ key, bytes }) => key === wanted && bytes !== null)?.bytes ?? null;
+function instanceMemory(host) {
+    const measured = host.instances.filter(isLive).flatMap(({ memory }) => memory ?? []);
+    return measured.length > 0 ? Math.max(...measured) : FIRST_INSTANCE;
+}
+const mebibytes = (bytes) => `${Math.floor(bytes / MIB)} MiB`;
+
+;// CONCATENATED MODULE: ./packages/release/lib/scripts.js
+
+
+/**
+ * What the host's side of a deploy does, one POSIX shell script a phase, all run as root. Values come as variables in front
+ * and as arguments; none of them is secret.
+ */
+function hostScript({ layout }, body) {
+    const variables = {
+        user: layout.user,
+        home: layout.home,
+        releases: layout.releases,
+        current: layout.current,
+        socket_link: layout.socketLink,
+        run: layout.runDirectory,
+        environment: layout.environmentFile,
+        unit: layout.template.replace(/\.service$/, ''),
+        state: stateFolder(layout.user),
+    };
+    const lines = Object.entries(variables).map(([name, value]) => `${name}=${quote(value)}`);
+    return `set -eu\numask 022\n${lines.join('\n')}\n${FUNCTIONS}${body}`;
+}
+/** Where a host keeps the lock of an application. */
+const stateFolder = (app) => `/var/lib/perlstack/${app}`;
+/**
+ * connections: how many connections a release's sockets have, from the server's side; the path of its first unit's stands for
+ *   all. Not by ss, which leaves out those that wait to be accepted. Flags other than 0 are those of a listening socket.
+ * others: the names of a release's further units, as a pattern.
+ * end_instance: stops a release's units; adds to `cut` how many requests were cut off, those of units that systemd had to kill.
+ * owned: what was unpacked becomes root's. Exit 66: it holds something else than files, folders and links.
+ * note_bytes: leaves the size of what is in a folder there.
+ * led_to: the last part of where a symbolic link leads, into `to`; nothing where it is none.
+ * tree_of: the key of the modules that were built for a release.
+ * point: puts a symbolic link in place by rename, so that there is no moment without it.
+ * show_files: the host has a release's static files for those that were sent a page of it by another one. Not by point: it may be
+ *   called by two scripts at once.
+ */
+const FUNCTIONS = String.raw `
+connections() {
+  awk -v first="$1" -v folder="$run/unit" -v name="/\${1##*/}" '
+    function ends() { return index($8, folder) == 1 && substr($8, length($8) - length(name) + 1) == name }
+    $4 == "00000000" && ($8 == first || ends()) { found += 1 }
+    END { print found + 0 }' /proc/net/unix
+}
+others() { printf '%s' "\${unit%@}-unit*@$1.service"; }
+owned() {
+  strange=$(find "$1" ! -type f ! -type d ! -type l -o -type f -perm /6000 | head -n 1)
+  [ -z "$strange" ] || { echo "it holds $strange" >&2; exit 66; }
+  chown -hR root:root "$1"
+  chmod -R u=rwX,go=rX,ug-s "$1"
+}
+note_bytes() { rm -rf "$1/.perlstack-bytes" && du -sb "$1" | cut -f 1 >"$1/.perlstack-bytes"; }
+led_to() { to=$(readlink "$1" || true); to=\${to##*/}; }
+tree_of() {
+  [ -L "$1/local" ] || return 0
+  to=$(readlink "$1/local")
+  case $to in ../../modules/*) printf '%s\n' "\${to##*/}" ;; esac
+}
+point() { ln -sfn "$1" "$2.next" && mv -fT "$2.next" "$2"; }
+show_files() { ln -sfn "releases/$1" "$home/next"; }
+serving() {
+  led_to "$socket_link"
+  [ -z "$to" ] || printf '%s\n' "\${to%.sock}"
+}
+property() { systemctl show -p "$2" --value "$unit$1.service"; }
+# The further units stop with the first, but it is the first alone that disable waits for.
+end_instance() {
+  left=$(connections "$run/$1.sock")
+  systemctl disable --quiet --now "$unit$1.service"
+  systemctl stop "$(others "$1")"
+  case $(systemctl show -p Result --value "$unit$1.service" "$(others "$1")") in
+    *timeout*) cut=$((cut + left)) ;;
+  esac
+  systemctl reset-failed "$unit$1.service" "$(others "$1")" 2>/dev/null || true
+}
+`.replaceAll('\\${', '${');
+/**
+ * recent: of the log of deploys the last lines, the last that succeeded, and of each workflow the newest run that deployed, after
+ * which no older one may: whatever others deployed since.
+ */
+const RECENT = String.raw `
+recent() {
+  [ -e "$state/audit.log" ] || return 0
+  awk '
+    { last[NR] = $0; delete last[NR - 12] }
+    index($0, "\"event\":\"succeeded\"") { good[++count] = NR; text[NR] = $0; delete text[good[count - 8]]; delete good[count - 8] }
+    index($0, "\"event\":\"succeeded\",\"kind\":\"deploy\"") && match($0, /"workflow":"[^"]*","number":[0-9]+/) {
+      run = substr($0, RSTART, RLENGTH)
+      at = match(run, /[0-9]+$/)
+      name = substr(run, 1, at - 1)
+      number = substr(run, at) + 0
+      if (number >= most[name]) { most[name] = number; newest[name] = NR; line[name] = $0 }
+    }
+    END {
+      for (name in line) text[newest[name]] = line[name]
+      for (at in last) text[at] = last[at]
+      for (at = 1; at <= NR; at++) if (at in text) print text[at]
+    }' "$state/audit.log"
+}
+`;
+const OBSERVE = String.raw `
+${RECENT}
+# As little as can be by processes of their own: what starts them is most of what a look costs.
+say() { ifs=$IFS; IFS='	'; printf '%s\n' "$*"; IFS=$ifs; }
+line_of() { line=; [ ! -e "$1" ] || read -r line <"$1" || true; }
+say user "$(id -u "$user" 2>/dev/null || echo)"
+template=0
+[ ! -e "/etc/systemd/system/$unit.service" ] || template=1
+say template "$template"
+led_to "$current"
+say current "$to"
+led_to "$home/previous"
+say previous "$to"
+now=$(serving)
+say serving "$now"
+for folder in "$releases"/* "$releases"/.*.partial* "$releases"/.*.removed; do
+  name=\${folder##*/}
+  [ -d "$folder" ] && [ ! -L "$folder" ] || [ "\${name#.}" != "$name" ] && [ -e "$folder" ] || continue
+  case $name in .*) say partial "$name"; continue ;; esac
+  good=0 bad=0 migrated=0
+  [ ! -e "$folder/.perlstack-good" ] || good=1
+  [ ! -e "$folder/.perlstack-bad" ] || bad=1
+  [ ! -e "$folder/.perlstack-migrated" ] || migrated=1
+  mark=$folder/.perlstack-sha256
+  line_of "$mark"
+  sha=\${line:--}
+  line_of "$folder/.perlstack-bytes"
+  [ -e "$mark" ] || mark=$folder
+  say release "$name" "$sha" "$good" "$bad" "$(stat -c %Y "$mark")" "$migrated" "$line" "$(tree_of "$folder")"
+done
+for folder in "$home"/modules/*/; do
+  [ -d "$folder" ] || continue
+  folder=\${folder%/}
+  line_of "$folder/.perlstack-bytes"
+  say module "\${folder##*/}" "$line"
+done
+# Of all that are loaded, in one question: each costs more than all else here.
+systemctl show --all -p Id,ActiveState,SubState,NRestarts,MemoryCurrent "$unit*.service" |
+  awk -v unit="$unit" '
+    function done() { if (id != "") print "instance\t" id "\t" properties; id = properties = "" }
+    $0 == "" { done() }
+    index($0, "Id=" unit) == 1 { id = substr($0, length(unit) + 4); sub(/\.service$/, "", id); next }
+    { properties = properties $0 " " }
+    END { done() }'
+for wanted in /etc/systemd/system/*.wants/"$unit"*.service; do
+  [ -L "$wanted" ] || continue
+  id=\${wanted##*/"$unit"}
+  say enabled "\${id%.service}"
+done
+while read -r key kibibytes rest; do
+  [ "$key" != MemAvailable: ] || say memory "$((kibibytes * 1024))"
+done </proc/meminfo
+place=$releases
+while [ ! -e "$place" ]; do place=$(dirname "$place"); done
+set -- $(stat -f -c '%a %S' "$place")
+say disk "$(($1 * $2))"
+if command -v nft >/dev/null; then
+  case $(nft list tables inet) in *perlstack_out*) say refusing 1 ;; *) say refusing 0 ;; esac
+else
+  say refusing ''
+fi
+[ -z "$now" ] || say inflight "$(connections "$run/$now.sock")"
+recent | while IFS= read -r line; do say audit "$line"; done
+[ ! -e "$state/deploy.lock" ] || say lock "$(($(date +%s) - $(stat -c %Y "$state/deploy.lock")))" "$(cat "$state/deploy.lock")"
+`.replaceAll('\\${', '${');
+/** Prints the addresses of the servers that nginx's configuration leaves out. */
+const OBSERVE_WEB = String.raw `
+[ ! -d /etc/nginx ] || grep -rhE --exclude='.*' '^[[:space:]]*server[[:space:]]+[^;]*[[:space:]]down[[:space:]]*;' /etc/nginx 2>/dev/null | awk '{ sub(/;$/, "", $2); print $2 }' | sort -u
+`;
+/** Arguments: release, SHA-256. Standard input: the artifact. Exit 65: it arrived damaged; 66: it does not unpack. */
+const UPLOAD = String.raw `
+id=$1 sha=$2
+part=$releases/.$id.partial.$$
+install -d -m 755 "$home" "$releases"
+trap 'rm -rf "$part" "$part.tar"' EXIT
+cat >"$part.tar"
+found=$(sha256sum <"$part.tar" | cut -d ' ' -f 1)
+[ "$found" = "$sha" ] || { echo "the upload has SHA-256 $found" >&2; exit 65; }
+mkdir -m 700 "$part"
+tar -x -f "$part.tar" -C "$part" --no-same-owner --no-same-permissions >&2 || exit 66
+owned "$part"
+printf %s "$sha" >"$part/.perlstack-sha256"
+note_bytes "$part"
+sync -f "$part"
+[ "$(cat "$releases/$id/.perlstack-sha256" 2>/dev/null)" = "$sha" ] || mv -T "$part" "$releases/$id"
+`;
+/**
+ * Arguments: release, keys of the modules that who asks has. Prints a line with the bytes that it takes unpacked, and the
+ * release packed, as it lies here, with its modules where they are none of those.
+ */
+const PACK = String.raw `
+id=$1
+shift
+key=$(tree_of "$releases/$id")
+for one in "$@"; do [ "$one" != "$key" ] || key=; done
+set -- "releases/$id"
+[ -z "$key" ] || set -- "$@" "modules/$key"
+cd "$home"
+du -sbc "$@" | tail -n 1 | cut -f 1
+# The application that serves beside it comes first.
+exec nice -n 10 tar --create --use-compress-program='gzip -1' "$@"
+`.replaceAll('\\${', '${');
+/**
+ * Argument: release. Standard input: what the script above prints, and behind it 64 digits, its SHA-256. The marks of the
+ * release come with it, and so does the time when it was unpacked first, by which releases are ordered. Exit 65: it arrived
+ * damaged; 66: it does not unpack; 67: there is no room.
+ */
+const UNPACK = String.raw `
+id=$1
+part=$releases/.$id.partial.$$
+install -d -m 755 "$home" "$releases"
+trap 'rm -rf "$part" "$part.tar"' EXIT
+read -r bytes || true
+case $bytes in '' | *[!0-9]*) bytes=0 ;; esac
+# Twice: packed and unpacked. What runs beside it is not to find the disk full.
+needs=$((2 * bytes / 1048576 + ${DISK_RESERVE / 1024 ** 2})) has=$(df -P -BM "$releases" | awk 'NR == 2 { print $4 + 0 }')
+[ "$has" -ge "$needs" ] || { echo "$has MiB of disk are left, and it needs $needs: make room" >&2; exit 67; }
+cat >"$part.tar"
+sha=$(tail -c 64 "$part.tar")
+truncate -s -64 "$part.tar"
+found=$({ echo "$bytes"; cat "$part.tar"; } | sha256sum | cut -d ' ' -f 1)
+[ "$found" = "$sha" ] || { echo "what came has another SHA-256 than $sha" >&2; exit 65; }
+mkdir -m 700 "$part"
+tar --extract --gzip --file "$part.tar" --directory "$part" --no-same-owner --no-same-permissions >&2 || exit 66
+owned "$part"
+sync -f "$part"
+for tree in "$part"/modules/*/; do
+  [ -d "$tree" ] || continue
+  install -d -m 755 "$home/modules"
+  exec 9>"$home/modules/.lock"
+  flock 9
+  key=$(basename "$tree")
+  [ -e "$home/modules/$key" ] || mv -T "$tree" "$home/modules/$key"
+done
+[ -e "$releases/$id" ] || mv -T "$part/releases/$id" "$releases/$id"
+`;
+/**
+ * Arguments: release, seconds, seconds in which it is to be loaded (or nothing), PSGI file, folders for @INC. The environment is
+ * that of the unit. Exit 71: it does not load.
+ */
+const COMPILE = String.raw `
+id=$1 limit=$2 load=$3 psgi=$4
+shift 4
+show_files "$id"
+cd "$releases/$id"
+set -- $(for folder in "$@" local/lib/perl5; do [ ! -d "$folder" ] || printf '%s\n' "-I$folder"; done)
+as_app() {
+  seconds=$1
+  shift
+  systemd-run --quiet --wait --pipe --collect -p "User=$user" -p "Group=$user" -p "WorkingDirectory=$releases/$id" \
+    -p "EnvironmentFile=-$environment" -p "Environment=$(property "$id" Environment)" -p "RuntimeMaxSec=$seconds" \
+    -p Nice=10 -p NoNewPrivileges=yes -p ProtectSystem=strict -p ProtectHome=yes -p PrivateTmp=yes \
+    -p "StateDirectory=$user" -p StateDirectoryMode=0750 -p "CacheDirectory=$user" -p CacheDirectoryMode=0750 \
+    -p "LogsDirectory=$user" -p LogsDirectoryMode=0750 -p "ReadWritePaths=$run" "$@" </dev/null
+}
+as_app "$limit" perl "$@" -c "$psgi"
+[ -z "$load" ] || as_app "$load" perl "$@" -MPlack::Util -e 'Plack::Util::load_psgi(shift)' "$releases/$id/$psgi" || exit 71
+`;
+/** fault: prints why the release $id does not come up, or nothing. */
+const FAULT = String.raw `
+fault() {
+  systemctl show -p ActiveState,SubState,ExecMainStatus,NRestarts "$unit$id.service" | awk -F = -v unit="$unit$id" '
+    { value[$1] = $2 }
+    END {
+      active = value["ActiveState"]; sub_state = value["SubState"]; restarts = value["NRestarts"] + 0
+      if (active == "failed" || active == "inactive" || sub_state == "auto-restart" || restarts > 0)
+        print unit " does not stay up: " active " (" sub_state "), exit status " value["ExecMainStatus"] ", " restarts " restarts"
+    }'
+}
+`;
+/**
+ * Argument: release. Starts it now and with the host; a run that failed before does not count against it. Waits a while for it to
+ * listen, so that nobody has to come back to ask: whether it answers, and why it does not, is for others to say.
+ */
+const BOOT = String.raw `
+${FAULT}
+id=$1
+install -d -o "$user" -g "$user" -m 755 "$run" 2>/dev/null || true
+rm -f "$releases/$id/.perlstack-bad"
+show_files "$id"
+systemctl reset-failed "$unit$id.service" 2>/dev/null || true
+# What starts with the machine is read when it does: to read all units anew takes longer than to start one.
+systemctl enable --quiet --no-reload --now "$unit$id.service"
+for try in 1 2 3 4 5 6 7 8 9 10; do
+  for look in 1 2 3 4 5 6 7 8 9 10; do
+    [ ! -S "$run/$id.sock" ] || exit 0
+    sleep 0.05
+  done
+  [ -z "$(fault)" ] || exit 0
+done
+`;
+/** Prints the release that serves, if it does not run. */
+const SERVING_DEAD = String.raw `
+id=$(serving)
+[ -z "$id" ] || [ "$(property "$id" ActiveState)" = active ] || echo "$id"
+`;
+/** Argument: release. Prints why it does not come up, or nothing. */
+const BOOT_FAULT = `
+${FAULT}
+id=$1
+fault
+`;
+/** Arguments: release to serve, release to note as the previous one (or nothing). */
+const SWITCH = String.raw `
+id=$1 previous=$2
+[ -z "$previous" ] || point "releases/$previous" "$home/previous"
+for folder in "$run"/unit*; do
+  [ ! -d "$folder" ] || point "$folder/$id.sock" "$home/current-$(basename "$folder").sock"
+done
+point "$run/$id.sock" "$socket_link"
+point "releases/$id" "$current"
+`;
+/** Arguments as above. The same, but only if that release still runs: then going back is a rename, and at once. */
+const SWITCH_BACK = `
+[ "$(property "$1" ActiveState)" = active ] && [ -S "$run/$1.sock" ] || exit 0
+${SWITCH}`;
+/** No release serves any more: what a first deploy that failed goes back to. */
+const UNSWITCH = String.raw `
+rm -f "$socket_link" "$home"/current-unit*.sock "$current"
+`;
+/**
+ * Arguments: milliseconds, TCP port (or nothing), releases. Waits until their sockets, and the port, have no connection
+ * or the time is up; prints how many are left.
+ */
+const DRAIN = String.raw `
+limit=$1 port=$2
+shift 2
+count() {
+  all=0
+  for one in "$@"; do all=$((all + $(connections "$run/$one.sock"))); done
+  [ -z "$port" ] || all=$((all + $(ss -Htn state established "sport = :$port" | wc -l)))
+  echo "$all"
+}
+end=$(($(date +%s%3N) + limit))
+left=$(count "$@")
+while [ "$left" -gt 0 ] && [ "$(date +%s%3N)" -lt "$end" ]; do
+  sleep 0.05
+  left=$(count "$@")
+done
+echo "$left"
+`;
+/**
+ * Arguments: releases to stop. One that still gets requests is left alone. Prints how many requests were cut off: those of
+ * an instance that systemd had to kill.
+ */
+const STOP = String.raw `
+cut=0
+for id in "$@"; do
+  if [ "$(serving)" = "$id" ]; then echo "$unit$id still serves and was left running" >&2; exit 67; fi
+  end_instance "$id"
+  rm -f "$run/$id.sock" "$run"/unit*/"$id.sock"
+done
+`;
+const REPORT_CUT = String.raw `
+echo "$cut"
+`;
+/** Arguments: release that held, how many of the following are to be stopped, those, releases and uploads to remove. */
+const FINISH = String.raw `
+held=$1 stops=$2
+shift 2
+rm -f "$releases/$held/.perlstack-bad" "$home/next"
+touch "$releases/$held/.perlstack-good"
+stop_list=
+while [ "$stops" -gt 0 ]; do stop_list="$stop_list $1"; shift; stops=$((stops - 1)); done
+stop() {
+${STOP}
+}
+remove() {
+  for id in "$@"; do
+    case $id in
+      .*) rm -rf "\${releases:?}/$id" "\${releases:?}/$id.tar"; continue ;;
+    esac
+    [ "$id" != "$(serving)" ] && [ "$(property "$id" ActiveState)" != active ] || continue
+    mv -T "$releases/$id" "$releases/.$id.removed"
+    rm -rf "$releases/.$id.removed"
+  done
+}
+cut=0
+# Beside the stop, which waits for requests: nothing that is to be removed runs.
+remove "$@" &
+removing=$!
+stop $stop_list
+wait "$removing"
+for tree in "$home"/modules/*/; do
+  [ -d "$tree" ] || continue
+  key=$(basename "$tree") used=
+  for link in "$releases"/*/local; do
+    led_to "$link"
+    [ "$to" != "$key" ] || used=1
+  done
+  [ -n "$used" ] || rm -rf "$tree" "$home/modules/$key.tar.zst"
+done
+echo "$cut"
+`.replaceAll('\\${', '${');
+/** Stops every instance, on a host that is out of service; prints how many requests were cut off. */
+const STOP_ALL = String.raw `
+cut=0
+for one in $(systemctl list-units --all --plain --no-legend --full "$unit*.service" | cut -d ' ' -f 1); do
+  id=\${one#"$unit"}
+  end_instance "\${id%.service}"
+done
+echo "$cut"
+`.replaceAll('\\${', '${');
+/** Arguments: release, `bad` where it is to blame. Nobody rolls it out any more. */
+const SET_ASIDE = String.raw `
+rm -f "$home/next"
+[ "$2" = bad ] && [ -d "$releases/$1" ] && [ ! -e "$releases/$1/.perlstack-good" ] || exit 0
+touch "$releases/$1/.perlstack-bad"
+`;
+/** Arguments: release, lines. The end of what its unit wrote. */
+const JOURNAL_TAIL = String.raw `
+journalctl --no-pager --quiet --output cat --lines "$2" --unit "$unit$1.service" --unit "$(others "$1")" 2>/dev/null || true
+`;
+/**
+ * Argument: TCP port. This host refuses new connections to it, and goes on with those that it has. Whoever is refused has sent
+ * nothing yet, so nginx asks another server, whatever the method; its reload for a server that is \`down\` would end streams
+ * of HTTP/2 that had just begun.
+ */
+const REFUSE = String.raw `
+nft -f - <<RULES
+table inet perlstack_out { }
+delete table inet perlstack_out
+table inet perlstack_out {
+  chain input {
+    type filter hook input priority -150; policy accept;
+    iifname != "lo" tcp dport $1 tcp flags & (fin | syn | rst | ack) == syn reject with tcp reset
+  }
+}
+RULES
+`;
+/** The host takes connections again. Made first, as nftables 1.0.6 cannot delete what may not be there. */
+const ACCEPT = String.raw `
+! command -v nft >/dev/null || nft 'table inet perlstack_out; delete table inet perlstack_out'
+`;
+/**
+ * Arguments: \`down\` or \`up\`, address and port of an app host. Rewrites that server's line in nginx's upstream and reloads;
+ * a configuration that nginx does not accept is put back. Prints how many lines changed.
+ */
+const SET_SERVER = String.raw `
+want=$1 address=$2
+pattern=$(printf %s "$address" | sed 's/[][\.*^$/]/\\&/g')
+line="^[[:space:]]*server[[:space:]]+$pattern[[:space:];]"
+found=0 changed=0
+for file in $(grep -rlE "$line" /etc/nginx); do
+  name=$(basename "$file")
+  [ "\${name#.}" = "$name" ] || continue
+  found=1
+  next=$(dirname "$file")/.$name.next before=$(dirname "$file")/.$name.before
+  if [ "$want" = down ]; then
+    sed -E "/$line/{/[[:space:]]down[[:space:]]*;/!s/[[:space:]]*;/ down;/}" "$file" >"$next"
+  else
+    sed -E "/$line/s/[[:space:]]+down[[:space:]]*;/;/" "$file" >"$next"
+  fi
+  if cmp -s "$file" "$next"; then rm -f "$next"; continue; fi
+  chown --reference="$file" "$next"
+  chmod --reference="$file" "$next"
+  cp -p "$file" "$before"
+  mv -f "$next" "$file"
+  if ! nginx -t -q; then mv -f "$before" "$file"; exit 68; fi
+  rm -f "$before"
+  changed=$((changed + 1))
+done
+[ "$found" = 1 ] || { echo "no upstream of nginx names $address" >&2; exit 69; }
+[ "$changed" = 0 ] || systemctl reload nginx
+echo "$changed"
+`.replaceAll('\\${', '${');
+
+;// CONCATENATED MODULE: ./packages/release/lib/audit.js
+
+
+/** Standard input: a line. Keeps the last 1,000. */
+const APPEND = String.raw `
+install -d -m 755 "$state"
+exec 9>"$state/mutex"
+flock 9
+cat >>"$state/audit.log"
+if [ "$(wc -l <"$state/audit.log")" -gt 1200 ]; then
+  tail -n 1000 "$state/audit.log" >"$state/audit.log.next"
+  mv -fT "$state/audit.log.next" "$state/audit.log"
+fi
+`;
+/** Adds a line on each of these hosts; one that cannot be written to has other worries. */
+async function appendAudit(site, hosts, entry) {
+    const options = { sudo: true, name: 'audit log', timeoutMs: 20_000, input: audit_lineOf(entry) };
+    await Promise.allSettled(hosts.map((host) => site.remote.script(host, hostScript(site, APPEND), [], options)));
+}
+/** As the log has it. */
+const audit_lineOf = (entry) => `${JSON.stringify(entry)}\n`;
+/** What a run says of itself in the log. */
+function entryOf(owner, what) {
+    return {
+        at: new Date().toISOString(),
+        ...what,
+        ...{ owner: owner.id, url: owner.url ?? null, actor: owner.actor ?? null },
+        ...{ workflow: owner.workflow ?? null, number: owner.number ?? null, reason: what.reason ?? null },
+        ...(what.kind === 'deploy' && owner.commit !== undefined ? { commit: owner.commit } : {}),
+    };
+}
+/** The log as the hosts have it, oldest entry first; a line that is none of ours is passed over. */
+function mergeAudits(logs) {
+    const entries = [...new Set(logs.flat())].flatMap((line) => {
+        try {
+            const entry = JSON.parse(line);
+            return typeof entry.at === 'string' && typeof entry.release === 'string' ? [entry] : [];
+        }
+        catch {
+            return [];
+        }
+    });
+    return entries.sort((a, b) => a.at.localeCompare(b.at));
+}
+/**
+ * An old run that is started again, or was overtaken while it waited, must not put its commit in the place of a newer one.
+ *
+ * @param serving releases that are in service, and held
+ * @throws UserError naming the newer run.
+ */
+function requireNewest(audit, owner, release, serving) {
+    const { workflow, number } = owner;
+    if (workflow === undefined || number === undefined)
+        return;
+    const newer = audit.find((entry) => entry.kind === 'deploy' &&
+        (entry.event === 'succeeded' || (serving.has(entry.release) && brokeOff(entry, audit))) &&
+        entry.workflow === workflow &&
+        (entry.number ?? 0) > number);
+    if (newer === undefined)
+        return;
+    const by = newer.actor === null ? '' : ` of ${newer.actor}`;
+    throw new errors_UserError(`release ${release} of run #${number} is older than ${newer.release}, which run #${newer.number}${by}` +
+        `${newer.url === null ? '' : ` (${newer.url})`} deployed on ${newer.at}. To go back on purpose, use mode "rollback"; to deploy ` +
+        'this commit anyway, set the input "allow-older". Nothing was changed');
+}
+/** What a run that began said at its end; of one that was killed there is nothing. */
+const endOf = ({ at, owner, release }, audit) => audit.find((one) => one.event !== 'began' && one.owner === owner && one.release === release && one.at >= at);
+const brokeOff = (entry, audit) => entry.event === 'began' && endOf(entry, audit) === undefined;
+/** When servers may have had a release that did not hold: while a deploy was under way that failed or broke off. */
+function troubledTimes(audit, nowMs) {
+    return audit.flatMap((entry, at) => {
+        if (entry.event !== 'began')
+            return [];
+        const end = endOf(entry, audit);
+        if (end?.event === 'succeeded')
+            return [];
+        // One that was killed is put right by the next one.
+        const until = end ?? audit[at + 1];
+        return [{ fromMs: Date.parse(entry.at), untilMs: until ? Date.parse(until.at) : nowMs }];
+    });
+}
+/** The commit that a release was made of, where one of its deploys said it. */
+const commitOf = (audit, release) => audit.findLast((entry) => entry.release === release && entry.commit !== undefined)?.commit;
+/** Releases by what was last done with them, newest first. */
+function historyOf(audit, hosts) {
+    const latest = new Map(audit.map((entry) => [entry.release, entry]));
+    const kept = new Set(hosts.flatMap(({ releases }) => releases.map(({ id }) => id)));
+    return [...new Set([...[...latest.keys()].reverse(), ...kept])]
+        .map((release) => {
+        const entry = latest.get(release);
+        return {
+            release,
+            state: entry?.event ?? 'unknown',
+            kind: entry?.kind ?? 'deploy',
+            ...{ at: entry?.at ?? null, actor: entry?.actor ?? null, url: entry?.url ?? null },
+            reason: entry?.reason ?? null,
+            servesOn: hosts.filter(({ serving }) => serving === release).length,
+            keptOn: hosts.filter(({ releases }) => releases.some(({ id }) => id === release)).length,
+        };
+    })
+        .sort((a, b) => (b.at ?? '').localeCompare(a.at ?? ''));
+}
+
+;// CONCATENATED MODULE: ./packages/release/lib/canary/statistics.js
+/**
+ * ln n! by Stirling's series (Abramowitz & Stegun 6.1.41 for n + 1), by summation where n is small; exact to 1e-10.
+ */
+function lnFactorial(n) {
+    if (n < 16) {
+        let sum = 0;
+        for (let factor = 2; factor <= n; factor += 1)
+            sum += Math.log(factor);
+        return sum;
+    }
+    const z = n + 1;
+    return ((z - 0.5) * Math.log(z) -
+        z +
+        0.5 * Math.log(2 * Math.PI) +
+        1 / (12 * z) -
+        1 / (360 * z ** 3) +
+        1 / (1260 * z ** 5));
+}
+const lnChoose = (n, k) => lnFactorial(n) - lnFactorial(k) - lnFactorial(n - k);
+/**
+ * Fisher's exact test, one-sided: the probability of at least so many of all hits in the first group, were both groups alike.
+ * Right for any size, unlike tests by the normal distribution, which fail where hits are rare, as errors are.
+ */
+function fisherGreater(first, second) {
+    const hits = first.hits + second.hits;
+    const all = first.all + second.all;
+    const whole = lnChoose(all, hits);
+    let p = 0;
+    for (let k = first.hits; k <= Math.min(first.all, hits); k += 1) {
+        if (hits - k > second.all)
+            continue;
+        const term = Math.exp(lnChoose(first.all, k) + lnChoose(second.all, hits - k) - whole);
+        p += term;
+        // Behind the mode the terms only shrink: the rest changes no digit that anybody reads.
+        if (term < p * 1e-12 && k > (first.all * hits) / Math.max(1, all))
+            break;
+    }
+    return Math.min(1, p);
+}
+/**
+ * Mann-Whitney U test on histograms with the same buckets: by how many standard deviations the first is to the right (slower) of
+ * what it would be were both alike; 0 where there is nothing to compare. Free of any assumption on the distribution; normal
+ * approximation with the correction for ties, which a bucket is (Lehmann, Nonparametrics, 1.2 and 1.4), for 20 values or more
+ * on both sides.
+ */
+function mannWhitney(first, second) {
+    const [n, m] = [sum(first), sum(second)];
+    if (n === 0 || m === 0)
+        return 0;
+    let [below, u, ties] = [0, 0, 0];
+    for (let bucket = 0; bucket < Math.max(first.length, second.length); bucket += 1) {
+        const [a, b] = [first[bucket] ?? 0, second[bucket] ?? 0];
+        u += a * (below + b / 2);
+        below += b;
+        ties += (a + b) ** 3 - (a + b);
+    }
+    const total = n + m;
+    const variance = ((n * m) / 12) * (total + 1 - ties / (total * (total - 1)));
+    return variance <= 0 ? 0 : (u - (n * m) / 2 - 0.5) / Math.sqrt(variance);
+}
+/**
+ * How many of two histograms with the same buckets lie beyond a quantile of the second. Of a longer tail ranks as a whole say
+ * little; this is the control median test (Mathisen 1943) for any quantile: that at least k of the first lie beyond the value with
+ * s values of the second behind it says that of the k + s largest of both at least k are of the first, for Fisher's test.
+ */
+function tailHits(first, second, share) {
+    const from = beyond(second, share);
+    return [
+        { hits: sum(first.slice(from)), all: sum(first) },
+        { hits: sum(second.slice(from)), all: sum(second) },
+    ];
+}
+/** Of what lies beyond a quantile of the second, how much farther out the first lies, by the Mann-Whitney test; 0 where there is little. */
+function tailReach(first, second, share) {
+    const from = beyond(second, share);
+    const [ours, theirs] = [first.slice(from), second.slice(from)];
+    return Math.min(sum(ours), sum(theirs)) < LEAST_FOR_RANKS ? 0 : mannWhitney(ours, theirs);
+}
+const beyond = (counts, share) => quantileBucket(counts, share) + 1;
+/**
+ * By how many standard deviations hits are likelier in the first group: the logarithm of the odds ratio (Woolf 1955, with half a hit
+ * more everywhere, Haldane 1956). As likely to be so much below as above, unlike the share of hits, which ends at none.
+ */
+function oddsDeviation(first, second) {
+    const cells = [first.hits, second.all - second.hits, first.all - first.hits, second.hits].map((n) => n + 0.5);
+    const [a = 1, d = 1, b = 1, c = 1] = cells;
+    return Math.log((a * d) / (b * c)) / Math.sqrt(cells.reduce((variance, n) => variance + 1 / n, 0));
+}
+/** With fewer values on a side the normal approximation of the Mann-Whitney test is none. */
+const LEAST_FOR_RANKS = 20;
+const sum = (counts) => counts.reduce((all, one) => all + one, 0);
+/** Upper tail of the normal distribution (Abramowitz & Stegun 26.2.17, error below 7.5e-8). */
+function upperTail(z) {
+    if (z < 0)
+        return 1 - upperTail(-z);
+    const t = 1 / (1 + 0.2316419 * z);
+    const series = t * (0.31938153 + t * (-0.356563782 + t * (1.781477937 + t * (-1.821255978 + t * 1.330274429))));
+    return (Math.exp((-z * z) / 2) / Math.sqrt(2 * Math.PI)) * series;
+}
+/** The bucket in which a share (0 to 1) of a histogram ends; -1 for an empty one. */
+function quantileBucket(counts, share) {
+    const wanted = Math.ceil(sum(counts) * share);
+    if (wanted === 0)
+        return -1;
+    let seen = 0;
+    return counts.findIndex((count) => (seen += count) >= wanted);
+}
+
+;// CONCATENATED MODULE: ./packages/release/lib/canary/traffic.js
+
+const ACCESS_LOG = '/var/log/nginx/access.log';
+/** Buckets for each doubling of the time: their bounds are 4.4 % apart. */
+const PER_DOUBLING = 16;
+/** Milliseconds at the upper bound of a bucket of `Traffic.latency`. */
+const boundOf = (bucket) => 2 ** (bucket / PER_DOUBLING);
+/** The bucket of a time in milliseconds: nginx has whole ones, and up to one is the first. */
+const bucketOf = (ms) => (ms <= 1 ? 0 : Math.trunc(PER_DOUBLING * Math.log2(ms)) + 1);
+/** Who gives up after so many milliseconds has not been served; sooner, people go to another page. */
+const traffic_PATIENCE_MS = 5_000;
+/** As much of a log as a web host reads of the time before a canary, in bytes: some 170,000 requests, in 1.4 s of its processor. */
+const MOST_OF_BEFORE = 64 * 1024 * 1024;
+/** Into so many stretches the time before is cut. */
+const WINDOWS = 20;
+/**
+ * Arguments: log, buckets a doubling, `PATIENCE_MS`, mark. Prints the mark up to which it read, and what was logged since: "window", and
+ * a line for each app host: address, requests, errors, and bucket:count pairs. Without a mark: what was logged in so many seconds
+ * before, at most so many bytes, in so many windows of the same length, but for some times (further arguments, the times as
+ * "from-until,...", seconds since 1970). Every attempt of a request that was tried again counts for its own host. A request that
+ * its client gave up (499) says how long it took at least; it is the host's error where the client waited for five seconds. Whole
+ * lines alone are read.
+ */
+const READ = String.raw `
+# Nginx comes first.
+exec nice -n 5 perl -we '
+use strict;
+use POSIX ();
+my ($log, $per, $patience, $mark, $before, $most, $windows, $without) = @ARGV;
+my @now = stat $log or do { print "mark 0:0\n"; exit };
+my (%count, $end, %hour);
+sub add {
+    my ($count, $line) = @_;
+    return unless $line =~ /"status":"(\d+)","upstream":"([^"]+)","upstream_status":"([^"]*)".*?"upstream_seconds":"([^"]*)"/;
+    my ($status, $hosts, $statuses, $times) = ($1, $2, $3, $4);
+    my @statuses = split /, | : /, $statuses;
+    my @times = split /, | : /, $times;
+    for my $host (split /, | : /, $hosts) {
+        my ($one, $time) = (shift(@statuses) // "-", shift(@times) // "-");
+        my $entry = $count->{$host} //= [0, 0, {}];
+        $entry->[0]++;
+        my $ms = $time =~ /^[\d.]+$/ ? 1000 * $time : 0;
+        my $given_up = $status == 499 && $one eq "-";
+        $entry->[1]++ if $given_up ? $ms >= $patience : $one !~ /^[1-4]\d\d$/;
+        $entry->[2]{$ms <= 1 ? 0 : int($per * log($ms) / log(2)) + 1}++;
+    }
+}
+sub scan {
+    my ($path, $start) = @_;
+    open my $file, "<", $path or return;
+    seek $file, $start, 0;
+    $end = $start;
+    while (my $line = <$file>) {
+        last unless $line =~ /\n\z/;
+        $end += length $line;
+        add(\%count, $line);
+    }
+}
+sub show {
+    my ($count) = @_;
+    print "window\n";
+    for my $host (sort keys %$count) {
+        my ($all, $errors, $times) = @{ $count->{$host} };
+        print join(" ", "host", $host, $all, $errors, map { "$_:$times->{$_}" } sort { $a <=> $b } keys %$times), "\n";
+    }
+}
+sub seconds {
+    $_[0] =~ /^\{"time":"((\d+)-(\d+)-(\d+)T(\d+)):(\d+):(\d+)/ or return;
+    return ($hour{$1} //= POSIX::mktime(0, 0, $5, $4, $3 - 1, $2 - 1900)) + 60 * $6 + $7;
+}
+if ($mark eq "") {
+    print "mark $now[1]:$now[7]\n";
+    open my $file, "<", $log or exit;
+    my $start = $now[7] > $most ? $now[7] - $most : 0;
+    seek $file, $start, 0;
+    # Most likely the rest of one that begins before.
+    <$file> if $start > 0;
+    my @without = map { [split /-/] } split /,/, $without;
+    my ($until, $from, $width, @parts) = (time);
+    while (tell($file) < $now[7] and defined(my $line = <$file>)) {
+        my $second = seconds($line) // next;
+        next if $second < $until - $before;
+        $from //= $second;
+        $width //= ($until - $from) / $windows || 1;
+        next if grep { $second >= $_->[0] && $second <= $_->[1] } @without;
+        my $part = int(($second - $from) / $width);
+        add($parts[$part < $windows ? $part : $windows - 1] //= {}, $line);
+    }
+    show($_) for grep { defined } @parts;
+    exit;
+}
+my ($inode, $from) = split /:/, $mark;
+if ($now[1] == $inode) { scan($log, $from) }
+else {
+    my ($old) = grep { ((stat)[1] // 0) == $inode } glob "$log.*";
+    scan($old, $from) if defined $old;
+    scan($log, 0);
+}
+print "mark $now[1]:$end\n";
+show(\%count);
+' -- "$@"
+`;
+/**
+ * Where the log of a web host ends now, and the traffic of the time before, in stretches of the same length.
+ *
+ * @param without times in which it says nothing of what is usual
+ */
+async function beginTraffic(hands, webHost, beforeMs, without, signal) {
+    const spans = without
+        .filter(({ untilMs }) => untilMs > Date.now() - beforeMs)
+        .map(({ fromMs, untilMs }) => `${Math.floor(fromMs / 1_000)}-${Math.ceil(untilMs / 1_000)}`);
+    const before = [Math.ceil(beforeMs / 1_000), MOST_OF_BEFORE, WINDOWS].map(String);
+    return read(hands, webHost, ['', ...before, spans.join(',')], signal);
+}
+/** Where the log of a web host ends now, and what was logged since a mark. */
+async function readTraffic(hands, webHost, mark, signal) {
+    const { mark: now, windows } = await read(hands, webHost, [mark], signal);
+    return { mark: now, byAddress: windows[0] ?? new Map() };
+}
+async function read(hands, webHost, since, signal) {
+    const args = [ACCESS_LOG, String(PER_DOUBLING), String(traffic_PATIENCE_MS), ...since];
+    return parseTraffic(await act(hands, webHost, ['reading the log', READ], args, { signal }));
+}
+function parseTraffic(output) {
+    const windows = [];
+    let mark = '';
+    for (const line of output.split('\n')) {
+        const [word, first = '', requests, errors, ...pairs] = line.split(' ');
+        if (word === 'mark')
+            mark = first;
+        if (word === 'window')
+            windows.push(new Map());
+        if (word !== 'host')
+            continue;
+        const latency = [];
+        for (const pair of pairs) {
+            const [bucket, count] = pair.split(':').map(Number);
+            latency[bucket ?? 0] = count ?? 0;
+        }
+        windows.at(-1)?.set(first, {
+            requests: Number(requests),
+            errors: Number(errors),
+            latency: Array.from(latency, (count) => count ?? 0),
+        });
+    }
+    return { mark, windows };
+}
+const NO_TRAFFIC = { requests: 0, errors: 0, latency: [] };
+/** Two amounts of traffic as one. */
+const plus = (a, b) => combined(a, b, 1);
+/** What is left of traffic without a part of it. */
+const minus = (all, part) => combined(all, part, -1);
+function combined(a, b, sign) {
+    const length = Math.max(a.latency.length, b.latency.length);
+    return {
+        requests: a.requests + sign * b.requests,
+        errors: a.errors + sign * b.errors,
+        latency: Array.from({ length }, (_, bucket) => (a.latency[bucket] ?? 0) + sign * (b.latency[bucket] ?? 0)),
+    };
+}
+
+;// CONCATENATED MODULE: ./packages/release/lib/canary/dispersion.js
+
+
+/** Answers are independent of one another, and servers alike. */
+const INDEPENDENT = { bias: 0, information: Infinity, variance: 1, stretch: Infinity };
+/** With fewer answers on a side the tests' normal approximations are none. */
+const LEAST_ANSWERS = 20;
+/** With fewer differences (degrees of freedom) nothing is said of their variance. */
+const LEAST_DIFFERENCES = 10;
+const informationOf = (n, m) => (n * m) / (n + m);
+/** Made once for all tests: sums of traffic take longer than a test. */
+function compare(windows, isCanary) {
+    const stretches = windows.map((window) => ({ window, total: totalOf(window.values()) }));
+    const beside = (isOurs) => stretches.flatMap(({ window, total }) => {
+        const ours = totalOf([...window].filter(([address]) => isOurs(address)).map(([, traffic]) => traffic));
+        const theirs = minus(total, ours);
+        return Math.min(ours.requests, theirs.requests) < LEAST_ANSWERS ? [] : [{ ours, theirs }];
+    });
+    const addresses = new Set(windows.flatMap((window) => [...window.keys()]));
+    const each = [...addresses].map((one) => beside((address) => address === one));
+    return { each: each.filter((own) => own.length > 0), canary: beside(isCanary) };
+}
+const totalOf = (traffic) => [...traffic].reduce(plus, NO_TRAFFIC);
+/**
+ * Learns it from the time before a canary, in which all had the same release. Answers of a server are slow in bursts (a queue, a
+ * neighbour on its machine), so that those of a short while say less than as many independent ones would: the dispersion of
+ * quasi-likelihood (McCullagh & Nelder, Generalized Linear Models, 4.5), estimated by moments as in a random effects
+ * meta-analysis (DerSimonian & Laird 1986). Each server is compared with the others, in each stretch of time.
+ */
+function dispersionOf(test, compared) {
+    const each = compared.each.map((own) => differences(test, own));
+    const all = each.flat();
+    // What is usual of each takes one.
+    const free = all.length - each.length;
+    if (free < LEAST_DIFFERENCES)
+        return INDEPENDENT;
+    const deviations = each.flatMap((own) => {
+        const usual = median(own.map(({ size }) => size));
+        return own.map(({ size, information }) => (size - usual) ** 2 * information);
+    });
+    const variance = Math.max(1, sum(deviations) / free);
+    const stretch = median(all.map(({ information }) => information));
+    const canary = differences(test, compared.canary);
+    // It had no traffic before.
+    if (canary.length === 0)
+        return { ...INDEPENDENT, variance, stretch };
+    const bias = median(canary.map(({ size }) => size));
+    return { bias, information: sum(canary.map(({ information }) => information)), variance, stretch };
+}
+/**
+ * What is left of a test's standard deviations, never more than there were.
+ *
+ * @param z of the canary beside the rest
+ * @param n answers of the canary, more than 0
+ * @param m answers of the rest, more than 0
+ */
+function discount(z, n, m, { bias, information: learned, variance, stretch }) {
+    const information = informationOf(n, m);
+    // Bursts that are longer than a stretch add up, so that more requests make it worse; shorter ones do not get better with fewer.
+    const bursts = (variance - 1) * Math.max(1, information / stretch);
+    // Of a median the variance is that of a mean times pi / 2, where differences are normally distributed.
+    const unsure = (variance * (Math.PI / 2) * information) / learned;
+    const variation = Math.sqrt(1 + bursts + unsure);
+    return { z: Math.min(z, (z - bias * Math.sqrt(information)) / variation), variation };
+}
+const differences = (test, comparison) => comparison.map(({ ours, theirs }) => {
+    const information = informationOf(ours.requests, theirs.requests);
+    return { size: test(ours.latency, theirs.latency) / Math.sqrt(information), information };
+});
+function median(values) {
+    const sorted = [...values].sort((a, b) => a - b);
+    const middle = sorted.length >> 1;
+    const [above = 0, below = 0] = [sorted[middle], sorted[middle - 1]];
+    return sorted.length % 2 === 1 ? above : (above + below) / 2;
+}
+
+;// CONCATENATED MODULE: ./packages/release/lib/canary/judge.js
+
+
+
+const CANARY = {
+    alpha: 0.01,
+    minRequests: 50,
+    errorMargin: 0.001,
+    slowdown: 1.15,
+};
+/**
+ * The looks of a bake, by the share of alpha that each may spend: a bad release goes back at the next look, not at the end, and
+ * the last one, which sees all requests, has as much as the others together.
+ */
+const LOOKS = [1 / 8, 1 / 8, 1 / 8, 1 / 8, 1 / 2];
+/** Tests a look, which share what it may spend. */
+const TESTS = 3;
+const TAIL = 0.95;
+/** From so many times on it is told by how much servers differ by themselves. */
+const NOTABLE = 1.5;
+/** Where the slow answers begin among which a longer tail is looked for. */
+const TAIL_FROM = 0.9;
+const DEVIATIONS = {
+    latency: mannWhitney,
+    many: (first, second) => oddsDeviation(...tailHits(first, second, TAIL_FROM)),
+    far: (first, second) => tailReach(first, second, TAIL_FROM),
+};
+const NOTHING_USUAL = { latency: INDEPENDENT, many: INDEPENDENT, far: INDEPENDENT };
+/** Learns it from stretches of time in which all had the same release. */
+function usualOf(windows, isCanary) {
+    const compared = compare(windows, isCanary);
+    const of = (test) => dispersionOf(test, compared);
+    return { latency: of(DEVIATIONS.latency), many: of(DEVIATIONS.many), far: of(DEVIATIONS.far) };
+}
+/**
+ * Compares the hosts that have the new release with those that have the old one, both under the same traffic at the same
+ * time: errors by Fisher's exact test, times by the Mann-Whitney test, which sees when all answers are slower, and by a test of
+ * the tail, which sees when only the slow ones are. All tests of all looks share alpha (Bonferroni), so that looking often does
+ * not find what is not there. As in Netflix's and Google's Kayenta, significance alone does not condemn: the difference must
+ * also matter. Errors are judged however few requests there are, times only from `minRequests` on either side, and
+ * discounted by what is usual, since answers are not independent of one another, nor servers alike, as the tests take them for.
+ *
+ * @param spend share of alpha that this look may spend, as in `LOOKS`
+ * @param usual how the servers differed before
+ */
+function judgeCanary(canary, rest, spend, usual, settings = CANARY) {
+    const errorP = fisherGreater({ hits: canary.errors, all: canary.requests }, { hits: rest.errors, all: rest.requests });
+    const enough = Math.min(canary.requests, rest.requests) >= settings.minRequests;
+    const times = enough ? timesOf(canary, rest, usual) : { latencyP: 1, tailP: 1, variation: 1 };
+    const { latencyP, tailP } = times;
+    const figures = { canary: figuresOf(canary), rest: figuresOf(rest), errorP, ...times };
+    const charges = [
+        { what: 'more errors', p: errorP, matters: rateOf(canary) - rateOf(rest) > settings.errorMargin },
+        { what: 'slower', p: latencyP, matters: isSlower(canary, rest, 0.5, settings.slowdown) },
+        { what: 'longer in the tail', p: tailP, matters: isSlower(canary, rest, TAIL, settings.slowdown) },
+    ];
+    const threshold = (settings.alpha * spend) / TESTS;
+    const proven = charges.filter(({ p, matters }) => matters && p < threshold);
+    const usually = times.variation < NOTABLE
+        ? ''
+        : `, where servers differ ${times.variation.toFixed(1)} times as much as by chance`;
+    const comparison = `${judge_describe(figures.canary)} beside ${judge_describe(figures.rest)} of the rest${usually}`;
+    if (proven.length > 0) {
+        const blame = proven.map(({ what, p }) => `${what} (p = ${shown(p)})`).join(' and ');
+        return { decision: 'roll-back', ...figures, reason: `${blame}: ${comparison}` };
+    }
+    if (!enough) {
+        const reason = `too little traffic to judge (${judge_describe(figures.canary)} beside ${judge_describe(figures.rest)})`;
+        return { decision: 'too-little-traffic', ...figures, reason };
+    }
+    const odds = `p = ${shown(errorP)} for errors, ${shown(latencyP)} for latency, ${shown(tailP)} for its tail`;
+    return { decision: 'promote', ...figures, reason: `no worse: ${comparison} (${odds})` };
+}
+/** The tests of times; of the two of the tail one that is sure is enough, so the smaller probability counts twice (Bonferroni). */
+function timesOf(canary, rest, usual) {
+    const left = (kind) => discount(DEVIATIONS[kind](canary.latency, rest.latency), canary.requests, rest.requests, usual[kind]);
+    const [latency, many, far] = [left('latency'), left('many'), left('far')];
+    const exact = fisherGreater(...tailHits(canary.latency, rest.latency, TAIL_FROM));
+    return {
+        latencyP: upperTail(latency.z),
+        tailP: Math.min(1, 2 * Math.min(Math.max(exact, upperTail(many.z)), upperTail(far.z))),
+        variation: Math.max(latency.variation, many.variation, far.variation),
+    };
+}
+const rateOf = ({ requests, errors }) => (requests === 0 ? 0 : errors / requests);
+/** Whether a quantile of the first is more than `slowdown` times that of the second. */
+function isSlower(canary, rest, share, slowdown) {
+    const [ours, theirs] = [quantile(canary, share), quantile(rest, share)];
+    return ours !== null && theirs !== null && ours > theirs * slowdown;
+}
+/** Milliseconds, at the upper bound of the bucket; null without requests. */
+function quantile({ latency }, share) {
+    const bucket = quantileBucket(latency, share);
+    return bucket < 0 ? null : boundOf(bucket);
+}
+function figuresOf(traffic) {
+    const { requests, errors } = traffic;
+    return {
+        ...{ requests, errors },
+        ...{ p50: quantile(traffic, 0.5), p95: quantile(traffic, TAIL), p99: quantile(traffic, 0.99) },
+    };
+}
+function judge_describe({ requests, errors, p95 }) {
+    const share = requests === 0 ? '' : ` (${((100 * errors) / requests).toFixed(2)} %)`;
+    return `${errors} errors in ${requests} requests${share}, p95 ${p95 === null ? '\u2013' : `${Math.round(p95)} ms`}`;
+}
+const shown = (p) => (p < 0.0001 ? '< 0.0001' : p.toFixed(4));
+
 ;// CONCATENATED MODULE: ./packages/release/lib/bake.js
 
 
 
 
 
-/** How often the canary is judged while it bakes: a bad one is taken back at the next look, not at the end. */
-const LOOKS = 5;
+
 /** Lets users decide: the canary's share of real requests is compared with that of the hosts that have the old release. */
 function baking(hands) {
     return {
-        run: async ({ release, hosts, ms }, context) => {
+        run: async ({ release, hosts, ms, slowdown }, context) => {
             const { signal } = context;
             const counting = new Counting(hands, hosts);
-            await counting.look(signal);
+            const usual = await counting.begin(BEFORE * ms, signal);
             let verdict;
-            for (let look = 1; look <= LOOKS; look += 1) {
-                await (0,promises_namespaceObject.setTimeout)(ms / LOOKS, undefined, { signal });
+            for (const spend of LOOKS) {
+                await (0,promises_namespaceObject.setTimeout)(ms / LOOKS.length, undefined, { signal });
                 await counting.look(signal);
-                verdict = judgeCanary(counting.canary, counting.rest, LOOKS);
+                verdict = judgeCanary(counting.canary, counting.rest, spend, usual, { ...CANARY, slowdown });
                 hands.onCanary?.(verdict);
                 if (verdict.decision === 'roll-back') {
                     throw new ReleaseFault(`${hosts.join(', ')}: ${release} does worse than the rest: ${verdict.reason}`, []);
                 }
-                if (look < LOOKS)
-                    context.progress(verdict.reason);
+                context.progress(verdict.reason);
             }
             return verdict?.reason;
         },
     };
 }
+/** So many times as long as a bake is the time before it that says how servers differ by themselves. */
+const BEFORE = 20;
 /** The traffic of both sides since the first look, added up look by look. */
 class Counting {
     canary = NO_TRAFFIC;
@@ -79033,10 +80142,23 @@ class Counting {
             canary.includes(name) ? 'canary' : 'rest',
         ]));
     }
+    /** From now on it counts. @returns what was usual in the time before */
+    async begin(beforeMs, signal) {
+        const hands = this.#hands;
+        const troubled = troubledTimes(hands.audit ?? [], Date.now());
+        const before = await Promise.all(hands.site.webHosts.map(async ({ name }) => {
+            const { mark, windows } = await beginTraffic(hands, name, beforeMs, troubled, signal);
+            this.#marks.set(name, mark);
+            return windows;
+        }));
+        const ofHostsAtWork = before
+            .flat()
+            .map((window) => new Map([...window].filter(([address]) => this.#addresses.has(address))));
+        return usualOf(ofHostsAtWork, (address) => this.#addresses.get(address) === 'canary');
+    }
     async look(signal) {
-        const { webHosts } = this.#hands.site;
-        await Promise.all(webHosts.map(async ({ name }) => {
-            const { mark, byAddress } = await readTraffic(this.#hands, name, this.#marks.get(name) ?? '', signal);
+        await Promise.all([...this.#marks].map(async ([name, since]) => {
+            const { mark, byAddress } = await readTraffic(this.#hands, name, since, signal);
             this.#marks.set(name, mark);
             for (const [address, traffic] of byAddress) {
                 const side = this.#addresses.get(address);
@@ -79100,122 +80222,6 @@ function lockFound(stdout) {
     return { how: how, silentSeconds: Number(silent), text };
 }
 
-;// CONCATENATED MODULE: ./packages/remote/lib/errors.js
-
-/** A command that was run on a host and failed. The message names host and program, never arguments or input. */
-class RemoteError extends Error {
-    name = 'RemoteError';
-    host;
-    /** The program's name, or the name given to the script. */
-    command;
-    reason;
-    /** Exit code; `null` when the command did not come to its own end. */
-    code;
-    /** The end of what it wrote to standard output and standard error. */
-    stdout;
-    stderr;
-    constructor(details) {
-        const tail = lastLines(details.stderr ?? '');
-        super(`${details.host}: ${details.command} ${details.why}${tail ? `: ${tail}` : ''}`);
-        this.host = details.host;
-        this.command = details.command;
-        this.reason = details.reason;
-        this.code = details.code ?? null;
-        this.stdout = details.stdout ?? '';
-        this.stderr = details.stderr ?? '';
-    }
-}
-const MESSAGE_LINES = 5;
-const MESSAGE_LENGTH = 1000;
-/** The last lines of an output on one line, short enough for a message. */
-function lastLines(text) {
-    const lines = text.split('\n').map((line) => line.trim());
-    const joined = lines
-        .filter((line) => line !== '')
-        .slice(-MESSAGE_LINES)
-        .join(' | ');
-    return joined.length > MESSAGE_LENGTH ? `\u2026${joined.slice(-MESSAGE_LENGTH)}` : joined;
-}
-/** No connection to a host: the user's to mend. */
-class ConnectError extends errors_UserError {
-    host;
-    reason;
-    constructor(host, reason, message) {
-        super(message);
-        this.host = host;
-        this.reason = reason;
-    }
-}
-function wrongHostKey(host, offered) {
-    const accepted = host.ssh.hostKeys.join(' or ');
-    return new ConnectError(host.name, 'wrong-host-key', `${place(host)} shows the wrong host key: it offered ${offered.type} ${offered.fingerprint}, but the inventory ` +
-        `accepts only ${accepted}. Nothing was sent to it. If the host was rebuilt, put its new fingerprint into ` +
-        'ssh.hostKeys of the inventory; otherwise somebody may be answering in its place.');
-}
-function keyRefused(host, key) {
-    return new ConnectError(host.name, 'refused', `the SSH key does not fit: ${place(host)} refused ${key.type} ${key.fingerprint} for user "${host.ssh.user}". ` +
-        `Give the private key of this stack, or add its public key to ~${host.ssh.user}/.ssh/authorized_keys there.`);
-}
-function unreachable(host, cause, waitedMs) {
-    const waited = waitedMs >= 1000 ? ` for ${Math.round(waitedMs / 1000)} s` : '';
-    return new ConnectError(host.name, 'unreachable', `${place(host)} cannot be reached${waited}: ${cause}. Check that it runs, and that its firewall lets ` +
-        `${host.ssh.via ? `"${host.ssh.via}"` : 'this machine'} in on port ${host.ssh.port}.`);
-}
-function incompatible(host, cause) {
-    return new ConnectError(host.name, 'incompatible', `${place(host)}: the SSH handshake failed: ${cause}. Compare the algorithms that its sshd allows (sshd -T) ` +
-        'with curve25519-sha256, ssh-ed25519 and aes-gcm or aes-ctr.');
-}
-function place(host) {
-    const via = host.ssh.via ? ` through ${host.ssh.via}` : '';
-    return `${host.name} (${host.ssh.address} port ${host.ssh.port}${via})`;
-}
-
-;// CONCATENATED MODULE: ./packages/release/lib/preflight/facts.js
-/** The instance that is asked for and never started. */
-const PREFLIGHT_ID = 'perlstack-preflight';
-/** Continues the script that observes an app host. */
-const APP_FACTS = String.raw `
-one="$unit"${PREFLIGHT_ID}.service
-shown=$(systemctl show -p KillMode,KillSignal,TimeoutStopUSec,WorkingDirectory,ExecStart "$one" || true)
-say unit "$(printf '%s\n' "$shown" | grep -v ^ExecStart= | tr '\n' '|')"
-say command "$(printf '%s\n' "$shown" | sed -n 's/^ExecStart=.*argv\[\]=\(.*\) ; ignore_errors=.*/\1/p' | head -n 1)"
-say perl "$(perl -MConfig -e 'printf "%vd %s", $^V, $Config{archname}' 2>/dev/null)"
-say os "$(sed -n 's/^\(ID\|VERSION_ID\)=//p' /etc/os-release 2>/dev/null | tr -d '"' | sort -r | tr '\n' ' ')"
-say tools "$(for tool in carton cpm; do ! command -v "$tool" >/dev/null || printf '%s ' "$tool"; done)"
-say starman "$(dpkg-query -W -f '${'$'}{Version}' starman 2>/dev/null || true)"
-say nginx "$(nginx -T 2>/dev/null | base64 -w 0)"
-`;
-/** Continues the script that observes a web host. */
-const WEB_FACTS = String.raw `
-printf 'nginx %s\n' "$(nginx -T 2>/dev/null | base64 -w 0)"
-`;
-/** @param one the first value of the first line with a word */
-function appFactsOf(host, one) {
-    const properties = new Map(one('unit')
-        .split('|')
-        .map((line) => {
-        const at = line.indexOf('=');
-        return [line.slice(0, at), line.slice(at + 1)];
-    }));
-    const property = (name) => properties.get(name) ?? '';
-    return {
-        host,
-        unit: {
-            killMode: property('KillMode'),
-            killSignal: property('KillSignal'),
-            timeoutStop: property('TimeoutStopUSec'),
-            workingDirectory: property('WorkingDirectory'),
-            command: one('command').split(' ').filter(Boolean),
-        },
-        nginx: facts_decode(one('nginx')),
-        perl: one('perl'),
-        os: one('os').trim(),
-        tools: one('tools').split(' ').filter(Boolean),
-        starman: /^[\d.]+/.exec(one('starman'))?.[0] ?? '',
-    };
-}
-const facts_decode = (base64) => base64 === '' ? null : Buffer.from(base64, 'base64').toString('utf8');
-
 ;// CONCATENATED MODULE: ./packages/release/lib/observe.js
 
 
@@ -79261,7 +80267,7 @@ async function observe(site, release, signal) {
         },
         unreachable: [...app, ...web].flatMap(({ unreachable }) => unreachable ?? []),
         audit: mergeAudits(seen.map(({ audit }) => audit)),
-        lock: seen.find(({ state }) => state.host === site.lockHost)?.lock ?? null,
+        locks: seen.flatMap(({ state: { host }, lock }) => (lock === null ? [] : [{ ...lock, host }])),
     };
 }
 /** The same hosts, asked for the health of a release that was chosen only after they were looked at. */
@@ -79315,26 +80321,31 @@ function parseAppHost(host, output) {
         current: one('current') || null,
         serving: one('serving') || null,
         previous: one('previous') || null,
-        releases: all('release').map(([id = '', sha256, good, bad, at, migrated]) => ({
+        releases: all('release').map(([id = '', sha256, good, bad, at, migrated, bytes, tree]) => ({
             id,
             sha256: sha256 === undefined || sha256 === '-' ? null : sha256,
             good: good === '1',
             bad: bad === '1',
             unpackedAt: Number(at),
             migrated: migrated === '1',
+            bytes: bytesOf(bytes),
+            tree: tree || null,
         })),
-        modules: all('module').map(([key = '']) => key),
+        modules: all('module').map(([key = '', bytes]) => ({ key, bytes: bytesOf(bytes) })),
         partials: all('partial').map(([name = '']) => name),
         instances: all('instance').map(([id = '', properties = '']) => instanceOf(id, properties)),
         enabled: all('enabled').map(([id = '']) => id),
         memoryAvailable: Number(one('memory')),
         diskAvailable: Number(one('disk')),
+        refusing: one('refusing') === '' ? null : one('refusing') !== '0',
         inFlight: Number(one('inflight') || 0),
         lock: lock ? holderOf(lock[1] ?? '', Number(lock[0])) : null,
         audit: all('audit').map(([line = '']) => line),
         facts: appFactsOf(host, one),
     };
 }
+/** As a host noted it. */
+const bytesOf = (text) => (/^\d+$/.test(text ?? '') ? Number(text) : null);
 /** What the script prints on a web host: addresses that are left out, and nginx's configuration. */
 function parseWebHost(host, output) {
     const lines = output.split('\n').filter((line) => line !== '');
@@ -79358,10 +80369,11 @@ function instanceOf(id, properties) {
 /** A lock as its file says it; a file that nobody can read is somebody's all the same. */
 function holderOf(text, silentSeconds) {
     try {
-        const { owner, url, release, since } = JSON.parse(text);
+        const { owner, actor, url, release, since } = JSON.parse(text);
         const word = (value) => (typeof value === 'string' ? value : '?');
         return {
             owner: word(owner),
+            actor: typeof actor === 'string' ? actor : null,
             url: typeof url === 'string' ? url : null,
             release: word(release),
             since: word(since),
@@ -79369,11 +80381,12 @@ function holderOf(text, silentSeconds) {
         };
     }
     catch {
-        return { owner: '?', url: null, release: '?', since: '?', silentSeconds };
+        return { owner: '?', actor: null, url: null, release: '?', since: '?', silentSeconds };
     }
 }
 
 ;// CONCATENATED MODULE: ./packages/release/lib/lease.js
+
 
 
 
@@ -79385,6 +80398,18 @@ const lockScript = (site, what, before = '') => hostScript(site, `${before}\nloc
 const lease_LIMIT_MS = 20_000;
 /** The lock is somebody else's. */
 class LockedError extends errors_UserError {
+    /** The host that keeps it. */
+    host;
+    /** Whose it is, in words. */
+    holder;
+    constructor(app, host, holder, leaseMs) {
+        const who = `another deploy of ${app} is under way: ${lease_describe(holder)} holds the lock on ${host}`;
+        const ttl = Math.ceil(leaseMs / 1_000);
+        super(`${who}, last sign of life ${holder.silentSeconds} s ago. Nothing was changed; wait for it or cancel it (${ttl} s of silence ` +
+            'free the lock)');
+        this.host = host;
+        this.holder = who;
+    }
 }
 /** Pause between two looks at a lock that is held. */
 const LOOK_AGAIN_MS = 1_000;
@@ -79393,19 +80418,18 @@ const LOOK_AGAIN_MS = 1_000;
  *
  * @throws UserError when it is still held when the time is up.
  */
-async function acquirePatiently(site, owner, release, { waitMs, signal, onWait }) {
+async function acquirePatiently(site, owner, release, { waitMs, signal, onWait, onMove }) {
     const end = performance.now() + waitMs;
     for (let told = '';;) {
         try {
-            return await acquire(site, owner, release);
+            return await acquire(site, owner, release, onMove);
         }
         catch (error) {
             if (!(error instanceof LockedError) || signal?.aborted || performance.now() >= end)
                 throw error;
-            const [who = ''] = error.message.split(', last sign of life');
-            if (who !== told)
-                onWait?.(who);
-            told = who;
+            if (error.holder !== told)
+                onWait?.(error.holder);
+            told = error.holder;
         }
         await (0,promises_namespaceObject.setTimeout)(LOOK_AGAIN_MS, undefined, signal ? { signal } : {}).catch(() => undefined);
     }
@@ -79413,89 +80437,158 @@ async function acquirePatiently(site, owner, release, { waitMs, signal, onWait }
 /**
  * Takes the deploy lock of an application.
  *
- * @throws UserError when somebody else holds it: who, where to look, since when.
+ * @param onMove told when its host fell silent and another one keeps it
+ * @throws LockedError when somebody else holds it: who, where to look, since when.
  */
-async function acquire(site, owner, release) {
-    const { app, lockHost, timings, remote } = site;
-    const since = new Date().toISOString();
-    const text = JSON.stringify({ owner: owner.id, url: owner.url ?? null, release, since });
-    const args = [prefixOf(owner), String(Math.ceil(timings.leaseMs / 1_000))];
-    const options = { sudo: true, timeoutMs: lease_LIMIT_MS, name: 'deploy lock' };
-    const { stdout } = await remote.script(lockHost, lockScript(site, 'take'), args, {
-        ...options,
-        input: text,
-    });
-    const { how, silentSeconds, text: before } = lockFound(stdout);
-    const holder = holderOf(before, silentSeconds);
-    if (how === 'held')
-        throw new LockedError(refusal(app.name, lockHost, holder, timings.leaseMs));
-    const lost = new AbortController();
-    const stop = keepAlive(site, owner, lost);
+async function acquire(site, owner, release, onMove) {
+    const began = performance.now();
+    const { how, silentSeconds, holder } = await take(site, owner, release);
+    const kept = keepAlive(site, owner, release, began, onMove);
     return {
         found: how,
         // Whole seconds, of which both may have been cut.
         untouchedMs: how === 'free' ? Math.max(0, silentSeconds - 1) * 1_000 : 0,
         remark: how === 'abandoned' ? `${overtaken(holder)} was taken over` : undefined,
-        lost: lost.signal,
+        lost: kept.lost,
+        get host() {
+            return kept.host();
+        },
         release: async (note) => {
-            stop();
-            await releaseLock(site, owner, note);
+            const former = kept.stop();
+            await Promise.all([
+                releaseLock(on(site, kept.host()), owner, note),
+                ...former.map((host) => giveBack(on(site, host), owner)),
+            ]);
         },
     };
 }
+/**
+ * Clears away what is left of abandoned locks on other hosts than the one that keeps ours: nobody is to believe in them later.
+ *
+ * @param hosts on which there was a lock
+ * @throws LockedError when somebody holds one of them: a run whose host fell silent goes on with the lock of the next
+ */
+async function clearOthers(site, owner, release, hosts) {
+    for (const host of hosts) {
+        await take(on(site, host), owner, release);
+        await releaseLock(on(site, host), owner);
+    }
+}
+/** Takes the lock on the host that is to keep it. @throws LockedError when somebody else holds it there */
+async function take(site, owner, release) {
+    const { app, lockHost, timings, remote } = site;
+    const since = new Date().toISOString();
+    const { id, actor = null, url = null } = owner;
+    const input = JSON.stringify({ owner: id, actor, url, release, since });
+    const args = [lease_prefixOf(owner), String(Math.ceil(timings.leaseMs / 1_000))];
+    const options = { sudo: true, timeoutMs: lease_LIMIT_MS, name: 'deploy lock', input };
+    const { stdout } = await remote.script(lockHost, lockScript(site, 'take'), args, options);
+    const { how, silentSeconds, text } = lockFound(stdout);
+    const holder = holderOf(text, silentSeconds);
+    if (how === 'held')
+        throw new LockedError(app.name, lockHost, holder, timings.leaseMs);
+    return { how, silentSeconds, holder };
+}
 /** Removes the lock of an owner, if it is still that owner's. */
-async function releaseLock(site, owner, note) {
-    const options = { sudo: true, timeoutMs: lease_LIMIT_MS, name: 'deploy lock' };
+async function releaseLock(site, owner, note, signal) {
+    const options = { sudo: true, timeoutMs: lease_LIMIT_MS, name: 'deploy lock', ...(signal ? { signal } : {}) };
     const script = lockScript(site, 'release', note && APPEND);
-    const noted = { ...options, ...(note ? { input: lineOf(note) } : {}) };
-    await site.remote.script(site.lockHost, script, [prefixOf(owner)], noted);
+    const noted = { ...options, ...(note ? { input: audit_lineOf(note) } : {}) };
+    await site.remote.script(site.lockHost, script, [lease_prefixOf(owner)], noted);
 }
+/** A host that fell silent may be back; it is not waited for. */
+const giveBack = (site, owner) => releaseLock(site, owner, undefined, AbortSignal.timeout(FAREWELL_MS)).catch(() => undefined);
+const FAREWELL_MS = 3_000;
+/** The same site, its lock kept by another host. */
+const on = (site, lockHost) => ({ ...site, lockHost });
 /** How every lock text of an owner begins; the closing quote keeps "run-1" from being taken for "run-12". */
-const prefixOf = (owner) => `{"owner":${JSON.stringify(owner.id)},`;
-function keepAlive(site, owner, lost) {
+const lease_prefixOf = (owner) => `{"owner":${JSON.stringify(owner.id)},`;
+const SILENT = 'it did not answer';
+/**
+ * Gives signs of life, and goes by the runner's own clock, whatever hangs: after half a lease without a sign that came through
+ * the next host keeps the lock as well, long before anybody may take the one on the silent host over; and where there is no
+ * such host, the lock counts as lost a heartbeat before the others may take it, not after.
+ *
+ * @param began when the script that took the lock was sent off, by `performance.now()`
+ */
+function keepAlive(site, owner, release, began, onMove) {
     const { heartbeatMs, leaseMs } = site.timings;
-    let last = performance.now();
+    const lost = new AbortController();
+    const former = [];
+    const timers = {};
+    let host = site.lockHost;
+    let trouble = SILENT;
     let stopped = false;
-    let timer;
-    const lose = (why) => lost.abort(new Error(`the deploy lock on ${site.lockHost} was lost: ${why}`));
-    const beat = async () => {
-        try {
-            const options = { sudo: true, timeoutMs: lease_LIMIT_MS, okCodes: [0, 3], name: 'deploy lock' };
-            const args = [prefixOf(owner)];
-            const { code } = await site.remote.script(site.lockHost, lockScript(site, 'renew'), args, options);
-            if (stopped)
-                return;
-            if (code === 3)
-                return lose('another deploy took it over');
-            last = performance.now();
-        }
-        catch (error) {
-            if (stopped)
-                return;
-            // Before the others may take it, not after.
-            if (performance.now() - last > leaseMs - heartbeatMs)
-                return lose(errors_messageOf(error));
-        }
-        if (!stopped)
-            plan();
+    const at = (name, time, act) => {
+        clearTimeout(timers[name]);
+        timers[name] = setTimeout(act, Math.max(0, time - performance.now())).unref();
     };
-    const plan = () => {
-        timer = setTimeout(() => void beat(), heartbeatMs);
-        timer.unref();
-    };
-    plan();
-    return () => {
+    const stop = () => {
         stopped = true;
-        clearTimeout(timer);
+        for (const timer of Object.values(timers))
+            clearTimeout(timer);
+        return former;
     };
+    const lose = (why) => {
+        stop();
+        lost.abort(new Error(`the deploy lock on ${host} was lost: ${why}`));
+    };
+    /** A sign of life that was sent off at this time has come through. */
+    const lives = (since) => {
+        trouble = SILENT;
+        at('beat', performance.now() + heartbeatMs, () => void beat(host));
+        at('move', since + leaseMs / 2, () => void move());
+        at('end', since + leaseMs - heartbeatMs, () => lose(trouble));
+    };
+    const beat = async (to) => {
+        const since = performance.now();
+        const answer = await renew(on(site, to), owner).catch(errors_messageOf);
+        if (stopped || to !== host)
+            return;
+        if (answer === 'gone')
+            return lose('another deploy took it over');
+        if (answer === 'ours')
+            return lives(since);
+        trouble = answer;
+        at('beat', performance.now() + heartbeatMs, () => void beat(to));
+    };
+    const move = async () => {
+        for (const next of lockHostsAfter(site, host)) {
+            const since = performance.now();
+            try {
+                await take(on(site, next), owner, release);
+            }
+            catch (error) {
+                // Whoever keeps a lock there could not reach ours either: he is at work as soon as ours is lost.
+                if (error instanceof LockedError)
+                    trouble = errors_messageOf(error);
+                if (stopped || error instanceof LockedError)
+                    return;
+                continue;
+            }
+            if (stopped)
+                return giveBack(on(site, next), owner);
+            onMove?.(`${host}, which kept the deploy lock, fell silent: ${next} keeps it`);
+            former.push(host);
+            host = next;
+            return lives(since);
+        }
+    };
+    lives(began);
+    return { lost: lost.signal, host: () => host, stop };
 }
-function refusal(app, host, holder, leaseMs) {
-    const ttl = Math.ceil(leaseMs / 1_000);
-    return (`another deploy of ${app} is under way: ${lease_describe(holder)} holds the lock on ${host}, last sign of life ` +
-        `${holder.silentSeconds} s ago. Nothing was changed; wait for it or cancel it (${ttl} s of silence free the lock)`);
+/** Gives a sign of life. */
+async function renew(site, owner) {
+    const options = { sudo: true, timeoutMs: lease_LIMIT_MS, okCodes: [0, 3], name: 'deploy lock' };
+    const script = lockScript(site, 'renew');
+    const { code } = await site.remote.script(site.lockHost, script, [lease_prefixOf(owner)], options);
+    return code === 3 ? 'gone' : 'ours';
 }
 const overtaken = (holder) => `the lock of ${lease_describe(holder)}, silent for ${holder.silentSeconds} s,`;
-const lease_describe = ({ owner, url, release, since }) => `${owner}${url === null ? '' : ` (${url})`}, deploying ${release} since ${since},`.replace(/,$/, '');
+const lease_describe = ({ owner, actor, url, release, since }) => {
+    const who = [owner, ...(actor === null ? [] : [`of ${actor}`]), ...(url === null ? [] : [`(${url})`])];
+    return `${who.join(' ')}, deploying ${release} since ${since}`;
+};
 
 ;// CONCATENATED MODULE: ./packages/release/lib/migrate.js
 
@@ -79503,7 +80596,8 @@ const lease_describe = ({ owner, url, release, since }) => `${owner}${url === nu
 /**
  * Arguments: release, seconds, how many of the following are folders for @INC, those, program and its arguments. It runs as a
  * unit of its own, which a lost connection or a killed runner does not end half way, and which can't run twice at once: who
- * comes while it runs waits for it. The unit itself notes its success. Prints what the program says. Exit 70: no such program.
+ * comes while it runs waits for it. The unit itself notes its success. Prints what the program says, which goes to a file: the
+ * journal may be behind when the unit has ended. Exit 70: no such program.
  */
 const MIGRATE = String.raw `
 id=$1 limit=$2 folders=$3
@@ -79520,35 +80614,52 @@ program=$1
 shift
 case $program in */*) program=$releases/$id/$program ;; *) program=$(command -v "$program" || echo "$program") ;; esac
 [ -f "$program" ] && [ -x "$program" ] || { echo "$program is no program that can be run" >&2; exit 70; }
-cursor=$(journalctl --no-pager --quiet --lines=1 --output=cat --show-cursor 2>/dev/null | sed -n 's/^-- cursor: //p')
-# From there on, so that nothing is missed however late it begins to follow.
-journalctl --follow --no-tail \${cursor:+--after-cursor="$cursor"} --no-pager --quiet --output=cat --identifier="$name" 2>/dev/null &
-follower=$!
-trap 'kill "$follower" 2>/dev/null || true' EXIT
+install -d -m 755 "$state"
+log=$state/migrate.log
+[ -e "$log" ] || install -m 600 /dev/null "$log"
+at=$(stat -c %s "$log") ended=$(mktemp)
+trap 'rm -f "$ended"' EXIT
+# Prints what has come since: tail would follow by asking once a second where the host has no inotify left.
+say_new() {
+  size=$(stat -c %s "$log")
+  [ "$size" -gt "$at" ] || return 0
+  tail -c "+$((at + 1))" "$log" | head -c "$((size - at))"
+  at=$size
+}
 state_of() { systemctl show -p ActiveState --value "$name"; }
-while case $(state_of) in active | activating | deactivating | reloading) true ;; *) false ;; esac; do sleep 0.2; done
-[ ! -e "$mark" ] || exit 0
+while case $(state_of) in active | activating | deactivating | reloading) true ;; *) false ;; esac; do say_new; sleep 0.1; done
+[ ! -e "$mark" ] || { say_new; exit 0; }
 systemctl reset-failed "$name" 2>/dev/null || true
-rc=0
-systemd-run --quiet --wait --collect --unit="$name" -p Type=oneshot -p "TimeoutStartSec=$limit" -p "SyslogIdentifier=$name" \
+systemd-run --quiet --wait --collect --unit="$name" -p Type=oneshot -p "TimeoutStartSec=$limit" -p "StandardOutput=append:$log" \
   -p "User=$user" -p "Group=$user" -p "WorkingDirectory=$releases/$id" -p "EnvironmentFile=-$environment" \
   -p "Environment=$(property "$id" Environment)" -p "Environment=PERL5LIB=$path" \
   -p NoNewPrivileges=yes -p ProtectSystem=strict -p ProtectHome=yes -p PrivateTmp=yes \
   -p "StateDirectory=$user" -p StateDirectoryMode=0750 -p "ReadWritePaths=$run" \
-  -p "ExecStartPost=+/usr/bin/touch $mark" -- "$program" "$@" </dev/null || rc=$?
-journalctl --sync 2>/dev/null || true
-sleep 0.3
-# Who follows may be behind: of a failure nothing may be missing.
-if [ "$rc" -ne 0 ]; then
-  journalctl --no-pager --quiet --output=cat --identifier="$name" \${cursor:+--after-cursor="$cursor"} --lines=50 2>/dev/null >&2 || true
-fi
-exit "$rc"
+  -p "ExecStartPost=+/usr/bin/touch $mark" -- "$program" "$@" </dev/null >&2 && echo 0 >"$ended" || echo "$?" >"$ended" &
+until [ -s "$ended" ]; do say_new; sleep 0.1; done
+say_new
+# What earlier ones said is of no use but for a while.
+[ "$(stat -c %s "$log")" -le 1048576 ] || : >"$log"
+exit "$(cat "$ended")"
 `.replaceAll('\\${', '${');
+/** Argument: release. Notes that its migration ran, on another host, for the deploys that come when that one is gone. */
+const NOTE_MIGRATED = String.raw `
+[ ! -d "$releases/$1" ] || touch "$releases/$1/.perlstack-migrated"
+`;
+const NOTE_LIMIT = { timeoutMs: 10_000 };
+/** Notes on the others too that the migration ran: even where the run was told to stop meanwhile. @returns where it is not noted */
+async function noteMigrated(hands, { host, release }) {
+    const { signal } = new AbortController();
+    const others = hostsAtWork(hands).filter(({ name }) => name !== host);
+    const noted = await Promise.allSettled(others.map(({ name }) => act(hands, name, ['noting the migration', NOTE_MIGRATED], [release], { signal }, NOTE_LIMIT)));
+    return others.filter((_other, index) => noted[index]?.status === 'rejected').map(({ name }) => name);
+}
 /** Brings the database to what a release needs; what failed has to leave it as it was, which is the program's own affair. */
 function migrating(hands) {
     const { app } = hands.site;
     return {
-        run: async ({ host, release, command }, context) => {
+        run: async (step, context) => {
+            const { host, release, command } = step;
             const seconds = Math.ceil(app.hooks.timeout / 1_000);
             const folders = [...app.lib, 'local/lib/perl5'];
             const args = [release, String(seconds), String(folders.length), ...folders, ...command];
@@ -79564,13 +80675,20 @@ function migrating(hands) {
             catch (error) {
                 if (!(error instanceof RemoteError) || error.reason !== 'exit')
                     throw error;
-                const lines = [...new Set([...said, ...linesOf(error.stderr)])].slice(-EVIDENCE_LINES);
+                const lines = [...said, ...linesOf(error.stderr)].slice(-EVIDENCE_LINES);
                 throw new ReleaseFault(`${host}: the migration of ${release} (${command.join(' ')}) failed: ${lines.at(-1) ?? `exit code ${error.code}`}`, lines);
             }
-            return `on ${host}`;
+            const unnoted = await noteMigrated(hands, step);
+            return `on ${host}${unnoted.length > 0 ? `; could not be noted on ${unnoted.join(', ')}` : ''}`;
         },
     };
 }
+
+;// CONCATENATED MODULE: ./packages/release/lib/next-run.js
+/** What finishes a deploy that left something half done, in the words of all messages. */
+const NEXT_RUN = 'the next deploy or a run with mode "repair"';
+/** What becomes of an app host that a deploy could not bring, or put back, to what the others have. */
+const outUntilNextRun = (host) => `${host} gets no requests until ${NEXT_RUN} has brought it up to date`;
 
 ;// CONCATENATED MODULE: ./packages/release/lib/stop.js
 
@@ -79679,28 +80797,50 @@ function draining(hands) {
 
 
 
+
+
+
+
 function takingOut(hands) {
     return {
-        run: ({ host }, context) => setServer(hands, host, 'down', context),
+        run: ({ host }, context) => refuse(hands, host, context),
         undo: async ({ host }, context) => {
             // A kill between the stop of the old instance and the start of the new one leaves neither.
             const dead = await act(hands, host, ['looking at the host', SERVING_DEAD], [], context);
             if (dead !== '')
                 await revive(hands, host, dead, context);
-            return setServer(hands, host, 'up', context);
+            return accept(hands, host, context);
         },
     };
 }
 function puttingBack(hands) {
     return {
-        run: ({ host }, context) => setServer(hands, host, 'up', context),
+        run: async ({ host, leftOut }, context) => {
+            const accepted = await accept(hands, host, context);
+            return leftOut ? setServer(hands, host, 'up', context) : accepted;
+        },
         // The undo of the restart before it needs a host that is out of service and quiet.
-        undo: async ({ host }, context) => {
-            await setServer(hands, host, 'down', context);
+        undo: async ({ host, leftOut }, context) => {
+            await (leftOut ? setServer(hands, host, 'down', context) : refuse(hands, host, context));
             const left = await drain(hands, host, [], portOf(hands.site, host), context);
             return left > 0 ? `${left} requests still in flight` : 'drained';
         },
     };
+}
+/**
+ * A web host that was refused a few times leaves a server alone for a while, also when it is back. Until then no other is taken
+ * out: the two together could be all there is.
+ */
+async function refuse(hands, host, context) {
+    const since = performance.now() - hands.back.at;
+    await (0,promises_namespaceObject.setTimeout)(Math.max(0, hands.site.timings.shyMs - since), undefined, { signal: context.signal });
+    await act(hands, host, ['refusing connections', REFUSE], [portOf(hands.site, host)], context);
+    return 'refuses connections';
+}
+async function accept(hands, host, context) {
+    await act(hands, host, ['taking connections', ACCEPT], [], context);
+    hands.back.at = performance.now();
+    return 'takes connections';
 }
 /** Tells every web host whether an app host gets requests. */
 async function setServer(hands, host, want, context) {
@@ -79713,7 +80853,7 @@ async function setServer(hands, host, want, context) {
 function leavingOut(hands) {
     return {
         run: ({ host }, context) => setServer(hands, host, 'down', context),
-        undo: ({ host }, context) => setServer(hands, host, 'up', context),
+        undo: async ({ host, lasting }, context) => lasting ? 'still out' : setServer(hands, host, 'up', context),
     };
 }
 function restarting(hands) {
@@ -79724,10 +80864,12 @@ function restarting(hands) {
             hands.onCut?.(host, cut);
     };
     return {
-        run: async ({ host, release, from }, context) => {
+        run: async ({ host, release, from, previous }, context) => {
             await stopAll(host, context);
             await act(hands, host, ['boot', BOOT], [release], context, BOOT_LIMIT);
-            await act(hands, host, ['switch', SWITCH], [release, from ?? ''], context);
+            // An ill one is started anew, and serves after the release that it served after.
+            const before = from === release ? previous : from;
+            await act(hands, host, ['switch', SWITCH], [release, before ?? ''], context);
         },
         undo: async ({ host, from, previous }, context) => {
             await stopAll(host, context);
@@ -79737,262 +80879,77 @@ function restarting(hands) {
         },
     };
 }
-
-;// CONCATENATED MODULE: ./packages/stack/lib/place.js
-
-
-
-function settingsOf(stack, tier) {
-    return stack.tiers[tier];
-}
-/** Whether Perl modules are built on an app host, from where the others fetch them. */
-const buildsOnHosts = ({ app }) => app.build.with !== 'none' && app.build.on === 'host';
-/** Whether the hosts of a tier are made by us: not those that exist already, nor those of another tier. */
-function isProvisioned(stack, tier) {
-    const settings = settingsOf(stack, tier);
-    return settings !== undefined && !settings.hosts && !settings.on;
-}
-/** The tier on whose hosts a role runs (`on`), itself if it has its own; `null` when the stack has no such role. */
-function placeOf(stack, role) {
-    let tier = role;
-    for (let step = 0; step < TIERS.length; step += 1) {
-        const settings = settingsOf(stack, tier);
-        if (!settings)
-            return null;
-        if (!settings.on)
-            return tier;
-        tier = settings.on;
-    }
-    return null;
-}
+/** App hosts that could not be reached to be put back, and what said so. */
+const goneIn = (failures) => new Map(failures.flatMap(({ step: { host }, error }) => host !== undefined && isOutOfReach(error) ? [[host, errors_messageOf(error)]] : []));
 /**
- * The hosts on which a role runs, its own or those that it shares: as many of these as its `count` says, the first ones.
- */
-function hostsOfRole(stack, inventory, role) {
-    const place = placeOf(stack, role);
-    if (place === null)
-        return [];
-    const hosts = hostsOf(inventory, place);
-    return place === role ? hosts : hosts.slice(0, settingsOf(stack, role)?.count);
-}
-/** The tier through whose hosts SSH reaches the others: web where it is public, else the first that is; or `null`. */
-function jumpTier(stack) {
-    return TIERS.find((tier) => isProvisioned(stack, tier) && stack.network.public.includes(tier)) ?? null;
-}
-/** The /24 of a tier in the network of the stack: each has its fixed place, so that a new tier moves nothing. */
-function subnetOf(stack, tier) {
-    return `${place_prefixOf(stack, TIERS.indexOf(tier))}.0/24`;
-}
-/** The /24 from which a NodeBalancer speaks to the web hosts: the one after those of all tiers. */
-function entrySubnet(stack) {
-    return `${place_prefixOf(stack, TIERS.length)}.0/24`;
-}
-/** Address of a host in its subnet; Linode keeps the first two and the last two for itself. */
-function addressOf(stack, tier, number) {
-    return `${place_prefixOf(stack, TIERS.indexOf(tier))}.${number + 1}`;
-}
-function place_prefixOf(stack, index) {
-    const [a = 0, b = 0, c = 0] = ipaddr.IPv4.networkAddressFromCIDR(stack.network.vpc).octets;
-    return `${a}.${b}.${c + index}`;
-}
-
-;// CONCATENATED MODULE: ./packages/release/lib/modules.js
-
-
-
-
-
-
-/**
- * Modules that an artifact brings fit one kind of perl: on another one the application would not load, on one server after the
- * other.
+ * A host that could not be put back comes up again with whatever it has: it gets no requests until a deploy or a repair was there.
  *
- * @throws UserError naming the first host that has another
+ * @returns a sentence for each, also where that failed
  */
-function requireArchname({ archname }, hosts) {
-    const other = hosts.find(({ perl }) => archname !== null && perl !== '' && perl.split(' ')[1] !== archname);
-    if (other === undefined)
-        return;
-    throw new errors_UserError(`the artifact brings modules that were compiled for ${archname}, and ${other.host} has perl ${other.perl}: build it where the same ` +
-        'perl is installed, or on a host ("app.build: { with: carton }"). Nothing was changed');
+async function shutOut(hands, gone) {
+    const names = hands.site.appHosts.map(({ name }) => name).filter((host) => gone.has(host));
+    return Promise.all(names.map(async (host) => {
+        try {
+            await setServer(hands, host, 'down', { signal: new AbortController().signal });
+            return outUntilNextRun(host);
+        }
+        catch (error) {
+            return `${host} could not be taken out of service: ${errors_messageOf(error)}`;
+        }
+    }));
 }
+const describeFailure = ({ step, error }) => `${step.host ?? ''} ${step.title}: ${errors_messageOf(error)}`.trim();
+
+// EXTERNAL MODULE: external "node:stream"
+var external_node_stream_ = __nccwpck_require__(7075);
+;// CONCATENATED MODULE: ./packages/release/lib/copy.js
+
+
+
+
+/** Limit of a copy, from the first byte to the last. */
+const COPY_MS = 15 * 60_000;
 /**
- * What is to be built on a host.
- *
- * @returns null where nothing is
- * @throws UserError when it cannot be, or would not fit all hosts
+ * A release goes from the host that keeps it to one that does not, through the connections that the runner has to both: no
+ * host has a key to another, and no port is open for it.
  */
-function modulesOf(stack, facts, hosts) {
-    if (!buildsOnHosts(stack))
-        return null;
-    const { build } = stack.app;
-    if (facts.cpanfile === null) {
-        throw new errors_UserError(`app.build: the artifact holds no cpanfile at its top, and ${build.with} builds what that names. Nothing was changed`);
-    }
-    if (facts.hasLocal) {
-        throw new errors_UserError('app.build: the artifact holds "local", where the modules that are built on a host are to be: leave it out, or set "build: { on: ' +
-            'runner }". Nothing was changed');
-    }
-    const parts = [build.with, facts.cpanfile, facts.snapshot ?? '', sameKind(hosts)];
-    const key = (0,external_node_crypto_.createHash)('sha256').update(parts.join('\n')).digest('hex').slice(0, 16);
-    return { key, command: build.with === 'carton' ? cartonCommand(facts) : cpmCommand(facts) };
-}
-/** Compiled modules fit one perl and the libraries of one system, and are built on one host for all. */
-function sameKind(hosts) {
-    const found = new Map(hosts.map(({ host, perl, os }) => [`perl ${perl} on ${os}`, host]));
-    const [kind = ''] = found.keys();
-    if (found.size < 2)
-        return kind;
-    const all = [...found].map(([one, host]) => `${host} ${one}`).join(', ');
-    throw new errors_UserError(`app.build: the app servers are of different kinds (${all}), and what one builds does not load on the other: use one image for ` +
-        'all of them. Nothing was changed');
-}
-/** The host that builds, where none has the modules yet, and with what. */
-function buildIn(steps, hosts) {
-    const isBuilt = ({ host, key }) => hosts.some((one) => one.host === host && one.modules.includes(key));
-    return steps.filter((one) => one.kind === 'modules').find((one) => one.source === null && !isBuilt(one));
-}
-/**
- * What is missing for a build, before anything is changed.
- *
- * @returns what else should be known of it, as warnings
- * @throws UserError where the host that is to build has no program for it
- */
-function checkBuild(steps, hosts, facts, { snapshot }) {
-    const build = buildIn(steps, hosts);
-    if (build === undefined)
-        return [];
-    const [program = ''] = build.command;
-    const there = facts.find(({ host }) => host === build.host)?.tools ?? [];
-    if (!program.includes('/') && !there.includes(program)) {
-        throw new errors_UserError(`${build.host} has no ${program}, which is to build the modules there: add it to the image or to app.packages, or set "build: { ` +
-            'on: runner }". Nothing was changed');
-    }
-    return snapshot === null
-        ? [
-            'the artifact has no cpanfile.snapshot: another day builds other versions; run carton install and commit what it writes',
-        ]
-        : [];
-}
-const cartonCommand = ({ snapshot, vendored }) => [
-    'carton',
-    'install',
-    ...(snapshot === null ? [] : ['--deployment']),
-    ...(vendored ? ['--cached'] : []),
-];
-const cpmCommand = ({ snapshot, vendored, cpm }) => [
-    cpm ?? 'cpm',
-    'install',
-    '--local-lib-contained=local',
-    ...(vendored ? ['--resolver=02packages,file://vendor/cache'] : []),
-    ...(snapshot === null ? [] : ['--resolver=snapshot']),
-];
-/**
- * Arguments: release, key, URL to fetch from (or nothing), SHA-256 of what is fetched, seconds, command. Makes the tree of
- * modules, by one rename when it is whole: fetched, or built as the application's user in a copy of the release. Then the
- * release gets a link to it. Where it is built, it is packed for the others. Prints how it came here, and the pack's SHA-256.
- * Exit 65: it arrived damaged; 75: the build failed.
- */
-const MODULES = String.raw `
-id=$1 key=$2 source=$3 sha=$4 limit=$5
-shift 5
-trees=$home/modules
-part=$trees/.$key.partial
-install -d -m 755 "$trees"
-exec 9>"$trees/.lock"
-flock 9
-build_unit=perlstack-build-$user.service
-# One that goes on although who started it is gone would build in the same folder.
-systemctl stop "$build_unit" 2>/dev/null || true
-trap 'rm -rf "$part" "$part.local" "$part.tar.zst"' EXIT
-rm -rf "$trees"/.*.partial*
-settle() {
-  chown -hR root:root "$1"
-  chmod -R u=rwX,go=rX,ug-s "$1"
-  sync -f "$1"
-  mv -T "$1" "$trees/$key"
-}
-# The application that serves beside it comes first, however much a compiler would like to have.
-most=$(awk '/^MemAvailable:/ { printf "%d", $2 * 1024 * 0.9 }' /proc/meminfo)
-as_builder() {
-  systemctl reset-failed "$build_unit" 2>/dev/null || true
-  systemd-run --quiet --wait --pipe --collect --unit="$build_unit" -p "User=$user" -p "Group=$user" \
-    -p "WorkingDirectory=$part" -p "RuntimeMaxSec=$limit" -p "Environment=HOME=$part/.home" -p Environment=PERL_MM_USE_DEFAULT=1 \
-    -p NoNewPrivileges=yes -p ProtectSystem=strict -p "ReadWritePaths=$part" -p ProtectHome=yes -p PrivateTmp=yes \
-    -p OOMScoreAdjust=900 -p Nice=10 -p "MemoryMax=$most" -- "$@" </dev/null >&2
-}
-build() {
-  install -d -m 700 "$part"
-  cp -a "$releases/$id/." "$part/"
-  install -d "$part/.home"
-  chown -hR "$user:$user" "$part"
-  program=$1
-  shift
-  case $program in */*) program=$part/$program ;; *) program=$(command -v "$program" || echo "$program") ;; esac
-  [ -x "$program" ] || { echo "there is no \${program##*/} on this host" >&2; return 1; }
-  # What was built is not ours to trust: a link in its place, or in that of a log, would lead root to somebody else's files.
-  if as_builder "$program" "$@"; then
-    [ -e "$part/local" ] || [ -L "$part/local" ] || install -d "$part/local/lib/perl5"
-    [ ! -d "$part/local" ] || [ -L "$part/local" ] || return 0
-  fi
-  as_builder sh -c 'cat .home/.cpanm/work/*/build.log .home/.perl-cpm/build.log 2>/dev/null | tail -n 30' || true
-  return 1
-}
-if [ -d "$trees/$key" ]; then how='from cache'
-elif [ -n "$source" ]; then
-  curl -q --fail --silent --show-error --noproxy '*' --max-time "$limit" --output "$part.tar.zst" "$source$key.tar.zst"
-  found=$(sha256sum <"$part.tar.zst" | cut -d ' ' -f 1)
-  [ "$found" = "$sha" ] || { echo "what came from $source has SHA-256 $found" >&2; exit 65; }
-  install -d -m 700 "$part"
-  tar --extract --zstd --file "$part.tar.zst" --directory "$part" --no-same-owner --no-same-permissions
-  settle "$part"
-  how=fetched
-else
-  build "$@" || exit 75
-  mv -T "$part/local" "$part.local"
-  rm -rf "$part"
-  settle "$part.local"
-  how=built
-fi
-point "../../modules/$key" "$releases/$id/local"
-if [ -z "$source" ] && [ ! -e "$trees/$key.tar.zst" ]; then
-  tar --create --zstd --file "$part.tar.zst" --directory "$trees/$key" .
-  mv -f "$part.tar.zst" "$trees/$key.tar.zst"
-fi
-[ -n "$source" ] || sha=$(sha256sum <"$trees/$key.tar.zst" | cut -d ' ' -f 1)
-echo "$sha $how"
-`.replaceAll('\\${', '${');
-/** Limit of a build, and of fetching what was built. */
-const BUILD_MS = 20 * 60_000;
-/** Lines of the tools that tell how far they are. */
-const TELLING = /^(?:Successfully |Installing|Building|Configuring|Fetching|DONE |! |-->)/;
-function providing(hands) {
-    const { site } = hands;
+function copying(hands) {
     return {
-        run: async ({ host, release, key, command, source }, context) => {
-            const url = source === null ? '' : `http://${upstreamAddress(site, source)}${MODULES_PATH}`;
-            const sha = source === null ? '' : (hands.packs.get(key) ?? '');
-            const args = [release, key, url, sha, String(BUILD_MS / 1_000), ...command];
-            const onLine = (line) => void (TELLING.test(line) && context.progress(line.slice(0, 200)));
+        run: async ({ host, release, source, modules }, context) => {
+            const broken = new AbortController();
+            const signal = AbortSignal.any([context.signal, broken.signal]);
+            const packed = new external_node_stream_.PassThrough();
+            const limit = { timeoutMs: COPY_MS };
+            const script = ['packing', PACK];
+            const args = [release, ...modules];
+            const sent = act(hands, source, script, args, { signal }, { ...limit, output: packed });
+            sent.catch((error) => packed.destroy(error));
+            const counted = { bytes: 0 };
+            const input = external_node_stream_.Readable.from(sealed(packed, sent, counted));
             try {
-                const limit = { timeoutMs: BUILD_MS + SHORT_MS, onLine };
-                const said = await act(hands, host, ['building modules', MODULES], args, context, limit);
-                const [pack = '', ...how] = said.split(' ');
-                if (source === null)
-                    hands.packs.set(key, pack);
-                return how.join(' ');
+                await act(hands, host, ['copy', UNPACK], [release], context, { ...limit, input });
             }
-            catch (error) {
-                if (!(error instanceof RemoteError) || error.code !== BUILD_FAILED)
-                    throw error;
-                const lines = linesOf(error.stderr);
-                const blame = lines.find((line) => /\berror\b|^! /i.test(line)) ?? lines.at(-1) ?? 'no reason given';
-                throw new ReleaseFault(`${host}: the modules of ${release} cannot be built: ${blame}`, lines.slice(-EVIDENCE_LINES));
+            finally {
+                // Who does not listen any more must not keep the other one waiting.
+                packed.destroy();
+                broken.abort();
+                await sent.catch(() => undefined);
             }
+            return `${(counted.bytes / 1024 ** 2).toFixed(1)} MiB`;
         },
     };
 }
-const BUILD_FAILED = 75;
+/** What was packed and, once it is known to be all of it, its SHA-256. */
+async function* sealed(packed, sent, counted) {
+    const hash = (0,external_node_crypto_.createHash)('sha256');
+    for await (const chunk of packed) {
+        hash.update(chunk);
+        counted.bytes += chunk.length;
+        yield chunk;
+    }
+    await sent;
+    yield Buffer.from(hash.digest('hex'));
+}
 
 ;// CONCATENATED MODULE: ./packages/release/lib/load-fault.js
 /**
@@ -80103,10 +81060,12 @@ function proving(hands) {
 
 
 
+
 /** What each kind of step does on the hosts. */
 function handlers(hands) {
     return {
         upload: uploading(hands),
+        copy: copying(hands),
         modules: providing(hands),
         compile: compiling(hands),
         boot: booting(hands),
@@ -80152,7 +81111,335 @@ async function setAside(hands, release, blamed) {
     await Promise.allSettled(marks);
 }
 
+;// CONCATENATED MODULE: ./packages/release/lib/lanes.js
+
+/**
+ * @param addresses address and port by which the web tier knows each app host
+ */
+function lanesOf(release, addresses, observed) {
+    const good = goodReleases(observed);
+    return observed.app.map((host) => {
+        const ill = isIll(host, release, good);
+        return {
+            ...{ host, ill },
+            down: isLeftOut(host.host, addresses, observed),
+            refusing: host.refusing === true,
+            done: isDone(host, release),
+            // Where the release has held, nobody goes back from it because one host is ill.
+            from: ill ? release : fallbackOf(host, release, good),
+        };
+    });
+}
+/** A web host, whichever, sends the app host nothing. */
+const isLeftOut = (host, addresses, { web }) => web.some(({ down }) => down.includes(addresses[host] ?? ''));
+/** Releases whose roll-out has held, on whichever host. */
+const goodReleases = (observed) => new Set(observed.app.flatMap((host) => host.releases.filter((one) => one.good).map((one) => one.id)));
+/** Those of them that serve, on whichever host. */
+function goodInService(observed) {
+    const good = goodReleases(observed);
+    return new Set(observed.app.flatMap(({ serving }) => (serving !== null && good.has(serving) ? [serving] : [])));
+}
+/** Whoever it is that keeps requests from it. */
+const isOut = ({ down, refusing }) => down || refusing;
+/** What most hosts go back to, or served already where nothing is to do. */
+function previousOf(lanes) {
+    const open = lanes.filter((lane) => !lane.done);
+    return mostNamed((open.length > 0 ? open : lanes).map((lane) => (lane.done ? lane.host.serving : lane.from)));
+}
+/** What is named most often; null when nothing is. */
+function mostNamed(names) {
+    const found = names.filter((name) => name !== null);
+    const count = (name) => found.filter((one) => one === name).length;
+    return [...found].sort((a, b) => count(b) - count(a))[0] ?? null;
+}
+/** Serves the release, healthy, and its roll-out has held. */
+function isDone(host, release) {
+    const folder = host.releases.find(({ id }) => id === release);
+    const linked = host.serving === release && host.current === release;
+    const starts = host.enabled.includes(release);
+    return linked && starts && runs(host, release) && folder?.good === true && host.complaint === null;
+}
+const isIll = ({ serving, complaint }, release, good) => serving === release && good.has(release) && typeof complaint === 'string';
+/** An instance of the release is up on the host. */
+const runs = (host, release) => host.instances.some(({ id, active }) => id === release && active === 'active');
+/**
+ * What a host goes back to when the deploy fails: what serves now; or, where that is the wanted release itself or one whose
+ * roll-out never held (a deploy was killed), the one before it.
+ */
+function fallbackOf(host, release, good) {
+    const usable = (id) => id !== null && id !== release && host.releases.some((one) => one.id === id && !one.bad);
+    const candidates = [host.serving, host.previous].filter(usable);
+    return candidates.find((id) => good.has(id)) ?? candidates[0] ?? null;
+}
+/** Other releases that run on a host, or start with it. */
+function liveOthers(host, release) {
+    const live = host.instances.filter(isLive).map(({ id }) => id);
+    return [...new Set([...live, ...host.enabled])].filter((id) => id !== release);
+}
+
+;// CONCATENATED MODULE: ./packages/release/lib/plan-steps.js
+
+/** Keeps the kind of a step literal. */
+const step = (one) => one;
+/** How a release arrives on a host that does not have it. */
+function arrival({ release, sha256, keeper }, { host, modules }, after) {
+    if (sha256 === null && keeper !== null) {
+        const what = { title: `copy ${release} from ${keeper}`, release, source: keeper };
+        const keys = modules.map(({ key }) => key);
+        return step({ id: `${host}/copy`, kind: 'copy', host, ...what, modules: keys, after });
+    }
+    const title = `upload ${release}`;
+    return step({ id: `${host}/upload`, kind: 'upload', host, title, release, sha256: sha256 ?? '', after });
+}
+/**
+ * @param after what has to come first
+ * @param turn the upload of another host for which this one waits
+ */
+function prepare(shipment, lane, after, turn) {
+    const { release, modules, first, trial } = shipment;
+    const { host: state } = lane;
+    const host = state.host;
+    if (runs(state, release))
+        return { lane, arrival: [], trial: [] };
+    const there = state.releases.some(({ id }) => id === release);
+    const arriving = turn === undefined ? after : [...after, turn];
+    const uploaded = there ? [] : [arrival(shipment, state, arriving)];
+    const built = modules === null ? [] : [modulesStep(host, release, modules, idsOf(uploaded, after))];
+    const compile = step({
+        id: `${host}/compile`,
+        kind: 'compile',
+        host,
+        title: `compile ${release}`,
+        release,
+        load: trial === 'load' && host === first,
+        after: idsOf(built, idsOf(uploaded, after)),
+    });
+    const tried = trial !== 'first' || host === first ? [compile] : [];
+    return { lane, arrival: [...uploaded, ...built], trial: tried };
+}
+const stepsOf = ({ arrival, trial }) => [...arrival, ...trial];
+/** So many hosts share the line at once: the first ones start their instances while the others still get theirs. */
+const UPLOADS = 4;
+/** All lanes prepared side by side, but for the uploads, which wait for one another. */
+function prepareAll(shipment, lanes, after) {
+    const uploads = [];
+    return lanes.map((lane) => {
+        const prepared = prepare(shipment, lane, after, uploads.at(-UPLOADS));
+        uploads.push(...idsOf(prepared.arrival.filter(({ kind }) => kind === 'upload' || kind === 'copy')));
+        return prepared;
+    });
+}
+/** Who builds comes first; the others fetch from there. */
+function modulesStep(host, release, { key, command, source }, after) {
+    const own = host === source;
+    const what = { title: 'modules', release, key, command, source: own ? null : source };
+    const first = own ? after : [...after, `${source}/modules`];
+    return step({ id: `${host}/modules`, kind: 'modules', host, ...what, after: first });
+}
+const titleOf = (what, release, serving) => `${what} ${serving === null || serving === release ? '' : `${serving} \u2192 `}${release}`;
+const idsOf = (steps, otherwise = []) => steps.length > 0 ? steps.map(({ id }) => id) : otherwise;
+function bootStep({ release }, { host: { host } }, after) {
+    return step({ id: `${host}/boot`, kind: 'boot', host, title: `boot ${release}`, release, after });
+}
+function proveStep({ release }, { host: { host } }, after) {
+    return step({ id: `${host}/prove`, kind: 'prove', host, title: `prove ${release}`, release, after });
+}
+function gateStep({ release }, { host: { host } }, after) {
+    return step({ id: `${host}/gate`, kind: 'gate', host, title: `gate ${release}`, release, after });
+}
+function switchStep({ release }, { host: state, from }, after) {
+    const { host, previous } = state;
+    const title = titleOf('switch', release, state.serving);
+    return step({ id: `${host}/switch`, kind: 'switch', host, title, release, from, previous, after });
+}
+function restartStep({ release }, { host: state, from }, after) {
+    const { host, previous } = state;
+    const title = titleOf('restart', release, state.serving);
+    return step({ id: `${host}/restart`, kind: 'restart', host, title, release, from, previous, after });
+}
+const drainStep = (host, releases, port, after) => step({
+    id: `${host}/drain`,
+    kind: 'drain',
+    host,
+    title: releases.length === 0 ? 'drain' : `drain ${releases.join(', ')}`,
+    releases,
+    port,
+    after,
+});
+const takeOut = (host, after) => step({ id: `${host}/take-out`, kind: 'take-out', host, title: 'take out of service', after });
+const putBack = ({ host: { host }, down: leftOut }, after) => step({ id: `${host}/put-back`, kind: 'put-back', host, title: 'put back into service', leftOut, after });
+/** A host that the deploy goes on without gets no requests: it would answer with the old release. */
+const leaveOut = (host) => step({ id: `${host}/leave-out`, kind: 'leave-out', host, title: 'leave out', lasting: false, after: [] });
+/** One that is out already is so for every web host: one of them may have been away when the others were told. */
+const keepOut = (host) => step({
+    id: `${host}/keep-out`,
+    kind: 'leave-out',
+    host,
+    title: 'keep out of service',
+    lasting: true,
+    after: [],
+});
+function migrateStep(host, release, command, after) {
+    return step({
+        id: 'migrate',
+        kind: 'migrate',
+        host,
+        title: `migrate for ${release}`,
+        release,
+        command,
+        after,
+    });
+}
+function bakeStep(release, hosts, { bakeMs, slowdown }, after) {
+    const title = `bake ${release} on ${hosts.join(', ')}`;
+    return step({ id: 'bake', kind: 'bake', title, release, hosts, ms: bakeMs, slowdown, after });
+}
+/** Steps that no other waits for. */
+function lastOf(steps) {
+    const followed = new Set(steps.flatMap((one) => one.after ?? []));
+    return steps.filter((one) => !followed.has(one.id));
+}
+/**
+ * After everything else, so that the whole roll-out is looked at once more as one; but beside instances that answer their last
+ * requests, which changes nothing any more.
+ */
+function holdAfter(roll, release) {
+    const draining = new Set(lastOf(roll).filter(({ kind }) => kind === 'drain'));
+    const after = idsOf(lastOf(roll.filter((one) => !draining.has(one))));
+    return { id: 'hold', kind: 'hold', title: `hold ${release} on all app hosts`, release, after };
+}
+
+;// CONCATENATED MODULE: ./packages/release/lib/tolerate.js
+
+
+
+
+
+
+
+/**
+ * Handlers that go on without a host that fails: what was begun on it is put back, it gets no requests any more (it would
+ * answer with the old release), and all its further steps are skipped.
+ */
+function tolerating(handlers, hands, tolerance) {
+    if (tolerance.maxFailures === 0)
+        return handlers;
+    const begun = [];
+    const needed = new Map(tolerance.needed);
+    return each(handlers, (handler) => tolerant(handler, begun, handlers, hands, { ...tolerance, needed }));
+}
+/** The same handlers, each of them with something around it. */
+function each(handlers, around) {
+    const wrapped = Object.entries(handlers).map(([kind, handler]) => [
+        kind,
+        around(handler),
+    ]);
+    return Object.fromEntries(wrapped);
+}
+function tolerant(handler, begun, handlers, hands, { maxFailures, needed, journal, onEvent }) {
+    const isLeft = ({ host }) => host !== undefined && hands.left.has(host);
+    const leave = async (host, reason, context) => {
+        hands.left.set(host, { reason, restored: false });
+        const own = begun.filter((one) => one.host === host).reverse();
+        const lasting = await undoSteps(own, givingUp(handlers), { journal, onEvent });
+        hands.left.set(host, { reason, restored: lasting.length === 0 });
+        // One that was out before stays out, whatever becomes of the others.
+        const leaving = own.find(({ kind }) => kind === 'leave-out') ?? leaveOut(host);
+        journal.append({ step: leaving, state: 'started' });
+        await setServer(hands, host, 'down', context);
+    };
+    const run = async (step, context) => {
+        begun.push(step);
+        const left = hands.left.size;
+        try {
+            const remark = await handler.run(step, context);
+            needed.delete(step.id);
+            return remark;
+        }
+        catch (error) {
+            if (context.signal.aborted)
+                throw error;
+            const failed = await failedIn(step, error, hands, context);
+            // The last look is beside the last drains, one of which may have failed for the same host meanwhile.
+            const fewer = step.kind === 'hold' && hands.left.size > left;
+            const beyond = new Set([...hands.left.keys(), ...failed.keys()]).size > maxFailures;
+            const never = [...needed.values()].flat().some((host) => failed.has(host));
+            if ((failed.size === 0 && !fewer) || beyond || never)
+                throw error;
+            for (const [host, reason] of failed)
+                if (!hands.left.has(host))
+                    await leave(host, reason, context);
+            return step.kind === 'hold' ? run(step, context) : `left out: ${errors_messageOf(error)}`;
+        }
+    };
+    return {
+        ...handler,
+        check: async (step, context) => (isLeft(step) && step.kind !== 'leave-out') || ((await handler.check?.(step, context)) ?? false),
+        run,
+    };
+}
+/**
+ * The app hosts that a step failed for, and why. The look at all of them at the end fails for one that died when nothing was to
+ * be done on it any more, too.
+ */
+async function failedIn({ host, kind }, error, hands, context) {
+    if (kind === 'hold')
+        return outOfReach(hands, context);
+    const known = hands.site.appHosts.some(({ name }) => name === host);
+    return new Map(host !== undefined && known ? [[host, errors_messageOf(error)]] : []);
+}
+/** Limit of the question whether a host is there, in milliseconds. */
+const REACH_MS = 20_000;
+async function outOfReach(hands, context) {
+    const asked = hostsAtWork(hands).map(async ({ name }) => {
+        try {
+            await act(hands, name, ['looking at the host', ':'], [], context, { timeoutMs: REACH_MS });
+            return [];
+        }
+        catch (error) {
+            return isOutOfReach(error) ? [[name, errors_messageOf(error)]] : [];
+        }
+    });
+    return new Map((await Promise.all(asked)).flat());
+}
+/**
+ * Handlers whose undo waits only once for a host that is gone, and not once for each of its steps. A connection that was lost
+ * tells nothing of the host: the one in front of it may have died, and there is another way round it.
+ */
+function givingUp(handlers) {
+    const gone = new Map();
+    return each(handlers, (handler) => {
+        if (!handler.undo)
+            return handler;
+        return { ...handler, undo: waitingOnce(async (step, context) => handler.undo?.(step, context), gone) };
+    });
+}
+/** @param gone hosts, and the error that said so */
+function waitingOnce(undo, gone) {
+    return async (step, context) => {
+        const host = step.kind === 'leave-out' ? undefined : step.host;
+        if (host !== undefined && gone.has(host))
+            throw gone.get(host);
+        try {
+            return await undo(step, context).catch((error) => {
+                if (!isLost(error))
+                    throw error;
+                return undo(step, context);
+            });
+        }
+        catch (error) {
+            if (host !== undefined && isOutOfReach(error))
+                gone.set(host, error);
+            throw error;
+        }
+    };
+}
+const isLost = (error) => error instanceof RemoteError && error.reason === 'lost';
+
 ;// CONCATENATED MODULE: ./packages/release/lib/finish.js
+
+
+
 
 
 
@@ -80168,51 +81455,73 @@ async function finish(options) {
     if (open.length === 0)
         return { undone: [], unresolved: [] };
     const site = siteOf(options.stack, options.inventory, options.remote, options.timings);
-    let lease;
-    try {
-        lease = await acquire(site, options.owner, options.release ?? 'a release');
-    }
-    catch (error) {
-        if (!(error instanceof errors_UserError))
-            throw error;
-        return { undone: [], unresolved: [], note: `nothing was put back: ${errors_messageOf(error)}` };
+    const work = open.find((step) => step.kind === 'lock')?.work;
+    const lease = await leaseOf(site, options.owner, work?.release ?? 'a release');
+    if (typeof lease === 'string') {
+        return { undone: [], unresolved: [], note: `nothing was put back: ${lease}` };
     }
     try {
-        // A lock that is not there any more was taken over: a later deploy has been here, and its result stands.
-        if (lease.found !== 'ours') {
-            return { undone: [], unresolved: [], note: 'nothing was put back: the deploy no longer held its lock' };
-        }
-        const journal = fileJournal(options.journal);
-        const steps = open.filter(({ kind }) => kind !== 'lock');
-        const hands = {
-            site,
-            owner: options.owner,
-            left: new Map(),
-            packs: new Map(),
-        };
-        const onEvent = options.onEvent;
-        const failures = await undoSteps(steps, handlers(hands), { journal, ...(onEvent ? { onEvent } : {}) });
-        await noteFinished(site, options, steps, failures.length);
-        const failed = new Set(failures.map(({ step }) => step.id));
-        for (const step of open)
-            if (step.kind === 'lock')
-                journal.append({ step, state: 'undone' });
-        return {
-            undone: steps.map(({ id }) => id).filter((id) => !failed.has(id)),
-            unresolved: failures.map(({ step, error }) => `${step.host ?? ''} ${step.title}: ${errors_messageOf(error)}`.trim()),
-        };
+        return await finish_putBack(site, options, open, work);
     }
     finally {
         await lease.release().catch(() => undefined);
     }
 }
-/** The log on the hosts would else say for ever that the run began. */
-async function noteFinished(site, { owner, release = 'a release' }, steps, failures) {
-    if (steps.length === 0)
-        return;
-    const event = failures > 0 ? 'failed' : 'cancelled';
-    const entry = { event, kind: 'deploy', release, previous: null, reason: 'killed, and put back' };
-    await appendAudit(site, site.appHosts.map(({ name }) => name), entryOf(owner, entry));
+/**
+ * The deploy's own lock, on whichever host it lies: the first may have been out of reach, or have fallen silent on the way. A
+ * lock that is not there any more was taken over: a later deploy has been here, and its result stands.
+ *
+ * @returns or why there is none
+ */
+async function leaseOf(site, owner, release) {
+    let why = 'the deploy no longer held its lock';
+    for (const lockHost of lockHosts(site)) {
+        try {
+            const lease = await acquire({ ...site, lockHost }, owner, release);
+            if (lease.found === 'ours')
+                return lease;
+            await lease.release();
+            if (lease.found === 'abandoned')
+                return why;
+        }
+        catch (error) {
+            if (!(error instanceof errors_UserError) && !isOutOfReach(error))
+                throw error;
+            if (!isOutOfReach(error))
+                return errors_messageOf(error);
+            why = errors_messageOf(error);
+        }
+    }
+    return why;
+}
+async function finish_putBack(site, options, open, work) {
+    const { owner, onEvent } = options;
+    const journal = fileJournal(options.journal);
+    const steps = open.filter(({ kind }) => kind !== 'lock');
+    const hands = {
+        ...{ site, owner, left: new Map(), packs: new Map() },
+        // As in a deploy: the run that was killed may have put one back a moment ago.
+        back: { at: performance.now() },
+    };
+    const undoing = { journal, ...(onEvent ? { onEvent } : {}) };
+    const failures = await undoSteps(steps, givingUp(handlers(hands)), undoing);
+    const gone = goneIn(failures);
+    const out = await shutOut(hands, gone);
+    if (work !== undefined && steps.length > 0) {
+        // The log on the hosts would else say for ever that the run began.
+        const event = failures.length > 0 ? 'failed' : 'cancelled';
+        const reason = failures.length > 0 ? 'killed, and not all of it could be put back' : 'killed, and put back';
+        const there = site.appHosts.map(({ name }) => name).filter((host) => !gone.has(host));
+        await appendAudit(site, there, entryOf(owner, { event, ...work, reason }));
+    }
+    const failed = new Set(failures.map(({ step }) => step.id));
+    for (const step of open)
+        if (step.kind === 'lock')
+            journal.append({ step, state: 'undone' });
+    return {
+        undone: steps.map(({ id }) => id).filter((id) => !failed.has(id)),
+        unresolved: [...failures.map(describeFailure), ...out],
+    };
 }
 
 ;// CONCATENATED MODULE: ./packages/release/lib/batch.js
@@ -80232,6 +81541,8 @@ function batchSizes(text) {
         return percent === undefined ? { hosts: number } : { percent: number };
     });
 }
+/** The sizes of all batches: a canary's comes first. */
+const sizesOf = (batch, canary) => canary === null ? batch : [{ hosts: canary.hosts }, ...batch];
 /**
  * Cuts a row into batches.
  *
@@ -80262,11 +81573,11 @@ function spread(row, placeOf) {
     const rounds = Math.max(0, ...[...places.values()].map((hosts) => hosts.length));
     return Array.from({ length: rounds }, (_, round) => [...places.values()].flatMap((hosts) => hosts.slice(round, round + 1))).flat();
 }
+/** How many of so many hosts a share (0 to 1) is at the least; 28 % of 25 are 7, whatever 0.28 is in a computer. */
+const batch_neededOf = (share, total) => Math.ceil(Math.round(share * total * 1_000) / 1_000);
 
 ;// CONCATENATED MODULE: external "node:fs/promises"
 const external_node_fs_promises_namespaceObject = require("node:fs/promises");
-// EXTERNAL MODULE: external "node:stream"
-var external_node_stream_ = __nccwpck_require__(7075);
 ;// CONCATENATED MODULE: external "node:stream/promises"
 const external_node_stream_promises_namespaceObject = require("node:stream/promises");
 // EXTERNAL MODULE: external "node:zlib"
@@ -80428,8 +81739,8 @@ async function checkArtifact(path, expected, limits = DEFAULT_LIMITS) {
             done(null, chunk);
         },
     });
-    const digests = new Map();
-    const entries = await listEntries(path, measure, limits, say, digests);
+    const contents = { digests: new Map(), perl: null };
+    const entries = await listEntries(path, measure, limits, say, contents);
     const sha256 = hash.digest('hex');
     if (expected.sha256 !== undefined && expected.sha256.toLowerCase() !== sha256) {
         throw say(`has SHA-256 ${sha256}, not ${expected.sha256}: it is not the file that was built; download it anew`);
@@ -80439,28 +81750,31 @@ async function checkArtifact(path, expected, limits = DEFAULT_LIMITS) {
         throw say(`is refused: ${fault}. Nothing was changed`);
     requirePsgi(entries, expected.psgi, say);
     const unpackedBytes = entries.reduce((sum, entry) => sum + entry.size, 0);
-    return { path, sha256, bytes, unpackedBytes, files: entries.length, build: buildFacts(entries, digests) };
+    return { path, sha256, bytes, unpackedBytes, files: entries.length, build: buildFacts(entries, contents) };
 }
 const CPANFILE = 'cpanfile';
 const SNAPSHOT = 'cpanfile.snapshot';
 /** Where a local::lib has what is compiled. */
 const COMPILED = /^local\/lib\/perl5\/([^/]+-linux[^/]*)\//;
-function buildFacts(entries, digests) {
+function buildFacts(entries, { digests, perl }) {
     const paths = new Map(entries.map((entry) => [nameIn(entry.path), entry]));
     const programs = ['bin/cpm', 'cpm'].filter((path) => ((paths.get(path)?.mode ?? 0) & 0o111) !== 0);
     const names = [...paths.keys()];
+    const vendored = entries.filter(({ path }) => nameIn(path).startsWith('vendor/cache/'));
     return {
         cpanfile: digests.get(CPANFILE) ?? null,
         snapshot: digests.get(SNAPSHOT) ?? null,
-        vendored: names.some((name) => name.startsWith('vendor/cache/')),
+        vendored: vendored.length > 0,
+        vendoredBytes: vendored.reduce((sum, { size }) => sum + size, 0),
         hasLocal: names.some((name) => name === 'local' || name.startsWith('local/')),
         archname: names.map((name) => COMPILED.exec(name)?.[1]).find((name) => name !== undefined) ?? null,
+        perl,
         cpm: programs[0] === undefined ? null : `./${programs[0]}`,
     };
 }
 /** A path as it is below the top, without a slash at its end. */
 const nameIn = (path) => external_node_path_namespaceObject.posix.normalize(path).replace(/\/$/, '');
-async function listEntries(path, measure, limits, say, digests) {
+async function listEntries(path, measure, limits, say, contents) {
     const unpack = await decompressorFor(path, say);
     const entries = [];
     const faults = [];
@@ -80477,8 +81791,10 @@ async function listEntries(path, measure, limits, say, digests) {
         if (name === CPANFILE || name === SNAPSHOT) {
             const content = (0,external_node_crypto_.createHash)('sha256');
             entry.on('data', (chunk) => content.update(chunk));
-            entry.on('end', () => digests.set(name, content.digest('hex')));
+            entry.on('end', () => contents.digests.set(name, content.digest('hex')));
         }
+        if (contents.perl === null && COMPILED.test(name) && name.endsWith('.so'))
+            lookForPerl(entry, contents);
         entry.resume();
     };
     parser.on('entry', note);
@@ -80507,6 +81823,19 @@ async function listEntries(path, measure, limits, say, digests) {
         throw say(`is no readable tar archive: it holds no entry; ${HOW_TO_PACK}`);
     return entries;
 }
+/**
+ * What is compiled names the interface of the perl for which it was, and refuses to be loaded by another one: a string such as
+ * `v5.36.0`, which XS_BOTH_VERSION_BOOTCHECK of perl's XSUB.h gives to `Perl_xs_handshake`.
+ */
+function lookForPerl(entry, contents) {
+    let end = '';
+    entry.on('data', (chunk) => {
+        const text = end + chunk.toString('latin1');
+        contents.perl ??= /\0v(5\.\d+)\.\d+\0/.exec(text)?.[1] ?? null;
+        end = text.slice(-LONGEST_VERSION);
+    });
+}
+const LONGEST_VERSION = 16;
 const artifact_plain = (entry) => ({
     path: entry.path,
     type: entry.type,
@@ -80558,186 +81887,123 @@ function requirePsgi(entries, psgi, say) {
     throw say(`does not hold ${psgi} at its top: ${hint}`);
 }
 
-;// CONCATENATED MODULE: ./packages/release/lib/preflight/nginx.js
-const TOKEN = /\s+|#[^\n]*|"((?:\\[^]|[^"\\])*)"|'((?:\\[^]|[^'\\])*)'|([{};])|((?:\\[^]|[^\s;{}"'\\])(?:\\[^]|\$\{[^}]*\}|[^\s;{}\\])*)/gy;
-/** Reads what `nginx -T` prints: all files one after the other, which nginx itself has found to be valid. */
-function readNginx(text) {
-    const stack = [[]];
-    let words = [];
-    for (const [, double, single, mark, bare] of text.matchAll(TOKEN)) {
-        const word = double ?? single ?? bare;
-        if (word !== undefined)
-            words.push(word);
-        if (mark === undefined)
-            continue;
-        const [name = '', ...rest] = words;
-        words = [];
-        if (mark === '}') {
-            if (stack.length > 1)
-                stack.pop();
-            continue;
-        }
-        const block = [];
-        stack.at(-1)?.push({ name, words: rest, block });
-        if (mark === '{')
-            stack.push(block);
+;// CONCATENATED MODULE: ./packages/release/lib/lock.js
+
+
+
+
+
+
+const LOCK = { id: 'lock', kind: 'lock', title: 'deploy lock' };
+/**
+ * Takes the lock, and looks at the hosts with it in hand. Where somebody holds one on another host, ours is given back while that
+ * one is waited for: two that wait for one another with a lock in hand would both wait in vain.
+ *
+ * @throws LockedError when somebody still holds one when the time is up, whichever host keeps it
+ */
+async function lockAlone(request) {
+    const end = performance.now() + request.waitMs;
+    for (;;) {
+        const turn = await tryOnce(request, end);
+        if (!(turn instanceof LockedError))
+            return turn;
+        await waitThere(request, turn, end);
     }
-    return stack[0] ?? [];
 }
-/** Every directive of a name, however deep it stands. */
-function allOf(directives, name) {
-    return directives.flatMap((one) => [...(one.name === name ? [one] : []), ...allOf(one.block, name)]);
+/** @returns who holds a lock on another host, where somebody does */
+async function tryOnce(request, end) {
+    const { owner, release, journal, note, look } = request;
+    const early = lookEarly(request);
+    const { site, lease } = await takeOnAny(request, end);
+    try {
+        const seen = await (stillTrue(early, site, lease) ? early.seen : look());
+        const others = seen.locks.map(({ host }) => host).filter((host) => host !== lease.host);
+        await clearOthers(site, owner, release, others);
+        if (lease.remark !== undefined)
+            note(lease.remark);
+        return { site, lease, seen };
+    }
+    catch (error) {
+        await unlock(site, lease, null, journal, note);
+        if (error instanceof LockedError)
+            return error;
+        throw error;
+    }
 }
-
-;// CONCATENATED MODULE: ./packages/release/lib/preflight/findings.js
-
-
-
-/** All that is wrong on the hosts; on those that were configured by us, and left so, nothing. */
-function findingsOf(intent, app, web) {
-    return [
-        ...app.flatMap((facts) => appFindings(intent, facts)),
-        ...web.flatMap((facts) => webFindings(intent, facts)),
-        ...perlFindings(app),
-    ];
+/** Waits until a host's lock is free, which clears away what was abandoned there. */
+async function waitThere(request, { host }, end) {
+    const { site, owner, release } = request;
+    try {
+        const lease = await acquirePatiently({ ...site, lockHost: host }, owner, release, patience(request, end));
+        await lease.release();
+    }
+    catch (error) {
+        // The next look finds a host that is gone by now.
+        if (!isOutOfReach(error) || performance.now() >= end)
+            throw error;
+    }
 }
-const APPLY = 'apply the configuration (apply-configs)';
-function appFindings(intent, facts) {
-    const nginx = facts.nginx === null ? [] : readNginx(facts.nginx);
-    return [
-        ...unitFindings(intent, facts),
-        ...localFindings(intent, facts, nginx),
-        ...starmanFindings(facts, nginx),
-    ];
-}
-function unitFindings(intent, { host, unit }) {
-    const refuse = (text) => ({ host, severity: 'refuse', text });
-    const warn = (text) => ({ host, severity: 'warn', text });
-    const quits = unit.killSignal === String(SIGQUIT);
-    const stop = findings_seconds(unit.timeoutStop);
-    return [
-        ...(quits && unit.killMode !== 'mixed'
-            ? [
-                refuse(`the unit has KillMode=${unit.killMode}: SIGQUIT then goes to the workers too, and each drops the request it is at; ` +
-                    `set KillMode=mixed, or ${APPLY}`),
-            ]
-            : []),
-        ...(quits || unit.killSignal === ''
-            ? []
-            : [
-                warn(`the unit stops by signal ${unit.killSignal}, at which Starman drops what is in flight; set KillSignal=SIGQUIT`),
-            ]),
-        ...(stop !== null && stop * 1_000 < intent.drainTimeout
-            ? [
-                warn(`systemd kills an instance ${stop} s after its stop, before the ${intent.drainTimeout / 1_000} s of app.drainTimeout are ` +
-                    `over; raise TimeoutStopSec, or ${APPLY}`),
-            ]
-            : []),
-        ...strayPaths(intent, unit).map((path) => refuse(`the unit runs ${path}, which is not in the folder of its own release: it would answer with another release's code while ` +
-            `all looks well; name ${intent.releases}/%i/\u2026, or ${APPLY}`)),
-    ];
-}
-const SIGQUIT = 3;
-/** The PSGI file and folders of modules that lead somewhere else than into the instance's own release. */
-function strayPaths({ releases }, { command, workingDirectory }) {
-    const own = `${external_node_path_namespaceObject.posix.join(releases, PREFLIGHT_ID)}/`;
-    const named = command.flatMap((word, at) => {
-        if (word === '-I')
-            return command.slice(at + 1, at + 2);
-        if (/^-I./.test(word))
-            return [word.slice(2)];
-        return word.endsWith('.psgi') ? [word] : [];
-    });
-    return named.filter((path) => !external_node_path_namespaceObject.posix.resolve(workingDirectory || '/', path).startsWith(own));
-}
-/** nginx on the app host, in front of Starman's socket. */
-function localFindings(intent, { host }, nginx) {
-    const socket = `unix:${intent.socketLink}`;
-    const upstream = upstreamTo(nginx, (server) => server === socket);
-    return [
-        ...(upstream && allOf(upstream.block, 'keepalive').length > 0
-            ? [
-                finding(host, 'refuse', `nginx keeps connections to Starman open (keepalive in upstream ${upstream.words[0]}): each holds a worker, and after a switch ` +
-                    `the old release goes on getting requests and never drains; remove keepalive, or ${APPLY}`),
-            ]
-            : []),
-        ...(upstream ? serversOf(upstream) : [])
-            .filter((server) => optionOf(server, 'max_fails') !== '0')
-            .map(() => finding(host, 'warn', `nginx may hold its only Starman for dead (no max_fails=0 in upstream ${upstream?.words[0]}): one failure then is 502 for ` +
-            `${FAIL_TIMEOUT} s; set max_fails=0, or ${APPLY}`))
-            .slice(0, 1),
-        ...doubling(host, nginx),
-    ];
-}
-/** nginx's defaults: one failure takes a server out for ten seconds. */
-const FAIL_TIMEOUT = 10;
-function webFindings(intent, { host, nginx }) {
-    const all = nginx === null ? [] : readNginx(nginx);
-    const upstream = upstreamTo(all, (server) => intent.addresses.includes(server));
-    const servers = upstream ? serversOf(upstream) : [];
-    const fragile = servers.length > 1 && servers.some((server) => isFragile(server));
-    const kept = upstream ? allOf(upstream.block, 'keepalive').length > 0 : false;
-    return [
-        ...(fragile
-            ? [
-                finding(host, intent.strategy === 'drain' ? 'refuse' : 'warn', `nginx leaves an app server out for ${FAIL_TIMEOUT} s after one failure (max_fails and fail_timeout at their defaults in ` +
-                    `upstream ${upstream?.words[0]}): two that are replaced one soon after the other are an outage; set max_fails=10 ` +
-                    `fail_timeout=3s, or ${APPLY}`),
-            ]
-            : []),
-        ...(kept && intent.strategy === 'drain'
-            ? [
-                finding(host, 'warn', `nginx keeps connections to the app servers open (keepalive in upstream ${upstream?.words[0]}): an app server that is taken ` +
-                    'out looks busy until they end; remove keepalive'),
-            ]
-            : []),
-        ...doubling(host, all),
-    ];
-}
-const finding = (host, severity, text) => ({
-    host,
-    severity,
-    text,
+const patience = ({ signal, onEvent, note }, end) => ({
+    waitMs: end - performance.now(),
+    ...(signal ? { signal } : {}),
+    onWait: (who) => onEvent?.({ step: LOCK, state: 'progress', at: Date.now(), message: `waiting: ${who}` }),
+    onMove: note,
 });
-const doubling = (host, nginx) => allOf(nginx, 'proxy_next_upstream').some(({ words }) => words.includes('non_idempotent'))
-    ? [
-        finding(host, 'refuse', 'nginx sends a POST that was lost to another server (proxy_next_upstream \u2026 non_idempotent): it may be carried out twice; ' +
-            'remove non_idempotent'),
-    ]
-    : [];
-const upstreamTo = (nginx, leads) => allOf(nginx, 'upstream').find((one) => serversOf(one).some(({ words: [server = ''] }) => leads(server)));
-const serversOf = ({ block }) => block.filter(({ name }) => name === 'server');
-const optionOf = ({ words }, name) => words.find((word) => word.startsWith(`${name}=`))?.slice(name.length + 1);
-function isFragile(server) {
-    const fails = Number(optionOf(server, 'max_fails') ?? 1);
-    return fails > 0 && fails < 3 && optionOf(server, 'fail_timeout') === undefined;
+/** Looks at the hosts beside the taking of the lock: one after the other, each would cost the way to them. */
+function lookEarly({ site, look }) {
+    const began = performance.now();
+    const seen = look();
+    // Where the lock is refused, nobody asks what was seen.
+    seen.catch(() => undefined);
+    return { seen, lockHost: site.lockHost, began };
 }
-/** The first Starman whose workers survive an interrupted read (miyagawa/Starman pull request 148). */
-const SOUND_STARMAN = 0.4017;
-function starmanFindings({ host, starman }, nginx) {
-    if (starman === '' || Number(starman) >= SOUND_STARMAN)
-        return [];
-    const unbuffered = allOf(nginx, 'proxy_request_buffering').some(({ words }) => words[0] === 'off');
-    if (!unbuffered)
-        return [];
-    return [
-        finding(host, 'refuse', `Starman ${starman} drops a request whose body is still being sent when it is told to stop (mended in ${SOUND_STARMAN}), and nginx ` +
-            'hands bodies on as they come (proxy_request_buffering off); set it on'),
-    ];
+/** What was seen before the lock was held is true where nobody else has held it since the first look began. */
+const stillTrue = ({ lockHost, began }, site, { untouchedMs }) => site.lockHost === lockHost && untouchedMs > performance.now() - began;
+/**
+ * Takes the lock on the host that keeps it. Where that one is gone and hosts may be missing, the next one by name keeps it,
+ * once a lease on the first would have been lost to whoever held it, or would have moved to where it is seen.
+ */
+async function takeOnAny(request, end) {
+    const { site, owner, release, maxMissing, journal, signal, note } = request;
+    const candidates = lockHosts(site);
+    journal.append({ step: LOCK, state: 'started' });
+    for (const [missing, lockHost] of candidates.entries()) {
+        try {
+            const at = { ...site, lockHost };
+            const lease = await acquirePatiently(at, owner, release, patience(request, end));
+            if (missing > 0)
+                await (0,promises_namespaceObject.setTimeout)(site.timings.leaseMs, undefined, signal ? { signal } : {});
+            return { site: at, lease };
+        }
+        catch (error) {
+            if (isOutOfReach(error) && missing < Math.min(maxMissing, candidates.length - 1)) {
+                note(`${lockHost}, which keeps the deploy lock, is out of reach: ${candidates[missing + 1]} keeps it`);
+                continue;
+            }
+            // Refused, or not reached at all: there is no lock of ours. After any other failure there may be one.
+            if (error instanceof errors_UserError)
+                journal.append({ step: LOCK, state: 'undone' });
+            throw error;
+        }
+    }
+    throw new Error('a site has at least one app host');
 }
-/** Compiled modules fit one perl; a release that works on one host may not load on the next. */
-function perlFindings(app) {
-    const [first] = app;
-    return app
-        .filter(({ perl }) => first !== undefined && perl !== first.perl)
-        .map(({ host, perl }) => finding(host, 'warn', `perl is ${perl}, on ${first?.host} ${first?.perl}: compiled modules fit only one of them; use one image`));
-}
-/** Seconds of a time as systemd prints it: `1min 30s`, `500ms`; null for `infinity`. */
-function findings_seconds(text) {
-    if (text === '' || text === 'infinity')
-        return null;
-    const units = { us: 1e-6, ms: 1e-3, s: 1, min: 60, h: 3_600, d: 86_400 };
-    return [...text.matchAll(/([\d.]+)(us|ms|s|min|h|d)\b/g)].reduce((sum, [, amount, unit = 's']) => sum + Number(amount) * (units[unit] ?? 1), 0);
+/**
+ * Notes how the run ended, and gives the lock back. A lock that cannot be removed frees itself: no reason to call a deploy failed
+ * that was not.
+ */
+async function unlock(site, lease, closing, journal, note) {
+    const keeper = lease.host;
+    const hosts = closing?.hosts ?? [];
+    const entry = hosts.includes(keeper) ? closing?.entry : undefined;
+    const others = hosts.filter((host) => host !== keeper);
+    try {
+        await Promise.all([lease.release(entry), ...(closing ? [appendAudit(site, others, closing.entry)] : [])]);
+        journal.append({ step: LOCK, state: 'undone' });
+    }
+    catch (error) {
+        note(`the deploy lock is left to expire: ${errors_messageOf(error)}`);
+    }
 }
 
 ;// CONCATENATED MODULE: ./packages/release/lib/capacity.js
@@ -80773,180 +82039,6 @@ function requireCapacity(load, out) {
         return;
     throw new errors_UserError(`${load.busy} of ${load.workers} workers are busy now, and with ${out} ${out === 1 ? 'server' : 'servers'} out of service only ` +
         `${load.left} are left: deploy with strategy "socket", in smaller batches, or when less is going on. Nothing was changed`);
-}
-
-;// CONCATENATED MODULE: ./packages/release/lib/world.js
-/** True for an instance that runs or is about to. */
-const isLive = ({ active }) => active !== 'inactive' && active !== 'failed';
-
-;// CONCATENATED MODULE: ./packages/release/lib/lanes.js
-
-/**
- * @param addresses address and port by which the web tier knows each app host
- */
-function lanesOf(release, addresses, observed) {
-    const good = goodReleases(observed);
-    return observed.app.map((host) => ({
-        host,
-        down: observed.web.some((web) => web.down.includes(addresses[host.host] ?? '')),
-        done: isDone(host, release),
-        from: fallbackOf(host, release, good),
-    }));
-}
-/** Releases whose roll-out has held, on whichever host. */
-const goodReleases = (observed) => new Set(observed.app.flatMap((host) => host.releases.filter((one) => one.good).map((one) => one.id)));
-/** What most hosts go back to, or served already where nothing is to do. */
-function previousOf(lanes) {
-    const open = lanes.filter((lane) => !lane.done);
-    return mostNamed((open.length > 0 ? open : lanes).map((lane) => (lane.done ? lane.host.serving : lane.from)));
-}
-/** What is named most often; null when nothing is. */
-function mostNamed(names) {
-    const found = names.filter((name) => name !== null);
-    const count = (name) => found.filter((one) => one === name).length;
-    return [...found].sort((a, b) => count(b) - count(a))[0] ?? null;
-}
-/** Serves the release, healthy, and its roll-out has held. */
-function isDone(host, release) {
-    const folder = host.releases.find(({ id }) => id === release);
-    const linked = host.serving === release && host.current === release;
-    const starts = host.enabled.includes(release);
-    return linked && starts && runs(host, release) && folder?.good === true && host.complaint === null;
-}
-/** An instance of the release is up on the host. */
-const runs = (host, release) => host.instances.some(({ id, active }) => id === release && active === 'active');
-/**
- * What a host goes back to when the deploy fails: what serves now; or, where that is the wanted release itself or one whose
- * roll-out never held (a deploy was killed), the one before it.
- */
-function fallbackOf(host, release, good) {
-    const usable = (id) => id !== null && id !== release && host.releases.some((one) => one.id === id && !one.bad);
-    const candidates = [host.serving, host.previous].filter(usable);
-    return candidates.find((id) => good.has(id)) ?? candidates[0] ?? null;
-}
-/** Other releases that run on a host, or start with it. */
-function liveOthers(host, release) {
-    const live = host.instances.filter(isLive).map(({ id }) => id);
-    return [...new Set([...live, ...host.enabled])].filter((id) => id !== release);
-}
-
-;// CONCATENATED MODULE: ./packages/release/lib/plan-steps.js
-
-/** Keeps the kind of a step literal. */
-const step = (one) => one;
-/**
- * Upload, modules and compile check, as far as they are not done.
- *
- * @param after what has to come first
- * @param turn the upload of another host for which this one's waits
- */
-function prepare({ release, sha256, modules, loadOn }, { host: state }, after, turn) {
-    const host = state.host;
-    if (runs(state, release))
-        return [];
-    const there = sha256 === null || state.releases.some(({ id }) => id === release);
-    const upload = step({
-        id: `${host}/upload`,
-        kind: 'upload',
-        host,
-        title: `upload ${release}`,
-        release,
-        sha256: sha256 ?? '',
-        after: turn === undefined ? after : [...after, turn],
-    });
-    const uploaded = there ? [] : [upload];
-    const built = modules === null ? [] : [modulesStep(host, release, modules, idsOf(uploaded, after))];
-    const compile = step({
-        id: `${host}/compile`,
-        kind: 'compile',
-        host,
-        title: `compile ${release}`,
-        release,
-        load: host === loadOn,
-        after: idsOf(built, idsOf(uploaded, after)),
-    });
-    return [...uploaded, ...built, compile];
-}
-/** So many hosts share the line at once: the first ones start their instances while the others still get theirs. */
-const UPLOADS = 4;
-/** All lanes prepared side by side, but for the uploads, which wait for one another. */
-function prepareAll(shipment, lanes, after) {
-    const uploads = [];
-    return lanes.map((lane) => {
-        const steps = prepare(shipment, lane, after, uploads.at(-UPLOADS));
-        uploads.push(...idsOf(steps.filter(({ kind }) => kind === 'upload')));
-        return steps;
-    });
-}
-/** Who builds comes first; the others fetch from there. */
-function modulesStep(host, release, { key, command, source }, after) {
-    const own = host === source;
-    const what = { title: 'modules', release, key, command, source: own ? null : source };
-    const first = own ? after : [...after, `${source}/modules`];
-    return step({ id: `${host}/modules`, kind: 'modules', host, ...what, after: first });
-}
-const titleOf = (what, release, serving) => `${what} ${serving === null || serving === release ? '' : `${serving} \u2192 `}${release}`;
-const idsOf = (steps, otherwise = []) => steps.length > 0 ? steps.map(({ id }) => id) : otherwise;
-function bootStep({ release }, { host: { host } }, after) {
-    return step({ id: `${host}/boot`, kind: 'boot', host, title: `boot ${release}`, release, after });
-}
-function proveStep({ release }, { host: { host } }, after) {
-    return step({ id: `${host}/prove`, kind: 'prove', host, title: `prove ${release}`, release, after });
-}
-function gateStep({ release }, { host: { host } }, after) {
-    return step({ id: `${host}/gate`, kind: 'gate', host, title: `gate ${release}`, release, after });
-}
-function switchStep({ release }, { host: state, from }, after) {
-    const { host, previous } = state;
-    const title = titleOf('switch', release, state.serving);
-    return step({ id: `${host}/switch`, kind: 'switch', host, title, release, from, previous, after });
-}
-function restartStep({ release }, { host: state, from }, after) {
-    const { host, previous } = state;
-    const title = titleOf('restart', release, state.serving);
-    return step({ id: `${host}/restart`, kind: 'restart', host, title, release, from, previous, after });
-}
-const drainStep = (host, releases, port, after) => step({
-    id: `${host}/drain`,
-    kind: 'drain',
-    host,
-    title: releases.length === 0 ? 'drain' : `drain ${releases.join(', ')}`,
-    releases,
-    port,
-    after,
-});
-const takeOut = (host, after) => step({ id: `${host}/take-out`, kind: 'take-out', host, title: 'take out of service', after });
-const putBack = (host, after) => step({ id: `${host}/put-back`, kind: 'put-back', host, title: 'put back into service', after });
-/** A host that the deploy goes on without gets no requests: it would answer with the old release. */
-const leaveOut = (host) => step({ id: `${host}/leave-out`, kind: 'leave-out', host, title: 'leave out', after: [] });
-function migrateStep(host, release, command, after) {
-    return step({
-        id: 'migrate',
-        kind: 'migrate',
-        host,
-        title: `migrate for ${release}`,
-        release,
-        command,
-        after,
-    });
-}
-function bakeStep(release, hosts, ms, after) {
-    const title = `bake ${release} on ${hosts.join(', ')}`;
-    return step({ id: 'bake', kind: 'bake', title, release, hosts, ms, after });
-}
-/** Steps that no other waits for. */
-function lastOf(steps) {
-    const followed = new Set(steps.flatMap((one) => one.after ?? []));
-    return steps.filter((one) => !followed.has(one.id));
-}
-/**
- * After everything else, so that the whole roll-out is looked at once more as one; but beside instances that answer their last
- * requests, which changes nothing any more.
- */
-function holdAfter(roll, release) {
-    const draining = new Set(lastOf(roll).filter(({ kind }) => kind === 'drain'));
-    const after = idsOf(lastOf(roll.filter((one) => !draining.has(one))));
-    return { id: 'hold', kind: 'hold', title: `hold ${release} on all app hosts`, release, after };
 }
 
 ;// CONCATENATED MODULE: ./packages/release/lib/retention.js
@@ -80985,74 +82077,98 @@ function outdated(host, keep, from, live) {
 
 /** Two instances side by side on each host, and a switch by rename. */
 function rollBySocket(course, lanes) {
-    const { resumed, fresh } = splitOf(course, lanes);
+    const { resumed, fresh, ill } = splitOf(course, lanes);
     const out = takenOut(course, lanes);
     const noted = resumed.flatMap((lane) => notedAsSwitched(course, lane, idsOf(out)));
     const first = [...out, ...noted].filter(({ kind }) => kind !== 'boot').map(({ id }) => id);
     const prepared = prepareAll(course, fresh, first);
-    const migration = migrationOf(course, prepared.flatMap((steps) => idsOf(steps.slice(-1))), first);
-    const compiled = prepared.map((steps) => idsOf(steps.slice(-1)));
+    const ready = prepared.flatMap((one) => stepsOf(one).slice(-1));
+    const migration = migrationOf(course, ready, first);
     // Beside the compile check: what does not compile does not come up either, and nobody is sent to it.
-    const unpacked = prepared.map((steps) => idsOf(steps.slice(0, -1).slice(-1), first));
-    const booted = fresh.map((lane, at) => bootStep(course, lane, idsOf(migration, unpacked[at])));
+    const booted = prepared.map(({ lane, arrival }) => bootStep(course, lane, idsOf(migration, idsOf(arrival.slice(-1), first))));
     const proven = [
         ...resumed.map((lane) => proveStep(course, lane, [`${lane.host.host}/switch`])),
-        ...fresh.map((lane, at) => proveStep(course, lane, [...(compiled[at] ?? []), `${lane.host.host}/boot`])),
+        ...prepared.map(({ lane, trial }) => proveStep(course, lane, [...idsOf(trial), `${lane.host.host}/boot`])),
     ];
-    const preparing = prepared.flatMap((steps, at) => [
-        ...steps,
+    const preparing = prepared.flatMap((one, at) => [
+        ...stepsOf(one),
         ...(migration[0] ? [] : booted.slice(at, at + 1)),
     ]);
+    const rolled = inBatches(course, [...resumed, ...fresh], idsOf(proven), (batch, before) => switched(course, batch, before));
+    // An instance cannot start beside itself, and whoever is ill may be the last one in service: the others come first.
+    const back = rolled.filter(({ kind }) => kind === 'gate' || kind === 'put-back');
+    // They are taken out of service for it, and no boot beside the old instance tries the release there.
+    const mending = { ...singly(course), trial: 'every' };
     return [
         ...out,
         ...noted,
         ...preparing,
         ...(migration[0] ? [...migration, ...booted] : []),
         ...proven,
-        ...inBatches(course, [...resumed, ...fresh], idsOf(proven), (batch, before) => switched(course, batch, before)),
+        ...rolled,
+        ...replaced(mending, ill, idsOf(back, first)),
     ];
 }
 /** Once, when the release lies ready and compiles on every host and before it starts on any. */
 function migrationOf({ migrate, release }, prepared, first) {
     if (migrate === null)
         return [];
-    return [migrateStep(migrate.host, release, migrate.command, prepared.length > 0 ? prepared : first)];
+    return [migrateStep(migrate.host, release, migrate.command, idsOf(prepared, first))];
 }
 /**
  * What an earlier deploy, which was killed, left half done is noted before anything else can fail: a host that serves the
- * release already has to go back too, and one that is out of service must not stay there.
+ * release already has to go back too, and one that is out of service must not stay there. One that is ill needs more than that.
  */
 function splitOf({ release }, lanes) {
+    const [ill, well] = [lanes.filter((lane) => lane.ill), lanes.filter((lane) => !lane.ill)];
     const serves = (lane) => lane.host.serving === release;
-    return { resumed: lanes.filter(serves), fresh: lanes.filter((lane) => !serves(lane)) };
+    return { ill, resumed: well.filter(serves), fresh: well.filter((lane) => !serves(lane)) };
 }
+/** One host after the other, as nothing is to be watched or to be done first. */
+const singly = (course) => ({
+    ...course,
+    batch: [{ hosts: 1 }],
+    canary: null,
+    migrate: null,
+});
 /** Noted as taken out too, so that the undo of the putting back is not the last word. */
-function backIntoService({ host: { host } }) {
-    const out = takeOut(host, []);
-    return [out, putBack(host, [out.id])];
+function backIntoService(lane) {
+    const out = outAgain(lane);
+    return [...out, putBack(lane, idsOf(out))];
 }
+/** What keeps requests from a host already, as steps that end it when they are undone. */
+const outAgain = ({ host: { host }, down, refusing }) => [
+    ...(down ? [leaveOut(host)] : []),
+    ...(refusing ? [takeOut(host, [])] : []),
+];
 /**
  * Noted first, so that they are put back whatever fails: those that were only drained. One that is new or was away has
- * nothing to go back to, or another release than the rest, and the undo would send it requests.
+ * nothing to go back to, or another release than the rest, and the undo would send it requests: it stays out.
  */
-const takenOut = ({ active }, lanes) => lanes
-    .filter(({ down, from }) => down && from !== null && from === active)
-    .map(({ host }) => takeOut(host.host, []));
+const takenOut = ({ active }, lanes) => lanes.filter(isOut).flatMap((lane) => {
+    if (!lane.ill && lane.from !== null && lane.from === active)
+        return outAgain(lane);
+    return lane.down ? [keepOut(lane.host.host)] : [];
+});
 /** Changes nothing on a host that serves the release, but goes back there when the deploy does. */
 function notedAsSwitched(course, lane, after) {
     const boot = bootStep(course, lane, after);
     return [boot, switchStep(course, lane, [boot.id])];
 }
 /** Batch after batch; behind a canary's, the time in which it is watched. */
-function inBatches({ batch, canary, total, most, release }, lanes, first, rollOf) {
-    const sizes = canary === null ? batch : [{ hosts: canary.hosts }, ...batch];
+function inBatches({ batch, canary, total, most, release, ahead }, lanes, first, rollOf) {
     let before = first;
-    return batchesOf(lanes, sizes, total, most).flatMap((hosts, index, all) => {
+    return batchesOf(lanes, sizesOf(batch, canary), total, most).flatMap((hosts, index, later) => {
         const { steps, last } = rollOf(hosts, before);
         before = last;
-        if (canary === null || index > 0 || all.length === 1)
+        const behind = later
+            .slice(1)
+            .flat()
+            .filter(({ host }) => !ahead.includes(host.host));
+        if (canary === null || index > 0 || behind.length === 0)
             return steps;
-        const bake = bakeStep(release, hosts.map(({ host }) => host.host), canary.bakeMs, last);
+        const names = hosts.map(({ host }) => host.host);
+        const bake = bakeStep(release, [...new Set([...names, ...ahead])], canary, last);
         before = [bake.id];
         return [...steps, bake];
     });
@@ -81061,14 +82177,14 @@ function inBatches({ batch, canary, total, most, release }, lanes, first, rollOf
 function switched(course, lanes, before) {
     const seen = [];
     const steps = lanes.flatMap((lane) => {
-        const name = lane.host.host;
         const swap = lane.host.serving === course.release ? [] : [switchStep(course, lane, before)];
-        const gate = gateStep(course, lane, idsOf(swap, before));
-        const back = lane.down ? [putBack(name, [gate.id])] : [];
-        seen.push(...idsOf(back, [gate.id]));
+        const looked = isOut(lane)
+            ? lookedAt(course, lane, idsOf(swap, before))
+            : [gateStep(course, lane, idsOf(swap, before))];
+        seen.push(...idsOf(looked.slice(-1)));
         const old = liveOthers(lane.host, course.release);
-        const drain = old.length === 0 ? [] : [drainStep(name, old, false, [gate.id])];
-        return [...swap, gate, ...drain, ...back];
+        const drain = old.length === 0 ? [] : [drainStep(lane.host.host, old, false, [`${lane.host.host}/gate`])];
+        return [...swap, ...looked, ...drain];
     });
     return { steps, last: seen };
 }
@@ -81080,82 +82196,115 @@ function switched(course, lanes, before) {
  * @param after steps that bring hosts back which need nothing else
  */
 function rollByDrain(course, lanes, after) {
-    const { resumed, fresh } = splitOf(course, lanes);
-    const [up, down] = [resumed.filter((lane) => !lane.down), resumed.filter((lane) => lane.down)];
+    const { resumed, fresh, ill } = splitOf(course, lanes);
+    const [up, down] = [resumed.filter((lane) => !isOut(lane)), resumed.filter(isOut)];
     const out = takenOut(course, lanes);
     const noted = up.flatMap((lane) => notedAsSwitched(course, lane, idsOf(out)));
     const first = [...after, ...idsOf(out), ...idsOf(noted)];
-    const one = { ...course, batch: [{ hosts: 1 }], canary: null, migrate: null };
-    const early = replaced(one, down, first);
+    const early = replaced(singly(course), down, first);
     const seen = up.flatMap((lane) => {
         const prove = proveStep(course, lane, idsOf(early.slice(-1), first));
         return [prove, gateStep(course, lane, [prove.id])];
     });
     const ready = [...idsOf(early.slice(-1), first), ...idsOf(seen)];
-    const [low, high] = [fresh.filter((lane) => lane.down), fresh.filter((lane) => !lane.down)];
-    return [...out, ...noted, ...early, ...seen, ...replaced(course, [...low, ...high], ready)];
+    const [low, high] = [fresh.filter(isOut), fresh.filter((lane) => !isOut(lane))];
+    return [...out, ...noted, ...early, ...seen, ...replaced(course, [...low, ...ill, ...high], ready)];
 }
 /** Prepared side by side, then out of service, replaced and back in, batch by batch. */
 function replaced(course, lanes, after) {
     const prepared = prepareAll(course, lanes, after);
-    const last = prepared.flatMap((steps) => idsOf(steps.slice(-1)));
+    const last = prepared.flatMap((one) => stepsOf(one).slice(-1));
     const migration = migrationOf(course, last, after);
-    const ready = idsOf(migration, last.length > 0 ? last : after);
+    const ready = idsOf(migration, idsOf(last, after));
     const rolled = inBatches(course, lanes, ready, (batch, before) => {
         const chains = batch.map((lane) => replacement(course, lane, before));
         return { steps: chains.flat(), last: chains.flatMap((chain) => idsOf(chain.slice(-1))) };
     });
-    return [...prepared.flat(), ...migration, ...rolled];
+    return [...prepared.flatMap(stepsOf), ...migration, ...rolled];
+}
+/**
+ * The look from a web host, and the way back into service. A host that the web hosts leave out is looked at before it gets
+ * requests; one that refuses connections has to take them first.
+ */
+function lookedAt(course, lane, before) {
+    if (lane.down && !lane.refusing) {
+        const gate = gateStep(course, lane, before);
+        return [gate, putBack(lane, [gate.id])];
+    }
+    const back = putBack(lane, before);
+    return [back, gateStep(course, lane, [back.id])];
 }
 function replacement(course, lane, before) {
     const host = lane.host.host;
-    const out = lane.down ? [] : [takeOut(host, before)];
+    const out = isOut(lane) ? [] : [takeOut(host, before)];
     const served = lane.host.serving === null ? [] : [lane.host.serving];
     const drain = drainStep(host, served, true, idsOf(out, before));
     const restart = restartStep(course, lane, [drain.id]);
     const prove = proveStep(course, lane, [restart.id]);
-    const gate = gateStep(course, lane, [prove.id]);
-    return [...out, drain, restart, prove, gate, putBack(host, [gate.id])];
+    return [...out, drain, restart, prove, ...lookedAt(course, lane, [prove.id])];
 }
 
-;// CONCATENATED MODULE: ./packages/release/lib/room.js
+;// CONCATENATED MODULE: ./packages/release/lib/rollback.js
 
 
-const MIB = 1024 ** 2;
-/** What an instance takes when there is none yet to measure. */
-const FIRST_INSTANCE = 96 * MIB;
-/** What stays free whatever happens, for the host itself. */
-const MEMORY_RESERVE = 32 * MIB;
-const DISK_RESERVE = 64 * MIB;
 /**
- * A host needs room for the release's folder and, by strategy `socket`, for a second instance as large as the largest one
- * that runs there.
+ * The release that a rollback goes to when nobody names one: the newest of those that held, that a host keeps, and that came
+ * before the one that serves. So one rollback after the other goes one release further back.
  *
- * @throws UserError naming what there is and what is needed.
+ * @throws UserError when there is none
  */
-function requireRoom(host, wanted) {
-    const unpacked = host.releases.some(({ id }) => id === wanted.release);
-    const disk = unpacked ? 0 : wanted.bytes + wanted.unpackedBytes + DISK_RESERVE;
-    if (host.diskAvailable < disk) {
-        throw new errors_UserError(`${host.host} has ${mebibytes(host.diskAvailable)} of disk left, release ${wanted.release} needs ${mebibytes(disk)}: ` +
-            'lower app.keepReleases or make room. Nothing was changed');
-    }
-    const runs = host.instances.some(({ id, active }) => id === wanted.release && active === 'active');
-    if (runs || wanted.strategy === 'drain')
-        return;
-    const memory = instanceMemory(host) * wanted.units + MEMORY_RESERVE;
-    if (host.memoryAvailable < memory) {
-        throw new errors_UserError(`${host.host} has ${mebibytes(host.memoryAvailable)} of memory available, a second instance beside the one that runs ` +
-            `needs ${mebibytes(memory)}: deploy with strategy "drain", or take a larger type. Nothing was changed`);
-    }
+function releaseBefore(observed) {
+    const { app } = observed;
+    const good = goodReleases(observed);
+    const serving = mostNamed(app.map((host) => host.serving));
+    const since = serving === null ? Infinity : unpackedAt(app, serving);
+    const failed = new Set(app.flatMap(({ releases }) => releases.filter(({ bad }) => bad)).map(({ id }) => id));
+    const kept = keptOn(app);
+    const target = kept.find((id) => good.has(id) && !failed.has(id) && id !== serving && unpackedAt(app, id) < since);
+    if (target !== undefined)
+        return target;
+    throw new errors_UserError(`there is no release to go back to: none that held before ${serving ?? 'now'} is kept on an app server. Name one of ` +
+        `${kept.join(', ') || 'none'} in the input "to", or deploy an older commit. Nothing was changed`);
 }
-function instanceMemory(host) {
-    const measured = host.instances.filter(isLive).flatMap(({ memory }) => memory ?? []);
-    return measured.length > 0 ? Math.max(...measured) : FIRST_INSTANCE;
+/** The releases that a host keeps, whichever: what can be gone back to, newest first. */
+function keptOn(app) {
+    const ids = new Set(app.flatMap(({ releases }) => releases.map(({ id }) => id)));
+    return [...ids].sort((a, b) => unpackedAt(app, b) - unpackedAt(app, a));
 }
-const mebibytes = (bytes) => `${Math.floor(bytes / MIB)} MiB`;
+/**
+ * The release that a repair brings the others to: that of most hosts that get requests, of those that held; where as many
+ * have another one, the last that held by the log.
+ *
+ * @param addresses address and port by which the web tier knows each app host
+ * @throws UserError when there is none, or nothing says which of two
+ */
+function releaseInService(observed, addresses) {
+    const good = goodReleases(observed);
+    const serving = observed.app.flatMap(({ host, serving: id }) => id !== null && good.has(id) ? [{ host, id }] : []);
+    const atWork = serving.filter(({ host }) => !isLeftOut(host, addresses, observed));
+    const asked = atWork.length > 0 ? atWork : serving;
+    const hostsOf = (id) => asked.filter((one) => one.id === id).length;
+    const most = Math.max(0, ...asked.map(({ id }) => hostsOf(id)));
+    const first = new Set(asked.map(({ id }) => id).filter((id) => hostsOf(id) === most));
+    const last = observed.audit.findLast(({ event, release }) => event === 'succeeded' && first.has(release));
+    const [only] = first;
+    if (only === undefined) {
+        throw new errors_UserError('no app server serves a release that held: deploy one. Nothing was changed');
+    }
+    if (first.size === 1)
+        return only;
+    if (last !== undefined)
+        return last.release;
+    throw new errors_UserError(`the app servers serve different releases (${asked.map(({ host, id }) => `${host} ${id}`).join(', ')}), and no log says which ` +
+        'of them held last: name one, with mode "rollback" in the input "to". Nothing was changed');
+}
+/** When a release came to the hosts, in seconds since the epoch: on the last of them. */
+const unpackedAt = (app, id) => Math.max(0, ...app.flatMap(({ releases }) => releases.filter((one) => one.id === id)).map((one) => one.unpackedAt));
 
 ;// CONCATENATED MODULE: ./packages/release/lib/plan.js
+
+
+
 
 
 
@@ -81169,34 +82318,47 @@ const DEFAULT_PACE = { batch: [{ hosts: 1 }], canary: null, floor: 0.5, maxFailu
  * The steps from what is there to a release that serves on every app host.
  *
  * @throws UserError when it cannot be, before anything was changed: hosts that are not configured or out of reach, no room,
- *   another artifact under the same id, a release that serves already but is ill.
+ *   another artifact under the same id, a release that serves already but is ill everywhere.
  */
 function plan(wanted, observed) {
     requireReach(wanted, observed);
-    const good = goodReleases(observed);
+    const keeper = keeperOf(wanted, observed);
     for (const host of observed.app)
-        requireReady(host, wanted, good);
+        requireReady(host, wanted);
     const lanes = spread(lanesOf(wanted.release, wanted.addresses, observed), ({ host: { host } }) => plan_placeOf(wanted, host));
+    requireHealth(wanted, lanes);
     const open = lanes.filter((lane) => !lane.done);
-    for (const { host } of open)
-        requireRoom(host, wanted);
-    const left = toLeaveOut(wanted, observed).map(leaveOut);
-    const stranded = lanes.filter((lane) => lane.done && lane.down).flatMap(backIntoService);
-    const course = courseOf(wanted, observed, lanes);
+    const { modules, release } = wanted;
+    const builder = modules && sourceOf(modules.key, release, lanes);
+    for (const lane of open)
+        requireRoom(lane, wanted, { app: observed.app, builder, keeper });
+    const { left, kept } = leavingOf(wanted, observed);
+    const stranded = lanes.filter((lane) => lane.done && isOut(lane)).flatMap(backIntoService);
+    const course = courseOf(wanted, observed, lanes, keeper);
     const roll = wanted.strategy === 'socket' ? rollBySocket(course, open) : rollByDrain(course, open, idsOf(stranded));
     const hold = open.length > 0 ? [holdAfter(roll, wanted.release)] : [];
     const changes = [...stranded, ...seedOf(course, open), ...roll];
     return {
-        roll: [...(changes.length > 0 ? left : []), ...changes, ...hold],
+        roll: [...(changes.length > 0 ? left : []), ...kept, ...changes, ...hold],
         finish: lanes.flatMap((lane) => finishOf(wanted, lane)),
         previous: previousOf(lanes),
         done: lanes.filter((lane) => lane.done).map((lane) => lane.host.host),
+        spare: course.spare,
     };
 }
-/** Those out of reach, but for whom an earlier deploy left out: nothing that this one undoes may put them back. */
-function toLeaveOut({ addresses }, { unreachable, web }) {
-    const isOut = (host) => web.every(({ down }) => down.includes(addresses[host] ?? ''));
-    return unreachable.filter(({ tier, host }) => tier === 'app' && !isOut(host)).map(({ host }) => host);
+/**
+ * Those out of reach. Whom an earlier deploy left out, nothing that this one undoes may put back; but a web host that was
+ * away then has to hear of it.
+ */
+function leavingOf({ addresses }, observed) {
+    const { unreachable, web } = observed;
+    const out = (host) => isLeftOut(host, addresses, observed);
+    const gone = unreachable.filter(({ tier }) => tier === 'app').map(({ host }) => host);
+    const leaves = (host) => (one) => one.down.includes(addresses[host] ?? '');
+    return {
+        left: gone.filter((host) => !out(host)).map(leaveOut),
+        kept: gone.filter((host) => out(host) && !web.every(leaves(host))).map(keepOut),
+    };
 }
 /** A host that is not touched otherwise gives its modules to the others. */
 function seedOf({ modules, release }, open) {
@@ -81208,40 +82370,49 @@ function seedOf({ modules, release }, open) {
 /** Who has the modules already, of those that are worked on or of the others; else the first by name builds them. */
 function sourceOf(key, release, lanes) {
     const fresh = lanes.filter((lane) => !lane.done && !runs(lane.host, release));
-    const has = ({ host }) => host.modules.includes(key);
+    const has = ({ host }) => hasModules(host, key);
     const found = fresh.find(has) ?? lanes.find((lane) => has(lane) && lane.host.releases.some(({ id }) => id === release));
     const [first = ''] = fresh.map(({ host }) => host.host).sort();
     return found?.host.host ?? first;
 }
 const plan_placeOf = ({ places }, host) => places[host] ?? null;
-function courseOf(wanted, observed, lanes) {
+/** A web host asks three app servers (proxy_next_upstream_tries): one of them has to take the request. */
+const MOST_REFUSING = 2;
+function courseOf(wanted, observed, lanes, keeper) {
     const { release, sha256, batch, canary, strategy } = wanted;
     const total = lanes.length + observed.unreachable.filter(({ tier }) => tier === 'app').length;
     // Those that are out of service come first, and are back before another one goes.
-    const spare = lanes.length - Math.ceil(wanted.floor * total);
-    const takesOut = strategy === 'drain' && lanes.some(({ down, done }) => !down && !done);
+    const spare = lanes.length - batch_neededOf(wanted.floor, total);
+    const takesOut = strategy === 'drain' && lanes.some((lane) => !isOut(lane) && !lane.done);
     if (takesOut && spare < 1)
         throw new errors_UserError(belowFloor(wanted, lanes.length, total));
-    if (takesOut) {
-        const out = Math.max(...batchesOf(lanes, batch, total, Math.max(1, spare)).map(({ length }) => length));
+    const most = strategy === 'drain' ? Math.max(1, Math.min(spare, MOST_REFUSING)) : Infinity;
+    const batches = batchesOf(lanes, sizesOf(batch, canary), total, most);
+    const out = takesOut ? Math.max(...batches.map(({ length }) => length)) : 0;
+    if (takesOut)
         requireCapacity(loadOf(observed.app, observed.facts.app, wanted.units, out), out);
-    }
     const active = lanes.some(({ done }) => done) ? release : previousOf(lanes);
     return {
-        ...{ release, sha256, batch, canary, total, active },
+        ...{ release, sha256, keeper, batch, canary, total, active },
+        ahead: lanes.filter(({ host }) => host.serving === release).map(({ host }) => host.host),
         modules: wanted.modules && { ...wanted.modules, source: sourceOf(wanted.modules.key, release, lanes) },
-        loadOn: loadsFirst(wanted, active) ? firstOf(lanes, release) : null,
-        most: strategy === 'drain' ? Math.max(1, spare) : Infinity,
+        first: firstOf(lanes, release),
+        trial: trialOf(wanted, active),
+        most,
+        spare: Math.max(0, spare - out),
         migrate: plan_migrationOf(wanted, observed, lanes),
     };
 }
 /**
- * Where a release that does not load would cost something before any instance of it has started: a server out of service,
- * or a database that was changed for it. A database that no release has used yet is empty, and many an application does
- * not load without its tables.
+ * Where the first start of an instance costs something (a server out of service, a database that was changed for it), the
+ * release is to compile on every host before, and to load on the first. A database that no release has used yet is empty, and
+ * many an application does not load without its tables. Where instances start beside the old ones, that shows all this on
+ * every host before requests go to any.
  */
-function loadsFirst({ migrate, strategy }, active) {
-    return migrate === null ? strategy === 'drain' : active !== null;
+function trialOf({ migrate, strategy }, active) {
+    if (migrate === null)
+        return strategy === 'drain' ? 'load' : 'first';
+    return active === null ? 'every' : 'load';
 }
 /** The first by name that is to get the release. */
 function firstOf(lanes, release) {
@@ -81267,39 +82438,55 @@ function requireReach(wanted, { unreachable, app }) {
         return;
     if (unreachable.length > wanted.maxFailures) {
         const names = unreachable.map(({ host }) => host).join(', ');
-        throw new errors_UserError(`${first.reason} Nothing was changed. To deploy to the others and leave ${names} out of service until the next deploy ` +
-            `brings it up to date, allow it: input "max-failures" is ${wanted.maxFailures}, ${unreachable.length} out of reach`);
+        throw new errors_UserError(`${first.reason} Nothing was changed. To deploy to the others and leave ${names} out of service until ${NEXT_RUN} ` +
+            `has brought it up to date, allow it: input "max-failures" is ${wanted.maxFailures}, ${unreachable.length} out of reach`);
     }
     const out = unreachable.filter(({ tier }) => tier === 'app').length;
-    if (out < unreachable.length && wanted.strategy === 'drain') {
-        throw new errors_UserError(`${first.reason} Strategy "drain" has to tell every web server which app server is out, and cannot. Nothing was changed`);
-    }
-    if (app.length < Math.ceil(wanted.floor * (app.length + out))) {
+    if (app.length < batch_neededOf(wanted.floor, app.length + out)) {
         throw new errors_UserError(`${app.length} of ${app.length + out} app servers can be reached, less than the floor of ${percent(wanted.floor)}: ` +
             `${first.reason} Nothing was changed`);
     }
 }
-function requireReady(host, { release, sha256 }, good) {
-    if (!host.configured) {
+function requireReady(host, { release, sha256, strategy }) {
+    if (!host.configured || (strategy === 'drain' && host.refusing === null)) {
         throw new errors_UserError(`${host.host} is not set up for the application yet: apply its configuration first`);
     }
     const folder = host.releases.find(({ id }) => id === release);
-    if (sha256 === null && folder === undefined)
-        throw new errors_UserError(notKept(host, release));
     if (sha256 !== null && folder && folder.sha256 !== sha256) {
         throw new errors_UserError(`${host.host} has a release ${release} already, made from another artifact (SHA-256 ${folder.sha256 ?? 'unknown'}, ` +
             `not ${sha256}): give this build a release id of its own. Nothing was changed`);
     }
-    const serves = host.serving === release && runs(host, release);
-    if (serves && good.has(release) && typeof host.complaint === 'string') {
-        throw new errors_UserError(`${host.host} runs release ${release} already, but it is not healthy (${host.complaint}); deploying it again ` +
-            `would change nothing${host.previous === null ? '' : `. The release before it is ${host.previous}`}`);
-    }
 }
-function notKept({ host, releases }, release) {
-    const kept = [...releases].sort((a, b) => b.unpackedAt - a.unpackedAt).map(({ id }) => id);
-    return (`${host} does not keep release ${release} any more: it has ${kept.join(', ') || 'none'} (app.keepReleases). Choose one of ` +
-        'those, or deploy the commit anew. Nothing was changed');
+/**
+ * One host that is ill is mended by starting its instance anew. Where all of them run the release and are ill, the release is
+ * to blame, or what all of them need.
+ *
+ * @throws UserError when all are
+ */
+function requireHealth({ release }, lanes) {
+    const [first] = lanes;
+    if (first === undefined || !lanes.every(({ host, ill }) => ill && runs(host, release)))
+        return;
+    const names = lanes.map(({ host }) => host.host).join(', ');
+    const { complaint, previous } = first.host;
+    throw new errors_UserError(`${names} ${lanes.length === 1 ? 'runs' : 'run'} release ${release} already, but it is not healthy (${complaint}); deploying it ` +
+        `again would change nothing${previous === null ? '' : `. The release before it is ${previous}`}`);
+}
+/**
+ * The host from which others get a release that comes without an artifact: one where its roll-out held.
+ *
+ * @returns null with an artifact
+ * @throws UserError where no host keeps it
+ */
+function keeperOf({ release, sha256 }, { app }) {
+    if (sha256 !== null)
+        return null;
+    const keepers = app.flatMap(({ host, releases }) => releases.filter(({ id }) => id === release).map(({ good }) => ({ host, good })));
+    const keeper = keepers.find(({ good }) => good) ?? keepers[0];
+    if (keeper !== undefined)
+        return keeper.host;
+    throw new errors_UserError(`no app server keeps release ${release} any more: they have ${keptOn(app).join(', ') || 'none'} (app.keepReleases). Choose one ` +
+        'of those in the input "to", or deploy the commit anew. Nothing was changed');
 }
 
 ;// CONCATENATED MODULE: ./packages/release/lib/result.js
@@ -81309,7 +82496,7 @@ function result_serversOf(hosts, events, cut) {
         const own = events.filter(({ step }) => step.host === name);
         const spent = (...kinds) => kinds.reduce((sum, kind) => sum + result_durationOf(own, kind), 0);
         const times = {
-            uploadMs: spent('upload', 'modules', 'compile'),
+            uploadMs: spent('upload', 'copy', 'modules', 'compile'),
             bootMs: spent('boot', 'prove'),
             switchMs: spent('switch', 'take-out', 'restart', 'put-back'),
             gateMs: spent('gate'),
@@ -81339,123 +82526,6 @@ function result_durationOf(events, kind) {
     return total;
 }
 
-;// CONCATENATED MODULE: ./packages/release/lib/rollback.js
-
-
-/**
- * The release that a rollback goes to when nobody names one: the newest of those that held, that every host keeps, and that
- * came before the one that serves. So one rollback after the other goes one release further back.
- *
- * @throws UserError when there is none
- */
-function releaseBefore(observed) {
-    const { app } = observed;
-    const good = goodReleases(observed);
-    const serving = mostNamed(app.map((host) => host.serving));
-    const since = serving === null ? Infinity : unpackedAt(app, serving);
-    const kept = (app[0]?.releases ?? [])
-        .map(({ id }) => id)
-        .filter((id) => app.every(({ releases }) => releases.some((one) => one.id === id && !one.bad)));
-    const [target] = kept
-        .filter((id) => good.has(id) && id !== serving && unpackedAt(app, id) < since)
-        .sort((a, b) => unpackedAt(app, b) - unpackedAt(app, a));
-    if (target !== undefined)
-        return target;
-    throw new errors_UserError(`there is no release to go back to: none that held before ${serving ?? 'now'} is kept on every app server. Name one of ` +
-        `${kept.join(', ') || 'none'} in the input "release", or deploy an older commit. Nothing was changed`);
-}
-/** When a release came to the hosts, in seconds since the epoch: on the last of them. */
-const unpackedAt = (app, id) => Math.max(0, ...app.flatMap(({ releases }) => releases.filter((one) => one.id === id)).map((one) => one.unpackedAt));
-
-;// CONCATENATED MODULE: ./packages/release/lib/tolerate.js
-
-
-
-
-
-
-/**
- * Handlers that go on without a host that fails: what was begun on it is put back, it gets no requests any more (it would
- * answer with the old release), and all its further steps are skipped.
- */
-function tolerating(handlers, hands, tolerance) {
-    if (tolerance.maxFailures === 0)
-        return handlers;
-    const begun = [];
-    return each(handlers, (handler) => tolerant(handler, begun, handlers, hands, tolerance));
-}
-/** The same handlers, each of them with something around it. */
-function each(handlers, around) {
-    const wrapped = Object.entries(handlers).map(([kind, handler]) => [
-        kind,
-        around(handler),
-    ]);
-    return Object.fromEntries(wrapped);
-}
-function tolerant(handler, begun, handlers, hands, { maxFailures, never, journal, onEvent }) {
-    const isLeft = ({ host }) => host !== undefined && hands.left.has(host);
-    return {
-        ...handler,
-        check: async (step, context) => (isLeft(step) && step.kind !== 'leave-out') || ((await handler.check?.(step, context)) ?? false),
-        run: async (step, context) => {
-            begun.push(step);
-            try {
-                return await handler.run(step, context);
-            }
-            catch (error) {
-                const { host } = step;
-                const known = hands.site.appHosts.some(({ name }) => name === host);
-                if (!host || !known || context.signal.aborted || never.includes(host))
-                    throw error;
-                if (hands.left.size >= maxFailures)
-                    throw error;
-                const reason = errors_messageOf(error);
-                hands.left.set(host, { reason, restored: false });
-                const own = begun.filter((one) => one.host === host).reverse();
-                const lasting = await undoSteps(own, givingUp(handlers), { journal, onEvent });
-                hands.left.set(host, { reason, restored: lasting.length === 0 });
-                const leaving = leaveOut(host);
-                journal.append({ step: leaving, state: 'started' });
-                await setServer(hands, host, 'down', context);
-                return `left out: ${reason}`;
-            }
-        },
-    };
-}
-/**
- * Handlers whose undo waits only once for a host that is gone, and not once for each of its steps. A connection that was lost
- * tells nothing of the host: the one in front of it may have died, and there is another way round it.
- */
-function givingUp(handlers) {
-    const gone = new Map();
-    return each(handlers, (handler) => {
-        if (!handler.undo)
-            return handler;
-        return { ...handler, undo: waitingOnce(async (step, context) => handler.undo?.(step, context), gone) };
-    });
-}
-/** @param gone hosts, and the error that said so */
-function waitingOnce(undo, gone) {
-    return async (step, context) => {
-        const host = step.kind === 'leave-out' ? undefined : step.host;
-        if (host !== undefined && gone.has(host))
-            throw gone.get(host);
-        try {
-            return await undo(step, context).catch((error) => {
-                if (!isLost(error))
-                    throw error;
-                return undo(step, context);
-            });
-        }
-        catch (error) {
-            if (host !== undefined && isOutOfReach(error))
-                gone.set(host, error);
-            throw error;
-        }
-    };
-}
-const isLost = (error) => error instanceof RemoteError && error.reason === 'lost';
-
 ;// CONCATENATED MODULE: ./packages/release/lib/deploy.js
 
 
@@ -81475,7 +82545,7 @@ const isLost = (error) => error instanceof RemoteError && error.reason === 'lost
 
 
 
-const LOCK = { id: 'lock', kind: 'lock', title: 'deploy lock' };
+
 /**
  * What a deploy would do; changes nothing and takes no lock.
  *
@@ -81488,14 +82558,28 @@ async function preview(options) {
 }
 async function prospectOf(site, options, artifact, seen) {
     const { signal } = options;
-    const release = options.release ?? releaseBefore(seen);
+    const release = options.release ?? chosen(site, options, seen);
     const observed = options.release === undefined ? await askAgain(site, seen, release, signal) : seen;
     if (artifact !== null)
-        requireArchname(artifact.build, observed.facts.app);
+        requirePerl(artifact.build, observed.facts.app);
     const steps = plan(wantedOf(options, site, release, artifact, observed), observed);
     const build = artifact === null ? [] : checkBuild(steps.roll, observed.app, observed.facts.app, artifact.build);
-    const warnings = steps.roll.length === 0 ? [] : [...warningsOf(site, options, observed), ...build];
-    return { release, observed, plan: steps, warnings };
+    const warnings = steps.roll.length === 0
+        ? []
+        : [...warningsOf(site, options, observed), ...build, ...uncomparedOf(options, steps)];
+    // What a repair does not succeed with leaves the release in service, whatever those had that it was about.
+    const previous = options.repair === true ? release : steps.previous;
+    return { release, observed, plan: { ...steps, previous }, warnings };
+}
+/** The release that is meant when nobody names one. */
+const chosen = (site, { repair }, seen) => repair === true ? releaseInService(seen, addressesOf(site)) : releaseBefore(seen);
+/** Address and port by which the web tier knows each app host. */
+const addressesOf = (site) => Object.fromEntries(site.appHosts.map(({ name }) => [name, upstreamAddress(site, name)]));
+/** A canary that is all there is proves nothing. */
+function uncomparedOf({ canary }, { roll }) {
+    if (!canary || roll.some(({ kind }) => kind === 'bake') || !roll.some(({ kind }) => kind === 'switch'))
+        return [];
+    return [`no server is left beside a canary of ${canary.hosts} to compare it with: it is not watched`];
 }
 /**
  * What the hosts are asked to do is only as true as their configuration.
@@ -81504,7 +82588,7 @@ async function prospectOf(site, options, artifact, seen) {
  */
 function warningsOf(site, { strategy = 'socket' }, { facts }) {
     const { releases, socketLink } = site.layout;
-    const addresses = site.appHosts.map(({ name }) => upstreamAddress(site, name));
+    const addresses = Object.values(addressesOf(site));
     const intent = { strategy, releases, socketLink, drainTimeout: site.app.drainTimeout, addresses };
     const findings = findingsOf(intent, facts.app, facts.web);
     const text = ({ host, text: what }) => `${host}: ${what}`;
@@ -81525,53 +82609,53 @@ async function deploy(options) {
     const artifact = await readArtifact(options);
     const journal = options.journal ?? noJournal;
     const notes = [];
-    const early = lookEarly(options);
-    const { site, lease } = await lock(options, journal, notes);
-    const known = stillTrue(early, site, lease) ? early.seen : undefined;
-    if (lease.remark !== undefined)
-        notes.push(lease.remark);
+    const note = (remark) => void (notes.includes(remark) || notes.push(remark));
+    const { site, lease, seen } = await lockFor(options, journal, note);
     let result;
     let closing = null;
     try {
-        const seen = await (known ?? observe(site, options.release, options.signal));
         const prospect = await prospectOf(site, options, artifact, seen);
         if (artifact !== null && options.allowOlder !== true) {
-            requireNewest(prospect.observed.audit, options.owner, prospect.release);
+            requireNewest(seen.audit, options.owner, prospect.release, goodInService(seen));
         }
         notes.push(...prospect.warnings);
         options.onPlan?.(prospect);
-        ({ result, closing } = await audited(options, site, prospect, () => rollOut(options, site, prospect, lease, journal)));
+        const work = workOf(options, prospect);
+        // Who comes after a kill tells the log of the right release.
+        const step = { ...LOCK, work };
+        journal.append({ step, state: 'started' });
+        ({ result, closing } = await audited(options, site, work, prospect, () => rollOut(options, site, prospect, lease, journal)));
     }
     finally {
-        await unlock(site, lease, closing, journal, notes);
+        await unlock(site, lease, closing, journal, note);
     }
     const seconds = (performance.now() - start) / 1_000;
     return { ...result, seconds, notes: [...notes, ...result.notes] };
 }
-/** Looks at the hosts beside the taking of the lock: one after the other, each would cost the way to them. */
-function lookEarly(options) {
+function lockFor(options, journal, note) {
+    const { owner, lockWaitMs: waitMs = 0, maxFailures: maxMissing = DEFAULT_PACE.maxFailures } = options;
+    const { signal, onEvent } = options;
     const site = siteOf(options.stack, options.inventory, options.remote, options.timings);
-    const began = performance.now();
-    const seen = observe(site, options.release, options.signal);
-    // Where the lock is refused, nobody asks what was seen.
-    seen.catch(() => undefined);
-    return { seen, lockHost: site.lockHost, began };
+    const look = () => observe(site, options.release, signal);
+    const release = deploy_nameOf(options);
+    return lockAlone({ site, owner, release, waitMs, maxMissing, journal, signal, onEvent, note, look });
 }
-/** What was seen before the lock was held is true where nobody else has held it since the first look began. */
-const stillTrue = ({ lockHost, began }, site, { untouchedMs }) => site.lockHost === lockHost && untouchedMs > performance.now() - began;
+const workOf = (options, { release, plan: { previous } }) => ({
+    kind: kindOf(options),
+    ...{ release, previous },
+});
 /**
  * Notes on every host that a run began; one that changes nothing leaves no note.
  *
  * @returns also what is to be noted of its end
  */
-async function audited({ owner, artifact }, site, { plan: { roll, finish, previous }, release, observed }, work) {
+async function audited({ owner }, site, work, { plan: { roll, finish }, observed }, carryOut) {
     if (roll.length + finish.length === 0)
-        return { result: await work(), closing: null };
-    const kind = artifact === undefined ? 'rollback' : 'deploy';
+        return { result: await carryOut(), closing: null };
     const hosts = observed.app.map(({ host }) => host);
-    const note = (event, reason) => entryOf(owner, { event, kind, release, previous, ...(reason ? { reason } : {}) });
+    const note = (event, reason) => entryOf(owner, { event, ...work, ...(reason ? { reason } : {}) });
     // The work first: what is asked of a host first is there a round trip earlier.
-    const working = work();
+    const working = carryOut();
     const [result] = await Promise.all([working, appendAudit(site, hosts, note('began'))]);
     if (result.outcome === 'nothing-to-do')
         return { result, closing: null };
@@ -81579,55 +82663,12 @@ async function audited({ owner, artifact }, site, { plan: { roll, finish, previo
     const left = hosts.filter((host) => !gone.includes(host));
     return { result, closing: { hosts: left, entry: note(result.outcome, result.reason) } };
 }
-/**
- * Takes the lock on the host that keeps it. Where that one is gone and hosts may be missing, the next one by name keeps it,
- * once a lease on the first would have been lost to whoever held it.
- */
-async function lock(options, journal, notes) {
-    const { owner, onEvent, signal, maxFailures = DEFAULT_PACE.maxFailures } = options;
-    const site = siteOf(options.stack, options.inventory, options.remote, options.timings);
-    const candidates = site.appHosts.map(({ name }) => name).sort();
-    journal.append({ step: LOCK, state: 'started' });
-    for (const [missing, lockHost] of candidates.entries()) {
-        try {
-            const at = { ...site, lockHost };
-            const lease = await acquirePatiently(at, owner, options.release ?? 'the release before', {
-                waitMs: options.lockWaitMs ?? 0,
-                ...(signal ? { signal } : {}),
-                onWait: (who) => onEvent?.({ step: LOCK, state: 'progress', at: Date.now(), message: `waiting: ${who}` }),
-            });
-            if (missing > 0)
-                await (0,promises_namespaceObject.setTimeout)(site.timings.leaseMs, undefined, signal ? { signal } : {});
-            return { site: at, lease };
-        }
-        catch (error) {
-            if (isOutOfReach(error) && missing < Math.min(maxFailures, candidates.length - 1)) {
-                notes.push(`${lockHost}, which keeps the deploy lock, is out of reach: ${candidates[missing + 1]} keeps it`);
-                continue;
-            }
-            // Refused, or not reached at all: there is no lock of ours. After any other failure there may be one.
-            if (error instanceof errors_UserError)
-                journal.append({ step: LOCK, state: 'undone' });
-            throw error;
-        }
-    }
-    throw new Error('a site has at least one app host');
-}
-/**
- * Notes how the run ended, and gives the lock back. A lock that cannot be removed frees itself: no reason to call a deploy failed
- * that was not.
- */
-async function unlock(site, lease, closing, journal, notes) {
-    const hosts = closing?.hosts ?? [];
-    const note = hosts.includes(site.lockHost) ? closing?.entry : undefined;
-    const others = hosts.filter((host) => host !== site.lockHost);
-    try {
-        await Promise.all([lease.release(note), ...(closing ? [appendAudit(site, others, closing.entry)] : [])]);
-        journal.append({ step: LOCK, state: 'undone' });
-    }
-    catch (error) {
-        notes.push(`the deploy lock is left to expire: ${errors_messageOf(error)}`);
-    }
+/** What a lock says of the release. */
+const deploy_nameOf = ({ release, repair }) => release ?? (repair === true ? 'the release that serves' : 'the release before');
+function kindOf({ artifact, repair }) {
+    if (artifact !== undefined)
+        return 'deploy';
+    return repair === true ? 'repair' : 'rollback';
 }
 const RELEASE_ID = /^[a-z0-9][a-z0-9._-]{0,62}$/;
 async function readArtifact({ release, artifact, stack }) {
@@ -81641,7 +82682,7 @@ async function readArtifact({ release, artifact, stack }) {
     const { sha256 } = artifact;
     return checkArtifact(artifact.path, { psgi: stack.app.psgi, ...(sha256 === undefined ? {} : { sha256 }) });
 }
-/** A rollback puts everything back at once: it skips the canary, runs no migration, and is not held up by batches. */
+/** A rollback, or a repair, does everything at once: it skips the canary, runs no migration, and is not held up by batches. */
 function paceOf(options) {
     const { batch, canary, floor, maxFailures } = options;
     const asked = {
@@ -81661,12 +82702,13 @@ function wantedOf(options, site, release, artifact, { facts }) {
         sha256: artifact?.sha256 ?? null,
         bytes: artifact?.bytes ?? 0,
         unpackedBytes: artifact?.unpackedBytes ?? 0,
+        vendoredBytes: artifact?.build.vendoredBytes ?? 0,
         strategy: options.strategy ?? 'socket',
         units: app.units,
         keepReleases: app.keepReleases,
         modules: artifact && modulesOf(options.stack, artifact.build, facts.app),
         migrate: artifact === null ? null : (app.hooks.migrate?.split(' ') ?? null),
-        addresses: Object.fromEntries(site.appHosts.map(({ name }) => [name, upstreamAddress(site, name)])),
+        addresses: addressesOf(site),
         places: Object.fromEntries(site.appHosts.map(({ name, placement }) => [name, placement])),
     };
 }
@@ -81679,6 +82721,9 @@ async function rollOut(options, wholeSite, { plan: steps, observed, release }, l
         owner: options.owner,
         left: new Map(observed.unreachable.map(({ host, reason }) => [host, { reason, restored: false }])),
         packs: new Map(),
+        // Whoever had the lock before may have put one back a moment ago.
+        back: { at: performance.now() },
+        audit: observed.audit,
         onCanary: (verdict) => void (canary = verdict),
         onCut: (host, requests) => void cut.set(host, (cut.get(host) ?? 0) + requests),
         ...(options.artifact ? { artifact: options.artifact.path } : {}),
@@ -81689,14 +82734,14 @@ async function rollOut(options, wholeSite, { plan: steps, observed, release }, l
         options.onEvent?.(event);
     };
     const tolerance = {
-        maxFailures: options.maxFailures ?? DEFAULT_PACE.maxFailures,
-        never: steps.roll.flatMap(indispensable),
+        maxFailures: Math.min(options.maxFailures ?? DEFAULT_PACE.maxFailures, observed.unreachable.length + steps.spare),
+        needed: new Map(steps.roll.map((step) => [step.id, indispensable(step)])),
         journal,
         onEvent,
     };
     const run = { hands, steps, lease, journal, onEvent, tolerance, cancel: options.signal };
     const end = await deploy_settle(run, release);
-    const servers = result_serversOf(site.appHosts.map(({ name }) => name), events, cut);
+    const servers = result_serversOf(inOrder(site, steps), events, cut);
     return {
         release,
         previous: steps.previous,
@@ -81711,6 +82756,12 @@ async function rollOut(options, wholeSite, { plan: steps, observed, release }, l
         notes: [],
         ...end,
     };
+}
+/** App hosts as the roll-out comes to them; those that it does not touch are the last. */
+function inOrder({ appHosts }, { roll }) {
+    const names = appHosts.map(({ name }) => name);
+    const touched = roll.filter(({ kind }) => kind === 'gate').flatMap(({ host }) => host ?? []);
+    return [...new Set([...touched, ...names])].filter((host) => names.includes(host));
 }
 /** A canary that fails has said all there is to say; without a migration, or modules, the others can't go on. */
 function indispensable(step) {
@@ -81742,9 +82793,9 @@ async function deploy_settle(run, release) {
     journal.append({ step: LOCK, state: 'started' });
     const finishing = steps.finish.filter(({ host }) => !hands.left.has(host));
     const finished = await execute(finishing, act, { signal, onEvent });
-    const left = finished.failures.map(({ error }) => `left to the next deploy: ${errors_messageOf(error)}`);
+    const left = finished.failures.map(({ error }) => `left to ${NEXT_RUN}: ${errors_messageOf(error)}`);
     if (finished.state === 'cancelled')
-        left.push('cancelled while cleaning up: old instances are left to the next deploy');
+        left.push(`cancelled while cleaning up: old instances are left to ${NEXT_RUN}`);
     return { outcome: 'succeeded', notes: left };
 }
 /** Undoes what was started, last first, unless the lock is gone: then another deploy is at work on the same hosts. */
@@ -81757,13 +82808,12 @@ async function goBack(run, rolled, release) {
         return { outcome: 'failed', reason: `${why}; nothing was put back, as another deploy may be at work` };
     }
     const failures = await undoSteps(toUndo(run, rolled), givingUp(handlers(hands)), { journal, onEvent });
-    for (const { step, error } of failures.filter((one) => isOutOfReach(one.error))) {
-        if (step.host !== undefined)
-            hands.left.set(step.host, { reason: errors_messageOf(error), restored: false });
-    }
-    await setAside(hands, release, failure !== undefined && BLAMES_RELEASE.has(failure.step.kind));
+    const gone = goneIn(failures);
+    for (const [host, reason] of gone)
+        hands.left.set(host, { reason, restored: false });
+    await setAside(hands, release, failure !== undefined && blames(failure, gone));
     const evidence = failure?.error instanceof ReleaseFault ? failure.error.evidence : [];
-    const unresolved = [...failures.map(describeFailure), ...(await shutOut(hands, failures))];
+    const unresolved = [...failures.map(describeFailure), ...(await shutOut(hands, gone))];
     const outcome = unresolved.length > 0 ? 'failed' : failure ? 'rolled-back' : 'cancelled';
     return { outcome, reason, evidence, unresolved };
 }
@@ -81777,23 +82827,11 @@ function toUndo({ hands: { left }, steps }, rolled) {
     const onTheWay = [...left].filter(([host, { restored }]) => restored && !planned.has(host));
     return [...onTheWay.map(([host]) => leaveOut(host)), ...started.reverse()];
 }
-/** A host that could not be put back comes up again with whatever it has: it gets no requests until a deploy was there. */
-async function shutOut(hands, failures) {
-    const names = hands.site.appHosts.map(({ name }) => name);
-    const lost = new Set(failures.filter(({ error }) => isOutOfReach(error)).map(({ step }) => step.host ?? ''));
-    return Promise.all(names
-        .filter((host) => lost.has(host))
-        .map(async (host) => {
-        try {
-            await setServer(hands, host, 'down', { signal: new AbortController().signal });
-            return `${host} gets no requests until the next deploy has brought it up to date`;
-        }
-        catch (error) {
-            return `${host} could not be taken out of service: ${errors_messageOf(error)}`;
-        }
-    }));
+/** A host that is gone does not answer, whatever it was asked for. */
+function blames({ step: { kind, host } }, gone) {
+    const excused = host === undefined ? kind === 'hold' && gone.size > 0 : gone.has(host);
+    return BLAMES_RELEASE.has(kind) && !excused;
 }
-const describeFailure = ({ step, error }) => `${step.host ?? ''} ${step.title}: ${errors_messageOf(error)}`.trim();
 /** Steps whose failure says something about the release; a broken upload or a lost connection does not. */
 const BLAMES_RELEASE = new Set([
     'modules',
@@ -82024,7 +83062,7 @@ async function exec(line, argv, options, maxOutputBytes) {
 }
 /** Feeds the program, listens to it and stops it when it has to, until its channel is closed. */
 async function follow(line, channel, marker, options, maxOutputBytes, firstWords = '') {
-    const output = collect(channel, marker, maxOutputBytes, options.onLine);
+    const output = collect(channel, marker, maxOutputBytes, options);
     const closed = new Promise((resolve) => channel.once('close', () => resolve()));
     const stopper = new Stopper(line, channel, closed, options.sudo ?? false, () => output.pid());
     if (firstWords !== '')
@@ -82077,7 +83115,7 @@ async function openChannel({ client, standby }, command, attach) {
         }
     }
 }
-function collect(channel, marker, maxOutputBytes, onLine) {
+function collect(channel, marker, maxOutputBytes, { onLine, output }) {
     const keep = (stream) => {
         const tail = new Tail(maxOutputBytes);
         const lines = onLine ? new Lines((line) => onLine(line, stream)) : undefined;
@@ -82092,7 +83130,10 @@ function collect(channel, marker, maxOutputBytes, onLine) {
     const announcement = new Announcement(marker, stderr.add);
     let code = null;
     let killedBy = null;
-    channel.on('data', stdout.add);
+    if (output)
+        hand(channel, output);
+    else
+        channel.on('data', stdout.add);
     channel.stderr.on('data', (chunk) => announcement.add(chunk));
     channel.on('exit', (exitCode, signal) => {
         code = exitCode;
@@ -82113,6 +83154,12 @@ function collect(channel, marker, maxOutputBytes, onLine) {
             };
         },
     };
+}
+/** Hands standard output on. A channel whose output nobody takes would never close. */
+function hand(channel, output) {
+    channel.pipe(output);
+    output.on('error', () => undefined);
+    output.on('close', () => channel.resume());
 }
 function notEnded(killedBy) {
     if (killedBy)
@@ -82592,7 +83639,7 @@ function plainCause(code, message) {
 }
 const LOST_TRIES = 8;
 /** A host that is silent until a handshake's time is up is asked once more, and not eight times. */
-const LOST_MS = 30_000;
+const LOST_HANDSHAKES = 1.5;
 const FIRST_PAUSE_MS = 150;
 const LONGEST_PAUSE_MS = 2000;
 /** While a host boots, its accounts stay closed for a moment after sshd answers. */
@@ -82600,15 +83647,17 @@ const REFUSED_GRACE_MS = 30_000;
 /**
  * How long to pause before the next attempt, in milliseconds; `null` when there is to be none.
  *
- * @param waitMs how long a host may take to boot.
  * @param random in [0, 1): spreads many clients that lost the race for a busy server.
  */
-function pauseBeforeRetry(attempt, history, waitMs, random) {
+function pauseBeforeRetry(attempt, history, { waitMs, handshakeTimeoutMs }, random) {
     const pause = Math.round((0.5 + random / 2) * Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** history.lost));
     const booting = history.elapsedMs < waitMs;
     switch (attempt.kind) {
         case 'lost':
-            return (history.lost < LOST_TRIES && history.elapsedMs < LOST_MS) || booting ? pause : null;
+            return (history.lost < LOST_TRIES && history.elapsedMs < LOST_HANDSHAKES * handshakeTimeoutMs) ||
+                booting
+                ? pause
+                : null;
         case 'unreachable':
             return booting ? Math.round((0.5 + random / 2) * LONGEST_PAUSE_MS) : null;
         case 'refused':
@@ -83622,6 +84671,9 @@ async function handshake(config, signal) {
     client.once('connect', () => (connected = true));
     const closed = new Promise((resolve) => client.once('close', () => resolve()));
     const giveUp = () => session_cut(client);
+    // A jump host whose way to the other machine broke ends one direction only. The library stops its keepalives then, and would
+    // keep for ever what nobody answers any more.
+    client.once('end', giveUp);
     signal.addEventListener('abort', giveUp);
     try {
         await ready;
@@ -83768,7 +84820,7 @@ class Pool {
             const history = { lost, elapsedMs: now - start, refusedMs: now - (refusedAt ?? now) };
             const pause = this.#closing.signal.aborted
                 ? null
-                : pauseBeforeRetry(attempt, history, waitMs, Math.random());
+                : pauseBeforeRetry(attempt, history, { ...this.#options, waitMs }, Math.random());
             if (pause === null)
                 throw connectError(host, this.#key.publicKey, attempt, history.elapsedMs);
             if (attempt.kind === 'lost')
@@ -83836,11 +84888,11 @@ class Pool {
         }
     }
 }
-const FAREWELL_MS = 1000;
+const pool_FAREWELL_MS = 1000;
 /** Ends a connection in good order, or without order where the other side does not take part. */
 async function farewell(session) {
     session.client.end();
-    const timer = setTimeout(() => session.cut(), FAREWELL_MS);
+    const timer = setTimeout(() => session.cut(), pool_FAREWELL_MS);
     await session.closed;
     clearTimeout(timer);
 }
@@ -83859,7 +84911,7 @@ folder=$(dirname -- "$path")
 umask 077
 temp=$(mktemp -- "$folder/.upload.XXXXXXXX")
 trap 'rm -f -- "$temp"' EXIT
-trap 'exit 143' TERM HUP INT
+trap 'exit 143' TERM INT HUP PIPE
 cat > "$temp"
 if [ "$(tail -c \${#ending} -- "$temp")" != "$ending" ]; then
   echo "the content broke off" >&2
@@ -83908,7 +84960,8 @@ function followedBy(content, ending) {
 
 
 const MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
-const HANDSHAKE_TIMEOUT_MS = 20_000;
+/** As long as Ansible gives one. */
+const HANDSHAKE_TIMEOUT_MS = 10_000;
 /**
  * The hosts of an inventory over SSH. Nothing is connected before it is needed.
  *
@@ -84018,7 +85071,7 @@ const declaration = declare({
     inputs: {
         ...stackInputs,
         ...hostInputs,
-        mode: { kind: 'choice', options: ['plan', 'apply', 'rollback'], default: 'apply' },
+        mode: { kind: 'choice', options: ['plan', 'apply', 'rollback', 'repair'], default: 'apply' },
         artifact: { kind: 'path', exists: 'file' },
         sha256: { kind: 'string', pattern: /[0-9a-f]{64}/, expected: '64 hexadecimal digits' },
         release: {
@@ -84032,6 +85085,12 @@ const declaration = declare({
         batch: { kind: 'string', default: '1' },
         canary: { kind: 'integer', min: 0, max: 250, default: '0' },
         bake: { kind: 'duration', default: '2m' },
+        'canary-slowdown': {
+            kind: 'string',
+            default: '15%',
+            pattern: /[1-9]\d{0,2}%/,
+            expected: 'a share such as 15%',
+        },
         'capacity-floor': {
             kind: 'string',
             default: '50%',
@@ -89555,7 +90614,8 @@ function connectGitHub(token, { retryAfterMs = 1_000, answerMs = ANSWER_MS } = {
         async deployments(environment, sha) {
             const wanted = { what: 'read the deployments', permission: 'deployments: write' };
             const query = { ...repository, environment, per_page: 10, ...(sha === undefined ? {} : { sha }) };
-            return (await reading(wanted, () => rest.repos.listDeployments(query))).data.map(({ id }) => id);
+            const { data } = await reading(wanted, () => rest.repos.listDeployments(query));
+            return data.map(({ id, payload }) => ({ id, mark: markIn(payload) }));
         },
         async deploymentStatuses(id) {
             const wanted = { what: 'read a deployment', permission: 'deployments: write' };
@@ -89566,10 +90626,10 @@ function connectGitHub(token, { retryAfterMs = 1_000, answerMs = ANSWER_MS } = {
                 page: log || target || '',
             }));
         },
-        async createDeployment({ sha, environment, description }) {
+        async createDeployment({ sha, environment, description, mark }) {
             const wanted = { what: 'make a deployment', permission: 'deployments: write' };
             const made = {
-                ...{ ref: sha, environment, description, auto_merge: false },
+                ...{ ref: sha, environment, description, auto_merge: false, payload: { mark } },
                 // The check of this very job is pending: GitHub would wait for it.
                 required_contexts: [],
             };
@@ -89598,6 +90658,10 @@ function connectGitHub(token, { retryAfterMs = 1_000, answerMs = ANSWER_MS } = {
         },
     };
 }
+const markIn = (payload) => {
+    const mark = typeof payload === 'object' ? payload?.mark : undefined;
+    return typeof mark === 'string' ? mark : null;
+};
 const mayRetry = ({ error }) => isTemporary(error);
 async function explained(wanted, call) {
     try {
@@ -89624,15 +90688,15 @@ function commentOf({ id, body = '', user }) {
 const LONGEST = 140;
 /**
  * Makes a deployment for what is about to change, and says that it is under way. Where the job has an `environment:`, GitHub has
- * made one of its own for the same commit and run, and sets it to success or failure when the job ends; a second one would
+ * made one of its own for the run and its commit, and sets it to success or failure when the job ends; a second one would
  * say everything twice, so none is made.
  */
 async function openDeployment(options) {
-    const { github, environment, sha, description } = options;
+    const { github, environment, sha, description, mark } = options;
     try {
         if (await hasOwn(options))
             return deployment_NONE;
-        const id = await github.createDeployment({ sha, environment, description: deployment_short(description) });
+        const id = await github.createDeployment({ sha, environment, description: deployment_short(description), mark });
         await tell(options, id, 'in_progress', description);
         return recordOf(options, id);
     }
@@ -89655,6 +90719,16 @@ const recordOf = (options, id) => ({
         }
     },
 });
+/** The id of the deployment with a mark; `null` where there is none. */
+async function findDeployment({ github, environment, mark, onWarning, }) {
+    try {
+        return (await github.deployments(environment)).find((one) => one.mark === mark)?.id ?? null;
+    }
+    catch (error) {
+        onWarning(`Whether a deployment on GitHub was left open is not known: ${errors_messageOf(error)}`);
+        return null;
+    }
+}
 const deployment_NONE = { id: null, finish: () => Promise.resolve() };
 /** GitHub has no state for a cancel; `error` is that of what ended without a result. */
 const STATES = {
@@ -89669,18 +90743,21 @@ async function tell({ github, runUrl, environmentUrl }, id, state, description) 
         ...(environmentUrl === undefined ? {} : { environmentUrl }),
     });
 }
-/** Whether one of the deployments of this commit speaks of this run: then GitHub made it for the job. */
-async function hasOwn({ github, environment, sha, runUrl }) {
-    for (const id of await github.deployments(environment, sha)) {
+/**
+ * Whether one of the deployments of this commit speaks of a job of this run: then GitHub made it for that job. What leads to the
+ * run itself is ours, of an attempt or a step before this one, and says nothing of what is done now.
+ */
+async function hasOwn({ github, environment, runSha, runUrl }) {
+    for (const { id } of await github.deployments(environment, runSha)) {
         const statuses = await github.deploymentStatuses(id);
-        if (statuses.some(({ page }) => page === runUrl || page.startsWith(`${runUrl}/`)))
+        if (statuses.some(({ page }) => page.startsWith(`${runUrl}/`)))
             return true;
     }
     return false;
 }
 /** GitHub does this by itself but for production environments: the deployments that this one replaced serve nobody. */
 async function retireOthers({ github, environment, runUrl }, id) {
-    for (const other of await github.deployments(environment)) {
+    for (const { id: other } of await github.deployments(environment)) {
         if (other === id)
             continue;
         const [latest] = await github.deploymentStatuses(other);
@@ -89698,18 +90775,20 @@ const deployment_short = (text) => (text.length > LONGEST ? `${text.slice(0, LON
 
 ;// CONCATENATED MODULE: ./actions/rolling-deploy-starman/lib/deployment.js
 
-/** What main keeps for post: the id of a deployment that is open. */
+
+/** What main keeps for post: the mark of a deployment that is open, and the release that it speaks of. */
 const OPEN = 'deployment';
+const RELEASE = 'release';
 /** What the inputs say of a deployment on GitHub; undefined where none is asked for, or this is not GitHub. */
-function optionsOf(inputs, description, log) {
+function optionsOf(inputs, { release, commit }, mark, log) {
     const { environment, 'github-token': token, 'environment-url': environmentUrl } = inputs;
-    const sha = process.env['GITHUB_SHA'];
+    const runSha = process.env['GITHUB_SHA'];
     const url = runUrl();
-    if (!environment || !token || !sha || url === undefined)
+    if (!environment || !token || !runSha || url === undefined)
         return undefined;
     return {
         github: connectGitHub(token),
-        ...{ environment, sha, runUrl: url, description },
+        ...{ environment, sha: commit ?? runSha, runSha, runUrl: url, description: `release ${release}`, mark },
         ...(environmentUrl ? { environmentUrl } : {}),
         onWarning: (message) => log.warning(message),
     };
@@ -89726,15 +90805,14 @@ class Deployment {
         this.#save = save;
     }
     /** Once it is known that something will change. */
-    begin(release) {
-        const options = optionsOf(this.#inputs, `release ${release}`, this.#log);
+    begin(subject) {
+        const mark = (0,external_node_crypto_.randomUUID)();
+        const options = optionsOf(this.#inputs, subject, mark, this.#log);
         if (options === undefined)
             return;
-        this.#record = openDeployment(options).then((record) => {
-            if (record.id !== null)
-                this.#save(OPEN, String(record.id));
-            return record;
-        });
+        this.#save(RELEASE, subject.release);
+        this.#save(OPEN, mark);
+        this.#record = openDeployment(options);
     }
     async end({ outcome }, sentence) {
         const record = await this.#record;
@@ -89744,16 +90822,41 @@ class Deployment {
         this.#save(OPEN, '');
     }
 }
-/** Closes the deployment of a main that was killed. */
-async function closeDeployment(inputs, log, state) {
-    const id = Number(state(OPEN) ?? '');
-    const options = optionsOf(inputs, '', log);
-    if (!id || options === undefined)
-        return;
-    await recordOf(options, id).finish('cancelled', 'the run was killed; what it had begun was put back');
+/** @returns undefined where main closed it itself, or made none */
+async function leftOpen(inputs, log, state) {
+    const mark = state(OPEN);
+    const release = state(RELEASE);
+    if (mark === undefined || release === undefined)
+        return undefined;
+    const options = optionsOf(inputs, { release }, mark, log);
+    const id = options ? await findDeployment(options) : null;
+    if (!options || id === null)
+        return undefined;
+    return { release, close: (outcome, sentence) => recordOf(options, id).finish(outcome, sentence) };
+}
+
+;// CONCATENATED MODULE: ./actions/rolling-deploy-starman/lib/owner.js
+/** Who holds the lock: the same for all attempts and steps of one workflow run, so that a rerun takes up its own lock. */
+function ownerFrom(env) {
+    const { GITHUB_REPOSITORY, GITHUB_RUN_ID, GITHUB_SERVER_URL } = env;
+    const actor = env['GITHUB_TRIGGERING_ACTOR'] ?? env['GITHUB_ACTOR'] ?? env['USER'];
+    const [workflow] = env['GITHUB_WORKFLOW_REF']?.split('@') ?? [];
+    const number = Number(env['GITHUB_RUN_NUMBER']);
+    const commit = env['GITHUB_SHA'];
+    const onGitHub = GITHUB_REPOSITORY && GITHUB_RUN_ID;
+    if (!onGitHub)
+        return { id: `${env['USER'] ?? 'somebody'}/${process.pid}`, ...(actor ? { actor } : {}) };
+    return {
+        ...(actor ? { actor } : {}),
+        ...(workflow && number > 0 ? { workflow, number } : {}),
+        ...(commit ? { commit } : {}),
+        id: `${GITHUB_REPOSITORY}/${GITHUB_RUN_ID}`,
+        url: `${GITHUB_SERVER_URL ?? 'https://github.com'}/${GITHUB_REPOSITORY}/actions/runs/${GITHUB_RUN_ID}`,
+    };
 }
 
 ;// CONCATENATED MODULE: ./actions/rolling-deploy-starman/lib/report.js
+
 
 
 /** The servers of a roll-out and where the time of each went. */
@@ -89771,7 +90874,7 @@ function planTable({ roll, finish }) {
     return table_markdownTable(['Server', 'Step'], [...roll, ...finish].map(({ host, title }) => [host ?? 'all', title]));
 }
 /** What the canary and the rest showed beside each other, and how sure the difference is. */
-function canaryTable({ canary, rest, errorP, latencyP }) {
+function canaryTable({ canary, rest, errorP, latencyP, tailP, variation }) {
     const row = (name, { requests, errors, p50, p95, p99 }) => [
         name,
         requests,
@@ -89779,7 +90882,8 @@ function canaryTable({ canary, rest, errorP, latencyP }) {
         requests === 0 ? '' : `${((100 * errors) / requests).toFixed(2)} %`,
         ...[p50, p95, p99].map((ms) => (ms === null ? '' : formatDuration(ms))),
     ];
-    const odds = ['p', '', '', errorP.toPrecision(2), '', latencyP.toPrecision(2), ''];
+    const usual = `p, where servers differ ${variation.toFixed(1)} times as much as by chance`;
+    const odds = [usual, '', '', ...[errorP, latencyP, tailP].map((p) => p.toPrecision(2)), ''];
     const titles = ['', 'Requests', 'Errors', 'Share', 'p50', 'p95', 'p99'];
     const rows = [row('Canary', canary), row('Rest', rest), odds];
     return table_markdownTable(titles, rows, ['l', 'r', 'r', 'r', 'r', 'r', 'r']);
@@ -89792,7 +90896,7 @@ function releaseTable(history) {
         .slice(0, MOST_RELEASES)
         .map(({ release, state, kind, at, actor, url, keptOn, servesOn, reason }) => [
         release,
-        kind === 'rollback' && state === 'succeeded' ? 'rolled back to' : report_STATES[state],
+        state === 'succeeded' ? HELD[kind] : report_STATES[state],
         at?.replace(/\..*$/, 'Z') ?? '',
         actor ?? '',
         url ?? '',
@@ -89803,6 +90907,11 @@ function releaseTable(history) {
     const titles = ['Release', 'Outcome', 'When', 'By', 'Run', 'Kept on', 'Served on', 'Why'];
     return table_markdownTable(titles, rows, ['l', 'l', 'l', 'l', 'l', 'r', 'r', 'l']);
 }
+const HELD = {
+    deploy: 'succeeded',
+    rollback: 'rolled back to',
+    repair: 'repaired',
+};
 const report_STATES = {
     began: 'broke off',
     succeeded: 'succeeded',
@@ -89811,18 +90920,29 @@ const report_STATES = {
     failed: 'failed',
     unknown: 'unknown',
 };
+/**
+ * What became of the servers that it went on without. A web server gets requests again as soon as it answers, and where nothing
+ * was to do nobody was told of one that is away.
+ */
+const leftOut = ({ left, servers, outcome }) => left.map(({ host, reason }) => outcome !== 'nothing-to-do' && servers.some(({ name }) => name === host)
+    ? `${outUntilNextRun(host)}, as it was left out: ${reason}`
+    : `${host} was left out: ${reason}`);
 /** What came of a roll-out, in one sentence. */
 function sentenceOf(result) {
     const { release, previous, reason, unresolved } = result;
     const out = result.left.map(({ host }) => host);
     const without = out.length === 0 ? '' : ` without ${out.join(', ')}`;
-    const servers = `${result.servers.length - out.length} servers${without}`;
+    // A web server that is away serves no release.
+    const serving = result.servers.filter(({ name }) => !out.includes(name)).length;
+    const servers = `${serving} ${serving === 1 ? 'server' : 'servers'}${without}`;
     switch (result.outcome) {
         case 'succeeded':
             return `Release ${release} serves on ${servers}, in ${formatDuration(result.seconds * 1_000)}.`;
         case 'nothing-to-do':
             return `Release ${release} serves on ${servers} already: nothing to do.`;
         case 'rolled-back':
+            if (previous === release)
+                return `Put back, and ${release} serves as before: ${reason ?? 'no reason given'}`;
             return `Rolled back${previous ? ` to ${previous}` : ''}: ${reason ?? 'no reason given'}`;
         case 'cancelled':
             return `Cancelled, or out of time (input "timeout")${previous ? `; ${previous} serves as before` : ''}.`;
@@ -89831,7 +90951,32 @@ function sentenceOf(result) {
     }
 }
 
+;// CONCATENATED MODULE: ./actions/rolling-deploy-starman/lib/time-limit.js
+/** A limit for what is being done, which can begin anew. */
+class TimeLimit {
+    #controller = new AbortController();
+    #timer;
+    /** @param ms milliseconds from now on */
+    constructor(ms) {
+        this.#timer = this.#start(ms);
+    }
+    /** Aborted when the time is up. */
+    get signal() {
+        return this.#controller.signal;
+    }
+    /** Counts from now on; a time that is up stays so. */
+    restart(ms) {
+        clearTimeout(this.#timer);
+        this.#timer = this.#start(ms);
+    }
+    #start(ms) {
+        return setTimeout(() => this.#controller.abort(new Error('out of time')), ms).unref();
+    }
+}
+
 ;// CONCATENATED MODULE: ./actions/rolling-deploy-starman/lib/main.js
+
+
 
 
 
@@ -89845,18 +90990,16 @@ void runAction({
     declaration: declaration,
     main: (context) => withRemote(context, async (options) => context.inputs.mode === 'plan' ? showPlan(context, options) : main_rollOut(context, options)),
     post: async (context) => {
-        const { journal, log, reporter } = context;
-        await closeDeployment(context.inputs, log, context.state);
+        const { inputs, journal, log, reporter, state } = context;
+        const deployment = await leftOpen(inputs, log, state);
         // Also the way after a main that refused its inputs: what was wrong with them is not said twice.
-        if (openSteps(journal).length === 0)
+        if (deployment === undefined && openSteps(journal).length === 0)
             return;
         await withRemote(context, async (options) => {
-            const result = await finish({
-                ...options,
-                owner: ownerFrom(process.env),
-                journal,
-                onEvent: reporter.onEvent,
-            });
+            const { onEvent } = reporter;
+            const result = await finish({ ...options, owner: ownerFrom(process.env), journal, onEvent });
+            if (deployment)
+                await closeTruly(deployment, options, result);
             if (result.note)
                 log.warning(result.note);
             if (result.unresolved.length > 0)
@@ -89864,13 +91007,25 @@ void runAction({
         });
     },
 });
+/** A main that was killed may have had all servers on the release already: what they serve says how the deployment ended. */
+async function closeTruly(deployment, options, { note, unresolved }) {
+    if (unresolved.length > 0)
+        return deployment.close('failed', `the run was killed; not put back: ${unresolved.join('; ')}`);
+    const { app, unreachable } = await observe(siteOf(options.stack, options.inventory, options.remote), undefined);
+    const away = unreachable.some(({ tier }) => tier === 'app');
+    if (!away && app.every(({ serving }) => serving === deployment.release))
+        return deployment.close('succeeded', `release ${deployment.release} serves; the run was killed after that`);
+    return note === undefined
+        ? deployment.close('cancelled', 'the run was killed; what it had begun was put back')
+        : deployment.close('failed', `the run was killed; ${note}`);
+}
 /** Opens connections for as long as the work takes; none is made before the first is needed. */
 async function withRemote(context, work) {
     const { inputs } = context;
     const { stack } = parse_loadStack(inputs['stack-file']);
     const inventory = inventoryFrom(inputs.inventory, stack.stack);
     const remote = connect(inventory, { privateKey: inputs['ssh-private-key'] });
-    const limit = AbortSignal.timeout(inputs.timeout);
+    const limit = new TimeLimit(inputs['lock-wait'] + inputs.timeout);
     try {
         await work({
             stack,
@@ -89879,7 +91034,8 @@ async function withRemote(context, work) {
             ...whatFrom(inputs),
             ...paceFrom(inputs),
             strategy: inputs.strategy,
-            signal: AbortSignal.any([context.signal, limit]),
+            signal: AbortSignal.any([context.signal, limit.signal]),
+            limit,
         });
     }
     finally {
@@ -89892,17 +91048,27 @@ function whatFrom({ mode, artifact, sha256, release, to, }) {
         return to ? { release: to } : {};
     if (to)
         throw new errors_UserError('Input "to": it goes with mode "rollback"; the id of a deploy is the input "release"');
+    if (mode === 'repair')
+        return { repair: true };
     if (!artifact)
-        throw new errors_UserError('Input "artifact": it is needed, except for mode "rollback"');
+        throw new errors_UserError('Input "artifact": it is needed, except for the modes "rollback" and "repair"');
     return { release: releaseFrom(release), artifact: { path: artifact, ...(sha256 ? { sha256 } : {}) } };
 }
 function paceFrom(inputs) {
     return {
         batch: batchSizes(inputs.batch),
-        canary: inputs.canary === 0 ? null : { hosts: inputs.canary, bakeMs: inputs.bake },
-        floor: Number.parseInt(inputs['capacity-floor'], 10) / 100,
+        canary: inputs.canary === 0 ? null : canaryFrom(inputs),
+        floor: main_shareOf(inputs['capacity-floor']),
         maxFailures: inputs['max-failures'],
     };
+}
+// Functions, which are there before the module has come to its end: the action begins at its top.
+function canaryFrom(inputs) {
+    const slowdown = 1 + main_shareOf(inputs['canary-slowdown']);
+    return { hosts: inputs.canary, bakeMs: inputs.bake, slowdown };
+}
+function main_shareOf(percent) {
+    return Number.parseInt(percent, 10) / 100;
 }
 async function showPlan({ output, reporter }, options) {
     const { plan, release, observed } = await preview(options);
@@ -89918,8 +91084,9 @@ async function showPlan({ output, reporter }, options) {
         ? `Release ${release} serves already: nothing to do.`
         : `${steps} steps, nothing was changed.`);
 }
-async function main_rollOut(context, options) {
+async function main_rollOut(context, { limit, ...options }) {
     const { reporter, journal, log, output } = context;
+    const { mode } = context.inputs;
     const deployment = new Deployment(context.inputs, log, context.saveState);
     const result = await deploy({
         ...options,
@@ -89928,7 +91095,12 @@ async function main_rollOut(context, options) {
         allowOlder: context.inputs['allow-older'],
         journal: fileJournal(journal),
         onEvent: reporter.onEvent,
-        onPlan: ({ release, plan: { roll } }) => void (roll.length > 0 && deployment.begin(release)),
+        onPlan: ({ release, plan: { roll }, observed }) => {
+            limit.restart(context.inputs.timeout);
+            const commit = mode === 'apply' ? undefined : commitOf(observed.audit, release);
+            if (roll.length > 0)
+                deployment.begin({ release, commit });
+        },
     }).catch(async (error) => {
         await deployment.end({ outcome: 'failed' }, errors_messageOf(error));
         throw error;
@@ -89943,8 +91115,10 @@ async function main_rollOut(context, options) {
     reporter.section({ title: 'Servers', body: serverTable(result) });
     if (result.canary) {
         reporter.section({ title: `Canary: ${result.canary.reason}`, body: canaryTable(result.canary) });
+        if (result.canary.decision === 'too-little-traffic')
+            log.warning(`The canary was followed without a comparison: ${result.canary.reason}; a longer "bake" helps`);
     }
-    result.left.forEach(({ host, reason }) => log.warning(`${host} was left out, and gets no requests: ${reason}`));
+    leftOut(result).forEach((sentence) => log.warning(sentence));
     if (result.history.length > 0)
         reporter.section({ title: 'Releases before', body: releaseTable(result.history) });
     if (result.evidence.length > 0) {
@@ -89963,22 +91137,6 @@ function servingAfter({ outcome, release, previous }) {
 /** A full commit id is more than a person reads, and than a table has room for. */
 function releaseFrom(input) {
     return /^[0-9a-f]{40}$/.test(input) ? input.slice(0, 12) : input;
-}
-/** Who holds the lock: the same for all attempts and steps of one workflow run, so that a rerun takes up its own lock. */
-function ownerFrom(env) {
-    const { GITHUB_REPOSITORY, GITHUB_RUN_ID, GITHUB_SERVER_URL } = env;
-    const actor = env['GITHUB_TRIGGERING_ACTOR'] ?? env['GITHUB_ACTOR'] ?? env['USER'];
-    const [workflow] = env['GITHUB_WORKFLOW_REF']?.split('@') ?? [];
-    const number = Number(env['GITHUB_RUN_NUMBER']);
-    const onGitHub = GITHUB_REPOSITORY && GITHUB_RUN_ID;
-    if (!onGitHub)
-        return { id: `${env['USER'] ?? 'somebody'}/${process.pid}`, ...(actor ? { actor } : {}) };
-    return {
-        ...(actor ? { actor } : {}),
-        ...(workflow && number > 0 ? { workflow, number } : {}),
-        id: `${GITHUB_REPOSITORY}/${GITHUB_RUN_ID}`,
-        url: `${GITHUB_SERVER_URL ?? 'https://github.com'}/${GITHUB_REPOSITORY}/actions/runs/${GITHUB_RUN_ID}`,
-    };
 }
 
 })();

@@ -4,7 +4,7 @@ export const declaration = declare({
   inputs: {
     ...stackInputs,
     ...hostInputs,
-    mode: { kind: 'choice', options: ['plan', 'apply', 'rollback'], default: 'apply' },
+    mode: { kind: 'choice', options: ['plan', 'apply', 'rollback', 'repair'], default: 'apply' },
     artifact: { kind: 'path', exists: 'file' },
     sha256: { kind: 'string', pattern: /[0-9a-f]{64}/, expected: '64 hexadecimal digits' },
     release: {
@@ -19,6 +19,12 @@ export const declaration = declare({
     batch: { kind: 'string', default: '1' },
     canary: { kind: 'integer', min: 0, max: 250, default: '0' },
     bake: { kind: 'duration', default: '2m' },
+    'canary-slowdown': {
+      kind: 'string',
+      default: '15%',
+      pattern: /[1-9]\d{0,2}%/,
+      expected: 'a share such as 15%',
+    },
     'capacity-floor': {
       kind: 'string',
       default: '50%',

@@ -1,7 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import {
   connectGitHub,
   type DeploymentOptions,
   type DeploymentRecord,
+  findDeployment,
   type InputsOf,
   type Log,
   openDeployment,
@@ -13,18 +15,31 @@ import type { declaration } from './declaration.js';
 
 type Inputs = InputsOf<typeof declaration>;
 
-/** What main keeps for post: the id of a deployment that is open. */
+/** What main keeps for post: the mark of a deployment that is open, and the release that it speaks of. */
 const OPEN = 'deployment';
+const RELEASE = 'release';
+
+/** What of a run its deployment is to say. */
+interface Subject {
+  readonly release: string;
+  /** The commit of the release, in full, where it is known; else the run's own stands for it. */
+  readonly commit?: string | undefined;
+}
 
 /** What the inputs say of a deployment on GitHub; undefined where none is asked for, or this is not GitHub. */
-function optionsOf(inputs: Inputs, description: string, log: Log): DeploymentOptions | undefined {
+function optionsOf(
+  inputs: Inputs,
+  { release, commit }: Subject,
+  mark: string,
+  log: Log,
+): DeploymentOptions | undefined {
   const { environment, 'github-token': token, 'environment-url': environmentUrl } = inputs;
-  const sha = process.env['GITHUB_SHA'];
+  const runSha = process.env['GITHUB_SHA'];
   const url = runUrl();
-  if (!environment || !token || !sha || url === undefined) return undefined;
+  if (!environment || !token || !runSha || url === undefined) return undefined;
   return {
     github: connectGitHub(token),
-    ...{ environment, sha, runUrl: url, description },
+    ...{ environment, sha: commit ?? runSha, runSha, runUrl: url, description: `release ${release}`, mark },
     ...(environmentUrl ? { environmentUrl } : {}),
     onWarning: (message) => log.warning(message),
   };
@@ -44,13 +59,13 @@ export class Deployment {
   }
 
   /** Once it is known that something will change. */
-  begin(release: string): void {
-    const options = optionsOf(this.#inputs, `release ${release}`, this.#log);
+  begin(subject: Subject): void {
+    const mark = randomUUID();
+    const options = optionsOf(this.#inputs, subject, mark, this.#log);
     if (options === undefined) return;
-    this.#record = openDeployment(options).then((record) => {
-      if (record.id !== null) this.#save(OPEN, String(record.id));
-      return record;
-    });
+    this.#save(RELEASE, subject.release);
+    this.#save(OPEN, mark);
+    this.#record = openDeployment(options);
   }
 
   async end({ outcome }: Pick<DeployResult, 'outcome'>, sentence: string): Promise<void> {
@@ -61,14 +76,24 @@ export class Deployment {
   }
 }
 
-/** Closes the deployment of a main that was killed. */
-export async function closeDeployment(
+/** The deployment that a main left open which was killed. */
+export interface OpenDeployment {
+  readonly release: string;
+  /** Says how it ended. */
+  close(outcome: 'succeeded' | 'cancelled' | 'failed', sentence: string): Promise<void>;
+}
+
+/** @returns undefined where main closed it itself, or made none */
+export async function leftOpen(
   inputs: Inputs,
   log: Log,
   state: (name: string) => string | undefined,
-): Promise<void> {
-  const id = Number(state(OPEN) ?? '');
-  const options = optionsOf(inputs, '', log);
-  if (!id || options === undefined) return;
-  await recordOf(options, id).finish('cancelled', 'the run was killed; what it had begun was put back');
+): Promise<OpenDeployment | undefined> {
+  const mark = state(OPEN);
+  const release = state(RELEASE);
+  if (mark === undefined || release === undefined) return undefined;
+  const options = optionsOf(inputs, { release }, mark, log);
+  const id = options ? await findDeployment(options) : null;
+  if (!options || id === null) return undefined;
+  return { release, close: (outcome, sentence) => recordOf(options, id).finish(outcome, sentence) };
 }

@@ -15,6 +15,7 @@ export {
   type DeploymentOptions,
   type DeploymentRecord,
   type DeployOutcome,
+  findDeployment,
   openDeployment,
   recordOf,
 } from './github/deployment.js';

@@ -1,7 +1,7 @@
 import { type Declaration, type MainContext, markdownTable, runUrl } from '@perlstack/action';
-import { type DrillNote, noteDrill } from '@perlstack/backup';
+import { asUserError, type DrillNote, faultOf, noteDrill } from '@perlstack/backup';
 import type { Storage } from '@perlstack/object-storage';
-import { UserError } from '@perlstack/stack';
+import { messageOf, UserError } from '@perlstack/stack';
 
 /** What it takes to tell of a drill. */
 export type DrillTelling = Pick<MainContext<Declaration>, 'reporter'> & {
@@ -19,6 +19,53 @@ export interface DrillWords {
 /** Keeps what a drill found in the bucket, for the backups and restores that come. */
 export const keepNote = (storage: Storage, folder: string, report: DrillNote): Promise<void> =>
   noteDrill(storage, folder, report, runUrl() ?? null);
+
+/** What it takes to do a drill. */
+export type Drilling = Pick<MainContext<Declaration>, 'reporter' | 'log' | 'signal'>;
+
+/** Where a drill leaves what it found. */
+export type KeepNote = (note: DrillNote) => Promise<void>;
+
+/**
+ * Does a drill, and keeps what it found; one that cannot restore is a drill that failed, and is kept as such.
+ *
+ * @param what is restored: `Backup 20261127T020000Z`, `Dump …`
+ * @throws UserError where it cannot be
+ */
+export async function doDrill<R extends DrillNote>(
+  drilling: Drilling,
+  [what, backup]: readonly ['Backup' | 'Dump', string],
+  keep: KeepNote,
+  work: () => Promise<R>,
+): Promise<R> {
+  const report = await orNote(drilling, backup, keep, () => drilling.reporter.phase('Drill', work)).catch(
+    (error: unknown) => {
+      throw asUserError(error, `${what} ${backup} could not be restored`);
+    },
+  );
+  await keep(report);
+  return report;
+}
+
+/** What a drill begins with; that it fails is kept as what the drill found, where it says anything of the backup. */
+export async function orNote<T>(
+  { log, signal }: Pick<Drilling, 'log' | 'signal'>,
+  backup: string,
+  keep: KeepNote,
+  work: () => Promise<T>,
+): Promise<T> {
+  const startedAt = new Date().toISOString();
+  try {
+    return await work();
+  } catch (error) {
+    const fault = signal.aborted ? null : faultOf(error);
+    if (fault !== null)
+      await keep({ backup, startedAt, faults: [fault] }).catch((left: unknown) =>
+        log.warning(`That the drill of ${backup} failed could not be noted: ${messageOf(left)}`),
+      );
+    throw error;
+  }
+}
 
 /** Sets what a drill found. @throws AggregateError where that is not good */
 export function tellDrill(

@@ -1,8 +1,23 @@
-export { type DrillTelling, type DrillWords, keepNote, tellDrill } from './drill.js';
+export {
+  doDrill,
+  type DrillTelling,
+  type DrillWords,
+  type KeepNote,
+  keepNote,
+  orNote,
+  tellDrill,
+} from './drill.js';
 export { type BackupEngine, engineOf, namesIn } from './engine.js';
 export { hostOfTier } from './host.js';
 export { bucketOfSite, recipientOf, rulesOf } from './inputs.js';
-export { cleanUpBucket, type Keeping, type LeasePlaces, underLease } from './lease.js';
+export {
+  afterRestoreLease,
+  cleanUpBucket,
+  type Keeping,
+  type LeasePlaces,
+  underLease,
+  underRestoreLease,
+} from './lease.js';
 export { probe, type Probing, tryOut } from './probe.js';
 export {
   clearBefore,

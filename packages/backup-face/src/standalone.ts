@@ -1,10 +1,11 @@
 import type { Declaration, MainContext, Section } from '@perlstack/action';
 import {
   type BackupKeys,
+  drillWorry,
   type Held,
   lockBeyond,
-  type LockRule,
   readAndClear,
+  readDrills,
   removeStored,
   type RetentionPlan,
   type RetentionRules,
@@ -12,6 +13,8 @@ import {
   type StoredBackups,
   type StoredFacts,
   touchedOf,
+  unreadIn,
+  type Writing,
 } from '@perlstack/backup';
 import type { Storage } from '@perlstack/object-storage';
 import { UserError } from '@perlstack/stack';
@@ -43,13 +46,15 @@ export type StandaloneTelling = Pick<MainContext<Declaration>, 'log' | 'reporter
 export function clearBefore<T extends Pick<StoredBackups<StoredFacts>, 'broken'>>(
   { log, reporter }: Pick<StandaloneTelling, 'log' | 'reporter'>,
   { storage, keys, read }: ReadKind<T>,
-  lock: LockRule | null,
+  { ways, stillHeld }: Writing,
   rules: RetentionRules,
 ): Promise<T> {
   return reporter.phase('Look into the bucket', async () => {
-    const { stored, cleared } = await readAndClear(storage, keys, read);
+    const { stored, cleared } = await readAndClear({ storage, stillHeld }, keys, read);
     cleared.forEach((what) => log.notice(`Removed ${what}`));
-    const beyond = lockBeyond(lock, rules);
+    const unread = unreadIn(stored.broken);
+    if (unread !== null) log.warning(unread);
+    const beyond = lockBeyond(ways.lock, rules);
     if (beyond !== null) log.warning(beyond);
     return stored;
   });
@@ -71,6 +76,7 @@ export interface ReadKind<T> {
 export async function retainStandalone<M extends StoredFacts>(
   telling: StandaloneTelling,
   kind: Standalone<M>,
+  { stillHeld }: Pick<Writing, 'stillHeld'>,
   id: string,
   rules: RetentionRules,
 ): Promise<Stored<M>> {
@@ -85,8 +91,11 @@ export async function retainStandalone<M extends StoredFacts>(
   }
   output('bytes', whole.manifest.object.size);
   const retention = kind.retentionOf(stored, rules, storage.now());
-  await tellLocked(log, storage, await removeStored(storage, keys, stored.backups, retention.removed));
-  await tell(telling, kind, stored, retention);
+  const unread = unreadIn(stored.broken);
+  const removed = unread === null ? retention.removed : [];
+  await tellLocked(log, storage, await removeStored({ storage, stillHeld }, keys, stored.backups, removed));
+  await tell(telling, kind, stored, { ...retention, removed });
+  if (unread !== null) throw new UserError(`${nameOf(noun)} ${id} is whole. ${unread}`);
   log.info(`${stored.backups.length - retention.removed.length} ${noun}s are kept`);
   return whole;
 }
@@ -126,8 +135,10 @@ async function tell<M extends StoredFacts>(
   stored: StoredBackups<M>,
   retention: RetentionPlan<Held>,
 ): Promise<void> {
-  const drills = await storage.list(keys.drills);
-  output('metrics', metricsOf(stored, drills.at(-1)?.modified ?? null, storage.now()));
+  const drills = await readDrills(storage, keys.drills);
+  const worry = drillWorry(drills);
+  if (worry !== null) log.warning(worry);
+  output('metrics', metricsOf(stored, drills.good, storage.now()));
   output('removed', retention.removed);
   tellTouched(log, touchedOf(stored));
   tellHeld(log, stored.backups, retention);

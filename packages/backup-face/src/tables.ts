@@ -13,7 +13,7 @@ export const tookMs = (manifest: Pick<StoredFacts, 'startedAt' | 'finishedAt'>):
 /**
  * Figures of backups of any kind for a monitoring; `null` where there is nothing to measure.
  *
- * @param lastDrill when the last drill ended
+ * @param lastDrill when the last drill that proved a backup ended
  */
 export function backupMetrics<M extends StoredFacts>(
   { backups }: Pick<StoredBackups<M>, 'backups'>,

@@ -10,7 +10,6 @@ import {
   type BackupFacts,
   type Catalogue,
   checkLog,
-  type Histories,
   keptOf,
   readCatalogue,
   type Verified,
@@ -19,12 +18,13 @@ import { BASE_PROGRAM } from './base-program.js';
 import type { Cluster } from './cluster.js';
 import { manifestFile } from './incremental.js';
 import { type BackupKeys, type ClusterKeys, keysOf } from './keys.js';
+import { type Histories, isOn, type Line, lineOf } from './lineage.js';
 import { backupId, type Manifest } from './manifest.js';
-import { type MemberSeen, type Source } from './members.js';
+import type { MemberSeen, MemberSilent, Source } from './members.js';
 import { expiredSegments, planRetention, type RetentionPlan, type RetentionRules } from './retention.js';
 import { between, countRows, DATABASES_SQL } from './rows.js';
 import { type CopyRun, mebibytes, partBytesFor, sendFrom } from './send.js';
-import { type Broken, removeStored, writeStored } from './stored.js';
+import { type Broken, removeStored, unreadIn, writeStored, type Writing } from './stored.js';
 import { historyName, parseHistory, type Switch } from './wal.js';
 import type { Ways } from './ways.js';
 
@@ -32,10 +32,12 @@ import type { Ways } from './ways.js';
 export interface BackupRun extends CopyRun {
   readonly cluster: Cluster;
   readonly source: Source;
+  /** Told what somebody should look after, though the backup goes on. */
+  readonly warn: (line: string) => void;
 }
 
 /** A run that writes into the bucket. */
-export interface BackupWriter extends BackupRun {
+export interface BackupWriter extends BackupRun, Pick<Writing, 'stillHeld'> {
   readonly ways: Ways;
 }
 
@@ -43,7 +45,9 @@ export const clusterKeys = ({ cluster, source }: BackupRun): ClusterKeys =>
   keysOf(cluster.stack).cluster(source.primary.systemId);
 
 /** What it takes to ask the servers, whichever engine copies them. */
-export type ServerSide = Pick<BackupRun, 'remote' | 'cluster' | 'source' | 'signal'>;
+export type ServerSide = Pick<BackupRun, 'remote' | 'cluster' | 'signal'> & {
+  readonly source: Pick<Source, 'primary'>;
+};
 
 const askPrimary = ({ remote, cluster, source, signal }: ServerSide): Ask =>
   askOf(remote, source.primary.host, cluster, signal);
@@ -60,38 +64,57 @@ export interface Cleared<T> {
  * lease may call this.
  */
 export async function readAndClear<T extends { readonly broken: readonly Broken[] }>(
-  storage: Storage,
+  { storage, stillHeld }: Clearing,
   keys: Pick<BackupKeys, 'bases'>,
   read: () => Promise<T>,
 ): Promise<Cleared<T>> {
   const [stored, uploads] = await Promise.all([read(), storage.uploads(keys.bases)]);
-  return { stored, cleared: await clearLeftovers(storage, uploads, stored.broken) };
+  const abandoned = stored.broken.filter(({ unfinished }) => unfinished);
+  if (unreadIn(stored.broken) !== null || uploads.length + abandoned.length === 0)
+    return { stored, cleared: [] };
+  await stillHeld('nothing was removed');
+  return { stored, cleared: await clearLeftovers(storage, uploads, abandoned) };
+}
+
+type Clearing = Pick<Writing, 'stillHeld'> & {
+  readonly storage: Pick<Storage, 'uploads' | 'openUpload' | 'removeVersions'>;
+};
+
+/** Ends uploads that nobody is at any more. @returns what each was, in words */
+export async function endUploads(
+  storage: Pick<Storage, 'openUpload'>,
+  uploads: readonly UploadSeen[],
+): Promise<string[]> {
+  for (const { key, id } of uploads) await storage.openUpload(key, id).abort();
+  return uploads.map(
+    ({ key, initiated }) => `an upload of ${key} that was begun ${initiated.toISOString()} and never ended`,
+  );
 }
 
 async function clearLeftovers(
-  storage: Storage,
+  storage: Clearing['storage'],
   uploads: readonly UploadSeen[],
-  broken: readonly Broken[],
+  abandoned: readonly Broken[],
 ): Promise<string[]> {
-  for (const { key, id } of uploads) await storage.openUpload(key, id).abort();
-  const abandoned = broken.filter(({ unfinished }) => unfinished);
+  const ended = await endUploads(storage, uploads);
   const locked = await storage.removeVersions(abandoned.flatMap((one) => one.objects.flatMap(allOf)));
   const left = (one: Broken): boolean =>
     one.objects.some(({ key }) => locked.some((stays) => stays.key === key));
   return [
-    ...uploads.map(
-      ({ key, initiated }) => `an upload of ${key} that was begun ${initiated.toISOString()} and never ended`,
-    ),
+    ...ended,
     ...abandoned.filter((one) => !left(one)).map(({ id }) => `backup ${id}, which never came to its end`),
   ];
 }
+
+/** The load of an hour, as of a first import, is not that of a day. */
+const LEAST_SPAN_MS = 6 * 3_600_000;
 
 /** Segments a day, from when those of the last two days came to the bucket. */
 export function pace(wal: Catalogue['wal'], now: Date): number {
   const since = +now - 2 * 86_400_000;
   const times = [...wal.values()].map(({ modified }) => +modified).filter((time) => time >= since);
   if (times.length === 0) return 0;
-  const span = Math.max(+now - Math.min(...times), 3_600_000);
+  const span = Math.max(+now - Math.min(...times), LEAST_SPAN_MS);
   return (times.length * 86_400_000) / span;
 }
 
@@ -130,18 +153,25 @@ export async function renewBook(run: BackupWriter, perDay: number): Promise<Book
   const limitBytes = primary.diskBytes * SHARE_OF_DISK;
   const book = await writeBook(storage, clusterKeys(run), names, { recipient, limitBytes, ways });
   const target = { path: ARCHIVE.book, mode: 0o600, owner: 'postgres', group: 'postgres' };
+  const give = async (host: string): Promise<void> => {
+    await remote.upload(host, target, Readable.from(book.content), { sudo: true, signal });
+    await remote.script(host, MARK_SCRIPT, [cluster.layout.data, ARCHIVE.mark], {
+      ...{ sudo: true, signal, name: 'marking the data' },
+    });
+  };
   await Promise.all(
     cluster.members.map((host) =>
-      remote
-        .upload(host, target, Readable.from(book.content), { sudo: true, signal })
-        .catch((error: unknown) => {
-          if (host === primary.host || signal.aborted) throw error;
-          run.say(`${host} has no new tickets until the next backup: ${messageOf(error)}`);
-        }),
+      give(host).catch((error: unknown) => {
+        if (host === primary.host || signal.aborted) throw error;
+        run.say(`${host} has no new tickets until the next backup: ${messageOf(error)}`);
+      }),
     ),
   );
   return book;
 }
+
+/** Every copy of the data has the mark, and keeps its log until it has a book. Arguments: data directory, name. */
+const MARK_SCRIPT = `[ ! -e "$1/PG_VERSION" ] || runuser -u postgres -- touch -- "$1/$2"`;
 
 /** @throws UserError where the program that hands the log over is of a time before versions and locks */
 async function assertKnowsWays({ remote, source, signal, ways }: BackupWriter): Promise<void> {
@@ -176,6 +206,37 @@ export async function forgetDropped(
   });
 }
 
+/**
+ * Arguments: data directory. Input: names that the bucket has. Histories stay in the directory for good, and PostgreSQL hands
+ * over whatever is marked so, histories first.
+ */
+const HISTORIES_SCRIPT = `
+set -eu
+cd -- "$1/pg_wal"
+stored=$(cat)
+ls | grep '[.]history$' | grep -vxF -e "$stored" | while read -r name; do
+  runuser -u postgres -- touch -- "archive_status/$name.ready"
+done
+`;
+
+/**
+ * Has the primary hand over the histories that the bucket lacks: because they were let go, or because whoever wrote them was lost
+ * before. PostgreSQL finds no timeline behind one whose history is missing, and a recovery would take its number once more.
+ *
+ * @param stored names of histories in the bucket
+ */
+export async function handOverHistories(
+  { remote, cluster, source, signal }: ServerSide,
+  stored: readonly string[],
+): Promise<void> {
+  const { host, timeline } = source.primary;
+  if (timeline === 1) return;
+  const input = stored.join('\n');
+  await remote.script(host, HISTORIES_SCRIPT, [cluster.layout.data], {
+    ...{ sudo: true, input, signal, name: 'handing over histories' },
+  });
+}
+
 /** A replica that takes longer than this to come to where its primary is has no place in a backup. */
 const SETTLE_MS = 120_000;
 
@@ -206,8 +267,15 @@ export async function settleSource(run: BackupRun): Promise<void> {
 /** What a manifest says of the data alone. */
 type Base = Omit<Manifest, 'proof' | 'rows' | 'finishedAt' | 'lockedUntil'>;
 
+/** What was copied, and the point behind it. */
+export interface Copied {
+  readonly base: Base;
+  readonly proof: Proof;
+}
+
 /**
- * Copies the data of the source into the bucket.
+ * Copies the data of the source into the bucket. Where the server refuses to build on a backup before it copies anything, as one
+ * does that was made anew and has no summaries of the log of before, all of it is copied.
  *
  * @param parent what an incremental backup builds on; `null`: all of it is copied
  * @param keepsManifest whether the next one is to build on it
@@ -217,7 +285,23 @@ export async function takeBase(
   run: BackupRun,
   parent: Manifest | null,
   keepsManifest: boolean,
-): Promise<Base> {
+): Promise<Copied> {
+  if (!parent) return copyBase(run, null, keepsManifest);
+  let begun = false;
+  const onBegun = (): void => void (begun = true);
+  return copyBase(run, parent, keepsManifest, onBegun).catch((error: unknown) => {
+    if (begun || run.signal.aborted) throw error;
+    run.warn(`A full backup, because none could be built on ${parent.id}: ${messageOf(error)}`);
+    return copyBase(run, null, keepsManifest);
+  });
+}
+
+async function copyBase(
+  run: BackupRun,
+  parent: Manifest | null,
+  keepsManifest: boolean,
+  onBegun?: () => void,
+): Promise<Copied> {
   const {
     cluster,
     source: { source, primary, lagBytes },
@@ -228,26 +312,33 @@ export async function takeBase(
   const key = clusterKeys(run).data(id, recipient !== null);
   let start: { lsn: string; timeline: number } | undefined;
   let stopLsn: string | undefined;
+  let marked: Promise<Proof> | undefined;
   let words = '';
+  run.onUpload?.(key);
   const sent = await sendFrom(run.remote, run.storage, {
     ...{ host: source.host, as: asPostgres, key, rate: run.rate, signal: run.signal },
     programs: [copyArgv(run, id, parent, keepsManifest), ...(recipient ? [['age', '-r', recipient]] : [])],
     partBytes: partBytesFor(source.databaseBytes),
-    onUpload: (upload) => run.onUpload?.(key, upload),
     onProgress: (bytes, rate) =>
       run.say(`${source.host}: ${mebibytes(bytes)} sent, ${mebibytes(rate)}/s${words}`),
     onSays: (program, line) => {
       if (program !== 'perl') return;
       const [word, value = '', more = ''] = line.split(' ');
-      if (word === 'start') start = { lsn: value, timeline: Number(more) };
-      else if (word === 'end') stopLsn = value;
-      else if (word === 'read')
+      if (word === 'start') {
+        start = { lsn: value, timeline: Number(more) };
+        onBegun?.();
+      } else if (word === 'end') {
+        stopLsn = value;
+        // The last of it is still on its way to the bucket.
+        marked = markProof(run, id);
+        marked.catch(() => undefined);
+      } else if (word === 'read')
         words = `, ${Math.floor((100 * Number(value)) / Number(more))} % of the data read`;
     },
-  });
-  if (!start || stopLsn === undefined)
+  }).finally(() => Promise.allSettled([marked]));
+  if (!start || stopLsn === undefined || !marked)
     throw new Error(`${source.host}: the server did not say where in the log it is`);
-  return {
+  const base: Base = {
     ...{ format: 1, id, stack: cluster.stack, kind: parent ? 'incremental' : 'full' },
     parent: parent?.id ?? null,
     source: { host: source.host, role: source === primary ? 'primary' : 'replica', lagBytes },
@@ -263,6 +354,7 @@ export async function takeBase(
     },
     run: run.run,
   };
+  return { base, proof: await marked };
 }
 
 /** Packed by the server itself: then nobody has to hand on all of the data unpacked. */
@@ -315,29 +407,31 @@ export async function untilArchived(run: BackupRun, segment: string, timeoutMs: 
 
 /** The last thing that is written of a backup. */
 export const writeManifest = (run: BackupWriter, base: Base, proof: Proof | null): Promise<Manifest> =>
-  writeStored(run.storage, clusterKeys(run).manifest(base.id), [base.object], run.ways.lock, {
+  writeStored(run.storage, clusterKeys(run).manifest(base.id), [base.object], run, {
     ...base,
     proof: proof?.proof ?? null,
     rows: proof?.rows ?? {},
   });
 
-/**
- * Looks into the bucket for all that recovery within the window needs.
- *
- * @param known what was read of it before
- */
+/** What is known of the bucket and its log before it is looked into. */
+export interface Known extends Partial<Pick<Catalogue, 'backups'>> {
+  /** The last segment that has to be there; default: what the primary had handed over when it was observed. */
+  readonly upTo?: string | undefined;
+}
+
+/** Looks into the bucket for all that recovery within the window needs. */
 export async function verifyLog(
   run: BackupRun,
   rules: RetentionRules,
-  known?: Pick<Catalogue, 'backups'>,
+  { backups, upTo = lastArchived(run.source.primary) }: Known = {},
 ): Promise<Verified> {
-  const { primary } = run.source;
   const [catalogue, histories] = await Promise.all([
-    readCatalogue(run.storage, clusterKeys(run), known),
+    readCatalogue(run.storage, clusterKeys(run), backups && { backups }),
     readHistories(run),
   ]);
   return checkLog(catalogue, {
-    ...{ rules, histories, now: run.storage.now(), upTo: lastArchived(primary) },
+    ...{ rules, histories, line: lineOf(histories, run.source.primary.timeline) },
+    ...{ now: run.storage.now(), upTo },
     // Up to its end a backup has the log in itself.
     startOf: ({ wal }) => wal.stopLsn,
   });
@@ -346,6 +440,25 @@ export async function verifyLog(
 /** The last segment that a primary handed over, as it says. */
 export const lastArchived = ({ archived }: MemberSeen): string | undefined =>
   /^[0-9A-F]{24}$/.exec(archived.last ?? '')?.[0];
+
+/**
+ * How far the log has to be in the bucket after a backup: to the segment with its point, which was seen there, or as far as
+ * the primary says by now.
+ *
+ * @param segment with the point of the backup; `null`: it did not reach the bucket
+ */
+export function reachOf(
+  segment: string | null,
+  members: readonly (MemberSeen | MemberSilent)[],
+  { primary }: Pick<Source, 'primary'>,
+): string | undefined {
+  const now = members.find(({ host }) => host === primary.host);
+  const seen = [segment, now && !('fault' in now) ? lastArchived(now) : undefined, lastArchived(primary)];
+  return seen
+    .flatMap((one) => one ?? [])
+    .sort()
+    .at(-1);
+}
 
 /**
  * The histories; from the primary, because those in the bucket may be encrypted. The history
@@ -370,9 +483,18 @@ export interface Retained {
   readonly freedBytes: number;
 }
 
-/** What the rules let go of a catalogue. */
-export function retentionOf(catalogue: Catalogue<BackupFacts>, rules: RetentionRules, now: Date): Retained {
-  const plan = planRetention(catalogue.backups.map(keptOf), rules, now);
+/**
+ * What the rules let go of a catalogue.
+ *
+ * @param line which the primary is on
+ */
+export function retentionOf(
+  catalogue: Catalogue<BackupFacts>,
+  rules: RetentionRules,
+  now: Date,
+  line: Line | null,
+): Retained {
+  const plan = planRetention(catalogue.backups.map(keptOf), rules, now, (one) => isOn(line, one));
   const segments = expiredSegments([...catalogue.wal.keys()], plan.window);
   return { plan, segments, freedBytes: plan.freedBytes + bytesOf(catalogue.wal, segments) };
 }
@@ -382,15 +504,13 @@ export const bytesOf = (wal: Catalogue['wal'], segments: readonly string[]): num
   segments.reduce((sum, name) => sum + (wal.get(name)?.size ?? 0), 0);
 
 /** Removes it, with all versions. @returns what stays, because the storage keeps it locked */
-export async function retain(
-  run: BackupRun,
+export function retain(
+  run: BackupWriter,
   catalogue: Catalogue,
   { plan, segments }: Retained,
 ): Promise<Removable[]> {
-  const keys = clusterKeys(run);
-  const locked = await removeStored(run.storage, keys, catalogue.backups, plan.removed);
   const files = segments.flatMap((name) => catalogue.wal.get(name)?.seen ?? []);
-  return [...locked, ...(await run.storage.removeVersions(files.flatMap(allOf)))];
+  return removeStored(run, clusterKeys(run), catalogue.backups, plan.removed, files);
 }
 
 /** @throws UserError for what is no public key of age */

@@ -10,13 +10,19 @@ const PLAN = { timeline: 1, lsn: '0/20000000', segmentBytes: 16_777_216, waiting
 describe('namesFor', () => {
   it('begins before what waits, and goes on for a week of a segment a minute, on this timeline and the next', () => {
     const names = [...namesFor(PLAN)];
-    expect(names.slice(0, 3)).toEqual(['00000002.history', '00000003.history', '000000010000000000000015']);
+    expect(names.slice(0, 2)).toEqual(['00000002.history', '00000003.history']);
+    expect(names.slice(15, 17)).toEqual(['00000011.history', '000000010000000000000015']);
     expect(names).toContain('00000002000000000000001F');
-    expect(names).toHaveLength(2 + 2 * ticketsFor(10));
+    expect(names).toHaveLength(16 + 2 * ticketsFor(10));
     expect(new Set(names).size).toBe(names.length);
   });
+  it('has the histories of the timelines before, and of more than one that may come', () => {
+    const names = [...namesFor({ ...PLAN, timeline: 4 })];
+    expect(names.slice(0, 3)).toEqual(['00000002.history', '00000003.history', '00000004.history']);
+    expect(names.slice(18, 20)).toEqual(['00000014.history', '000000040000000000000015']);
+  });
   it('does not begin before the first segment', () =>
-    expect([...namesFor({ ...PLAN, lsn: '0/1000000', waiting: 50 })][2]).toBe('000000010000000000000000'));
+    expect([...namesFor({ ...PLAN, lsn: '0/1000000', waiting: 50 })][16]).toBe('000000010000000000000000'));
 });
 
 describe('ticketsFor', () => {
@@ -54,6 +60,7 @@ describe('writeBook', () => {
       head.split('\n').map((line) => [line.split(' ')[0] ?? '', line.replace(/^\S+ /, '')]),
     );
     expect(words).toMatchObject({
+      system: '7',
       folder: 'http://127.0.0.1:1/shop-backups/shop/postgresql/7/wal/',
       ...{ suffix: '.zst.age', recipient: 'age1x', limit: '1000', until: '2026-12-04T02:00:00.000Z' },
     });
@@ -108,5 +115,10 @@ describe('ticketHoursLeft', () => {
     expect(ticketHoursLeft(far, 1, now)).toBe(48);
     expect(ticketHoursLeft(far, 2_400, now)).toBeCloseTo(2.5);
     expect(ticketHoursLeft(member('2026-11-26T02:00:00Z', '0000000100000000000000FF'), 1, now)).toBe(0);
+  });
+  it('is none on a timeline that the book does not know', () => {
+    const book = { until: '2026-12-04T02:00:00Z', last: '0000000200000000000000FF' };
+    expect(ticketHoursLeft(exampleMember('database-1', { book, timeline: 2 }), 1, now)).toBeCloseTo(168);
+    expect(ticketHoursLeft(exampleMember('database-1', { book, timeline: 3 }), 1, now)).toBe(0);
   });
 });

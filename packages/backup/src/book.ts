@@ -3,7 +3,7 @@ import { LONGEST_SIGNED_S, lockHeaders, type Storage } from '@perlstack/object-s
 import { segmentAt, segmentOf } from '@perlstack/postgres';
 import type { ClusterKeys } from './keys.js';
 import type { MemberSeen } from './members.js';
-import { historyName, segmentName } from './wal.js';
+import { historyName, segmentName, timelineOf } from './wal.js';
 import { lockFrom, type Ways } from './ways.js';
 
 /** What the tickets of a book are for. */
@@ -23,6 +23,8 @@ const LEAST_PER_DAY = 1_440;
 const DAYS = LONGEST_SIGNED_S / 86_400;
 /** Room for a server that writes three times as much as it used to. */
 const MARGIN = 3;
+/** A replica may be promoted again and again before the next backup, and others beside it; each history is a line. */
+const MORE_TIMELINES = 16;
 /** A book that a host can read through for each segment. */
 const MOST = 60_000;
 
@@ -32,13 +34,14 @@ export const ticketsFor = (perDay: number): number =>
 
 /**
  * Names of what a book lets pass: the segments of this timeline, and of the next one, which begins somewhere among them
- * when a replica is promoted, and the histories that come with promotions. They are made one by one, since there may be many.
+ * when a replica is promoted, and the histories: those that come with promotions, and those that came before, since PostgreSQL
+ * finds no timeline behind one whose history is missing. They are made one by one, since there may be many.
  */
 export function* namesFor({ timeline, lsn, segmentBytes, waiting, perDay }: BookPlan): Generator<string> {
   const now = segmentAt(lsn, segmentBytes);
   const first = now - BigInt(Math.min(waiting + 8, Number(now)));
   const count = ticketsFor(perDay);
-  yield* [timeline, timeline + 1, timeline + 2].filter((one) => one > 1).map(historyName);
+  for (let one = 2; one <= timeline + MORE_TIMELINES; one++) yield historyName(one);
   for (const one of [timeline, timeline + 1])
     for (let at = 0; at < count; at++) yield segmentName(one, first + BigInt(at), segmentBytes);
 }
@@ -84,6 +87,7 @@ export async function writeBook(
   };
   const folder = `${storage.endpoint.replace(/\/$/, '')}/${storage.bucket}/${keys.wal}`;
   const words = [
+    `system ${keys.systemId}`,
     `folder ${folder}`,
     `suffix ${recipient === null ? '.zst' : '.zst.age'}`,
     ...(recipient === null ? [] : [`recipient ${recipient}`]),
@@ -129,6 +133,8 @@ export const FEW_HOURS = 48;
 export function ticketHoursLeft(member: MemberSeen, perDay: number, now: Date): number | null {
   const { book, lsn, segmentBytes } = member;
   if (!book) return null;
+  // A server that was promoted further than the book foresaw has none for its timeline.
+  if (member.timeline > timelineOf(book.last)) return 0;
   const left = Number(segmentOf(book.last, segmentBytes) - segmentAt(lsn, segmentBytes));
   const byTime = (Date.parse(book.until) - +now) / 3_600_000;
   return Math.max(0, Math.min(byTime, perDay > 0 ? (left * 24) / perDay : byTime));

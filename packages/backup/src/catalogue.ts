@@ -1,4 +1,5 @@
 import type { KeySeen, ObjectSeen, Storage } from '@perlstack/object-storage';
+import { withWholeChains } from './incremental.js';
 import { type ClusterKeys, walNameOf } from './keys.js';
 import { type Manifest, readManifest } from './manifest.js';
 import { type Kept, planRetention, type RetentionRules } from './retention.js';
@@ -11,7 +12,8 @@ import {
   type Touched,
   touchedIn,
 } from './stored.js';
-import { coverage, type Coverage, type Switch, timelineOf } from './wal.js';
+import { type Histories, isOn, type Line } from './lineage.js';
+import { coverage, type Coverage, timelineOf } from './wal.js';
 
 /** What is known of a base backup, whichever engine made it. */
 export type BackupFacts = Pick<
@@ -55,7 +57,7 @@ export async function readCatalogue(
     const modified = seen.versions[0]?.modified ?? new Date(0);
     return found ? [[found.name, { key: seen.key, size: bytesKept(seen), modified, seen }]] : [];
   });
-  return { ...stored, wal: new Map(named) };
+  return { ...withWholeChains(stored), wal: new Map(named) };
 }
 
 /** What somebody wrote to or removed after it was stored. */
@@ -74,6 +76,7 @@ export const keptOf = ({ manifest, bytes }: Backup<BackupFacts>): Kept => ({
   parent: manifest.parent,
   timeline: manifest.wal.timeline,
   startLsn: manifest.wal.startLsn,
+  stopLsn: manifest.wal.stopLsn,
   segmentBytes: manifest.wal.segmentBytes,
   bytes,
   lockedUntil: manifest.lockedUntil ? new Date(manifest.lockedUntil) : null,
@@ -106,21 +109,21 @@ export function coverageOf(
   });
 }
 
-/** By timeline, the switches that lead to it. */
-export type Histories = ReadonlyMap<number, readonly Switch[]>;
-
 export interface Verified<M extends BackupFacts = Manifest> {
   readonly catalogue: Catalogue<M>;
-  /** The oldest backup from which recovery to any later moment has to be possible. */
+  /** Which the primary is on; `null`: nobody knows. */
+  readonly line: Line | null;
+  /** The oldest backup on it from which recovery to any later moment has to be possible. */
   readonly from: Backup<M> | null;
   readonly coverage: Coverage | null;
-  /** Of the newest backup alone. */
+  /** Of the newest backup on it alone. */
   readonly newest: Coverage | null;
 }
 
 export interface LogCheck<M extends BackupFacts> {
   readonly rules: RetentionRules;
   readonly histories: Histories;
+  readonly line: Line | null;
   readonly now: Date;
   /** The last segment that was handed over. */
   readonly upTo: string | undefined;
@@ -131,15 +134,15 @@ export interface LogCheck<M extends BackupFacts> {
 /** Whether a catalogue has all of the log that recovery within the window needs. */
 export function checkLog<M extends BackupFacts>(
   catalogue: Catalogue<M>,
-  { rules, histories, now, upTo, startOf }: LogCheck<M>,
+  { rules, histories, line, now, upTo, startOf }: LogCheck<M>,
 ): Verified<M> {
-  const { backups } = catalogue;
+  const backups = catalogue.backups.filter(({ manifest }) => isOn(line, manifest.wal));
   const { window } = planRetention(backups.map(keptOf), rules, now);
   const from = backups.find(({ manifest }) => manifest.id === window?.id) ?? backups[0];
   const last = backups.at(-1);
-  if (!from || !last) return { catalogue, from: null, coverage: null, newest: null };
+  if (!from || !last) return { catalogue, line, from: null, coverage: null, newest: null };
   const of = (one: Backup<M>): Coverage => coverageOf(one, catalogue, histories, startOf(one.manifest), upTo);
-  return { catalogue, from, coverage: of(from), newest: of(last) };
+  return { catalogue, line, from, coverage: of(from), newest: of(last) };
 }
 
 /** Which segments are missing, as a sentence without its end. */

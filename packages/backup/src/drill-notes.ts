@@ -26,6 +26,37 @@ export async function noteDrill(
   await storage.put(`${folder}${stamp(report.startedAt)}.json`, `${JSON.stringify({ ...report, run })}\n`);
 }
 
+/** When drills ended, by the storage's clock. */
+export interface DrillsSeen {
+  /** The last one that proved its backup; `null`: none. */
+  readonly good: Date | null;
+  /** One that failed after it; `null`: none. */
+  readonly failed: Date | null;
+}
+
+/** Looks for the last drill that proved anything: one that failed is none, and is told apart. */
+export async function readDrills(
+  storage: Pick<Storage, 'list' | 'get'>,
+  folder: string,
+): Promise<DrillsSeen> {
+  let failed: Date | null = null;
+  for (const { key, modified } of (await storage.list(folder)).reverse().slice(0, MOST_READ)) {
+    const note = noteIn((await storage.get(key))?.content);
+    if (note?.faults.length === 0) return { good: modified, failed };
+    failed ??= modified;
+  }
+  return { good: null, failed };
+}
+
+/** Says that the last drill failed; `null`: it did not. */
+export function drillWorry({ good, failed }: DrillsSeen): string | null {
+  if (!failed) return null;
+  const proven = good
+    ? `the last one that proved a backup was ${good.toISOString()}`
+    : 'none proved a backup yet';
+  return `The last drill, ${failed.toISOString()}, failed; ${proven}: see its run`;
+}
+
 /** A backup is drilled in the night that made it, or not much later; more are not read for it. */
 const MOST_READ = 30;
 

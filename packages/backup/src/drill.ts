@@ -67,7 +67,7 @@ export async function drill(
   try {
     await restorer.files(place);
     const restored = Date.now();
-    await recover(run, place, await restorer.log(place, options.target), options);
+    await recover(run, place, await restorer.log(place, options.target, options.timeoutMs), options);
     const recovered = Date.now();
     run.say(`${place.host}: recovered, being checked`);
     const rows = options.compareRows ? backup.manifest.rows : null;
@@ -105,6 +105,7 @@ const RECOVER_SCRIPT = `
 set -eu
 programs=$1 data=$2 scratch=$3 port=$4 seconds=$5
 as() { env --chdir=/ runuser -u postgres -- "$@"; }
+give_up() { grep -E 'FATAL|PANIC|restore-wal|ERROR' "$scratch/log" | tail -n 3 >&2; exit 1; }
 umask 077
 cat > "$scratch/postgresql.conf"
 # A standby starts with nothing less than its primary had.
@@ -120,15 +121,9 @@ rm -f -- "$data/postgresql.auto.conf" "$data/standby.signal"
 : > "$data/postgresql.auto.conf"
 : > "$data/recovery.signal"
 chown postgres: "$scratch"/* "$data/postgresql.auto.conf" "$data/recovery.signal"
-if ! as "$programs/pg_ctl" start -w -s -t "$seconds" -D "$data" -l "$scratch/log" -o "-c config_file=$scratch/postgresql.conf"; then
-  grep -E 'FATAL|PANIC|restore-wal|ERROR' "$scratch/log" | tail -n 3 >&2
-  exit 1
-fi
+as "$programs/pg_ctl" start -w -s -t "$seconds" -D "$data" -l "$scratch/log" -o "-c config_file=$scratch/postgresql.conf" || give_up
 until [ "$(as "$programs/psql" -XAtq -h "$scratch" -p "$port" -d postgres -c 'SELECT pg_is_in_recovery()' 2> /dev/null)" = f ]; do
-  if [ ! -e "$data/postmaster.pid" ]; then
-    grep -E 'FATAL|PANIC|restore-wal|ERROR' "$scratch/log" | tail -n 3 >&2
-    exit 1
-  fi
+  [ -e "$data/postmaster.pid" ] || give_up
   [ $((seconds -= 1)) -gt 0 ] || { echo "recovery did not come to its end in time" >&2; exit 1; }
   sleep 1
 done

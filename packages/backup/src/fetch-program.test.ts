@@ -72,13 +72,16 @@ const missing = ['/usr/bin/perl', '/usr/bin/curl', '/usr/bin/sha256sum'].filter(
       expect(said.stderr).not.toContain('secret');
     });
 
-    it('ends at once where the storage will not give it', async () => {
+    it('ends at once where the URL is not good any more, and says what to do', async () => {
       let asked = 0;
       const said = await fetchFrom((_start, response) => {
         asked += 1;
         response.writeHead(403).end();
       });
-      expect(said.stderr).toMatch(/no more after several tries: 403/);
+      expect(said.stderr).toMatch(
+        /refuses the URL after 0 of 500000 bytes \(403\).*run this again for a new one/,
+      );
+      expect(said.stderr).not.toContain('secret');
       expect(asked).toBe(1);
     });
 

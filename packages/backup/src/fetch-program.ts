@@ -58,6 +58,8 @@ while ($fed && $size < $spec->{size}) {
     my $why = transfer();
     last if $size >= $spec->{size} || !$fed;
     $lost = $size > $before ? 0 : $lost + 1;
+    fail("the bucket refuses the URL after $size of $spec->{size} bytes (403): the URL is older than a week, or its key was withdrawn since; run this again for a new one")
+        if $why =~ /^403/;
     fail("the bucket sent $size of $spec->{size} bytes, and no more after several tries: $why") if $lost == $spec->{tries} || $why =~ /^40[0-79]/;
     sleep(0.25 * 2**$lost);
 }

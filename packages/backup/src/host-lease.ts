@@ -16,6 +16,8 @@ export interface LeaseHost {
 }
 
 const FOLDER = '/var/lib/perlstack/backup';
+/** Where restores into a running server tell each other on its host that they are at work. */
+export const RESTORE_LEASES = '/var/lib/perlstack/restore';
 const OPTIONS: RunOptions = { sudo: true, timeoutMs: 20_000, name: 'lease' };
 
 const script = ({ stack }: LeaseHost, what: keyof typeof LOCK_FILE, folder: string): string =>
@@ -51,10 +53,8 @@ export async function acquireHostLease(
       return holder;
     },
     renew: async () => {
-      const [beginning = ''] = args;
-      const options = { ...OPTIONS, okCodes: [0, 3] };
-      const { code } = await remote.script(host, script(place, 'renew', folder), [beginning], options);
-      if (code === 3) throw new StorageError('exists', `Somebody else has taken the lease on ${host} over`);
+      if (!(await renewHostLease(place, nonce, folder)))
+        throw new StorageError('exists', `Somebody else has taken the lease on ${host} over`);
       holder = { ...holder, until: until() };
     },
     release: () => releaseHostLease(place, nonce, folder),
@@ -71,6 +71,13 @@ function holderIn(text: string, until: string): Holder | null {
   } catch {
     return null;
   }
+}
+
+/** Gives a sign of life of a lease on a host. @returns whether it is still held, and by nobody else */
+export async function renewHostLease(place: LeaseHost, nonce: string, folder = FOLDER): Promise<boolean> {
+  const options = { ...OPTIONS, okCodes: [0, 3] };
+  const renew = script(place, 'renew', folder);
+  return (await place.remote.script(place.host, renew, [beginningOf(nonce)], options)).code === 0;
 }
 
 /** Gives a lease on a host back, also one that another process of the same run took; one that somebody else holds stays. */

@@ -1,10 +1,11 @@
 import { ARCHIVE } from '@perlstack/configs';
 import { asPostgres } from '@perlstack/postgres';
 import type { Remote } from '@perlstack/remote';
-import type { Catalogue } from './catalogue.js';
+import type { Backup, Catalogue } from './catalogue.js';
 import type { Cluster } from './cluster.js';
 import type { Manifest } from './manifest.js';
 import type { MemberSeen } from './members.js';
+import type { Broken, StoredBackups } from './stored.js';
 
 /** PostgreSQL's own manifests of backups that were made from a host: what the next one is compared with. */
 const FOLDER = `${ARCHIVE.folder}/manifests`;
@@ -15,23 +16,58 @@ export const manifestFile = (id: string): string => `${FOLDER}/${id}`;
 export const canBuildOn = (version: Cluster['version'], fullEvery: number): boolean =>
   version >= 17 && fullEvery > 1;
 
+/** What a new backup builds on. */
+export interface ParentChoice {
+  /** `null`: it is a full one. */
+  readonly parent: Manifest | null;
+  /** What somebody should know of it, such as that a backup was full because the one before is broken. */
+  readonly worry: string | null;
+}
+
 /**
- * What a new backup may build on: the newest one, when it was made from the same host, whose manifest is still there.
+ * What a new backup may build on: the newest one, when it was made from the same host, whose manifest is still there. Where a
+ * later one is broken it is none: what else is not as it was stored is not known.
  *
  * @param present ids of the manifests on the host
  * @param fullEvery a full backup is made after so many; 1: every time
  */
 export function chooseParent(
-  { backups }: Pick<Catalogue, 'backups'>,
+  { backups, broken }: Pick<Catalogue, 'backups' | 'broken'>,
   source: Pick<MemberSeen, 'systemId' | 'timeline'>,
   version: Cluster['version'],
   present: readonly string[],
   fullEvery: number,
-): Manifest | null {
+): ParentChoice {
+  const full = (worry: string | null = null): ParentChoice => ({ parent: null, worry });
+  if (!canBuildOn(version, fullEvery)) return full();
   const newest = backups.at(-1)?.manifest;
-  if (!canBuildOn(version, fullEvery) || !newest || !present.includes(newest.id)) return null;
-  if (newest.postgresql.systemId !== source.systemId || newest.wal.timeline !== source.timeline) return null;
-  return chainOf(backups, newest).length < fullEvery ? newest : null;
+  const later = broken.filter(({ id, unfinished }) => !unfinished && id > (newest?.id ?? '')).at(-1);
+  if (later) return full(`A full backup, because backup ${later.id} is broken: ${later.why}`);
+  if (!newest || !present.includes(newest.id)) return full();
+  if (newest.postgresql.systemId !== source.systemId || newest.wal.timeline !== source.timeline)
+    return full();
+  return chainOf(backups, newest).length < fullEvery ? { parent: newest, worry: null } : full();
+}
+
+/**
+ * Tells those apart that build on one that is not whole: nobody can restore them, whatever their own data are.
+ *
+ * @returns the same with these among the broken ones
+ */
+export function withWholeChains<T extends Pick<StoredBackups<Manifest>, 'backups' | 'broken'>>(stored: T): T {
+  const whole = new Map<string, Backup>();
+  const orphans: Broken[] = [];
+  // What one builds on is older, and comes before it.
+  for (const backup of stored.backups) {
+    const { id, parent } = backup.manifest;
+    if (parent === null || whole.has(parent)) whole.set(id, backup);
+    else
+      orphans.push({
+        ...{ id, unfinished: false, objects: backup.objects ?? [] },
+        why: `it builds on backup ${parent}, which is not whole`,
+      });
+  }
+  return { ...stored, backups: [...whole.values()], broken: [...stored.broken, ...orphans] };
 }
 
 /** A backup with all that it builds on, the full one first. @throws Error when one of them is not there */

@@ -36,6 +36,7 @@ export interface DumpKeys extends Pick<BackupKeys, 'bases' | 'manifest'> {
 }
 
 export interface ClusterKeys extends BackupKeys {
+  readonly systemId: string;
   readonly root: string;
   readonly wal: string;
   readonly segment: (name: string, encrypted: boolean) => string;
@@ -52,7 +53,7 @@ export function keysOf(stack: string): Keys {
     cluster: (systemId) => {
       const root = `${clusters}${systemId}/`;
       return {
-        root,
+        ...{ systemId, root },
         ...backupKeys(`${root}base/`, 'data.tar'),
         wal: `${root}wal/`,
         segment: (name, encrypted) => `${root}wal/${folderOf(name)}${name}${suffix(encrypted)}`,

@@ -43,6 +43,12 @@ describe('assertArchives', () => {
   it('wants our program', () => {
     expect(() => assertArchives(primary)).not.toThrow();
     expect(() => assertArchives({ ...primary, archiveMode: 'off' })).toThrow(/archive_mode is off/);
-    expect(() => assertArchives({ ...primary, archiveCommand: 'true' })).toThrow(/archive_command is not/);
+    expect(() => assertArchives({ ...primary, archiveCommand: 'true' })).toThrow(
+      /archive_command is not that of this stack, .*; run apply-configs with allow-restart/,
+    );
+    const altered = { archiveCommand: '', archiveAltered: ['archive_command'] };
+    expect(() => assertArchives({ ...primary, ...altered })).toThrow(
+      /archive_command is not .*; ALTER SYSTEM set archive_command there, over what the stack has/,
+    );
   });
 });

@@ -19,6 +19,8 @@ export interface MemberSeen {
   readonly databaseBytes: number;
   readonly archiveMode: string;
   readonly archiveCommand: string;
+  /** Which of the two are set by ALTER SYSTEM, which goes over what the stack's own files say. */
+  readonly archiveAltered: readonly string[];
   readonly archived: {
     readonly last: string | null;
     readonly at: string | null;
@@ -28,7 +30,7 @@ export interface MemberSeen {
   readonly waiting: number;
   /** Segments that were let go because too many waited. */
   readonly dropped: readonly string[];
-  /** Its book of tickets: until when they are good, and the last segment that one is for. */
+  /** Its book of tickets, if it has one for these data: until when they are good, and the last segment that one is for. */
   readonly book: { readonly until: string; readonly last: string } | null;
   /** Of the file system with the data. */
   readonly diskBytes: number;
@@ -53,6 +55,8 @@ const SQL = `SELECT json_build_object(
   'databaseBytes', (SELECT sum(pg_database_size(oid)) FROM pg_database),
   'archiveMode', current_setting('archive_mode'),
   'archiveCommand', current_setting('archive_command'),
+  'archiveAltered', (SELECT coalesce(json_agg(name ORDER BY name), '[]') FROM pg_settings
+    WHERE name IN ('archive_command', 'archive_mode') AND sourcefile LIKE '%/postgresql.auto.conf'),
   'archived', (SELECT json_build_object('last', last_archived_wal, 'at', last_archived_time, 'failed', last_failed_wal)
     FROM pg_stat_archiver),
   'waiting', (SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'));
@@ -66,7 +70,7 @@ shift 3
 "$@"
 echo "$(df -B1 --output=size -- "$data" | tail -n 1) $(nproc)"
 if [ -e "$book" ]; then
-  echo "$(sed -n -e 's/^until //p' -e '/^$/q' "$book") $(tail -n 1 -- "$book" | cut -c 1-24)"
+  echo "$(sed -n -e 's/^until //p' -e '/^$/q' "$book") $(tail -n 1 -- "$book" | cut -c 1-24) $(sed -n -e 's/^system //p' -e '/^$/q' "$book")"
 else
   echo none
 fi
@@ -98,10 +102,12 @@ async function readMember(
       ...(signal ? { signal } : {}),
     });
     const [json = '', machine = '', tickets = '', ...dropped] = stdout.trim().split('\n');
-    const [until = '', last = ''] = tickets.split(' ');
+    const [until = '', last = '', system = ''] = tickets.split(' ');
     const [diskBytes = NaN, processors = 1] = machine.trim().split(/\s+/).map(Number);
     const seen = JSON.parse(json) as Told;
-    const book = last === '' ? null : { until, last };
+    // Of what the host was before a restore, or before its data were made anew.
+    const isOther = system !== '' && system !== seen.systemId;
+    const book = last === '' || isOther ? null : { until, last };
     return { ...seen, host, dropped, book, diskBytes, processors };
   } catch (error) {
     if (!(error instanceof RemoteError || error instanceof ConnectError)) throw error;
@@ -173,16 +179,23 @@ export function chooseSource(members: readonly (MemberSeen | MemberSilent)[], wa
 }
 
 /**
+ * What ALTER SYSTEM set is somebody's will, or left by a restore whose host went down in its last second; converging does not
+ * touch it.
+ *
  * @param program what the stack's engine hands the log over with
  * @throws UserError when PostgreSQL does not hand its log to it
  */
 export function assertArchives(
-  { host, archiveMode, archiveCommand }: MemberSeen,
+  { host, archiveMode, archiveCommand, archiveAltered }: MemberSeen,
   program: string = ARCHIVE.program,
 ): void {
   if (archiveMode !== 'off' && archiveCommand.includes(program)) return;
   const found = archiveMode === 'off' ? 'archive_mode is off' : 'archive_command is not that of this stack';
+  const cure =
+    archiveAltered.length > 0
+      ? `ALTER SYSTEM set ${archiveAltered.join(' and ')} there, over what the stack has: ALTER SYSTEM RESET it, and reload or restart`
+      : 'run apply-configs with allow-restart: true (it takes one restart)';
   throw new UserError(
-    `${host}: ${found}, so there is no recovery to a point in time; run apply-configs with allow-restart: true (it takes one restart), then this again`,
+    `${host}: ${found}, so there is no recovery to a point in time; ${cure}, then this again`,
   );
 }

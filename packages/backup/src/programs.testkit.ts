@@ -1,11 +1,17 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { buffer, text } from 'node:stream/consumers';
+import { ARCHIVE_PROGRAM } from '@perlstack/configs';
+import { openStorage } from '@perlstack/object-storage';
+import { writeBook } from './book.js';
+import { keysOf } from './keys.js';
 
 /** What a program of ours on a host said, and how it ended. */
 export interface Said {
@@ -73,4 +79,47 @@ export async function take(request: IncomingMessage, response: ServerResponse): 
   const content = await buffer(request);
   response.writeHead(200, { etag: `"${md5(content)}"` }).end();
   return content;
+}
+
+/** The identifier of the data that `bookOf` is for. */
+const SYSTEM_ID = '7';
+
+/** Lays what the server's control file begins with into a data directory. */
+export function layControl(folder: string, systemId = SYSTEM_ID): void {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64LE(BigInt(systemId));
+  mkdirSync(join(folder, 'global'), { recursive: true });
+  writeFileSync(join(folder, 'global/pg_control'), bytes);
+}
+
+/** A book of tickets for a storage of `storageThat`. */
+export async function bookOf(
+  url: string,
+  names: Iterable<string>,
+  recipient: string | null = null,
+): Promise<Buffer> {
+  const { origin } = new URL(url);
+  const bucket = openStorage({
+    ...{ endpoint: origin, bucket: 'shop-backups', accessKeyId: 'key', secretAccessKey: 'secret' },
+  });
+  const ways = { once: 'condition', lock: null } as const;
+  const options = { recipient, limitBytes: 1e12, ways };
+  const { content } = await writeBook(bucket, keysOf('shop').cluster(SYSTEM_ID), names, options);
+  bucket.close();
+  return Buffer.concat([...content]);
+}
+
+/** Has the file `segment` of a folder archived, which is the data directory and that of the archiving as well. */
+export async function archiveWal(
+  folder: string,
+  name: string,
+  variables: Readonly<Record<string, string>> = {},
+  program = ARCHIVE_PROGRAM,
+): Promise<{ readonly code: unknown; readonly said: string }> {
+  const env = { ...process.env, PERLSTACK_WAL: folder, ...variables };
+  const child = spawn('perl', ['-', 'segment', name], { env, cwd: folder, stdio: 'pipe' });
+  child.stdin.end(program);
+  const said = text(child.stderr);
+  const [code] = (await once(child, 'close')) as [unknown];
+  return { code, said: await said };
 }

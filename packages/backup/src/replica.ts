@@ -5,8 +5,18 @@ import { type Inventory, UserError } from '@perlstack/stack';
 import { askOf } from './ask.js';
 import type { Cluster } from './cluster.js';
 import { type MemberSeen, onlyPrimary, readMembers } from './members.js';
-import { clearPlace } from './primary.js';
-import type { Place, Restorer, ServerRun } from './restore.js';
+import { clearPlace, type OnBegun, orAbandon, RESTORE_SCRATCH } from './primary.js';
+import {
+  FORGET,
+  INTO_PLACE,
+  KEEP_SETTINGS,
+  type Place,
+  type Restorer,
+  type ServerRun,
+  stagedAt,
+  START_UNIT,
+  tellKept,
+} from './restore.js';
 
 export interface ReplicaOptions {
   readonly host: string;
@@ -15,6 +25,7 @@ export interface ReplicaOptions {
   readonly replace: string | null;
   /** How long the replica may take until it streams. */
   readonly timeoutMs: number;
+  readonly onBegun?: OnBegun;
 }
 
 /**
@@ -64,28 +75,26 @@ async function holdLog(
 /**
  * Starts the restored server as the unit does, as a replica that takes the log from the bucket until that has no more, and
  * then from the primary; what it needed of the bucket goes when it streams. Arguments: data directory, unit, programs, port,
- * seconds, scratch folder. Input: lines of settings.
+ * seconds, scratch folder, where the data are now. Input: lines of settings.
  */
 const FOLLOW_SCRIPT = `
 set -eu
-data=$1 unit=$2 programs=$3 port=$4 seconds=$5 scratch=$6
+place=$1 unit=$2 programs=$3 port=$4 seconds=$5 scratch=$6 data=$7
 as() { env --chdir=/ runuser -u postgres -- "$@"; }
 umask 077
 sql() { as "$programs/psql" -XAtq -p "$port" -d postgres -c "$1"; }
-cat > "$data/postgresql.auto.conf"
+${KEEP_SETTINGS}lay_settings
 rm -f -- "$data/recovery.signal"
 : > "$data/standby.signal"
-chown postgres: "$data/postgresql.auto.conf" "$data/standby.signal"
-systemctl start "$unit"
-until [ "$(sql 'SELECT status FROM pg_stat_wal_receiver' 2> /dev/null)" = streaming ]; do
+chown postgres: "$data/standby.signal"
+${INTO_PLACE}${START_UNIT}until [ "$(sql 'SELECT status FROM pg_stat_wal_receiver' 2> /dev/null)" = streaming ]; do
   systemctl is-active --quiet "$unit" || { echo "PostgreSQL ended before it streamed; see its log" >&2; exit 1; }
   [ $((seconds -= 1)) -gt 0 ] || { echo "it did not come to stream in time; see its log" >&2; exit 1; }
   sleep 1
 done
 sql 'ALTER SYSTEM RESET restore_command'
 systemctl reload "$unit"
-rm -rf -- "$scratch"
-`;
+${FORGET}`;
 
 /**
  * A backup and its log become the data of a server that then follows the primary: the copy of a large database comes from the
@@ -97,30 +106,42 @@ export async function restoreReplica(
   run: ServerRun,
   primary: MemberSeen,
   restorerFor: () => Promise<Restorer>,
-  { host, inventory, replace, timeoutMs }: ReplicaOptions,
+  options: ReplicaOptions,
+): Promise<void> {
+  const { host, replace } = options;
+  await clearPlace(run, host, replace);
+  await orAbandon(run, host, options, () => follow(run, primary, restorerFor, options));
+}
+
+async function follow(
+  run: ServerRun,
+  primary: MemberSeen,
+  restorerFor: () => Promise<Restorer>,
+  { host, inventory, timeoutMs }: ReplicaOptions,
 ): Promise<void> {
   const { remote, cluster, signal } = run;
   const { data, unit, programs } = cluster.layout;
-  const place: Place = { host, data, scratch: '/run/perlstack-restore' };
-  await clearPlace(run, host, replace);
+  const place: Place = { host, data, scratch: RESTORE_SCRATCH };
   await holdLog(run, primary.host, host);
   const restorer = await restorerFor();
-  await restorer.files(place);
-  const command = await restorer.log(place, { kind: 'latest' });
+  const staged = stagedAt(place);
+  await restorer.files(staged);
+  const command = await restorer.log(place, { kind: 'latest' }, timeoutMs);
   const settings: [string, string][] = [
     ...followSettings(cluster, primary.host, host, inventory),
     ['restore_command', command],
   ];
   const seconds = String(Math.ceil(timeoutMs / 1_000));
-  await remote.script(
+  const { stdout } = await remote.script(
     host,
     FOLLOW_SCRIPT,
-    [data, unit, programs, String(cluster.port), seconds, place.scratch],
+    [data, unit, programs, String(cluster.port), seconds, place.scratch, staged.data],
     {
       ...{ sudo: true, signal, name: 'recovery', timeoutMs: timeoutMs + 60_000 },
       input: printPostgresql('Of a replica', settings),
     },
   );
+  tellKept(run, host, stdout);
 }
 
 function followSettings(

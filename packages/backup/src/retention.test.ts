@@ -6,7 +6,7 @@ const NOW = new Date('2026-11-27T03:00:00Z');
 
 const backup = (id: string, finishedAt: string, more: Partial<Kept> = {}): Kept => ({
   ...{ id, finishedAt: new Date(finishedAt), parent: null, timeline: 1, bytes: 100 },
-  ...{ startLsn: '0/5000028', segmentBytes: 16_777_216 },
+  ...{ startLsn: '0/5000028', stopLsn: '0/5000120', segmentBytes: 16_777_216 },
   ...more,
 });
 

@@ -17,6 +17,7 @@ export interface Held {
 export interface Kept extends Held {
   readonly timeline: number;
   readonly startLsn: string;
+  readonly stopLsn: string;
   readonly segmentBytes: number;
 }
 
@@ -60,23 +61,40 @@ export interface RetentionPlan<B extends Held = Kept> {
  * Which backups stay, in the manner of grandfather, father and son: the newest of each day, week and month, the base of
  * the recovery window, what is locked, and what any of them builds on. Only whole backups may be given, because a broken one must not
  * take the place of a good one. With none older than the window, nothing of the log goes.
+ *
+ * Those of a timeline that was left have days, weeks and months of their own, and take the place of none that is on the line:
+ * recovery to what the servers are now cannot begin with them.
+ *
+ * @param isOnLine whether a backup leads to what the primary is now
  */
 export function planRetention<B extends Held>(
   backups: readonly B[],
   rules: RetentionRules,
   now: Date,
+  isOnLine: (backup: B) => boolean = () => true,
 ): RetentionPlan<B> {
   const newestFirst = [...backups].sort((one, other) => +other.finishedAt - +one.finishedAt);
   const reasons = new Map<string, Set<Reason>>(newestFirst.map(({ id }) => [id, new Set()]));
   const keep = (why: Reason, kept: readonly (Held | undefined)[]): void =>
     kept.forEach((one) => one && reasons.get(one.id)?.add(why));
-  keep('newest', newestFirst.slice(0, Math.max(1, rules.minimum)));
-  keep('daily', newestOfEach(newestFirst, dayOf, rules.daily));
-  keep('weekly', newestOfEach(newestFirst, weekOf, rules.weekly));
-  keep('monthly', newestOfEach(newestFirst, monthOf, rules.monthly));
+  const onLine = newestFirst.filter(isOnLine);
+  // Before the first backup of a new line, those of the old one are the newest that there are.
+  const line = onLine.length > 0 ? onLine : newestFirst;
+  const left = newestFirst.filter((one) => !line.includes(one));
+  keep('newest', line.slice(0, Math.max(1, rules.minimum)));
+  for (const [why, period] of PERIODS) {
+    keep(why, newestOfEach(line, period, rules[why]));
+    const lasting = new Set(
+      newestOfEach(newestFirst, period, rules[why]).map((one) => period(one.finishedAt)),
+    );
+    keep(
+      why,
+      newestOfEach(left, period, Infinity).filter((one) => lasting.has(period(one.finishedAt))),
+    );
+  }
   const { pitrMs } = rules;
-  const window = pitrMs === null ? null : windowOf(newestFirst, +now - pitrMs);
-  if (pitrMs !== null) keep('point-in-time', window ? [window] : newestFirst.slice(-1));
+  const window = pitrMs === null ? null : windowOf(onLine, +now - pitrMs);
+  if (pitrMs !== null) keep('point-in-time', window ? [window] : line.slice(-1));
   keep(
     'locked',
     newestFirst.filter(({ lockedUntil }) => lockedUntil && lockedUntil > now),
@@ -141,6 +159,12 @@ const dayOf = (date: Date): string => date.toISOString().slice(0, 10);
 const monthOf = (date: Date): string => date.toISOString().slice(0, 7);
 /** Weeks begin on Monday; 1970 began on a Thursday. */
 const weekOf = (date: Date): string => String(Math.floor((+date / DAY_MS + 3) / 7));
+
+const PERIODS = [
+  ['daily', dayOf],
+  ['weekly', weekOf],
+  ['monthly', monthOf],
+] as const;
 
 /**
  * Segments that no recovery needs: those before the base of the window. Histories stay, they are small and tell the way.

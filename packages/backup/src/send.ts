@@ -15,8 +15,8 @@ export interface CopyRun {
   readonly run: string | null;
   readonly signal: AbortSignal;
   readonly say: (line: string) => void;
-  /** Told the key and id of an upload before anything is sent. */
-  readonly onUpload?: (key: string, id: string) => void;
+  /** Told the key of an upload before there is one: whoever has to end what a killed run left knows it in time. */
+  readonly onUpload?: (key: string) => void;
 }
 
 /** What a host is to send. */
@@ -33,8 +33,6 @@ export interface Sending {
   /** Bytes a second; 0: as fast as it goes. */
   readonly rate: number;
   readonly signal: AbortSignal;
-  /** Told the id of the upload before anything is sent, for whoever has to end it if this process is killed. */
-  readonly onUpload?: (id: string) => void;
   /** Told now and then how much was sent, and how much a second. */
   readonly onProgress?: (bytes: number, rate: number) => void;
   /** What the programs say on their standard errors. */
@@ -73,7 +71,6 @@ export const mebibytes = (bytes: number): string => `${(bytes / MIB).toFixed(0)}
  */
 export async function sendFrom(remote: Remote, storage: Storage, sending: Sending): Promise<Sent> {
   const upload = await storage.createUpload(sending.key);
-  sending.onUpload?.(upload.id);
   try {
     const conversation = new Conversation(sending, async (part) => {
       const { url } = upload.signPart(part, storage.presigner(PART_EXPIRES_S));

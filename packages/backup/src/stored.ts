@@ -9,7 +9,7 @@ import { UserError } from '@perlstack/stack';
 import type { BackupKeys } from './keys.js';
 import type { Manifest, Unreadable } from './manifest.js';
 import type { Held } from './retention.js';
-import { lockFrom, type LockRule } from './ways.js';
+import { lockFrom, type Ways } from './ways.js';
 
 /** What a manifest of any kind says. */
 export type StoredFacts = Pick<Manifest, 'id' | 'startedAt' | 'finishedAt'> & {
@@ -37,8 +37,10 @@ export interface Stored<M extends StoredFacts> {
 export interface Broken {
   readonly id: string;
   readonly why: string;
-  /** It has no manifest: whoever made it did not come to the end. */
+  /** No manifest is listed: whoever made it did not come to the end. */
   readonly unfinished: boolean;
+  /** Its manifest is listed and was not given: nobody knows whether it is good. */
+  readonly unread?: boolean;
   readonly objects: readonly KeySeen[];
 }
 
@@ -73,8 +75,11 @@ export async function readStored<M extends ObjectFacts>(
       const before = known.find(({ manifest }) => manifest.id === id);
       if (first && before && isSame(first, firstOf(before.objects ?? [], first.key)))
         return judge(id, objects, before.manifest);
-      const text = first && (await storage.get(first.key, first.version));
-      return judge(id, objects, text && read(text.content.toString()));
+      if (!first) return broken(id, objects, 'it has no manifest: it never came to its end', 'unfinished');
+      const text = await storage.get(first.key, first.version);
+      if (!text)
+        return broken(id, objects, 'its manifest is listed, and the storage does not give it', 'unread');
+      return judge(id, objects, read(text.content.toString()));
     }),
   );
   return {
@@ -91,24 +96,40 @@ const firstOf = (objects: readonly KeySeen[], key: string): ObjectSeen | undefin
 const isSame = (one: ObjectSeen, other: ObjectSeen | undefined): boolean =>
   one.etag === other?.etag && one.version === other.version && one.size === other.size;
 
+const broken = (
+  id: string,
+  objects: readonly KeySeen[],
+  why: string,
+  how?: 'unfinished' | 'unread',
+): Broken => ({
+  ...{ id, why, objects, unfinished: how === 'unfinished' },
+  ...(how === 'unread' ? { unread: true } : {}),
+});
+
+/**
+ * Why nothing may be removed: a backup that may be good did not show itself, so that neither what is left of others nor what
+ * the rules keep is known. `null`: nothing is in the way.
+ */
+export function unreadIn(backups: readonly Broken[]): string | null {
+  const [one] = backups.filter(({ unread }) => unread);
+  return one ? `Backup ${one.id}: ${one.why}; nothing is removed until it does: run this again` : null;
+}
+
 function judge<M extends ObjectFacts>(
   id: string,
   objects: readonly KeySeen[],
-  manifest: M | Unreadable | null | undefined,
+  manifest: M | Unreadable,
 ): Stored<M> | Broken {
-  const broken = (why: string, unfinished = false): Broken => ({
-    ...{ id, why, unfinished, objects },
-  });
-  if (!manifest) return broken('it has no manifest: it never came to its end', true);
-  if ('fault' in manifest) return broken(`its manifest cannot be read: ${manifest.fault}`);
+  const bad = (why: string): Broken => broken(id, objects, why);
+  if ('fault' in manifest) return bad(`its manifest cannot be read: ${manifest.fault}`);
   for (const stored of dataOf(manifest)) {
     const data = versionOf(
       objects.find(({ key }) => key === stored.key),
       stored.version,
     );
-    if (!data) return broken('its data are not there');
+    if (!data) return bad('its data are not there');
     if (data.size !== stored.size || data.etag !== stored.etag)
-      return broken(`its data are not what was stored: ${data.size} bytes, ETag ${data.etag}`);
+      return bad(`its data are not what was stored: ${data.size} bytes, ETag ${data.etag}`);
   }
   return { manifest, objects, bytes: objects.reduce((sum, one) => sum + bytesKept(one), 0) };
 }
@@ -138,21 +159,34 @@ export function touchedIn(keys: Iterable<KeySeen>): Touched[] {
   });
 }
 
+/** What it takes to write into the bucket. */
+export interface Writing {
+  readonly ways: Pick<Ways, 'lock'>;
+  /**
+   * @param otherwise what it means that another run has taken the lease over: that may have cleared the data of this one, or be at
+   * work with what this one is to remove
+   * @throws UserError when it has
+   */
+  readonly stillHeld: (otherwise: string) => Promise<void>;
+}
+
 /**
  * Writes the manifest, as the last thing of a backup: from here on it counts, and is locked where that is wanted. What never comes so
  * far is not, so that it can be cleared.
  *
  * @param objects with its data
  * @param taken what the manifest says besides
+ * @throws UserError when another run has taken the lease over meanwhile
  */
 export async function writeStored<T extends object>(
-  storage: Storage,
+  storage: Pick<Storage, 'now' | 'lock' | 'put'>,
   key: string,
   objects: readonly DataObject[],
-  rule: LockRule | null,
+  { ways, stillHeld }: Writing,
   taken: T,
 ): Promise<T & { readonly finishedAt: string; readonly lockedUntil: string | null }> {
-  const lock = lockFrom(rule, storage.now());
+  await stillHeld('what was copied is no backup');
+  const lock = lockFrom(ways.lock, storage.now());
   if (lock) for (const object of objects) await storage.lock(object, lock);
   const lockedUntil = lock?.until.toISOString() ?? null;
   const manifest = { ...taken, finishedAt: storage.now().toISOString(), lockedUntil };
@@ -189,23 +223,31 @@ export function backupsNamed<M extends StoredFacts>(
   );
 }
 
+/** What it takes to remove from the bucket. */
+export type Removing = Pick<Writing, 'stillHeld'> & { readonly storage: Pick<Storage, 'removeVersions'> };
+
 /**
  * Removes backups, with all versions of what they consist of. Manifests go before their data: half a removed backup is none.
  *
+ * @param beside objects that go after them
  * @returns what stays, because the storage keeps it locked
+ * @throws UserError when another run has taken the lease over: what stays was not decided with what that one does
  */
 export async function removeStored(
-  storage: Storage,
+  { storage, stillHeld }: Removing,
   keys: Pick<BackupKeys, 'manifest'>,
   backups: readonly Stored<StoredFacts>[],
   removed: readonly string[],
+  beside: readonly KeySeen[] = [],
 ): Promise<Removable[]> {
   const going = backups.filter(({ manifest }) => removed.includes(manifest.id));
+  if (going.length + beside.length === 0) return [];
+  await stillHeld('nothing was removed');
   const isManifest = ({ key }: KeySeen): boolean => key.endsWith('/manifest.json');
   const manifests = going.flatMap(({ objects = [] }) => objects.filter(isManifest).flatMap(allOf));
   const locked = await storage.removeVersions(manifests);
   const left = new Set(locked.map(({ key }) => key));
   const bare = going.filter(({ manifest }) => !left.has(keys.manifest(manifest.id)));
   const data = bare.flatMap(({ objects = [] }) => objects.filter((one) => !isManifest(one)).flatMap(allOf));
-  return [...locked, ...(await storage.removeVersions(data))];
+  return [...locked, ...(await storage.removeVersions([...data, ...beside.flatMap(allOf)]))];
 }

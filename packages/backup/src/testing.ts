@@ -36,7 +36,7 @@ export function exampleMember(host: string, more: Partial<MemberSeen> = {}): Mem
       streaming: true,
     },
     ...{ segmentBytes: 16_777_216, databaseBytes: 1, archiveMode: 'on', waiting: 0, dropped: [], book: null },
-    ...{ archiveCommand: '/usr/local/lib/perlstack/archive-wal "%p" "%f"', diskBytes: 1 },
+    ...{ archiveCommand: '/usr/local/lib/perlstack/archive-wal "%p" "%f"', archiveAltered: [], diskBytes: 1 },
     processors: 2,
     archived: { last: null, at: null, failed: null },
     ...more,

@@ -23,14 +23,20 @@ export const historyName = (timeline: number): string => `${hex(timeline)}.histo
 export interface Switch {
   readonly timeline: number;
   readonly lsn: string;
+  /** Where a recovery to a time left it: when the first change was made of which the later one has nothing. */
+  readonly before?: Date;
 }
 
-/** The switches that lead to a timeline, from the text of its `.history` file. */
+/** The switches that lead to a timeline, from the text of its `.history` file (PostgreSQL's timeline.c and xlogrecovery.c). */
 export function parseHistory(text: string): Switch[] {
-  return [...text.matchAll(/^(\d+)\s+([0-9A-F]+\/[0-9A-F]+)/gim)].map(([, timeline, lsn]) => ({
-    timeline: Number(timeline),
-    lsn: lsn ?? '',
-  }));
+  return [...text.matchAll(/^(\d+)\s+([0-9A-F]+\/[0-9A-F]+)(.*)/gim)].map(
+    ([, timeline, lsn = '', why = '']) => {
+      const [, day, time, zone = ''] =
+        /before (\S+) (\d\d:\d\d:\d\d(?:\.\d+)?)([+-]\d\d(?::?\d\d)?)\s*$/.exec(why) ?? [];
+      const before = new Date(`${day}T${time}${/^.\d\d$/.test(zone) ? `${zone}:00` : zone}`);
+      return { timeline: Number(timeline), lsn, ...(Number.isNaN(+before) ? {} : { before }) };
+    },
+  );
 }
 
 export interface CoverageInput {

@@ -28,8 +28,8 @@ guard=$base/guard/$service
 guard_unit=${GUARD_UNIT}$service
 
 put() {
-  mkdir -p -- "$(dirname -- "$2")" || return 1
-  new=$(dirname -- "$2")/.$(basename -- "$2").perlstack-new
+  mkdir -p -- "\${2%/*}/" || return 1
+  new=\${2%/*}/.\${2##*/}.perlstack-new
   rm -rf -- "$new" && cp -a -- "$1" "$new" || return 1
   [ -L "$new" ] || sync -- "$new" || return 1
   mv -fT -- "$new" "$2"
@@ -38,10 +38,10 @@ save() {
   if [ -e "$backup/files$1" ] || [ -L "$backup/files$1" ] || [ -e "$backup/absent$1" ]; then return 0; fi
   if [ -d "$1" ] && [ ! -L "$1" ]; then echo "$1 is a folder: move it away" >&2; return 1; fi
   if [ -e "$1" ] || [ -L "$1" ]; then
-    mkdir -p -- "$(dirname -- "$backup/files$1")" && rm -f -- "$backup/saving" &&
+    mkdir -p -- "$backup/files\${1%/*}" && rm -f -- "$backup/saving" &&
       cp -a -- "$1" "$backup/saving" && mv -fT -- "$backup/saving" "$backup/files$1"
   else
-    mkdir -p -- "$(dirname -- "$backup/absent$1")" && : > "$backup/absent$1"
+    mkdir -p -- "$backup/absent\${1%/*}" && : > "$backup/absent$1"
   fi
 }
 save_unit() { # unit action daemonReload

@@ -12,9 +12,8 @@ ${AWAIT_GUARDS}
 ${SHARE_LOCK}
 answer() { printf '%s' "$1"; shift; for field; do printf '\\t%s' "$field"; done; printf '\\n'; }
 there() { [ -e "$1" ] || [ -L "$1" ]; }
-ownership() { stat -c "%U$tab%G$tab%a" -- "$1"; }
 
-# Those two programs take their time to start, so each is asked once for all.
+# These programs take longer to start than to answer, so each is asked once for all.
 packages() {
   [ $# = 0 ] || dpkg-query -W -f '\${db:Status-Status}\\t\${Package}\\n' "$@" 2>/dev/null | sed -n "s/^installed$tab/package$tab/p"
 }
@@ -36,19 +35,27 @@ user() {
   entry=$(getent passwd "$1") || return 0
   answer user "$1" "$(printf %s "$entry" | cut -d : -f 6)" "$(printf %s "$entry" | cut -d : -f 7)" "$(id -nG "$1")"
 }
-directory() {
-  there "$1" || return 0
-  if [ -d "$1" ] && [ ! -L "$1" ]; then answer directory "$1" "$(ownership "$1")"; else answer other-directory "$1"; fi
-}
-file() {
-  there "$1" || return 0
-  if [ ! -f "$1" ] || [ -L "$1" ]; then answer other-file "$1"; return; fi
-  sum=$(sha256sum < "$1" | cut -c 1-64)
-  content='?'
-  if [ "$2" != secret ] && [ "$2" != "$sum" ] && [ "$(stat -c %s -- "$1")" -le ${LONGEST_CONTENT} ]; then
-    content=$(base64 -w 0 < "$1")
-  fi
-  answer file "$1" "$(ownership "$1")" "$sum" "\${content:--}"
+# What there is of folders and files, each as a line: kind, path, and of a file the digest that is wanted, or "secret".
+places() {
+  paths() { printf %s "$1" | tr '\\n' '\\0'; }
+  stats=$(paths "$(printf %s "$1" | cut -f 2)" | LC_ALL=C xargs -0r stat -c "stat$tab%F$tab%U$tab%G$tab%a$tab%s$tab%n" -- 2> /dev/null)
+  regular=$(printf '%s\\n' "$stats" | sed -n "s/^stat\${tab}regular [^$tab]*$tab[^$tab]*$tab[^$tab]*$tab[^$tab]*$tab[^$tab]*$tab//p")
+  sums=$(paths "$regular" | xargs -0r sha256sum -z -- 2> /dev/null | tr '\\0' '\\n' | sed "s/^\\([0-9a-f]*\\)  /sum$tab\\1$tab/")
+  printf '%s\\n%s\\n%s' "$stats" "$sums" "$1" | awk -F "$tab" -v OFS="$tab" '
+    $1 == "stat" { is[$7] = $2; ownership[$7] = $3 OFS $4 OFS $5; size[$7] = $6; next }
+    $1 == "sum" { sum[$3] = $2; next }
+    !($2 in is) { next }
+    $1 == "directory" { if (is[$2] == "directory") print $1, $2, ownership[$2]; else print "other-directory", $2; next }
+    is[$2] !~ /^regular / { print "other-file", $2; next }
+    # Else it went while we looked.
+    $2 in sum { print known() ? "file" : "fetch", $2, ownership[$2], sum[$2], "?" }
+    function known() { return $3 == "secret" || $3 == sum[$2] || size[$2] > ${LONGEST_CONTENT} }
+  ' | while IFS="$tab" read -r kind path owner group mode sum content; do
+    if [ "$kind" = fetch ]; then
+      kind=file content=$(base64 -w 0 < "$path")
+    fi
+    answer "$kind" "$path" \${owner:+"$owner" "$group" "$mode"} \${sum:+"$sum" "\${content:--}"}
+  done
 }
 # What we last left there, and what a run that did not come to its end had in its hands.
 service() {
@@ -61,12 +68,13 @@ service() {
 
 asked_packages=
 asked_units=
+asked_places=
 while IFS="$tab" read -r kind name more; do
   case $kind in
     package) asked_packages="$asked_packages $name" ;;
     user) user "$name" ;;
-    directory) directory "$name" ;;
-    file) file "$name" "$more" ;;
+    directory | file) asked_places="$asked_places$kind$tab$name$tab$more
+" ;;
     unwanted) ! there "$name" || answer unwanted "$name" ;;
     unit) asked_units="$asked_units $name" ;;
     service) service "$name" ;;
@@ -76,6 +84,7 @@ done
 set -f
 packages $asked_packages
 units $asked_units
+places "$asked_places"
 { [ ! -e "$base/stage" ] && [ ! -e "$base/backup" ] && [ ! -e "$base/guard" ]; } || answer leftovers
 answer end
 `;

@@ -17,7 +17,7 @@ if [ ! -e "$policy" ] || grep -qxF "$mark" "$policy"; then
   chmod 0755 "$policy.new"
   mv -f "$policy.new" "$policy"
   trap 'rm -f "$policy"' EXIT
-  trap 'exit 143' TERM INT HUP
+  trap 'exit 143' TERM INT HUP PIPE
 fi
 export DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l
 install() {
@@ -74,9 +74,9 @@ ${REMEMBER}
 umask 077
 printf '%s\\n' "$records" | while IFS="$tab" read -r kind path owner group mode content; do
   [ "$kind" = file ] || continue
-  folder=$(dirname -- "$path")
-  (umask 022; mkdir -p -- "$folder")
-  new=$folder/.$(basename -- "$path").perlstack-new
+  folder=\${path%/*}
+  (umask 022; mkdir -p -- "$folder/")
+  new=$folder/.\${path##*/}.perlstack-new
   if [ "$content" = - ]; then : > "$new"; else printf %s "$content" | base64 -d > "$new"; fi
   chown -- "$owner:$group" "$new"
   chmod -- "$mode" "$new"

@@ -22,7 +22,7 @@ rm -rf -- "$stage"
 umask 077
 mkdir -- "$stage" "$stage/files" "$stage/roots"
 trap 'code=$?; trap "" TERM INT HUP; rm -rf -- "$stage/roots"; [ $code = 0 ] || rm -rf -- "$stage"' EXIT
-trap 'exit 143' TERM INT HUP
+trap 'exit 143' TERM INT HUP PIPE
 
 decode() { if [ "$1" != - ]; then printf %s "$1" | base64 -d; fi; }
 each() {
@@ -31,7 +31,7 @@ each() {
   done
 }
 stage_file() {
-  mkdir -p -- "$(dirname -- "$stage/files$1")"
+  mkdir -p -- "$stage/files\${1%/*}"
   decode "$5" > "$stage/files$1"
   chown -- "$2:$3" "$stage/files$1"
   chmod -- "$4" "$stage/files$1"
@@ -43,7 +43,7 @@ copy_root() {
 }
 overlay_file() {
   [ -n "$(root_of "$1")" ] || return 0
-  (umask 022; mkdir -p -- "$(dirname -- "$stage/roots$1")")
+  (umask 022; mkdir -p -- "$stage/roots\${1%/*}")
   rm -rf -- "$stage/roots$1"
   cp -a -- "$stage/files$1" "$stage/roots$1"
 }

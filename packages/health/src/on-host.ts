@@ -19,13 +19,17 @@ const SCRIPT = String.raw`
 rounds=$1 pause=$2 limit=$3 limit_ms=$4 patience_ms=$5 delay=$6
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
+trap 'exit 143' TERM INT HUP PIPE
 set -f
 umask 077
-mkdir "$work/none"
 now() { date +%s%N; }
 plain() { [ "$1" = - ] || printf %s "$1" | base64 -d; }
 # A setting of curl's: name, value
-setting() { printf '%s = "' "$1"; printf %s "$2" | sed 's/[\\"]/\\&/g'; printf '"\n'; }
+setting() {
+  value=$2
+  case $value in *[\\\"]*) value=$(printf %s "$value" | sed 's/[\\"]/\\&/g') ;; esac
+  printf '%s = "%s"\n' "$1" "$value"
+}
 # number, URL, origin, the same with its port, redirects, settings for the origin alone, CA, bytes
 ask_http() {
   next=$(plain "$2") followed=0
@@ -35,16 +39,17 @@ ask_http() {
   while :; do
     { echo globoff; setting url "$next"
       # A folder without any: this authority alone is believed.
-      [ ! -s "$work/$1.ca" ] || { setting cacert "$work/$1.ca"; setting capath "$work/none"; }
+      [ ! -s "$work/$1.ca" ] || { mkdir -p "$work/none"; setting cacert "$work/$1.ca"; setting capath "$work/none"; }
     } >"$work/$1.curlrc"
     # The time is for the answers: it begins with the first question, and redirects share it.
-    [ "$followed" -gt 0 ] || deadline=$(($(now) / 1000000 + limit_ms))
-    left=$((deadline - $(now) / 1000000))
+    left=$limit_ms
+    if [ "$followed" -gt 0 ]; then left=$((start / 1000000 + limit_ms - $(now) / 1000000)); fi
     [ "$left" -gt 0 ] || { echo 28 >"$work/$1.code"; break; }
+    part=$((1000 + left % 1000))
     { curl -q --config "$work/$1.curlrc" --config "$own" --noproxy '*' --silent --show-error --include \
-        --max-time "$((left / 1000)).$(printf %03d $((left % 1000)))" --write-out '%{stderr}\n@%{redirect_url}\n' 2>"$work/$1.err"
+        --max-time "$((left / 1000)).\${part#1}" --write-out '%{stderr}\n@%{redirect_url}\n' 2>"$work/$1.err"
       echo $? >"$work/$1.code"; } | head -c "$8" >"$work/$1.out"
-    [ "$followed" -lt "$5" ] && [ "$(cat "$work/$1.code")" = 0 ] || break
+    [ "$followed" -lt "$5" ] && read -r code <"$work/$1.code" && [ "$code" = 0 ] || break
     to=$(sed -n 's/^@//p' "$work/$1.err" | tail -n 1)
     case $to in http://* | https://*) ;; *) break ;; esac
     case $to in
@@ -54,7 +59,7 @@ ask_http() {
     esac
     next=$to followed=$((followed + 1))
   done
-  printf '%s %s' "$followed" "$next" >"$work/$1.way"
+  [ "$followed" -eq 0 ] || printf '%s %s' "$followed" "$next" >"$work/$1.way"
 }
 ask_tcp() {
   timeout "$limit" bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$2" "$3" 2>"$work/$1.err"
@@ -101,11 +106,16 @@ REQUESTS
   wait
   silent=0 index=0
   while [ "$index" -lt "$number" ]; do
-    code=$(cat "$work/$index.code")
+    read -r code <"$work/$index.code"
+    read -r time <"$work/$index.time"
     [ "$code" = 0 ] || silent=1
-    printf '%s %s %s %s ' "$round" "$index" "$code" "$(cat "$work/$index.time")"
-    base64 -w 0 <"$work/$index.out"
-    printf ' %s %s\n' "$(head -c 300 "$work/$index.err" | base64 -w 0)" "$(base64 -w 0 <"$work/$index.way")"
+    printf '%s %s %s %s ' "$round" "$index" "$code" "$time"
+    [ ! -s "$work/$index.out" ] || base64 -w 0 <"$work/$index.out"
+    printf ' '
+    [ ! -s "$work/$index.err" ] || head -c 300 "$work/$index.err" | base64 -w 0
+    printf ' '
+    [ ! -s "$work/$index.way" ] || base64 -w 0 <"$work/$index.way"
+    echo
     index=$((index + 1))
   done
   round=$((round + 1)) answered=$((answered + 1))
@@ -113,7 +123,7 @@ REQUESTS
   answered=0
   [ $(($(now) / 1000000)) -lt "$patient_until" ] || break
 done
-`;
+`.replaceAll('\\${', '${');
 
 /** How long a host may take beyond the requests' own limits, in milliseconds: SSH and slow machines. */
 const MARGIN_MS = 15_000;

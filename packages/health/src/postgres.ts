@@ -16,10 +16,23 @@ IDENTIFY_SYSTEM;
 \endif
 `;
 
-/** Role, followers, lag and connections in one row of JSON; `primary` is where the primary's log ended, or empty. */
+/**
+ * Role, followers, lag and connections in one row of JSON; `primary` is where the primary's log ended, or empty. A replica is
+ * given a second to come that far: what it needs of it is its lag in time. Only of one that needs more, the time of its last
+ * transaction is taken, which says too much where nothing but the server's own notes was written for long.
+ */
 const OWN_SQL = `
-WITH at AS (SELECT coalesce(nullif(:'primary', '')::pg_lsn, (SELECT latest_end_lsn FROM pg_stat_wal_receiver)) AS head,
-  pg_last_wal_replay_lsn() AS replayed)
+SELECT coalesce(nullif(:'primary', ''), (SELECT latest_end_lsn::text FROM pg_stat_wal_receiver), '') AS head,
+  coalesce(pg_last_wal_replay_lsn()::text, '') AS replayed, clock_timestamp() AS asked \\gset
+SELECT set_config('perlstack.head', :'head', false) \\gset
+DO $$BEGIN
+  FOR tries IN 1..50 LOOP
+    EXIT WHEN (pg_last_wal_replay_lsn() < nullif(current_setting('perlstack.head'), '')::pg_lsn) IS NOT TRUE;
+    PERFORM pg_sleep(0.02);
+  END LOOP;
+END$$;
+WITH at AS (SELECT nullif(:'head', '')::pg_lsn AS head, nullif(:'replayed', '')::pg_lsn AS replayed,
+  pg_last_wal_replay_lsn() AS reached)
 SELECT json_build_object(
   'replica', pg_is_in_recovery(),
   'receiving', (SELECT status FROM pg_stat_wal_receiver),
@@ -31,7 +44,8 @@ SELECT json_build_object(
     ELSE (SELECT coalesce(max(pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn)), 0) FROM pg_stat_replication) END,
   'seconds', CASE WHEN pg_is_in_recovery()
     THEN (SELECT CASE WHEN head <= replayed THEN 0
-      WHEN head > replayed THEN coalesce(extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()), 0) END FROM at)
+      WHEN head <= reached THEN extract(epoch FROM clock_timestamp() - :'asked')
+      WHEN head > reached THEN coalesce(extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()), 0) END FROM at)
     ELSE (SELECT coalesce(max(extract(epoch FROM replay_lag)), 0) FROM pg_stat_replication) END,
   'connections', (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'),
   'limit', current_setting('max_connections')::int);

@@ -61,7 +61,7 @@ fi
 umask 077
 passwords=$data.pgpass
 trap 'rm -f -- "$passwords"' EXIT
-trap 'exit 143' TERM INT HUP
+trap 'exit 143' TERM INT HUP PIPE
 rm -f -- "$passwords"
 cat > "$passwords"
 chown postgres: "$passwords"

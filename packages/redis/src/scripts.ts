@@ -76,6 +76,7 @@ fi
 mkdir -p -- ${MARKS}
 new=$(mktemp "$folder/.seed.XXXXXX")
 trap 'rm -f -- "$new"' EXIT
+trap 'exit 143' TERM INT HUP PIPE
 printf '%s\\n' "$content" > "$new"
 chown redis:redis -- "$new"
 chmod 0640 -- "$new"
@@ -134,18 +135,28 @@ caught_up() {
   printf '%s\\n' "$info" | grep -q "^slave[0-9]*:.*,state=online,offset=$offset,"
 }
 has_changed() { case $(primary) in "$before" | '' | *' '*) return 1 ;; esac; }
+# A Sentinel whose clock or machine stood still does nothing for 30 s after it, also not what it says OK to.
+acts() { ask "$auth" "$sentinel_port" 'INFO sentinel' | grep -q '^sentinel_tilt:0'; }
+flags() { ask "$auth" "$sentinel_port" "SENTINEL MASTER $service" | sed -n '/^flags$/{n;p;}'; }
+# Whole seconds by the host's own clock: on a busy host a try takes long, and the pause of writes does not wait for it.
+up_for() { read -r up rest < /proc/uptime; up=\${up%.*}; }
 within() { # seconds condition
-  tries=$(($1 * 10))
-  until "$2"; do tries=$((tries - 1)); [ $tries -gt 0 ] || return 1; sleep 0.1; done
+  up_for; end=$((up + $1))
+  until "$2"; do up_for; [ "$up" -lt "$end" ] || return 1; sleep 0.1; done
 }
+hold_writes() { [ "$(redis 'CLIENT PAUSE 15000 WRITE')" = OK ] || give_up 'writes could not be held'; }
 if is_replica; then echo 'is a replica already'; exit 0; fi
-before=$(primary)
 trap 'give_up "stopped"' TERM INT HUP
-[ "$(redis 'CLIENT PAUSE 15000 WRITE')" = OK ] || give_up 'writes could not be held'
+within 45 acts || give_up 'Sentinel is in TILT mode: the clock of this host jumps, or it has no time to run'
+before=$(primary)
+hold_writes
 within 5 caught_up || give_up 'no replica caught up while writes were held; try again when there is less to write'
+# For as long again: one that takes writes once more loses them when it becomes a replica.
+hold_writes
 said=$(ask "$auth" "$sentinel_port" "SENTINEL FAILOVER $service")
 [ "$said" = OK ] || give_up "Sentinel does not make another primary: $said"
-within 12 has_changed || give_up 'Sentinel made no other primary'
+within 12 has_changed ||
+  give_up "Sentinel made no other primary in 12 s: the primary is $(flags), Sentinel $(acts && echo acts || echo 'is in TILT mode')"
 # Sentinel would say so too, but only some 10 s later, and the restart that comes next goes by what is written down.
 redis "REPLICAOF $(primary) $port" > /dev/null
 within 5 is_replica || give_up 'it did not become a replica'

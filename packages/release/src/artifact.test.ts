@@ -1,5 +1,6 @@
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
@@ -9,7 +10,7 @@ import { Header, type HeaderData } from 'tar';
 import { checkArtifact } from './artifact.js';
 
 interface Member extends HeaderData {
-  readonly content?: string;
+  readonly content?: string | Buffer;
 }
 
 /** An archive with exactly these headers, however wrong they are. */
@@ -21,7 +22,7 @@ function tarOf(members: readonly Member[]): Buffer {
       0,
     );
     const body = Buffer.alloc(Math.ceil(content.length / 512) * 512);
-    body.write(content);
+    body.set(Buffer.from(content));
     return [header, body];
   });
   return Buffer.concat([...blocks, Buffer.alloc(1024)]);
@@ -70,7 +71,15 @@ describe('what an artifact brings for building', () => {
 
   it('is nothing, where there is nothing', async () => {
     expect(await build()).toEqual({
-      ...{ cpanfile: null, snapshot: null, vendored: false, hasLocal: false, archname: null, cpm: null },
+      ...{
+        cpanfile: null,
+        snapshot: null,
+        vendored: false,
+        vendoredBytes: 0,
+        hasLocal: false,
+        archname: null,
+      },
+      ...{ perl: null, cpm: null },
     });
   });
 
@@ -87,6 +96,7 @@ describe('what an artifact brings for building', () => {
         cpanfile: sha('requires "A";'),
         snapshot: sha('x'.repeat(3_000)),
         vendored: true,
+        vendoredBytes: 1,
         cpm: './bin/cpm',
       },
     });
@@ -96,6 +106,28 @@ describe('what an artifact brings for building', () => {
     const path = 'local/lib/perl5/x86_64-linux-gnu-thread-multi/auto/A/A.so';
     const found = await build({ path, content: 'x' }, { path: 'cpm', content: 'no program' });
     expect(found).toMatchObject({ hasLocal: true, archname: 'x86_64-linux-gnu-thread-multi', cpm: null });
+  });
+});
+
+describe('the perl for which an artifact was built', () => {
+  const run = (code: string): string => execFileSync('perl', ['-e', code], { encoding: 'utf8' });
+  const path = 'local/lib/perl5/x86_64-linux-gnu-thread-multi/auto/List/Util/Util.so';
+
+  it('is what its compiled modules say', async () => {
+    const compiled = readFileSync(
+      run('for (map { "$_/auto/List/Util/Util.so" } @INC) { print, last if -e }'),
+    );
+    const { build } = await check(gzipSync(tarOf([app, { path, content: compiled }])));
+    expect(build.perl).toBe(run('$^V =~ /^v(5[.][0-9]+)/ and print $1'));
+  });
+
+  it('is found wherever it stands, and in nothing else', async () => {
+    const apart = Buffer.alloc(200_000);
+    for (const at of [16_380, 131_065]) apart.write('v5.36.0', at, 'latin1');
+    const perlOf = async (member: Member) => (await check(gzipSync(tarOf([app, member])))).build.perl;
+    expect(await perlOf({ path, content: apart })).toBe('5.36');
+    expect(await perlOf({ path, content: 'it needs v5.36.0 or later' })).toBeNull();
+    expect(await perlOf({ path: 'share/x.so', content: apart })).toBeNull();
   });
 });
 

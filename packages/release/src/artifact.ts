@@ -26,12 +26,15 @@ export interface BuildFacts {
   /** SHA-256 of the files that name the dependencies; null where there is none. */
   readonly cpanfile: string | null;
   readonly snapshot: string | null;
-  /** It brings the distributions themselves, in `vendor/cache`. */
+  /** It brings the distributions themselves, in `vendor/cache`: so many bytes. */
   readonly vendored: boolean;
+  readonly vendoredBytes: number;
   /** It brings modules that are built already, or something in their place. */
   readonly hasLocal: boolean;
   /** The kind of perl for which the modules that it brings were compiled (`archname`); null where none was, or none tells. */
   readonly archname: string | null;
+  /** Perl's interface for which they were compiled, such as `5.36`; null likewise. */
+  readonly perl: string | null;
   /** Path of its own cpm; null where it has none. */
   readonly cpm: string | null;
 }
@@ -65,8 +68,8 @@ export async function checkArtifact(
       done(null, chunk);
     },
   });
-  const digests = new Map<string, string>();
-  const entries = await listEntries(path, measure, limits, say, digests);
+  const contents: Contents = { digests: new Map(), perl: null };
+  const entries = await listEntries(path, measure, limits, say, contents);
   const sha256 = hash.digest('hex');
   if (expected.sha256 !== undefined && expected.sha256.toLowerCase() !== sha256) {
     throw say(
@@ -77,7 +80,15 @@ export async function checkArtifact(
   if (fault !== undefined) throw say(`is refused: ${fault}. Nothing was changed`);
   requirePsgi(entries, expected.psgi, say);
   const unpackedBytes = entries.reduce((sum, entry) => sum + entry.size, 0);
-  return { path, sha256, bytes, unpackedBytes, files: entries.length, build: buildFacts(entries, digests) };
+  return { path, sha256, bytes, unpackedBytes, files: entries.length, build: buildFacts(entries, contents) };
+}
+
+/** What is noted of files while they pass. */
+interface Contents {
+  /** SHA-256 of the files that name the dependencies, by name. */
+  readonly digests: Map<string, string>;
+  /** As `BuildFacts.perl`. */
+  perl: string | null;
 }
 
 const CPANFILE = 'cpanfile';
@@ -85,16 +96,19 @@ const SNAPSHOT = 'cpanfile.snapshot';
 /** Where a local::lib has what is compiled. */
 const COMPILED = /^local\/lib\/perl5\/([^/]+-linux[^/]*)\//;
 
-function buildFacts(entries: readonly ArchiveEntry[], digests: ReadonlyMap<string, string>): BuildFacts {
+function buildFacts(entries: readonly ArchiveEntry[], { digests, perl }: Contents): BuildFacts {
   const paths = new Map(entries.map((entry) => [nameIn(entry.path), entry]));
   const programs = ['bin/cpm', 'cpm'].filter((path) => ((paths.get(path)?.mode ?? 0) & 0o111) !== 0);
   const names = [...paths.keys()];
+  const vendored = entries.filter(({ path }) => nameIn(path).startsWith('vendor/cache/'));
   return {
     cpanfile: digests.get(CPANFILE) ?? null,
     snapshot: digests.get(SNAPSHOT) ?? null,
-    vendored: names.some((name) => name.startsWith('vendor/cache/')),
+    vendored: vendored.length > 0,
+    vendoredBytes: vendored.reduce((sum, { size }) => sum + size, 0),
     hasLocal: names.some((name) => name === 'local' || name.startsWith('local/')),
     archname: names.map((name) => COMPILED.exec(name)?.[1]).find((name) => name !== undefined) ?? null,
+    perl,
     cpm: programs[0] === undefined ? null : `./${programs[0]}`,
   };
 }
@@ -109,7 +123,7 @@ async function listEntries(
   measure: Transform,
   limits: ArtifactLimits,
   say: Say,
-  digests: Map<string, string>,
+  contents: Contents,
 ): Promise<ArchiveEntry[]> {
   const unpack = await decompressorFor(path, say);
   const entries: ArchiveEntry[] = [];
@@ -125,8 +139,9 @@ async function listEntries(
     if (name === CPANFILE || name === SNAPSHOT) {
       const content = createHash('sha256');
       entry.on('data', (chunk: Buffer) => content.update(chunk));
-      entry.on('end', () => digests.set(name, content.digest('hex')));
+      entry.on('end', () => contents.digests.set(name, content.digest('hex')));
     }
+    if (contents.perl === null && COMPILED.test(name) && name.endsWith('.so')) lookForPerl(entry, contents);
     entry.resume();
   };
   parser.on('entry', note);
@@ -150,6 +165,21 @@ async function listEntries(
   if (entries.length === 0) throw say(`is no readable tar archive: it holds no entry; ${HOW_TO_PACK}`);
   return entries;
 }
+
+/**
+ * What is compiled names the interface of the perl for which it was, and refuses to be loaded by another one: a string such as
+ * `v5.36.0`, which XS_BOTH_VERSION_BOOTCHECK of perl's XSUB.h gives to `Perl_xs_handshake`.
+ */
+function lookForPerl(entry: ReadEntry, contents: Contents): void {
+  let end = '';
+  entry.on('data', (chunk: Buffer) => {
+    const text = end + chunk.toString('latin1');
+    contents.perl ??= /\0v(5\.\d+)\.\d+\0/.exec(text)?.[1] ?? null;
+    end = text.slice(-LONGEST_VERSION);
+  });
+}
+
+const LONGEST_VERSION = 16;
 
 const plain = (entry: ReadEntry): ArchiveEntry => ({
   path: entry.path,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { type AuditEntry, historyOf, mergeAudits, requireNewest } from './audit.js';
+import { type AuditEntry, historyOf, mergeAudits, requireNewest, troubledTimes } from './audit.js';
 
 const entry = (release: string, number: number, more: Partial<AuditEntry> = {}): AuditEntry => ({
   ...{ at: `2026-01-01T00:00:0${number}.000Z`, event: 'succeeded', kind: 'deploy', release, previous: null },
@@ -39,6 +39,24 @@ describe('the audit log', () => {
   });
 });
 
+it('servers were in trouble while a deploy was under way that did not hold, or broke off', () => {
+  const one = (number: number, event: AuditEntry['event'], run: number): AuditEntry =>
+    entry(`r${run}`, number, { event, owner: `o/r/${run}` });
+  const audit = [
+    ...[one(0, 'began', 1), one(1, 'succeeded', 1)],
+    ...[one(2, 'began', 2), one(3, 'rolled-back', 2)],
+    ...[one(4, 'began', 3), one(5, 'began', 4), one(6, 'succeeded', 4)],
+    one(7, 'began', 5),
+  ];
+  const at = (second: number): number => Date.parse(`2026-01-01T00:00:0${second}.000Z`);
+  expect(troubledTimes(audit, at(9))).toEqual([
+    { fromMs: at(2), untilMs: at(3) },
+    { fromMs: at(4), untilMs: at(5) },
+    { fromMs: at(7), untilMs: at(9) },
+  ]);
+  expect(troubledTimes([], at(9))).toEqual([]);
+});
+
 describe('an older run', () => {
   const owner = { id: 'o/r/1', workflow: 'deploy.yml', number: 5 };
 
@@ -49,12 +67,27 @@ describe('an older run', () => {
     ['the newer one is of another workflow', entry('r6', 6, { workflow: 'hotfix.yml' })],
     ['the newer one went back', entry('r3', 6, { kind: 'rollback' })],
   ])('deploys where %s', (_why, before) => {
-    expect(() => requireNewest([before], owner, 'r5')).not.toThrow();
+    expect(() => requireNewest([before], owner, 'r5', new Set(['r6']))).not.toThrow();
   });
 
   it('does not overtake a newer one', () => {
-    expect(() => requireNewest([entry('r6', 6)], owner, 'r5')).toThrow(
-      'release r5 of run #5 is older than r6, which run #6 (https://ci.example/6) deployed on 2026-01-01T00:00:06.000Z.',
+    expect(() => requireNewest([entry('r6', 6)], owner, 'r5', new Set())).toThrow(
+      'release r5 of run #5 is older than r6, which run #6 of ada (https://ci.example/6) deployed on 2026-01-01T00:00:06.000Z.',
     );
+  });
+
+  describe('beside a newer one that began', () => {
+    const began = entry('r6', 6, { event: 'began', at: '2026-01-01T00:00:05.000Z' });
+    const check = (audit: AuditEntry[], serving: string[]) => () =>
+      requireNewest(audit, owner, 'r5', new Set(serving));
+
+    it('does not overtake it where that was killed when all servers had its release', () => {
+      expect(check([began], ['r6'])).toThrow(/older than r6, which run #6/);
+    });
+
+    it('deploys where its release is not in service, or it went back to one that was deployed before', () => {
+      expect(check([began], ['r4'])).not.toThrow();
+      expect(check([began, entry('r6', 6, { event: 'rolled-back' })], ['r6'])).not.toThrow();
+    });
   });
 });

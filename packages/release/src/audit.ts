@@ -3,16 +3,20 @@ import { hostScript } from './scripts.js';
 import type { Site } from './site.js';
 import type { Owner } from './lease.js';
 
+/** What a run does. */
+export interface Work {
+  readonly kind: 'deploy' | 'rollback' | 'repair';
+  readonly release: string;
+  /** What served before. */
+  readonly previous: string | null;
+}
+
 /** One line of the log that every app host keeps of what was deployed to it. */
-export interface AuditEntry {
+export interface AuditEntry extends Work {
   /** ISO 8601, by the runner's clock. */
   readonly at: string;
   /** `began` alone means that the run was killed. */
   readonly event: 'began' | 'succeeded' | 'rolled-back' | 'cancelled' | 'failed';
-  readonly kind: 'deploy' | 'rollback';
-  readonly release: string;
-  /** What served before. */
-  readonly previous: string | null;
   /** The run that did it, where to look at it, and who started it. */
   readonly owner: string;
   readonly url: string | null;
@@ -20,6 +24,8 @@ export interface AuditEntry {
   /** The workflow's file and the number that GitHub gave this run of it. */
   readonly workflow: string | null;
   readonly number: number | null;
+  /** The commit of the release; of a rollback, and where nobody said, none is noted. */
+  readonly commit?: string;
   readonly reason: string | null;
 }
 
@@ -49,13 +55,14 @@ export const lineOf = (entry: AuditEntry): string => `${JSON.stringify(entry)}\n
 /** What a run says of itself in the log. */
 export function entryOf(
   owner: Owner,
-  what: Pick<AuditEntry, 'event' | 'kind' | 'release' | 'previous'> & { readonly reason?: string },
+  what: Work & Pick<AuditEntry, 'event'> & { readonly reason?: string },
 ): AuditEntry {
   return {
     at: new Date().toISOString(),
     ...what,
     ...{ owner: owner.id, url: owner.url ?? null, actor: owner.actor ?? null },
     ...{ workflow: owner.workflow ?? null, number: owner.number ?? null, reason: what.reason ?? null },
+    ...(what.kind === 'deploy' && owner.commit !== undefined ? { commit: owner.commit } : {}),
   };
 }
 
@@ -75,25 +82,63 @@ export function mergeAudits(logs: readonly (readonly string[])[]): AuditEntry[] 
 /**
  * An old run that is started again, or was overtaken while it waited, must not put its commit in the place of a newer one.
  *
+ * @param serving releases that are in service, and held
  * @throws UserError naming the newer run.
  */
-export function requireNewest(audit: readonly AuditEntry[], owner: Owner, release: string): void {
+export function requireNewest(
+  audit: readonly AuditEntry[],
+  owner: Owner,
+  release: string,
+  serving: ReadonlySet<string>,
+): void {
   const { workflow, number } = owner;
   if (workflow === undefined || number === undefined) return;
   const newer = audit.find(
     (entry) =>
       entry.kind === 'deploy' &&
-      entry.event === 'succeeded' &&
+      (entry.event === 'succeeded' || (serving.has(entry.release) && brokeOff(entry, audit))) &&
       entry.workflow === workflow &&
       (entry.number ?? 0) > number,
   );
   if (newer === undefined) return;
+  const by = newer.actor === null ? '' : ` of ${newer.actor}`;
   throw new UserError(
-    `release ${release} of run #${number} is older than ${newer.release}, which run #${newer.number}` +
+    `release ${release} of run #${number} is older than ${newer.release}, which run #${newer.number}${by}` +
       `${newer.url === null ? '' : ` (${newer.url})`} deployed on ${newer.at}. To go back on purpose, use mode "rollback"; to deploy ` +
       'this commit anyway, set the input "allow-older". Nothing was changed',
   );
 }
+
+/** What a run that began said at its end; of one that was killed there is nothing. */
+const endOf = ({ at, owner, release }: AuditEntry, audit: readonly AuditEntry[]): AuditEntry | undefined =>
+  audit.find(
+    (one) => one.event !== 'began' && one.owner === owner && one.release === release && one.at >= at,
+  );
+
+const brokeOff = (entry: AuditEntry, audit: readonly AuditEntry[]): boolean =>
+  entry.event === 'began' && endOf(entry, audit) === undefined;
+
+/** A time by the runner's clock, in milliseconds since 1970. */
+export interface Span {
+  readonly fromMs: number;
+  readonly untilMs: number;
+}
+
+/** When servers may have had a release that did not hold: while a deploy was under way that failed or broke off. */
+export function troubledTimes(audit: readonly AuditEntry[], nowMs: number): Span[] {
+  return audit.flatMap((entry, at) => {
+    if (entry.event !== 'began') return [];
+    const end = endOf(entry, audit);
+    if (end?.event === 'succeeded') return [];
+    // One that was killed is put right by the next one.
+    const until = end ?? audit[at + 1];
+    return [{ fromMs: Date.parse(entry.at), untilMs: until ? Date.parse(until.at) : nowMs }];
+  });
+}
+
+/** The commit that a release was made of, where one of its deploys said it. */
+export const commitOf = (audit: readonly AuditEntry[], release: string): string | undefined =>
+  audit.findLast((entry) => entry.release === release && entry.commit !== undefined)?.commit;
 
 /** A release as a person wants to see it: what came of it last, who did it, when, where it lies. */
 export interface ReleaseRecord {
@@ -106,7 +151,7 @@ export interface ReleaseRecord {
   readonly reason: string | null;
   /** It gets the requests, of how many hosts. */
   readonly servesOn: number;
-  /** On how many hosts it is kept: it can be gone back to where that is all of them. */
+  /** On how many hosts it is kept: it can be gone back to where any does. */
   readonly keptOn: number;
 }
 

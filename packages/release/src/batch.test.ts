@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { batchesOf, batchSizes, spread } from './batch.js';
+import { batchesOf, batchSizes, neededOf, spread } from './batch.js';
 
 const row = (length: number): number[] => Array.from({ length }, (_, at) => at + 1);
 
@@ -30,6 +30,16 @@ describe('batches', () => {
   it.each(['0', '0%', '101%', 'all', '1,', '-1', '1.5', ''])('refuses "%s"', (text) => {
     expect(() => batchSizes(text)).toThrow(/is neither a number of servers nor a share/);
   });
+});
+
+it.each([
+  [0.28, 25, 7],
+  [0.5, 3, 2],
+  [0.34, 3, 2],
+  [0, 3, 0],
+  [1, 3, 3],
+])('a floor of %d of %i hosts is %i of them', (share, total, hosts) => {
+  expect(neededOf(share, total)).toBe(hosts);
 });
 
 describe('spread', () => {

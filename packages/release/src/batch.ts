@@ -3,6 +3,15 @@ import { UserError } from '@perlstack/stack';
 /** How many hosts are rolled at once: a number of them, or a share of all app hosts. */
 export type BatchSize = { readonly hosts: number } | { readonly percent: number };
 
+/** The first hosts: for a while they alone have the release, and are compared with the rest. */
+export interface Canary {
+  readonly hosts: number;
+  /** Milliseconds. */
+  readonly bakeMs: number;
+  /** So many times as slow (median or 95th percentile) they have to be to go back, besides being slower for certain. */
+  readonly slowdown: number;
+}
+
 /**
  * Sizes of batches as a person writes them: `1`, `25%`, or one after the other, `1, 10%, 50%`; the last one is repeated.
  *
@@ -20,6 +29,10 @@ export function batchSizes(text: string): BatchSize[] {
     return percent === undefined ? { hosts: number } : { percent: number };
   });
 }
+
+/** The sizes of all batches: a canary's comes first. */
+export const sizesOf = (batch: readonly BatchSize[], canary: Canary | null): readonly BatchSize[] =>
+  canary === null ? batch : [{ hosts: canary.hosts }, ...batch];
 
 /**
  * Cuts a row into batches.
@@ -59,3 +72,7 @@ export function spread<T>(row: readonly T[], placeOf: (one: T) => string | null)
     [...places.values()].flatMap((hosts) => hosts.slice(round, round + 1)),
   ).flat();
 }
+
+/** How many of so many hosts a share (0 to 1) is at the least; 28 % of 25 are 7, whatever 0.28 is in a computer. */
+export const neededOf = (share: number, total: number): number =>
+  Math.ceil(Math.round(share * total * 1_000) / 1_000);

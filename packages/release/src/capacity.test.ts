@@ -13,11 +13,19 @@ const host = (name: string, inFlight: number): AppHostState => ({
     releases: [],
     modules: [],
   },
-  ...{ partials: [], instances: [], enabled: [], memoryAvailable: 0, diskAvailable: 0, inFlight },
+  ...{
+    partials: [],
+    instances: [],
+    enabled: [],
+    refusing: false,
+    memoryAvailable: 0,
+    diskAvailable: 0,
+    inFlight,
+  },
 });
 const facts = (name: string, ...command: string[]): AppFacts => ({
   host: name,
-  unit: { killMode: '', killSignal: '', timeoutStop: '', workingDirectory: '', command },
+  unit: { killMode: '', killSignal: '', timeoutStop: '', workingDirectory: '', command, perl5lib: '' },
   ...{ nginx: null, perl: '', os: '', tools: [], starman: '' },
 });
 const app = [host('app-1', 6), host('app-2', 5), host('app-3', 1)];

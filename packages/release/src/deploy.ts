@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import {
   execute,
   type Failure,
@@ -11,36 +10,41 @@ import {
 import type { Remote } from '@perlstack/remote';
 import { type Inventory, messageOf, type Stack, UserError } from '@perlstack/stack';
 import { type Artifact, checkArtifact } from './artifact.js';
-import { appendAudit, type AuditEntry, entryOf, historyOf, requireNewest } from './audit.js';
+import { appendAudit, type AuditEntry, entryOf, historyOf, requireNewest, type Work } from './audit.js';
 import type { CanaryVerdict } from './canary/judge.js';
 import { handlers, setAside } from './handlers.js';
 import { type Hands, ReleaseFault } from './hands.js';
-import { acquirePatiently, type Lease, type Owner } from './lease.js';
-import { askAgain, isOutOfReach, observe } from './observe.js';
-import { setServer } from './out-of-service.js';
-import { checkBuild, modulesOf, requireArchname } from './modules.js';
+import type { Lease, Owner } from './lease.js';
+import { type Closing, LOCK, lockAlone, type Locked, unlock } from './lock.js';
+import { NEXT_RUN } from './next-run.js';
+import { askAgain, observe } from './observe.js';
+import { goodInService } from './lanes.js';
+import { describeFailure, goneIn, shutOut } from './out-of-service.js';
+import { checkBuild, modulesOf, requirePerl } from './modules.js';
 import { type Finding, findingsOf } from './preflight/findings.js';
 import { DEFAULT_PACE, type Pace, type Plan, plan, type Strategy, type Wanted } from './plan.js';
 import { leaveOut } from './plan-steps.js';
 import { type DeployResult, irreducibleSeconds, serversOf } from './result.js';
-import { releaseBefore } from './rollback.js';
+import { releaseBefore, releaseInService } from './rollback.js';
 import { type Site, siteOf, type Timings, upstreamAddress } from './site.js';
 import type { LockStep, ReleaseStep } from './steps.js';
 import { givingUp, type Tolerance, tolerating } from './tolerate.js';
 import type { Observed } from './world.js';
 
-/** What is asked of a deploy, or of a rollback, which brings no artifact: the release is on the hosts. */
+/** What is asked of a deploy, or of a rollback or repair, which bring no artifact: the release is on a host. */
 export interface ReleaseOptions extends Partial<Pace> {
   readonly stack: Stack;
   readonly inventory: Inventory;
   readonly remote: Remote;
   /**
    * Id of the release: small letters, digits, dots, dashes and underscores. A rollback that names none goes to the release
-   * before the one that serves.
+   * before the one that serves, a repair to that which serves.
    */
   readonly release?: string;
-  /** The artifact's file, and what it must hash to if the build said so; none means a rollback. */
+  /** The artifact's file, and what it must hash to if the build said so; none means a rollback or a repair. */
   readonly artifact?: { readonly path: string; readonly sha256?: string };
+  /** Brings hosts that were away, are new or ill to the release that the others serve, and back into service. */
+  readonly repair?: boolean;
   /** Default `socket`. */
   readonly strategy?: Strategy;
   readonly signal?: AbortSignal;
@@ -59,8 +63,6 @@ export interface DeployOptions extends ReleaseOptions {
   /** Told what will be done, once that is known. */
   readonly onPlan?: (prospect: Prospect) => void;
 }
-
-export const LOCK: LockStep = { id: 'lock', kind: 'lock', title: 'deploy lock' };
 
 /** What a deploy would do, and what it was decided upon. */
 export interface Prospect {
@@ -89,14 +91,34 @@ async function prospectOf(
   seen: Observed,
 ): Promise<Prospect> {
   const { signal } = options;
-  const release = options.release ?? releaseBefore(seen);
+  const release = options.release ?? chosen(site, options, seen);
   const observed = options.release === undefined ? await askAgain(site, seen, release, signal) : seen;
-  if (artifact !== null) requireArchname(artifact.build, observed.facts.app);
+  if (artifact !== null) requirePerl(artifact.build, observed.facts.app);
   const steps = plan(wantedOf(options, site, release, artifact, observed), observed);
   const build =
     artifact === null ? [] : checkBuild(steps.roll, observed.app, observed.facts.app, artifact.build);
-  const warnings = steps.roll.length === 0 ? [] : [...warningsOf(site, options, observed), ...build];
-  return { release, observed, plan: steps, warnings };
+  const warnings =
+    steps.roll.length === 0
+      ? []
+      : [...warningsOf(site, options, observed), ...build, ...uncomparedOf(options, steps)];
+  // What a repair does not succeed with leaves the release in service, whatever those had that it was about.
+  const previous = options.repair === true ? release : steps.previous;
+  return { release, observed, plan: { ...steps, previous }, warnings };
+}
+
+/** The release that is meant when nobody names one. */
+const chosen = (site: Site, { repair }: ReleaseOptions, seen: Observed): string =>
+  repair === true ? releaseInService(seen, addressesOf(site)) : releaseBefore(seen);
+
+/** Address and port by which the web tier knows each app host. */
+const addressesOf = (site: Site): Readonly<Record<string, string>> =>
+  Object.fromEntries(site.appHosts.map(({ name }) => [name, upstreamAddress(site, name)]));
+
+/** A canary that is all there is proves nothing. */
+function uncomparedOf({ canary }: ReleaseOptions, { roll }: Plan): string[] {
+  if (!canary || roll.some(({ kind }) => kind === 'bake') || !roll.some(({ kind }) => kind === 'switch'))
+    return [];
+  return [`no server is left beside a canary of ${canary.hosts} to compare it with: it is not watched`];
 }
 
 /**
@@ -106,7 +128,7 @@ async function prospectOf(
  */
 function warningsOf(site: Site, { strategy = 'socket' }: ReleaseOptions, { facts }: Observed): string[] {
   const { releases, socketLink } = site.layout;
-  const addresses = site.appHosts.map(({ name }) => upstreamAddress(site, name));
+  const addresses = Object.values(addressesOf(site));
   const intent = { strategy, releases, socketLink, drainTimeout: site.app.drainTimeout, addresses };
   const findings = findingsOf(intent, facts.app, facts.web);
   const text = ({ host, text: what }: Finding): string => `${host}: ${what}`;
@@ -129,57 +151,48 @@ export async function deploy(options: DeployOptions): Promise<DeployResult> {
   const artifact = await readArtifact(options);
   const journal = options.journal ?? noJournal;
   const notes: string[] = [];
-  const early = lookEarly(options);
-  const { site, lease } = await lock(options, journal, notes);
-  const known = stillTrue(early, site, lease) ? early.seen : undefined;
-  if (lease.remark !== undefined) notes.push(lease.remark);
+  const note = (remark: string): void => void (notes.includes(remark) || notes.push(remark));
+  const { site, lease, seen } = await lockFor(options, journal, note);
   let result: DeployResult;
   let closing: Closing | null = null;
   try {
-    const seen = await (known ?? observe(site, options.release, options.signal));
     const prospect = await prospectOf(site, options, artifact, seen);
     if (artifact !== null && options.allowOlder !== true) {
-      requireNewest(prospect.observed.audit, options.owner, prospect.release);
+      requireNewest(seen.audit, options.owner, prospect.release, goodInService(seen));
     }
     notes.push(...prospect.warnings);
     options.onPlan?.(prospect);
-    ({ result, closing } = await audited(options, site, prospect, () =>
+    const work = workOf(options, prospect);
+    // Who comes after a kill tells the log of the right release.
+    const step: LockStep = { ...LOCK, work };
+    journal.append({ step, state: 'started' });
+    ({ result, closing } = await audited(options, site, work, prospect, () =>
       rollOut(options, site, prospect, lease, journal),
     ));
   } finally {
-    await unlock(site, lease, closing, journal, notes);
+    await unlock(site, lease, closing, journal, note);
   }
   const seconds = (performance.now() - start) / 1_000;
   return { ...result, seconds, notes: [...notes, ...result.notes] };
 }
 
-/** What the hosts showed while the lock was asked for. */
-interface EarlyLook {
-  readonly seen: Promise<Observed>;
-  readonly lockHost: string;
-  /** By `performance.now()`. */
-  readonly began: number;
-}
-
-/** Looks at the hosts beside the taking of the lock: one after the other, each would cost the way to them. */
-function lookEarly(options: DeployOptions): EarlyLook {
+function lockFor(
+  options: DeployOptions,
+  journal: Journal,
+  note: (remark: string) => void,
+): Promise<Locked<Observed>> {
+  const { owner, lockWaitMs: waitMs = 0, maxFailures: maxMissing = DEFAULT_PACE.maxFailures } = options;
+  const { signal, onEvent } = options;
   const site = siteOf(options.stack, options.inventory, options.remote, options.timings);
-  const began = performance.now();
-  const seen = observe(site, options.release, options.signal);
-  // Where the lock is refused, nobody asks what was seen.
-  seen.catch(() => undefined);
-  return { seen, lockHost: site.lockHost, began };
+  const look = (): Promise<Observed> => observe(site, options.release, signal);
+  const release = nameOf(options);
+  return lockAlone({ site, owner, release, waitMs, maxMissing, journal, signal, onEvent, note, look });
 }
 
-/** What was seen before the lock was held is true where nobody else has held it since the first look began. */
-const stillTrue = ({ lockHost, began }: EarlyLook, site: Site, { untouchedMs }: Lease): boolean =>
-  site.lockHost === lockHost && untouchedMs > performance.now() - began;
-
-/** What the log on these hosts is to say of a run at its end. */
-interface Closing {
-  readonly hosts: readonly string[];
-  readonly entry: AuditEntry;
-}
+const workOf = (options: DeployOptions, { release, plan: { previous } }: Prospect): Work => ({
+  kind: kindOf(options),
+  ...{ release, previous },
+});
 
 /**
  * Notes on every host that a run began; one that changes nothing leaves no note.
@@ -187,18 +200,18 @@ interface Closing {
  * @returns also what is to be noted of its end
  */
 async function audited(
-  { owner, artifact }: DeployOptions,
+  { owner }: DeployOptions,
   site: Site,
-  { plan: { roll, finish, previous }, release, observed }: Prospect,
-  work: () => Promise<DeployResult>,
+  work: Work,
+  { plan: { roll, finish }, observed }: Prospect,
+  carryOut: () => Promise<DeployResult>,
 ): Promise<{ result: DeployResult; closing: Closing | null }> {
-  if (roll.length + finish.length === 0) return { result: await work(), closing: null };
-  const kind = artifact === undefined ? 'rollback' : 'deploy';
+  if (roll.length + finish.length === 0) return { result: await carryOut(), closing: null };
   const hosts = observed.app.map(({ host }) => host);
   const note = (event: AuditEntry['event'], reason?: string): AuditEntry =>
-    entryOf(owner, { event, kind, release, previous, ...(reason ? { reason } : {}) });
+    entryOf(owner, { event, ...work, ...(reason ? { reason } : {}) });
   // The work first: what is asked of a host first is there a round trip earlier.
-  const working = work();
+  const working = carryOut();
   const [result] = await Promise.all([working, appendAudit(site, hosts, note('began'))]);
   if (result.outcome === 'nothing-to-do') return { result, closing: null };
   const gone = result.left.map(({ host }) => host);
@@ -206,65 +219,13 @@ async function audited(
   return { result, closing: { hosts: left, entry: note(result.outcome, result.reason) } };
 }
 
-/**
- * Takes the lock on the host that keeps it. Where that one is gone and hosts may be missing, the next one by name keeps it,
- * once a lease on the first would have been lost to whoever held it.
- */
-async function lock(
-  options: DeployOptions,
-  journal: Journal,
-  notes: string[],
-): Promise<{ site: Site; lease: Lease }> {
-  const { owner, onEvent, signal, maxFailures = DEFAULT_PACE.maxFailures } = options;
-  const site = siteOf(options.stack, options.inventory, options.remote, options.timings);
-  const candidates = site.appHosts.map(({ name }) => name).sort();
-  journal.append({ step: LOCK, state: 'started' });
-  for (const [missing, lockHost] of candidates.entries()) {
-    try {
-      const at = { ...site, lockHost };
-      const lease = await acquirePatiently(at, owner, options.release ?? 'the release before', {
-        waitMs: options.lockWaitMs ?? 0,
-        ...(signal ? { signal } : {}),
-        onWait: (who) =>
-          onEvent?.({ step: LOCK, state: 'progress', at: Date.now(), message: `waiting: ${who}` }),
-      });
-      if (missing > 0) await sleep(site.timings.leaseMs, undefined, signal ? { signal } : {});
-      return { site: at, lease };
-    } catch (error) {
-      if (isOutOfReach(error) && missing < Math.min(maxFailures, candidates.length - 1)) {
-        notes.push(
-          `${lockHost}, which keeps the deploy lock, is out of reach: ${candidates[missing + 1]} keeps it`,
-        );
-        continue;
-      }
-      // Refused, or not reached at all: there is no lock of ours. After any other failure there may be one.
-      if (error instanceof UserError) journal.append({ step: LOCK, state: 'undone' });
-      throw error;
-    }
-  }
-  throw new Error('a site has at least one app host');
-}
+/** What a lock says of the release. */
+const nameOf = ({ release, repair }: ReleaseOptions): string =>
+  release ?? (repair === true ? 'the release that serves' : 'the release before');
 
-/**
- * Notes how the run ended, and gives the lock back. A lock that cannot be removed frees itself: no reason to call a deploy failed
- * that was not.
- */
-async function unlock(
-  site: Site,
-  lease: Lease,
-  closing: Closing | null,
-  journal: Journal,
-  notes: string[],
-): Promise<void> {
-  const hosts = closing?.hosts ?? [];
-  const note = hosts.includes(site.lockHost) ? closing?.entry : undefined;
-  const others = hosts.filter((host) => host !== site.lockHost);
-  try {
-    await Promise.all([lease.release(note), ...(closing ? [appendAudit(site, others, closing.entry)] : [])]);
-    journal.append({ step: LOCK, state: 'undone' });
-  } catch (error) {
-    notes.push(`the deploy lock is left to expire: ${messageOf(error)}`);
-  }
+function kindOf({ artifact, repair }: ReleaseOptions): AuditEntry['kind'] {
+  if (artifact !== undefined) return 'deploy';
+  return repair === true ? 'repair' : 'rollback';
 }
 
 const RELEASE_ID = /^[a-z0-9][a-z0-9._-]{0,62}$/;
@@ -282,7 +243,7 @@ async function readArtifact({ release, artifact, stack }: ReleaseOptions): Promi
   return checkArtifact(artifact.path, { psgi: stack.app.psgi, ...(sha256 === undefined ? {} : { sha256 }) });
 }
 
-/** A rollback puts everything back at once: it skips the canary, runs no migration, and is not held up by batches. */
+/** A rollback, or a repair, does everything at once: it skips the canary, runs no migration, and is not held up by batches. */
 function paceOf(options: ReleaseOptions): Pace {
   const { batch, canary, floor, maxFailures } = options;
   const asked = {
@@ -309,12 +270,13 @@ function wantedOf(
     sha256: artifact?.sha256 ?? null,
     bytes: artifact?.bytes ?? 0,
     unpackedBytes: artifact?.unpackedBytes ?? 0,
+    vendoredBytes: artifact?.build.vendoredBytes ?? 0,
     strategy: options.strategy ?? 'socket',
     units: app.units,
     keepReleases: app.keepReleases,
     modules: artifact && modulesOf(options.stack, artifact.build, facts.app),
     migrate: artifact === null ? null : (app.hooks.migrate?.split(' ') ?? null),
-    addresses: Object.fromEntries(site.appHosts.map(({ name }) => [name, upstreamAddress(site, name)])),
+    addresses: addressesOf(site),
     places: Object.fromEntries(site.appHosts.map(({ name, placement }) => [name, placement])),
   };
 }
@@ -334,6 +296,9 @@ async function rollOut(
     owner: options.owner,
     left: new Map(observed.unreachable.map(({ host, reason }) => [host, { reason, restored: false }])),
     packs: new Map(),
+    // Whoever had the lock before may have put one back a moment ago.
+    back: { at: performance.now() },
+    audit: observed.audit,
     onCanary: (verdict) => void (canary = verdict),
     onCut: (host, requests) => void cut.set(host, (cut.get(host) ?? 0) + requests),
     ...(options.artifact ? { artifact: options.artifact.path } : {}),
@@ -344,18 +309,17 @@ async function rollOut(
     options.onEvent?.(event);
   };
   const tolerance: Tolerance = {
-    maxFailures: options.maxFailures ?? DEFAULT_PACE.maxFailures,
-    never: steps.roll.flatMap(indispensable),
+    maxFailures: Math.min(
+      options.maxFailures ?? DEFAULT_PACE.maxFailures,
+      observed.unreachable.length + steps.spare,
+    ),
+    needed: new Map(steps.roll.map((step) => [step.id, indispensable(step)])),
     journal,
     onEvent,
   };
   const run: Run = { hands, steps, lease, journal, onEvent, tolerance, cancel: options.signal };
   const end = await settle(run, release);
-  const servers = serversOf(
-    site.appHosts.map(({ name }) => name),
-    events,
-    cut,
-  );
+  const servers = serversOf(inOrder(site, steps), events, cut);
   return {
     release,
     previous: steps.previous,
@@ -370,6 +334,13 @@ async function rollOut(
     notes: [],
     ...end,
   };
+}
+
+/** App hosts as the roll-out comes to them; those that it does not touch are the last. */
+function inOrder({ appHosts }: Site, { roll }: Plan): string[] {
+  const names = appHosts.map(({ name }) => name);
+  const touched = roll.filter(({ kind }) => kind === 'gate').flatMap(({ host }) => host ?? []);
+  return [...new Set([...touched, ...names])].filter((host) => names.includes(host));
 }
 
 /** A canary that fails has said all there is to say; without a migration, or modules, the others can't go on. */
@@ -413,9 +384,9 @@ async function settle(run: Run, release: string): Promise<End> {
   journal.append({ step: LOCK, state: 'started' });
   const finishing = steps.finish.filter(({ host }) => !hands.left.has(host));
   const finished = await execute(finishing, act, { signal, onEvent });
-  const left = finished.failures.map(({ error }) => `left to the next deploy: ${messageOf(error)}`);
+  const left = finished.failures.map(({ error }) => `left to ${NEXT_RUN}: ${messageOf(error)}`);
   if (finished.state === 'cancelled')
-    left.push('cancelled while cleaning up: old instances are left to the next deploy');
+    left.push(`cancelled while cleaning up: old instances are left to ${NEXT_RUN}`);
   return { outcome: 'succeeded', notes: left };
 }
 
@@ -429,12 +400,11 @@ async function goBack(run: Run, rolled: Outcome, release: string): Promise<End> 
     return { outcome: 'failed', reason: `${why}; nothing was put back, as another deploy may be at work` };
   }
   const failures = await undoSteps(toUndo(run, rolled), givingUp(handlers(hands)), { journal, onEvent });
-  for (const { step, error } of failures.filter((one) => isOutOfReach(one.error))) {
-    if (step.host !== undefined) hands.left.set(step.host, { reason: messageOf(error), restored: false });
-  }
-  await setAside(hands, release, failure !== undefined && BLAMES_RELEASE.has(failure.step.kind));
+  const gone = goneIn(failures);
+  for (const [host, reason] of gone) hands.left.set(host, { reason, restored: false });
+  await setAside(hands, release, failure !== undefined && blames(failure, gone));
   const evidence = failure?.error instanceof ReleaseFault ? failure.error.evidence : [];
-  const unresolved = [...failures.map(describeFailure), ...(await shutOut(hands, failures))];
+  const unresolved = [...failures.map(describeFailure), ...(await shutOut(hands, gone))];
   const outcome = unresolved.length > 0 ? 'failed' : failure ? 'rolled-back' : 'cancelled';
   return { outcome, reason, evidence, unresolved };
 }
@@ -450,28 +420,11 @@ function toUndo({ hands: { left }, steps }: Run, rolled: Outcome): ReleaseStep[]
   return [...onTheWay.map(([host]) => leaveOut(host)), ...started.reverse()];
 }
 
-/** A host that could not be put back comes up again with whatever it has: it gets no requests until a deploy was there. */
-async function shutOut(hands: Hands, failures: readonly Failure[]): Promise<string[]> {
-  const names = hands.site.appHosts.map(({ name }) => name);
-  const lost = new Set(
-    failures.filter(({ error }) => isOutOfReach(error)).map(({ step }) => step.host ?? ''),
-  );
-  return Promise.all(
-    names
-      .filter((host) => lost.has(host))
-      .map(async (host) => {
-        try {
-          await setServer(hands, host, 'down', { signal: new AbortController().signal });
-          return `${host} gets no requests until the next deploy has brought it up to date`;
-        } catch (error) {
-          return `${host} could not be taken out of service: ${messageOf(error)}`;
-        }
-      }),
-  );
+/** A host that is gone does not answer, whatever it was asked for. */
+function blames({ step: { kind, host } }: Failure, gone: ReadonlyMap<string, string>): boolean {
+  const excused = host === undefined ? kind === 'hold' && gone.size > 0 : gone.has(host);
+  return BLAMES_RELEASE.has(kind) && !excused;
 }
-
-const describeFailure = ({ step, error }: Failure): string =>
-  `${step.host ?? ''} ${step.title}: ${messageOf(error)}`.trim();
 
 /** Steps whose failure says something about the release; a broken upload or a lost connection does not. */
 const BLAMES_RELEASE: ReadonlySet<string> = new Set([

@@ -4,6 +4,7 @@ import { act, type Hands, hostsAtWork } from './hands.js';
 import { releaseLock } from './lease.js';
 import { migrating } from './migrate.js';
 import { leavingOut, puttingBack, restarting, takingOut } from './out-of-service.js';
+import { copying } from './copy.js';
 import { providing } from './modules.js';
 import { booting, compiling, proving, uploading } from './prepare.js';
 import { draining, gating, holding, switching } from './roll.js';
@@ -15,6 +16,7 @@ import { stopLimit } from './stop.js';
 export function handlers(hands: Hands): Handlers<ReleaseStep> {
   return {
     upload: uploading(hands),
+    copy: copying(hands),
     modules: providing(hands),
     compile: compiling(hands),
     boot: booting(hands),

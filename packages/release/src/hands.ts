@@ -2,6 +2,7 @@ import { gate, type GateOptions, type Verdict } from '@perlstack/health';
 import type { StepContext } from '@perlstack/procedure';
 import type { RunOptions } from '@perlstack/remote';
 import type { Host } from '@perlstack/stack';
+import type { AuditEntry } from './audit.js';
 import type { CanaryVerdict } from './canary/judge.js';
 import type { Owner } from './lease.js';
 import * as scripts from './scripts.js';
@@ -34,8 +35,12 @@ export interface Hands {
   readonly artifact?: string;
   /** App hosts that the deploy goes on without, and why. */
   readonly left: Map<string, LeftOut>;
+  /** When an app host took connections again last, or may have, by `performance.now()`. */
+  readonly back: { at: number };
   /** SHA-256 of the packed modules, by key, as the host that has them said it. */
   readonly packs: Map<string, string>;
+  /** The log of deploys before this run; of interest to a canary alone. */
+  readonly audit?: readonly AuditEntry[];
   /** Told at every look what the canary showed. */
   readonly onCanary?: (verdict: CanaryVerdict) => void;
   /** Told how many requests were cut off when an instance stopped. */

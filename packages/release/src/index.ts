@@ -1,12 +1,13 @@
 export { type Artifact, checkArtifact } from './artifact.js';
-export { type AuditEntry, historyOf, type ReleaseRecord } from './audit.js';
-export { type BatchSize, batchSizes } from './batch.js';
+export { type AuditEntry, commitOf, historyOf, type ReleaseRecord } from './audit.js';
+export { type BatchSize, batchSizes, type Canary } from './batch.js';
 export type { CanaryVerdict, Figures } from './canary/judge.js';
 export { deploy, type DeployOptions, preview, type Prospect, type ReleaseOptions } from './deploy.js';
 export { finish, type FinishOptions, type FinishResult } from './finish.js';
 export { handlers } from './handlers.js';
 export { type Hands, ReleaseFault } from './hands.js';
 export { acquire, type Lease, type Owner, releaseLock } from './lease.js';
+export { outUntilNextRun } from './next-run.js';
 export { observe } from './observe.js';
 export { type Finding, findingsOf, type Intent } from './preflight/findings.js';
 export { DEFAULT_PACE, type Pace, type Plan, plan, type Strategy, type Wanted } from './plan.js';

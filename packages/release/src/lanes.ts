@@ -5,8 +5,12 @@ export interface Lane {
   readonly host: AppHostState;
   /** It runs the release already, healthy and proven. */
   readonly done: boolean;
-  /** A web host leaves it out: an earlier deploy was killed while it was drained, or could not reach it. */
+  /** It serves the release, which held, and does not answer as it should: its instance is started anew. */
+  readonly ill: boolean;
+  /** A web host leaves it out: an earlier deploy could not reach it. */
   readonly down: boolean;
+  /** It refuses connections: an earlier deploy was killed while it was drained. */
+  readonly refusing: boolean;
   /** The release to go back to. */
   readonly from: string | null;
 }
@@ -20,17 +24,40 @@ export function lanesOf(
   observed: Observed,
 ): Lane[] {
   const good = goodReleases(observed);
-  return observed.app.map((host) => ({
-    host,
-    down: observed.web.some((web) => web.down.includes(addresses[host.host] ?? '')),
-    done: isDone(host, release),
-    from: fallbackOf(host, release, good),
-  }));
+  return observed.app.map((host) => {
+    const ill = isIll(host, release, good);
+    return {
+      ...{ host, ill },
+      down: isLeftOut(host.host, addresses, observed),
+      refusing: host.refusing === true,
+      done: isDone(host, release),
+      // Where the release has held, nobody goes back from it because one host is ill.
+      from: ill ? release : fallbackOf(host, release, good),
+    };
+  });
 }
+
+/** A web host, whichever, sends the app host nothing. */
+export const isLeftOut = (
+  host: string,
+  addresses: Readonly<Record<string, string>>,
+  { web }: Observed,
+): boolean => web.some(({ down }) => down.includes(addresses[host] ?? ''));
 
 /** Releases whose roll-out has held, on whichever host. */
 export const goodReleases = (observed: Observed): ReadonlySet<string> =>
   new Set(observed.app.flatMap((host) => host.releases.filter((one) => one.good).map((one) => one.id)));
+
+/** Those of them that serve, on whichever host. */
+export function goodInService(observed: Observed): ReadonlySet<string> {
+  const good = goodReleases(observed);
+  return new Set(
+    observed.app.flatMap(({ serving }) => (serving !== null && good.has(serving) ? [serving] : [])),
+  );
+}
+
+/** Whoever it is that keeps requests from it. */
+export const isOut = ({ down, refusing }: Lane): boolean => down || refusing;
 
 /** What most hosts go back to, or served already where nothing is to do. */
 export function previousOf(lanes: readonly Lane[]): string | null {
@@ -54,6 +81,9 @@ function isDone(host: AppHostState, release: string): boolean {
   const starts = host.enabled.includes(release);
   return linked && starts && runs(host, release) && folder?.good === true && host.complaint === null;
 }
+
+const isIll = ({ serving, complaint }: AppHostState, release: string, good: ReadonlySet<string>): boolean =>
+  serving === release && good.has(release) && typeof complaint === 'string';
 
 /** An instance of the release is up on the host. */
 export const runs = (host: AppHostState, release: string): boolean =>

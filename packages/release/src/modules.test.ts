@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { parseStack } from '@perlstack/stack';
 import type { BuildFacts } from './artifact.js';
-import { checkBuild, modulesOf, requireArchname } from './modules.js';
+import { checkBuild, modulesOf, requirePerl } from './modules.js';
 import type { AppFacts } from './preflight/facts.js';
 import type { ReleaseStep } from './steps.js';
 import type { AppHostState } from './world.js';
@@ -12,8 +12,10 @@ const facts: BuildFacts = {
   cpanfile: 'c',
   snapshot: 's',
   vendored: false,
+  vendoredBytes: 0,
   hasLocal: false,
   archname: null,
+  perl: null,
   cpm: null,
 };
 const host = (
@@ -22,7 +24,7 @@ const host = (
   more: Partial<AppFacts> = {},
 ): AppFacts => ({
   host: name,
-  unit: { killMode: '', killSignal: '', timeoutStop: '', workingDirectory: '', command: [] },
+  unit: { killMode: '', killSignal: '', timeoutStop: '', workingDirectory: '', command: [], perl5lib: '' },
   nginx: null,
   perl,
   ...{ os: 'debian 12', tools: ['carton'], starman: '' },
@@ -89,9 +91,10 @@ describe('checkBuild', () => {
     ...{ key, command: ['carton', 'install'], source: null },
     ...more,
   });
-  const state = (modules: string[]): AppHostState[] => [
-    { host: 'app-1', modules } as unknown as AppHostState,
-  ];
+  const state = (keys: string[]): AppHostState[] => {
+    const modules = keys.map((one) => ({ key: one, bytes: null }));
+    return [{ host: 'app-1', modules } as unknown as AppHostState];
+  };
 
   it('warns of a build that another day gives other modules', () => {
     expect(checkBuild([step()], state([]), hosts, facts)).toEqual([]);
@@ -111,17 +114,24 @@ describe('checkBuild', () => {
 });
 
 describe('modules that an artifact brings', () => {
-  const brings = (archname: string | null): BuildFacts => ({ ...facts, hasLocal: true, archname });
+  const brings = (archname: string | null, perl: string | null = null): BuildFacts => ({
+    ...{ ...facts, hasLocal: true, archname, perl },
+  });
 
   it('fit where perl is of their kind, and where nothing tells', () => {
-    expect(() => requireArchname(brings('x86_64-linux-gnu-thread-multi'), hosts)).not.toThrow();
-    expect(() => requireArchname(brings(null), hosts)).not.toThrow();
-    expect(() => requireArchname(brings('aarch64-linux'), [host('app-1', '')])).not.toThrow();
+    expect(() => requirePerl(brings('x86_64-linux-gnu-thread-multi'), hosts)).not.toThrow();
+    expect(() => requirePerl(brings(null), hosts)).not.toThrow();
+    expect(() => requirePerl(brings(null, '5.40'), hosts)).not.toThrow();
+    expect(() => requirePerl(brings('aarch64-linux'), [host('app-1', '')])).not.toThrow();
   });
 
   it('are refused where it is another one', () => {
-    expect(() => requireArchname(brings('aarch64-linux-gnu-thread-multi'), hosts)).toThrow(
+    expect(() => requirePerl(brings('aarch64-linux-gnu-thread-multi'), hosts)).toThrow(
       /compiled for aarch64-linux-gnu-thread-multi, and app-1 has perl 5\.40\.1 x86_64-linux-gnu-thread-multi/,
     );
+    expect(() => requirePerl(brings('x86_64-linux-gnu-thread-multi', '5.36'), hosts)).toThrow(
+      /compiled for perl 5\.36, x86_64-linux-gnu-thread-multi, and app-1 has perl 5\.40\.1/,
+    );
+    expect(() => requirePerl(brings(null, '5.4'), hosts)).toThrow(/compiled for perl 5\.4, and/);
   });
 });

@@ -19,16 +19,23 @@ export interface Modules {
 }
 
 /**
- * Modules that an artifact brings fit one kind of perl: on another one the application would not load, on one server after the
+ * Compiled modules that an artifact brings fit one version and one kind of perl: on another one the application would not load, on one server after the
  * other.
  *
  * @throws UserError naming the first host that has another
  */
-export function requireArchname({ archname }: BuildFacts, hosts: readonly AppFacts[]): void {
-  const other = hosts.find(({ perl }) => archname !== null && perl !== '' && perl.split(' ')[1] !== archname);
+export function requirePerl({ archname, perl }: BuildFacts, hosts: readonly AppFacts[]): void {
+  const fits = (found: string): boolean => {
+    const [version = '', kind] = found.split(' ');
+    return (archname === null || kind === archname) && (perl === null || version.startsWith(`${perl}.`));
+  };
+  const other = hosts.find((host) => host.perl !== '' && !fits(host.perl));
   if (other === undefined) return;
+  const built = [...(perl === null ? [] : [`perl ${perl}`]), ...(archname === null ? [] : [archname])].join(
+    ', ',
+  );
   throw new UserError(
-    `the artifact brings modules that were compiled for ${archname}, and ${other.host} has perl ${other.perl}: build it where the same ` +
+    `the artifact brings modules that were compiled for ${built}, and ${other.host} has perl ${other.perl}: build it where the same ` +
       'perl is installed, or on a host ("app.build: { with: carton }"). Nothing was changed',
   );
 }
@@ -70,10 +77,13 @@ function sameKind(hosts: readonly AppFacts[]): string {
   );
 }
 
+export const hasModules = ({ modules }: AppHostState, key: string): boolean =>
+  modules.some((one) => one.key === key);
+
 /** The host that builds, where none has the modules yet, and with what. */
 function buildIn(steps: readonly ReleaseStep[], hosts: readonly AppHostState[]): ModulesStep | undefined {
   const isBuilt = ({ host, key }: ModulesStep): boolean =>
-    hosts.some((one) => one.host === host && one.modules.includes(key));
+    hosts.some((one) => one.host === host && hasModules(one, key));
   return steps.filter((one) => one.kind === 'modules').find((one) => one.source === null && !isBuilt(one));
 }
 
@@ -127,7 +137,7 @@ const cpmCommand = ({ snapshot, vendored, cpm }: BuildFacts): string[] => [
  * release gets a link to it. Where it is built, it is packed for the others. Prints how it came here, and the pack's SHA-256.
  * Exit 65: it arrived damaged; 75: the build failed.
  */
-const MODULES = String.raw`
+export const MODULES = String.raw`
 id=$1 key=$2 source=$3 sha=$4 limit=$5
 shift 5
 trees=$home/modules
@@ -143,6 +153,7 @@ rm -rf "$trees"/.*.partial*
 settle() {
   chown -hR root:root "$1"
   chmod -R u=rwX,go=rX,ug-s "$1"
+  note_bytes "$1"
   sync -f "$1"
   mv -T "$1" "$trees/$key"
 }

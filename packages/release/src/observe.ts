@@ -49,7 +49,7 @@ export async function observe(
     },
     unreachable: [...app, ...web].flatMap(({ unreachable }) => unreachable ?? []),
     audit: mergeAudits(seen.map(({ audit }) => audit)),
-    lock: seen.find(({ state }) => state.host === site.lockHost)?.lock ?? null,
+    locks: seen.flatMap(({ state: { host }, lock }) => (lock === null ? [] : [{ ...lock, host }])),
   };
 }
 
@@ -124,26 +124,32 @@ export function parseAppHost(
     current: one('current') || null,
     serving: one('serving') || null,
     previous: one('previous') || null,
-    releases: all('release').map(([id = '', sha256, good, bad, at, migrated]) => ({
+    releases: all('release').map(([id = '', sha256, good, bad, at, migrated, bytes, tree]) => ({
       id,
       sha256: sha256 === undefined || sha256 === '-' ? null : sha256,
       good: good === '1',
       bad: bad === '1',
       unpackedAt: Number(at),
       migrated: migrated === '1',
+      bytes: bytesOf(bytes),
+      tree: tree || null,
     })),
-    modules: all('module').map(([key = '']) => key),
+    modules: all('module').map(([key = '', bytes]) => ({ key, bytes: bytesOf(bytes) })),
     partials: all('partial').map(([name = '']) => name),
     instances: all('instance').map(([id = '', properties = '']) => instanceOf(id, properties)),
     enabled: all('enabled').map(([id = '']) => id),
     memoryAvailable: Number(one('memory')),
     diskAvailable: Number(one('disk')),
+    refusing: one('refusing') === '' ? null : one('refusing') !== '0',
     inFlight: Number(one('inflight') || 0),
     lock: lock ? holderOf(lock[1] ?? '', Number(lock[0])) : null,
     audit: all('audit').map(([line = '']) => line),
     facts: appFactsOf(host, one),
   };
 }
+
+/** As a host noted it. */
+const bytesOf = (text: string | undefined): number | null => (/^\d+$/.test(text ?? '') ? Number(text) : null);
 
 /** What the script prints on a web host: addresses that are left out, and nginx's configuration. */
 function parseWebHost(host: string, output: string): { state: WebHostState; facts: WebFacts } {
@@ -170,16 +176,17 @@ function instanceOf(id: string, properties: string) {
 /** A lock as its file says it; a file that nobody can read is somebody's all the same. */
 export function holderOf(text: string, silentSeconds: number): Holder {
   try {
-    const { owner, url, release, since } = JSON.parse(text) as Record<string, unknown>;
+    const { owner, actor, url, release, since } = JSON.parse(text) as Record<string, unknown>;
     const word = (value: unknown): string => (typeof value === 'string' ? value : '?');
     return {
       owner: word(owner),
+      actor: typeof actor === 'string' ? actor : null,
       url: typeof url === 'string' ? url : null,
       release: word(release),
       since: word(since),
       silentSeconds,
     };
   } catch {
-    return { owner: '?', url: null, release: '?', since: '?', silentSeconds };
+    return { owner: '?', actor: null, url: null, release: '?', since: '?', silentSeconds };
   }
 }

@@ -1,6 +1,17 @@
+import type { Canary } from './batch.js';
 import { type Lane, runs } from './lanes.js';
 import type { Modules } from './modules.js';
-import type { BakeStep, LeaveOutStep, MigrateStep, ModulesStep, ReleaseStep } from './steps.js';
+import type {
+  BakeStep,
+  CompileStep,
+  CopyStep,
+  LeaveOutStep,
+  MigrateStep,
+  ModulesStep,
+  ReleaseStep,
+  UploadStep,
+} from './steps.js';
+import type { AppHostState } from './world.js';
 
 /** Keeps the kind of a step literal. */
 const step = <const S extends ReleaseStep>(one: S): S => one;
@@ -8,39 +19,62 @@ const step = <const S extends ReleaseStep>(one: S): S => one;
 /** A release on its way to the hosts. */
 export interface Shipment {
   readonly release: string;
-  /** SHA-256 of its artifact; null when it is on the hosts already, and only there. */
+  /** SHA-256 of its artifact; null when it is on hosts already, and only there. */
   readonly sha256: string | null;
+  /** A host that keeps it: who does not have it gets it from there, where there is no artifact. */
+  readonly keeper: string | null;
   /** What is built for it, and the host that builds it, or has it; null where nothing is. */
   readonly modules: (Modules & { readonly source: string }) | null;
-  /** The host on which it is loaded before any of its instances takes the place of another; null for none. */
-  readonly loadOn: string | null;
+  /** The first host that gets it; null where all have it. */
+  readonly first: string | null;
+  /**
+   * What is tried before any instance of it starts: that it compiles on the first host; or on every host; or, with `load`, that
+   * the first loads it too.
+   */
+  readonly trial: 'first' | 'every' | 'load';
+}
+
+/** How a release arrives on a host that does not have it. */
+function arrival(
+  { release, sha256, keeper }: Shipment,
+  { host, modules }: AppHostState,
+  after: readonly string[],
+): UploadStep | CopyStep {
+  if (sha256 === null && keeper !== null) {
+    const what = { title: `copy ${release} from ${keeper}`, release, source: keeper };
+    const keys = modules.map(({ key }) => key);
+    return step({ id: `${host}/copy`, kind: 'copy', host, ...what, modules: keys, after });
+  }
+  const title = `upload ${release}`;
+  return step({ id: `${host}/upload`, kind: 'upload', host, title, release, sha256: sha256 ?? '', after });
+}
+
+/** How a release gets ready on one host, as far as it is not. */
+export interface Prepared {
+  readonly lane: Lane;
+  /** Upload or copy, and modules. */
+  readonly arrival: readonly ReleaseStep[];
+  /** The compile check, where there is one. */
+  readonly trial: readonly CompileStep[];
 }
 
 /**
- * Upload, modules and compile check, as far as they are not done.
- *
  * @param after what has to come first
- * @param turn the upload of another host for which this one's waits
+ * @param turn the upload of another host for which this one waits
  */
 function prepare(
-  { release, sha256, modules, loadOn }: Shipment,
-  { host: state }: Lane,
+  shipment: Shipment,
+  lane: Lane,
   after: readonly string[],
   turn: string | undefined,
-): ReleaseStep[] {
+): Prepared {
+  const { release, modules, first, trial } = shipment;
+  const { host: state } = lane;
   const host = state.host;
-  if (runs(state, release)) return [];
-  const there = sha256 === null || state.releases.some(({ id }) => id === release);
-  const upload = step({
-    id: `${host}/upload`,
-    kind: 'upload',
-    host,
-    title: `upload ${release}`,
-    release,
-    sha256: sha256 ?? '',
-    after: turn === undefined ? after : [...after, turn],
-  });
-  const uploaded = there ? [] : [upload];
+  if (runs(state, release)) return { lane, arrival: [], trial: [] };
+  const there = state.releases.some(({ id }) => id === release);
+  const arriving = turn === undefined ? after : [...after, turn];
+  const uploaded = there ? [] : [arrival(shipment, state, arriving)];
   const built = modules === null ? [] : [modulesStep(host, release, modules, idsOf(uploaded, after))];
   const compile = step({
     id: `${host}/compile`,
@@ -48,26 +82,25 @@ function prepare(
     host,
     title: `compile ${release}`,
     release,
-    load: host === loadOn,
+    load: trial === 'load' && host === first,
     after: idsOf(built, idsOf(uploaded, after)),
   });
-  return [...uploaded, ...built, compile];
+  const tried = trial !== 'first' || host === first ? [compile] : [];
+  return { lane, arrival: [...uploaded, ...built], trial: tried };
 }
+
+export const stepsOf = ({ arrival, trial }: Prepared): ReleaseStep[] => [...arrival, ...trial];
 
 /** So many hosts share the line at once: the first ones start their instances while the others still get theirs. */
 const UPLOADS = 4;
 
 /** All lanes prepared side by side, but for the uploads, which wait for one another. */
-export function prepareAll(
-  shipment: Shipment,
-  lanes: readonly Lane[],
-  after: readonly string[],
-): ReleaseStep[][] {
+export function prepareAll(shipment: Shipment, lanes: readonly Lane[], after: readonly string[]): Prepared[] {
   const uploads: string[] = [];
   return lanes.map((lane) => {
-    const steps = prepare(shipment, lane, after, uploads.at(-UPLOADS));
-    uploads.push(...idsOf(steps.filter(({ kind }) => kind === 'upload')));
-    return steps;
+    const prepared = prepare(shipment, lane, after, uploads.at(-UPLOADS));
+    uploads.push(...idsOf(prepared.arrival.filter(({ kind }) => kind === 'upload' || kind === 'copy')));
+    return prepared;
   });
 }
 
@@ -135,12 +168,23 @@ export const drainStep = (
 export const takeOut = (host: string, after: readonly string[]) =>
   step({ id: `${host}/take-out`, kind: 'take-out', host, title: 'take out of service', after });
 
-export const putBack = (host: string, after: readonly string[]) =>
-  step({ id: `${host}/put-back`, kind: 'put-back', host, title: 'put back into service', after });
+export const putBack = ({ host: { host }, down: leftOut }: Lane, after: readonly string[]) =>
+  step({ id: `${host}/put-back`, kind: 'put-back', host, title: 'put back into service', leftOut, after });
 
 /** A host that the deploy goes on without gets no requests: it would answer with the old release. */
 export const leaveOut = (host: string): LeaveOutStep =>
-  step({ id: `${host}/leave-out`, kind: 'leave-out', host, title: 'leave out', after: [] });
+  step({ id: `${host}/leave-out`, kind: 'leave-out', host, title: 'leave out', lasting: false, after: [] });
+
+/** One that is out already is so for every web host: one of them may have been away when the others were told. */
+export const keepOut = (host: string): LeaveOutStep =>
+  step({
+    id: `${host}/keep-out`,
+    kind: 'leave-out',
+    host,
+    title: 'keep out of service',
+    lasting: true,
+    after: [],
+  });
 
 export function migrateStep(
   host: string,
@@ -162,11 +206,11 @@ export function migrateStep(
 export function bakeStep(
   release: string,
   hosts: readonly string[],
-  ms: number,
+  { bakeMs, slowdown }: Canary,
   after: readonly string[],
 ): BakeStep {
   const title = `bake ${release} on ${hosts.join(', ')}`;
-  return step({ id: 'bake', kind: 'bake', title, release, hosts, ms, after });
+  return step({ id: 'bake', kind: 'bake', title, release, hosts, ms: bakeMs, slowdown, after });
 }
 
 /** Steps that no other waits for. */

@@ -12,6 +12,7 @@ const wanted: Wanted = {
   sha256: SHA,
   bytes: 1_000,
   unpackedBytes: 5_000,
+  vendoredBytes: 0,
   strategy: 'socket',
   units: 1,
   keepReleases: 3,
@@ -29,9 +30,12 @@ const folder = (id: string, more: Partial<ReleaseFolder> = {}): ReleaseFolder =>
   good: true,
   bad: false,
   migrated: false,
+  bytes: null,
+  tree: null,
   unpackedAt: Number(id.replace(/\D/g, '')),
   ...more,
 });
+const tree = (key: string, bytes: number | null = null) => ({ key, bytes });
 const instance = (id: string, more: Partial<Instance> = {}): Instance => ({
   id,
   active: 'active',
@@ -53,6 +57,7 @@ const bare = (host: string, more: Partial<AppHostState> = {}): AppHostState => (
   enabled: [],
   memoryAvailable: GIB,
   diskAvailable: 10 * GIB,
+  refusing: false,
   inFlight: 0,
   ...more,
 });
@@ -73,7 +78,7 @@ const world = (app: AppHostState[], down: string[] = [], more: Partial<Observed>
   unreachable: [],
   facts: { app: [], web: [] },
   audit: [],
-  lock: null,
+  locks: [],
   ...more,
 });
 const ids = (steps: readonly ReleaseStep[]): string[] => steps.map(({ id }) => id);
@@ -89,13 +94,15 @@ describe('plan by sockets', () => {
     expect(ids(roll).sort()).toEqual(
       [
         ...['app-1', 'app-2'].flatMap((host) =>
-          ['boot', 'compile', 'drain', 'gate', 'prove', 'switch', 'upload'].map((kind) => `${host}/${kind}`),
+          ['boot', 'drain', 'gate', 'prove', 'switch', 'upload'].map((kind) => `${host}/${kind}`),
         ),
+        'app-1/compile',
         'hold',
       ].sort(),
     );
     expect(find(roll, 'app-2/boot').after).toEqual(['app-2/upload']);
-    expect(find(roll, 'app-2/prove').after).toEqual(['app-2/compile', 'app-2/boot']);
+    expect(find(roll, 'app-1/prove').after).toEqual(['app-1/compile', 'app-1/boot']);
+    expect(find(roll, 'app-2/prove').after).toEqual(['app-2/boot']);
     expect(find(roll, 'app-1/switch')).toMatchObject({
       after: ['app-1/prove', 'app-2/prove'],
       from: 'r1',
@@ -199,16 +206,31 @@ describe('after a deploy that was killed', () => {
     expect(finish).toMatchObject([{ stop: ['r1'], remove: ['.r9.partial'] }]);
   });
 
-  it.each(['socket', 'drain'] as const)('puts a drained host back, by strategy %s', (strategy) => {
+  it.each(['socket', 'drain'] as const)('puts a host back that was left out, by strategy %s', (strategy) => {
     const down = ['10.0.0.2:5000'];
     const idle = plan({ ...wanted, strategy }, world([on('app-1', 'r2'), on('app-2', 'r2')], down));
-    expect(ids(idle.roll)).toEqual(['app-2/take-out', 'app-2/put-back']);
+    expect(ids(idle.roll)).toEqual(['app-2/leave-out', 'app-2/put-back']);
     const busy = plan({ ...wanted, strategy }, world([on('app-1', 'r1'), on('app-2', 'r1')], down));
-    expect(find(busy.roll, 'app-2/put-back').after).toEqual(['app-2/gate']);
+    expect(find(busy.roll, 'app-2/put-back')).toMatchObject({ leftOut: true, after: ['app-2/gate'] });
     // Noted first, so that it is put back whatever fails.
-    expect(busy.roll[0]).toMatchObject({ id: 'app-2/take-out', after: [] });
-    expect(find(busy.roll, 'app-1/upload').after).toEqual(['app-2/take-out']);
+    expect(busy.roll[0]).toMatchObject({ id: 'app-2/leave-out', after: [] });
+    expect(find(busy.roll, 'app-1/upload').after).toEqual(['app-2/leave-out']);
     expect(ids(busy.roll)).toEqual([...new Set(ids(busy.roll))]);
+  });
+
+  it.each(['socket', 'drain'] as const)('puts a drained host back, by strategy %s', (strategy) => {
+    const drained = (id: string) => on('app-2', id, { refusing: true });
+    const idle = plan({ ...wanted, strategy }, world([on('app-1', 'r2'), drained('r2')]));
+    expect(ids(idle.roll)).toEqual(['app-2/take-out', 'app-2/put-back']);
+    const busy = plan({ ...wanted, strategy }, world([on('app-1', 'r1'), drained('r1')]));
+    const { roll } = busy;
+    // It refuses the look from a web host as well.
+    expect(find(roll, 'app-2/gate').after).toEqual(['app-2/put-back']);
+    expect(find(roll, 'app-2/put-back')).toMatchObject({ leftOut: false });
+    // Noted first, so that it is put back whatever fails.
+    expect(roll[0]).toMatchObject({ id: 'app-2/take-out', after: [] });
+    expect(find(roll, 'app-1/upload').after).toEqual(['app-2/take-out']);
+    expect(ids(roll)).toEqual([...new Set(ids(roll))]);
   });
 
   it.each(['socket', 'drain'] as const)(
@@ -219,15 +241,16 @@ describe('after a deploy that was killed', () => {
         for (const out of [bare('app-2'), on('app-2', 'r0')]) {
           const { roll } = plan({ ...wanted, strategy }, world([on('app-1', rest), out], down));
           // Its undo would put the host into service.
-          expect(ids(roll)).not.toContain('app-2/take-out');
+          expect(ids(roll)).not.toContain('app-2/leave-out');
           expect(find(roll, 'app-2/put-back').after).toEqual(['app-2/gate']);
         }
       }
     },
   );
 
-  const chain = (host: string) =>
-    ['drain', 'restart', 'prove', 'gate', 'put-back'].map((kind) => `${host}/${kind}`);
+  const chain = (host: string, ...end: string[]) =>
+    ['drain', 'restart', 'prove', ...end].map((kind) => `${host}/${kind}`);
+  const taken = (host: string) => [`${host}/take-out`, ...chain(host, 'put-back', 'gate')];
 
   it('by strategy drain, a host that was replaced is looked at before the others are touched', () => {
     const { roll } = plan(
@@ -236,7 +259,7 @@ describe('after a deploy that was killed', () => {
     );
     expect(ids(roll)).toEqual([
       ...['boot', 'switch', 'prove', 'gate'].map((kind) => `app-2/${kind}`),
-      ...['app-1/upload', 'app-1/compile', 'app-1/take-out', ...chain('app-1'), 'hold'],
+      ...['app-1/upload', 'app-1/compile', ...taken('app-1'), 'hold'],
     ]);
     expect(find(roll, 'app-1/upload').after).toContain('app-2/gate');
     expect(find(roll, 'app-2/switch')).toMatchObject({ from: 'r1' });
@@ -246,7 +269,7 @@ describe('after a deploy that was killed', () => {
     const drain = { ...wanted, strategy: 'drain' } as const;
     const down = ['10.0.0.2:5000'];
     const { roll } = plan(drain, world([on('app-1', 'r1'), on('app-2', 'r1')], down));
-    expect(ids(roll).slice(5)).toEqual([...chain('app-2'), 'app-1/take-out', ...chain('app-1'), 'hold']);
+    expect(ids(roll).slice(5)).toEqual([...chain('app-2', 'gate', 'put-back'), ...taken('app-1'), 'hold']);
     expect(find(roll, 'app-1/take-out').after).toEqual(['app-2/put-back']);
     const resumed = plan(drain, world([half, on('app-2', 'r1')], down));
     expect(ids(resumed.roll)).not.toContain('app-1/take-out');
@@ -259,6 +282,67 @@ describe('after a deploy that was killed', () => {
     expect(find(back.roll, 'app-1/take-out').after).toContain('app-2/put-back');
   });
 
+  it.each(['socket', 'drain'] as const)(
+    'every web host hears first of a host that stays out, and it does so whatever fails, by strategy %s',
+    (strategy) => {
+      const web = [
+        { host: 'web-1', down: ['10.0.0.2:5000'] },
+        { host: 'web-2', down: [] },
+      ];
+      for (const rest of ['r1', 'r2']) {
+        const state = world([on('app-1', rest), on('app-2', 'r0')], [], { web });
+        const { roll } = plan({ ...wanted, strategy }, state);
+        expect(find(roll, 'app-2/keep-out')).toMatchObject({ lasting: true, after: [] });
+        expect(find(roll, 'app-2/upload').after).toContain('app-2/keep-out');
+      }
+    },
+  );
+
+  describe('a host that serves the release and is ill', () => {
+    const sick = (host: string, more: Partial<AppHostState> = {}) =>
+      on(host, 'r2', { complaint: '503', previous: 'r1', ...more });
+    const heal = (...end: string[]) => ['drain', 'restart', 'prove', ...end].map((kind) => `app-2/${kind}`);
+
+    it.each<['socket' | 'drain', string, AppHostState]>([
+      ['socket', 'runs', sick('app-2')],
+      ['drain', 'runs', sick('app-2')],
+      ['socket', 'lacks the mark that it held', sick('app-2', { releases: [folder('r2', { good: false })] })],
+    ])('is started anew and proven, by strategy %s, where it %s', (strategy, _what, host) => {
+      const { roll, previous } = plan({ ...wanted, strategy }, world([on('app-1', 'r2'), host]));
+      expect(ids(roll)).toEqual(['app-2/take-out', ...heal('put-back', 'gate'), 'hold']);
+      expect(find(roll, 'app-2/restart')).toMatchObject({ from: 'r2', previous: 'r1' });
+      expect(find(roll, 'app-2/drain')).toMatchObject({ releases: ['r2'], port: true });
+      expect(previous).toBe('r2');
+    });
+
+    it('comes last by sockets, as it may be the only one that gets requests', () => {
+      const { roll } = plan(wanted, world([sick('app-2'), on('app-1', 'r1')], ['10.0.0.1:5000']));
+      expect(find(roll, 'app-2/take-out').after).toEqual(['app-1/gate', 'app-1/put-back']);
+      const two = plan(wanted, world([on('app-1', 'r2'), sick('app-2'), sick('app-3')]));
+      expect(find(two.roll, 'app-3/take-out').after).toEqual(['app-2/gate']);
+    });
+
+    it('compiles the release before it is taken out, where no instance of it runs', () => {
+      const dead = sick('app-2', { instances: [instance('r2', { active: 'failed' })] });
+      for (const strategy of ['socket', 'drain'] as const) {
+        const { roll } = plan({ ...wanted, strategy }, world([on('app-1', 'r2'), dead]));
+        expect(find(roll, 'app-2/take-out').after).toEqual(['app-2/compile']);
+        expect(find(roll, 'app-2/compile')).toMatchObject({ load: false });
+      }
+    });
+
+    it('that was left out stays out until it is well', () => {
+      const { roll } = plan(wanted, world([on('app-1', 'r2'), sick('app-2')], ['10.0.0.2:5000']));
+      expect(ids(roll)).toEqual(['app-2/keep-out', ...heal('gate', 'put-back'), 'hold']);
+    });
+
+    it('comes before others are taken out by strategy drain', () => {
+      const drain = { ...wanted, strategy: 'drain' } as const;
+      const { roll } = plan(drain, world([on('app-1', 'r1'), sick('app-2'), on('app-3', 'r2')]));
+      expect(find(roll, 'app-1/take-out').after).toEqual(['app-2/gate']);
+    });
+  });
+
   it('links that differ are switched again', () => {
     const { roll } = plan(wanted, world([on('app-1', 'r2', { current: 'r1' })]));
     expect(ids(roll)).toContain('app-1/switch');
@@ -269,10 +353,10 @@ describe('plan by draining', () => {
   it('works on one host at a time, out of service', () => {
     const { roll } = plan({ ...wanted, strategy: 'drain' }, world([on('app-1', 'r1'), on('app-2', 'r1')]));
     const chain = (host: string) =>
-      ['take-out', 'drain', 'restart', 'prove', 'gate', 'put-back'].map((kind) => `${host}/${kind}`);
+      ['take-out', 'drain', 'restart', 'prove', 'put-back', 'gate'].map((kind) => `${host}/${kind}`);
     expect(ids(roll).slice(4)).toEqual([...chain('app-1'), ...chain('app-2'), 'hold']);
     expect(find(roll, 'app-1/take-out').after).toEqual(['app-1/compile', 'app-2/compile']);
-    expect(find(roll, 'app-2/take-out').after).toEqual(['app-1/put-back']);
+    expect(find(roll, 'app-2/take-out').after).toEqual(['app-1/gate']);
     expect(find(roll, 'app-1/drain')).toMatchObject({ releases: ['r1'], port: true });
     expect(find(roll, 'app-1/restart')).toMatchObject({ from: 'r1' });
   });
@@ -296,9 +380,9 @@ describe('plan refuses, before anything is changed', () => {
       /SHA-256 unknown/,
     ],
     [
-      'the active release when it is ill',
-      on('app-1', 'r2', { complaint: '503' }),
-      /runs release r2 already, but it is not healthy \(503\)/,
+      'the active release when it is ill everywhere',
+      on('app-1', 'r2', { complaint: '503', previous: 'r1' }),
+      /^app-1 runs release r2 already, but it is not healthy \(503\); .*The release before it is r1$/,
     ],
     [
       'too little memory for two',
@@ -314,12 +398,126 @@ describe('plan refuses, before anything is changed', () => {
     expect(() => plan(wanted, world([host]))).toThrow(message);
   });
 
+  it('too little memory for two also on a host that a repair brings to the release of the others', () => {
+    const away = on('app-2', 'r1', { memoryAvailable: 60_000_000, releases: [folder('r1'), folder('r2')] });
+    const repair = { ...wanted, sha256: null };
+    expect(() => plan(repair, world([on('app-1', 'r2'), away]))).toThrow(
+      /^app-2 has 57 MiB of memory .* needs 79/,
+    );
+  });
+
+  it.each(['active', 'failed'])(
+    'but needs no memory for a second instance where an ill one is replaced, which is %s',
+    (active) => {
+      const ill = on('app-2', 'r2', {
+        ...{ complaint: '503', memoryAvailable: 1_000_000, instances: [instance('r2', { active })] },
+      });
+      const { roll } = plan(wanted, world([on('app-1', 'r2'), ill]));
+      expect(roll.filter(({ kind }) => kind === 'boot')).toEqual([]);
+      expect(find(roll, 'app-2/restart')).toMatchObject({ release: 'r2' });
+    },
+  );
+
   it('but needs no memory for a second instance by strategy drain, nor for one that runs already', () => {
     const small = { memoryAvailable: 1_000_000 };
     const drain: Wanted = { ...wanted, strategy: 'drain', floor: 0 };
     expect(() => plan(drain, world([on('app-1', 'r1', small)]))).not.toThrow();
     const unheld = on('app-1', 'r2', { ...small, releases: [folder('r2', { good: false })] });
     expect(() => plan(wanted, world([unheld]))).not.toThrow();
+  });
+});
+
+describe('room on disk', () => {
+  const MIB = 1024 ** 2;
+  const modules = { key: 'k2', command: ['carton', 'install'] };
+  const unpackedBytes = 10 * MIB;
+  const needs = (what: Partial<Wanted>, app: AppHostState[], host = 'app-1'): number => {
+    const small = app.map((one) => (one.host === host ? { ...one, diskAvailable: 0 } : one));
+    try {
+      plan({ ...wanted, bytes: 0, unpackedBytes, ...what }, world(small));
+      return 0;
+    } catch (error) {
+      return Number(/needs? (\d+) MiB/.exec(String(error))?.[1]);
+    }
+  };
+  const RESERVE = 64;
+
+  it.each<[string, Partial<Wanted>, AppHostState[], string, number]>([
+    ['the release alone', {}, [on('app-1', 'r1')], 'app-1', 10],
+    [
+      'modules that are built, by the largest that there are: a copy of the release, and them unpacked, built and packed',
+      { modules },
+      [on('app-1', 'r1'), on('app-2', 'r1', { modules: [tree('k0', 5 * MIB), tree('k1', 20 * MIB)] })],
+      'app-1',
+      10 + 10 + 3 * 20,
+    ],
+    [
+      'modules that are built for the first time, by the archives that come with the release',
+      { modules, vendoredBytes: 2 * MIB },
+      [on('app-1', 'r1')],
+      'app-1',
+      10 + 10 + 3 * 10,
+    ],
+    [
+      'modules that another host builds, packed and unpacked',
+      { modules, vendoredBytes: 2 * MIB },
+      [on('app-1', 'r1'), on('app-2', 'r1')],
+      'app-2',
+      10 + 2 * 10,
+    ],
+    [
+      'modules that another host has',
+      { modules },
+      [on('app-1', 'r1'), on('app-2', 'r1', { modules: [tree('k1', 90 * MIB), tree('k2', 20 * MIB)] })],
+      'app-1',
+      10 + 2 * 20,
+    ],
+    [
+      'no modules that are there',
+      { modules },
+      [on('app-1', 'r1', { modules: [tree('k2', 20 * MIB)] })],
+      'app-1',
+      10,
+    ],
+    [
+      'modules that are built for a release that is there',
+      { modules, vendoredBytes: 2 * MIB },
+      [on('app-1', 'r1', { releases: [folder('r1'), folder('r2', { good: false })] })],
+      'app-1',
+      10 + 3 * 10,
+    ],
+    [
+      'what is copied, with its modules, packed and unpacked',
+      { sha256: null },
+      [
+        on('app-1', 'r1'),
+        on('app-2', 'r2', {
+          releases: [folder('r2', { bytes: 30 * MIB, tree: 'k2' })],
+          modules: [tree('k2', 20 * MIB)],
+        }),
+      ],
+      'app-1',
+      2 * (30 + 20),
+    ],
+    [
+      'what is copied, without modules that are there',
+      { sha256: null },
+      [
+        on('app-1', 'r1', { modules: [tree('k2', 20 * MIB)] }),
+        on('app-2', 'r2', {
+          releases: [folder('r2', { bytes: 30 * MIB, tree: 'k2' })],
+          modules: [tree('k2', 20 * MIB)],
+        }),
+      ],
+      'app-1',
+      2 * 30,
+    ],
+  ])('counts %s', (_what, asked, app, host, mebibytes) => {
+    expect(needs(asked, app, host)).toBe(mebibytes + RESERVE);
+  });
+
+  it('is not asked for where nothing arrives', () => {
+    expect(needs({ modules }, [on('app-1', 'r2', { modules: [tree('k2')] })])).toBe(0);
   });
 });
 
@@ -365,24 +563,49 @@ describe('the pace', () => {
   });
 
   it('lets a canary bake before the next batch', () => {
-    const canary = { hosts: 1, bakeMs: 60_000 };
+    const canary = { hosts: 1, bakeMs: 60_000, slowdown: 1.2 };
     const { roll } = plan({ ...wanted, batch: [{ percent: 100 }], canary }, world(four));
-    expect(find(roll, 'bake')).toMatchObject({ hosts: ['app-1'], ms: 60_000, after: ['app-1/gate'] });
+    expect(find(roll, 'bake')).toMatchObject({
+      hosts: ['app-1'],
+      ms: 60_000,
+      slowdown: 1.2,
+      after: ['app-1/gate'],
+    });
     for (const host of ['app-2', 'app-3', 'app-4']) expect(after(roll, `${host}/switch`)).toEqual(['bake']);
   });
 
+  it('compares a canary with those alone that have the release before', () => {
+    const canary = { hosts: 1, bakeMs: 60_000, slowdown: 1.2 };
+    const [first, ...others] = four;
+    const half = [first!, on('app-2', 'r2'), ...others.slice(1)];
+    const { roll } = plan({ ...wanted, canary }, world(half));
+    expect(find(roll, 'bake')).toMatchObject({ hosts: ['app-1', 'app-2'] });
+  });
+
+  it.each<[string, Partial<Wanted>, number]>([
+    ['the floor leaves two of four', {}, 2],
+    ['one of them is out of service at a time', { strategy: 'drain' }, 1],
+    ['a canary of two is', { strategy: 'drain', canary: { hosts: 2, bakeMs: 1, slowdown: 1.2 } }, 0],
+    ['there is no floor', { floor: 0 }, 4],
+  ])('lets no more hosts fail than the floor allows: %s', (_what, more, spare) => {
+    expect(plan({ ...wanted, floor: 0.5, ...more }, world(four)).spare).toBe(spare);
+  });
+
   it('bakes nothing where there is no rest to compare with', () => {
-    const canary = { hosts: 4, bakeMs: 60_000 };
+    const canary = { hosts: 4, bakeMs: 60_000, slowdown: 1.2 };
     expect(ids(plan({ ...wanted, canary }, world(four)).roll)).not.toContain('bake');
   });
 
   it('takes no more hosts out at once than the floor allows', () => {
     const drain: Wanted = { ...wanted, strategy: 'drain', batch: [{ percent: 100 }], floor: 0.7 };
     const { roll } = plan(drain, world(four));
-    expect(after(roll, 'app-2/take-out')).toEqual(['app-1/put-back']);
+    expect(after(roll, 'app-2/take-out')).toEqual(['app-1/gate']);
     const { roll: halves } = plan({ ...drain, floor: 0.5 }, world(four));
     expect(after(halves, 'app-2/take-out')).toEqual(after(halves, 'app-1/take-out'));
-    expect(after(halves, 'app-3/take-out')).toEqual(['app-1/put-back', 'app-2/put-back']);
+    expect(after(halves, 'app-3/take-out')).toEqual(['app-1/gate', 'app-2/gate']);
+    const { roll: none } = plan({ ...drain, floor: 0 }, world([...four, on('app-5', 'r1')]));
+    // A web host asks three servers: one has to take the request.
+    expect(after(none, 'app-3/take-out')).toEqual(['app-1/gate', 'app-2/gate']);
   });
 
   it('refuses a drain that leaves less than the floor', () => {
@@ -442,7 +665,7 @@ describe('hosts out of reach', () => {
   it('stop a deploy', () => {
     const state = world(two, [], { unreachable: [gone('app-3')] });
     expect(() => plan(wanted, state)).toThrow(
-      /^app-3 cannot be reached\. Nothing was changed\. .* "max-failures" is 0/,
+      /^app-3 cannot be reached\. Nothing was changed\. .* until the next deploy or a run with mode "repair" .* "max-failures" is 0/,
     );
   });
 
@@ -465,6 +688,18 @@ describe('hosts out of reach', () => {
     expect(ids(plan({ ...wanted, maxFailures: 1 }, state).roll)).not.toContain('app-3/leave-out');
   });
 
+  it('that were left out become so for a web host that was away then, even where nothing else is to do', () => {
+    const web = [
+      { host: 'web-1', down: ['10.0.0.3:5000'] },
+      { host: 'web-2', down: [] },
+    ];
+    const done = [on('app-1', 'r2'), on('app-2', 'r2')];
+    const state = world(done, [], { unreachable: [gone('app-3')], web });
+    expect(plan({ ...wanted, maxFailures: 1 }, state).roll).toMatchObject([
+      { id: 'app-3/keep-out', kind: 'leave-out', host: 'app-3', lasting: true },
+    ]);
+  });
+
   it('are never so many that less than the floor is left', () => {
     const unreachable = [gone('app-2'), gone('app-3')];
     const state = world([on('app-1', 'r1')], [], { unreachable });
@@ -473,11 +708,20 @@ describe('hosts out of reach', () => {
     );
   });
 
-  it('that are web hosts cannot be told who is drained', () => {
-    const state = world(two, [], { unreachable: [gone('web-2', 'web')] });
-    const drain: Wanted = { ...wanted, strategy: 'drain', maxFailures: 1 };
-    expect(() => plan(drain, state)).toThrow(/has to tell every web server/);
-    expect(() => plan({ ...drain, strategy: 'socket' }, state)).not.toThrow();
+  it.each(['socket', 'drain'] as const)(
+    'that are web hosts are in the way of nobody, by strategy %s',
+    (strategy) => {
+      const state = world(two, [], { unreachable: [gone('web-2', 'web')] });
+      expect(() => plan({ ...wanted, strategy, maxFailures: 1 }, state)).not.toThrow();
+    },
+  );
+
+  it('a host that cannot be told to refuse connections is not drained', () => {
+    const state = world([on('app-1', 'r1'), on('app-2', 'r1', { refusing: null })]);
+    expect(() => plan({ ...wanted, strategy: 'drain' }, state)).toThrow(
+      /^app-2 is not set up .*: apply its configuration first$/,
+    );
+    expect(() => plan(wanted, state)).not.toThrow();
   });
 });
 
@@ -492,10 +736,40 @@ describe('a rollback', () => {
     );
   });
 
-  it('is refused where a host does not keep the release', () => {
-    const state = world([on('app-1', 'r2', { releases: kept }), on('app-2', 'r2')]);
+  it('has a host that does not keep the release get it from one that does, with its modules', () => {
+    const unheld = [folder('r1', { good: false }), folder('r2')];
+    const { roll } = plan(
+      back,
+      world([
+        on('app-1', 'r2', { modules: [tree('k1')] }),
+        on('app-2', 'r2', { releases: unheld }),
+        on('app-3', 'r2', { releases: kept }),
+        bare('app-4'),
+      ]),
+    );
+    expect(roll.filter(({ kind }) => kind === 'copy')).toMatchObject([
+      { id: 'app-1/copy', title: 'copy r1 from app-3', source: 'app-3', modules: ['k1'] },
+      { id: 'app-4/copy', source: 'app-3', modules: [] },
+    ]);
+    expect(ids(roll)).not.toContain('app-1/upload');
+    expect(find(roll, 'app-1/compile').after).toEqual(['app-1/copy']);
+    expect(find(roll, 'app-1/boot').after).toEqual(['app-1/copy']);
+  });
+
+  it('copies to four hosts at once', () => {
+    const names = [2, 3, 4, 5, 6].map((number) => `app-${number}`);
+    const { roll } = plan(
+      back,
+      world([on('app-1', 'r2', { releases: kept }), ...names.map((name) => bare(name))]),
+    );
+    expect(find(roll, 'app-5/copy').after).toEqual([]);
+    expect(find(roll, 'app-6/copy').after).toEqual(['app-2/copy']);
+  });
+
+  it('is refused where no host keeps the release', () => {
+    const state = world([on('app-1', 'r3', { releases: [folder('r2'), folder('r3')] }), on('app-2', 'r3')]);
     expect(() => plan(back, state)).toThrow(
-      /^app-2 does not keep release r1 any more: it has r2 \(app\.keepReleases\)/,
+      /^no app server keeps release r1 any more: they have r3, r2 \(app\.keepReleases\)\. Choose one of those in the input "to"/,
     );
   });
 });
@@ -511,20 +785,21 @@ describe('modules that are built on a host', () => {
       source: 'app-1',
       after: ['app-2/upload', 'app-1/modules'],
     });
-    expect(find(roll, 'app-2/compile').after).toEqual(['app-2/modules']);
+    expect(find(roll, 'app-1/compile').after).toEqual(['app-1/modules']);
+    expect(find(roll, 'app-2/boot').after).toEqual(['app-2/modules']);
   });
 
   it('come from the host that has them', () => {
     const { roll } = plan(
       { ...wanted, modules },
-      world([on('app-1', 'r1'), on('app-2', 'r1', { modules: ['k1'] })]),
+      world([on('app-1', 'r1'), on('app-2', 'r1', { modules: [tree('k1')] })]),
     );
     expect(find(roll, 'app-2/modules')).toMatchObject({ source: null });
     expect(find(roll, 'app-1/modules')).toMatchObject({ source: 'app-2' });
   });
 
   it('come from a host that is touched in no other way', () => {
-    const done = on('app-1', 'r2', { modules: ['k1'] });
+    const done = on('app-1', 'r2', { modules: [tree('k1')] });
     const { roll } = plan({ ...wanted, modules }, world([done, bare('app-2')]));
     expect(ids(roll).filter((id) => id.startsWith('app-1'))).toEqual(['app-1/modules']);
     expect(find(roll, 'app-2/modules')).toMatchObject({
@@ -534,7 +809,7 @@ describe('modules that are built on a host', () => {
   });
 
   it('are not asked for where nothing is to be prepared', () => {
-    const done = plan({ ...wanted, modules }, world([on('app-1', 'r2', { modules: ['k1'] })]));
+    const done = plan({ ...wanted, modules }, world([on('app-1', 'r2', { modules: [tree('k1')] })]));
     expect(done.roll).toEqual([]);
   });
 });
@@ -559,9 +834,8 @@ describe('loading on the first host', () => {
     }
   });
 
-  it('is what the boot beside the old instance does anyhow', () => {
-    expect(find(plan(wanted, world([on('app-1', 'r1')])).roll, 'app-1/compile')).toMatchObject({
-      load: false,
-    });
+  it('is what the boot beside the old instance does anyhow, where one that fails costs nothing', () => {
+    const { roll } = plan(wanted, world([on('app-1', 'r1'), on('app-2', 'r1')]));
+    expect(roll.filter(({ kind }) => kind === 'compile')).toMatchObject([{ host: 'app-1', load: false }]);
   });
 });

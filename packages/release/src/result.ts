@@ -31,7 +31,7 @@ export interface DeployResult {
   readonly seconds: number;
   /** What no roll-out by this method can avoid, as if done one after the other: boot, gate and drain of each host, in seconds. */
   readonly irreducibleSeconds: number;
-  /** App hosts that it went on without: they get no requests until the next deploy brings them up to date. */
+  /** App hosts that it went on without: they get no requests until the next deploy, or a repair, brings them up to date. */
   readonly left: readonly { readonly host: string; readonly reason: string }[];
   /** How the first hosts did beside the rest; null without a canary. */
   readonly canary: CanaryVerdict | null;
@@ -43,7 +43,7 @@ export interface DeployResult {
   readonly evidence: readonly string[];
   /** What could not be put back. */
   readonly unresolved: readonly string[];
-  /** What the user should know besides: a lock taken over, a clean-up that is left to the next deploy. */
+  /** What the user should know besides: a lock taken over, a clean-up that is left to the next run. */
   readonly notes: readonly string[];
 }
 
@@ -59,7 +59,7 @@ export function serversOf(
     const own = events.filter(({ step }) => step.host === name);
     const spent = (...kinds: Kind[]): number => kinds.reduce((sum, kind) => sum + durationOf(own, kind), 0);
     const times = {
-      uploadMs: spent('upload', 'modules', 'compile'),
+      uploadMs: spent('upload', 'copy', 'modules', 'compile'),
       bootMs: spent('boot', 'prove'),
       switchMs: spent('switch', 'take-out', 'restart', 'put-back'),
       gateMs: spent('gate'),

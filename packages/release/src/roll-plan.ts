@@ -1,17 +1,20 @@
-import { batchesOf, type BatchSize } from './batch.js';
-import { type Lane, liveOthers } from './lanes.js';
+import { batchesOf, type BatchSize, type Canary, sizesOf } from './batch.js';
+import { isOut, type Lane, liveOthers } from './lanes.js';
 import {
   bakeStep,
   bootStep,
   drainStep,
   gateStep,
   idsOf,
+  keepOut,
   migrateStep,
   prepareAll,
   proveStep,
+  leaveOut,
   putBack,
   restartStep,
   type Shipment,
+  stepsOf,
   switchStep,
   takeOut,
 } from './plan-steps.js';
@@ -27,81 +30,103 @@ export interface Course extends Shipment {
   readonly total: number;
   /** No more hosts than this at once. */
   readonly most: number;
-  /** The first hosts, and for how many milliseconds they alone have the release and are watched. */
-  readonly canary: { readonly hosts: number; readonly bakeMs: number } | null;
+  readonly canary: Canary | null;
+  /** Hosts that serve the release already: a canary is not compared with them. */
+  readonly ahead: readonly string[];
   /** Runs once before any instance starts, on this host. */
   readonly migrate: { readonly host: string; readonly command: readonly string[] } | null;
 }
 
 /** Two instances side by side on each host, and a switch by rename. */
 export function rollBySocket(course: Course, lanes: readonly Lane[]): ReleaseStep[] {
-  const { resumed, fresh } = splitOf(course, lanes);
+  const { resumed, fresh, ill } = splitOf(course, lanes);
   const out = takenOut(course, lanes);
   const noted = resumed.flatMap((lane) => notedAsSwitched(course, lane, idsOf(out)));
   const first = [...out, ...noted].filter(({ kind }) => kind !== 'boot').map(({ id }) => id);
   const prepared = prepareAll(course, fresh, first);
-  const migration = migrationOf(
-    course,
-    prepared.flatMap((steps) => idsOf(steps.slice(-1))),
-    first,
-  );
-  const compiled = prepared.map((steps) => idsOf(steps.slice(-1)));
+  const ready = prepared.flatMap((one) => stepsOf(one).slice(-1));
+  const migration = migrationOf(course, ready, first);
   // Beside the compile check: what does not compile does not come up either, and nobody is sent to it.
-  const unpacked = prepared.map((steps) => idsOf(steps.slice(0, -1).slice(-1), first));
-  const booted = fresh.map((lane, at) => bootStep(course, lane, idsOf(migration, unpacked[at])));
+  const booted = prepared.map(({ lane, arrival }) =>
+    bootStep(course, lane, idsOf(migration, idsOf(arrival.slice(-1), first))),
+  );
   const proven = [
     ...resumed.map((lane) => proveStep(course, lane, [`${lane.host.host}/switch`])),
-    ...fresh.map((lane, at) => proveStep(course, lane, [...(compiled[at] ?? []), `${lane.host.host}/boot`])),
+    ...prepared.map(({ lane, trial }) =>
+      proveStep(course, lane, [...idsOf(trial), `${lane.host.host}/boot`]),
+    ),
   ];
-  const preparing = prepared.flatMap((steps, at) => [
-    ...steps,
+  const preparing = prepared.flatMap((one, at) => [
+    ...stepsOf(one),
     ...(migration[0] ? [] : booted.slice(at, at + 1)),
   ]);
+  const rolled = inBatches(course, [...resumed, ...fresh], idsOf(proven), (batch, before) =>
+    switched(course, batch, before),
+  );
+  // An instance cannot start beside itself, and whoever is ill may be the last one in service: the others come first.
+  const back = rolled.filter(({ kind }) => kind === 'gate' || kind === 'put-back');
+  // They are taken out of service for it, and no boot beside the old instance tries the release there.
+  const mending: Course = { ...singly(course), trial: 'every' };
   return [
     ...out,
     ...noted,
     ...preparing,
     ...(migration[0] ? [...migration, ...booted] : []),
     ...proven,
-    ...inBatches(course, [...resumed, ...fresh], idsOf(proven), (batch, before) =>
-      switched(course, batch, before),
-    ),
+    ...rolled,
+    ...replaced(mending, ill, idsOf(back, first)),
   ];
 }
 
 /** Once, when the release lies ready and compiles on every host and before it starts on any. */
 function migrationOf(
   { migrate, release }: Course,
-  prepared: readonly string[],
+  prepared: readonly ReleaseStep[],
   first: readonly string[],
 ): ReleaseStep[] {
   if (migrate === null) return [];
-  return [migrateStep(migrate.host, release, migrate.command, prepared.length > 0 ? prepared : first)];
+  return [migrateStep(migrate.host, release, migrate.command, idsOf(prepared, first))];
 }
 
 /**
  * What an earlier deploy, which was killed, left half done is noted before anything else can fail: a host that serves the
- * release already has to go back too, and one that is out of service must not stay there.
+ * release already has to go back too, and one that is out of service must not stay there. One that is ill needs more than that.
  */
-function splitOf({ release }: Course, lanes: readonly Lane[]): { resumed: Lane[]; fresh: Lane[] } {
+function splitOf({ release }: Course, lanes: readonly Lane[]): Record<'resumed' | 'fresh' | 'ill', Lane[]> {
+  const [ill, well] = [lanes.filter((lane) => lane.ill), lanes.filter((lane) => !lane.ill)];
   const serves = (lane: Lane): boolean => lane.host.serving === release;
-  return { resumed: lanes.filter(serves), fresh: lanes.filter((lane) => !serves(lane)) };
+  return { ill, resumed: well.filter(serves), fresh: well.filter((lane) => !serves(lane)) };
 }
 
+/** One host after the other, as nothing is to be watched or to be done first. */
+const singly = (course: Course): Course => ({
+  ...course,
+  batch: [{ hosts: 1 }],
+  canary: null,
+  migrate: null,
+});
+
 /** Noted as taken out too, so that the undo of the putting back is not the last word. */
-export function backIntoService({ host: { host } }: Lane): ReleaseStep[] {
-  const out = takeOut(host, []);
-  return [out, putBack(host, [out.id])];
+export function backIntoService(lane: Lane): ReleaseStep[] {
+  const out = outAgain(lane);
+  return [...out, putBack(lane, idsOf(out))];
 }
+
+/** What keeps requests from a host already, as steps that end it when they are undone. */
+const outAgain = ({ host: { host }, down, refusing }: Lane): ReleaseStep[] => [
+  ...(down ? [leaveOut(host)] : []),
+  ...(refusing ? [takeOut(host, [])] : []),
+];
 
 /**
  * Noted first, so that they are put back whatever fails: those that were only drained. One that is new or was away has
- * nothing to go back to, or another release than the rest, and the undo would send it requests.
+ * nothing to go back to, or another release than the rest, and the undo would send it requests: it stays out.
  */
 const takenOut = ({ active }: Course, lanes: readonly Lane[]) =>
-  lanes
-    .filter(({ down, from }) => down && from !== null && from === active)
-    .map(({ host }) => takeOut(host.host, []));
+  lanes.filter(isOut).flatMap((lane) => {
+    if (!lane.ill && lane.from !== null && lane.from === active) return outAgain(lane);
+    return lane.down ? [keepOut(lane.host.host)] : [];
+  });
 
 /** Changes nothing on a host that serves the release, but goes back there when the deploy does. */
 function notedAsSwitched(course: Course, lane: Lane, after: readonly string[]): ReleaseStep[] {
@@ -117,23 +142,22 @@ interface Batch {
 
 /** Batch after batch; behind a canary's, the time in which it is watched. */
 function inBatches(
-  { batch, canary, total, most, release }: Course,
+  { batch, canary, total, most, release, ahead }: Course,
   lanes: readonly Lane[],
   first: readonly string[],
   rollOf: (batch: readonly Lane[], before: readonly string[]) => Batch,
 ): ReleaseStep[] {
-  const sizes = canary === null ? batch : [{ hosts: canary.hosts }, ...batch];
   let before = first;
-  return batchesOf(lanes, sizes, total, most).flatMap((hosts, index, all) => {
+  return batchesOf(lanes, sizesOf(batch, canary), total, most).flatMap((hosts, index, later) => {
     const { steps, last } = rollOf(hosts, before);
     before = last;
-    if (canary === null || index > 0 || all.length === 1) return steps;
-    const bake = bakeStep(
-      release,
-      hosts.map(({ host }) => host.host),
-      canary.bakeMs,
-      last,
-    );
+    const behind = later
+      .slice(1)
+      .flat()
+      .filter(({ host }) => !ahead.includes(host.host));
+    if (canary === null || index > 0 || behind.length === 0) return steps;
+    const names = hosts.map(({ host }) => host.host);
+    const bake = bakeStep(release, [...new Set([...names, ...ahead])], canary, last);
     before = [bake.id];
     return [...steps, bake];
   });
@@ -143,14 +167,14 @@ function inBatches(
 function switched(course: Course, lanes: readonly Lane[], before: readonly string[]): Batch {
   const seen: string[] = [];
   const steps = lanes.flatMap((lane) => {
-    const name = lane.host.host;
     const swap = lane.host.serving === course.release ? [] : [switchStep(course, lane, before)];
-    const gate = gateStep(course, lane, idsOf(swap, before));
-    const back = lane.down ? [putBack(name, [gate.id])] : [];
-    seen.push(...idsOf(back, [gate.id]));
+    const looked = isOut(lane)
+      ? lookedAt(course, lane, idsOf(swap, before))
+      : [gateStep(course, lane, idsOf(swap, before))];
+    seen.push(...idsOf(looked.slice(-1)));
     const old = liveOthers(lane.host, course.release);
-    const drain = old.length === 0 ? [] : [drainStep(name, old, false, [gate.id])];
-    return [...swap, gate, ...drain, ...back];
+    const drain = old.length === 0 ? [] : [drainStep(lane.host.host, old, false, [`${lane.host.host}/gate`])];
+    return [...swap, ...looked, ...drain];
   });
   return { steps, last: seen };
 }
@@ -163,42 +187,53 @@ function switched(course: Course, lanes: readonly Lane[], before: readonly strin
  * @param after steps that bring hosts back which need nothing else
  */
 export function rollByDrain(course: Course, lanes: readonly Lane[], after: readonly string[]): ReleaseStep[] {
-  const { resumed, fresh } = splitOf(course, lanes);
-  const [up, down] = [resumed.filter((lane) => !lane.down), resumed.filter((lane) => lane.down)];
+  const { resumed, fresh, ill } = splitOf(course, lanes);
+  const [up, down] = [resumed.filter((lane) => !isOut(lane)), resumed.filter(isOut)];
   const out = takenOut(course, lanes);
   const noted = up.flatMap((lane) => notedAsSwitched(course, lane, idsOf(out)));
   const first = [...after, ...idsOf(out), ...idsOf(noted)];
-  const one = { ...course, batch: [{ hosts: 1 }], canary: null, migrate: null };
-  const early = replaced(one, down, first);
+  const early = replaced(singly(course), down, first);
   const seen = up.flatMap((lane) => {
     const prove = proveStep(course, lane, idsOf(early.slice(-1), first));
     return [prove, gateStep(course, lane, [prove.id])];
   });
   const ready = [...idsOf(early.slice(-1), first), ...idsOf(seen)];
-  const [low, high] = [fresh.filter((lane) => lane.down), fresh.filter((lane) => !lane.down)];
-  return [...out, ...noted, ...early, ...seen, ...replaced(course, [...low, ...high], ready)];
+  const [low, high] = [fresh.filter(isOut), fresh.filter((lane) => !isOut(lane))];
+  return [...out, ...noted, ...early, ...seen, ...replaced(course, [...low, ...ill, ...high], ready)];
 }
 
 /** Prepared side by side, then out of service, replaced and back in, batch by batch. */
 function replaced(course: Course, lanes: readonly Lane[], after: readonly string[]): ReleaseStep[] {
   const prepared = prepareAll(course, lanes, after);
-  const last = prepared.flatMap((steps) => idsOf(steps.slice(-1)));
+  const last = prepared.flatMap((one) => stepsOf(one).slice(-1));
   const migration = migrationOf(course, last, after);
-  const ready = idsOf(migration, last.length > 0 ? last : after);
+  const ready = idsOf(migration, idsOf(last, after));
   const rolled = inBatches(course, lanes, ready, (batch, before) => {
     const chains = batch.map((lane) => replacement(course, lane, before));
     return { steps: chains.flat(), last: chains.flatMap((chain) => idsOf(chain.slice(-1))) };
   });
-  return [...prepared.flat(), ...migration, ...rolled];
+  return [...prepared.flatMap(stepsOf), ...migration, ...rolled];
+}
+
+/**
+ * The look from a web host, and the way back into service. A host that the web hosts leave out is looked at before it gets
+ * requests; one that refuses connections has to take them first.
+ */
+function lookedAt(course: Course, lane: Lane, before: readonly string[]): ReleaseStep[] {
+  if (lane.down && !lane.refusing) {
+    const gate = gateStep(course, lane, before);
+    return [gate, putBack(lane, [gate.id])];
+  }
+  const back = putBack(lane, before);
+  return [back, gateStep(course, lane, [back.id])];
 }
 
 function replacement(course: Course, lane: Lane, before: readonly string[]): ReleaseStep[] {
   const host = lane.host.host;
-  const out = lane.down ? [] : [takeOut(host, before)];
+  const out = isOut(lane) ? [] : [takeOut(host, before)];
   const served = lane.host.serving === null ? [] : [lane.host.serving];
   const drain = drainStep(host, served, true, idsOf(out, before));
   const restart = restartStep(course, lane, [drain.id]);
   const prove = proveStep(course, lane, [restart.id]);
-  const gate = gateStep(course, lane, [prove.id]);
-  return [...out, drain, restart, prove, gate, putBack(host, [gate.id])];
+  return [...out, drain, restart, prove, ...lookedAt(course, lane, [prove.id])];
 }

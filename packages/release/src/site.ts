@@ -2,6 +2,7 @@ import { APP_PORT, type AppLayout, appLayout, unitsOf } from '@perlstack/configs
 import type { HttpProbe } from '@perlstack/health';
 import type { Remote } from '@perlstack/remote';
 import { type Host, hostsOf, type Inventory, type Stack, UserError } from '@perlstack/stack';
+import { LONGEST_SHY } from './preflight/findings.js';
 
 /** Time limits and pauses of a roll-out, in milliseconds. */
 export interface Timings {
@@ -11,6 +12,11 @@ export interface Timings {
   readonly intervalMs: number;
   /** Limit of the gate after the switch: users are there already, so it is short. */
   readonly gateMs: number;
+  /**
+   * How long a web host may send nothing to a server that refused it before and takes connections again: nginx's `fail_timeout`,
+   * which it counts in whole seconds, and begins anew with every try.
+   */
+  readonly shyMs: number;
   /** Limit of the compile check. */
   readonly compileMs: number;
   /** Silence after which a lock counts as left behind, and how often its owner gives a sign of life. */
@@ -22,6 +28,7 @@ export const DEFAULT_TIMINGS: Timings = {
   settleMs: 300,
   intervalMs: 100,
   gateMs: 10_000,
+  shyMs: 1_000 * (LONGEST_SHY + 2),
   compileMs: 60_000,
   // Long enough to find another way to the host that keeps it when the one in front of it dies.
   leaseMs: 60_000,
@@ -35,7 +42,7 @@ export interface Site {
   readonly remote: Remote;
   readonly appHosts: readonly Host[];
   readonly webHosts: readonly Host[];
-  /** The host that keeps the lock: the first app host by name, which every deploy agrees on. */
+  /** The host that keeps the lock: the first of `lockHosts` that can be reached, which every deploy agrees on. */
   readonly lockHost: string;
   readonly timings: Timings;
 }
@@ -54,7 +61,7 @@ export function siteOf(
   }
   const appHosts = hostsOf(inventory, 'app');
   const webHosts = hostsOf(inventory, 'web');
-  const [lockHost] = appHosts.map((host) => host.name).sort();
+  const [lockHost] = lockHosts({ appHosts });
   if (lockHost === undefined || webHosts.length === 0) {
     const missing = lockHost === undefined ? 'app' : 'web';
     throw new UserError(
@@ -71,6 +78,14 @@ export function siteOf(
     timings: { ...DEFAULT_TIMINGS, ...timings },
   };
 }
+
+/** The hosts that may keep the lock, in the order in which they are asked: the app hosts by name. */
+export const lockHosts = ({ appHosts }: Pick<Site, 'appHosts'>): string[] =>
+  appHosts.map(({ name }) => name).sort();
+
+/** Those that may keep it where this one fell silent. */
+export const lockHostsAfter = (site: Pick<Site, 'appHosts'>, host: string): string[] =>
+  lockHosts(site).filter((name) => name > host);
 
 /** Address and port by which the web tier knows an app host. */
 export function upstreamAddress(site: Site, name: string): string {

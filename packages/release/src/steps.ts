@@ -1,4 +1,5 @@
 import type { Step } from '@perlstack/procedure';
+import type { Work } from './audit.js';
 
 interface OnHost extends Step {
   /** An app host, except for `hold`, which has none. */
@@ -13,6 +14,15 @@ interface OfRelease extends OnHost {
 export interface UploadStep extends OfRelease {
   readonly kind: 'upload';
   readonly sha256: string;
+}
+
+/** The release comes from a host that keeps it, with its modules where they are none of those that this host has. */
+export interface CopyStep extends OfRelease {
+  readonly kind: 'copy';
+  /** The host that keeps it. */
+  readonly source: string;
+  /** Keys of the modules that are here already. */
+  readonly modules: readonly string[];
 }
 
 /** The release gets its modules: built on this host, from where the others fetch them, or there already. */
@@ -63,7 +73,7 @@ export interface DrainStep extends OnHost {
   readonly port: boolean;
 }
 
-/** The web hosts send this app host nothing. */
+/** The app host refuses connections, and the web hosts turn to others. */
 export interface TakeOutStep extends OnHost {
   readonly kind: 'take-out';
 }
@@ -75,9 +85,11 @@ export interface RestartStep extends OfRelease {
   readonly previous: string | null;
 }
 
-/** The web hosts send this app host requests again. */
+/** The app host takes connections again, and the web hosts send it requests. */
 export interface PutBackStep extends OnHost {
   readonly kind: 'put-back';
+  /** The web hosts left it out. */
+  readonly leftOut: boolean;
 }
 
 /** Every web host sees the release on every app host: the roll-out holds. */
@@ -108,20 +120,27 @@ export interface BakeStep extends Step {
   readonly hosts: readonly string[];
   /** Milliseconds. */
   readonly ms: number;
+  /** As in `Canary`. */
+  readonly slowdown: number;
 }
 
 /** The web hosts send nothing to an app host that the deploy goes on without. */
 export interface LeaveOutStep extends OnHost {
   readonly kind: 'leave-out';
+  /** An earlier deploy left it out, though not every web host knows: it stays out, whatever becomes of this one. */
+  readonly lasting: boolean;
 }
 
 /** The deploy lock is held; it is in the journal so that whoever comes after a kill frees it. */
 export interface LockStep extends Step {
   readonly kind: 'lock';
+  /** What is done under it, once that is known. */
+  readonly work?: Work;
 }
 
 export type ReleaseStep =
   | UploadStep
+  | CopyStep
   | ModulesStep
   | CompileStep
   | BootStep

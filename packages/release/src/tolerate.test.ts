@@ -1,19 +1,21 @@
 import { describe, expect, it } from '@jest/globals';
-import { execute, type Handlers, noJournal } from '@perlstack/procedure';
+import { execute, type Handlers, type Journal, noJournal } from '@perlstack/procedure';
 import { ConnectError, RemoteError } from '@perlstack/remote';
 import type { Host } from '@perlstack/stack';
 import type { Hands } from './hands.js';
+import { keepOut } from './plan-steps.js';
 import type { ReleaseStep } from './steps.js';
 import { givingUp, tolerating } from './tolerate.js';
 
 const NAMES = ['app-1', 'app-2', 'app-3'];
 
-/** Hands on hosts of which only the commands are noted. */
-function handsOn(said: string[]): Hands {
+/** Hands on hosts of which only the commands are noted; those that are gone can't be reached. */
+function handsOn(said: string[], gone: readonly string[] = []): Hands {
   const hosts = (names: string[]) =>
     names.map((name) => ({ name, privateAddress: `10.0.0.${name.at(-1)}` }) as Host);
   const remote = {
     script: async (host: string, _script: string, args: readonly string[] = []) => {
+      if (gone.includes(host)) throw new ConnectError(host, 'unreachable', `${host} is gone`);
       said.push(`${host} ${args.join(' ')}`);
       return { code: 0, stdout: '', stderr: '', truncated: false };
     },
@@ -29,7 +31,13 @@ function handsOn(said: string[]): Hands {
     template: 'shop@.service',
   };
   const site = { appHosts: hosts(NAMES), webHosts: hosts(['web-1']), remote, layout };
-  return { site: site as unknown as Hands['site'], owner: { id: 'run' }, left: new Map(), packs: new Map() };
+  return {
+    site: site as unknown as Hands['site'],
+    owner: { id: 'run' },
+    left: new Map(),
+    packs: new Map(),
+    back: { at: 0 },
+  };
 }
 
 const steps = (...hosts: string[]): ReleaseStep[] =>
@@ -52,11 +60,20 @@ function handlersOf(log: string[], failing: readonly string[]): Handlers<Release
   return Object.fromEntries(kinds) as Handlers<ReleaseStep>;
 }
 
-async function run(failing: readonly string[], maxFailures: number, never: readonly string[] = []) {
+/** @param needed host that may not fail before its step of this id is done */
+async function run(
+  failing: readonly string[],
+  maxFailures: number,
+  needed: [string, string[]][] = [],
+  { before = [], journal = noJournal }: { before?: ReleaseStep[]; journal?: Journal } = {},
+) {
   const [log, said]: [string[], string[]] = [[], []];
   const hands = handsOn(said);
-  const tolerance = { maxFailures, never, journal: noJournal, onEvent: () => undefined };
-  const outcome = await execute(steps(...NAMES), tolerating(handlersOf(log, failing), hands, tolerance));
+  const tolerance = { maxFailures, needed: new Map(needed), journal, onEvent: () => undefined };
+  const outcome = await execute(
+    [...before, ...steps(...NAMES)],
+    tolerating(handlersOf(log, failing), hands, tolerance),
+  );
   return { log, said, hands, outcome };
 }
 
@@ -72,19 +89,88 @@ describe('a host that may fail', () => {
     expect(outcome.changed).toEqual(expect.arrayContaining(['app-1/gate', 'app-3/gate']));
   });
 
+  it('is not put into service by whoever finishes for a killed run, where it was out before', async () => {
+    const noted: string[] = [];
+    const journal: Journal = { ...noJournal, append: ({ step, state }) => noted.push(`${step.id} ${state}`) };
+    await run(['app-2/prove'], 1, [], { before: [keepOut('app-2')], journal });
+    expect(noted.at(-1)).toBe('app-2/keep-out started');
+  });
+
   it('is one, where one may', async () => {
     const { outcome } = await run(['app-2/prove', 'app-3/gate'], 1);
     expect(outcome.state).toBe('failed');
   });
 
   it('is none of those on which the others depend', async () => {
-    const { outcome, said } = await run(['app-1/prove'], 1, ['app-1']);
+    const { outcome, said } = await run(['app-1/prove'], 1, [['app-1/prove', ['app-1']]]);
     expect(outcome.state).toBe('failed');
     expect(said).toEqual([]);
   });
 
+  it('is one of those on which the others depended', async () => {
+    const { outcome, said } = await run(['app-1/prove'], 1, [['app-1/boot', ['app-1']]]);
+    expect(outcome.state).toBe('succeeded');
+    expect(said).toEqual(['web-1 down 10.0.0.1:5000']);
+  });
+
   it('is none where nobody said so', async () => {
     expect((await run(['app-3/gate'], 0)).outcome.state).toBe('failed');
+  });
+});
+
+describe('a host that dies when nothing is to be done on it any more', () => {
+  /** The look at all hosts fails for as long as one of these is at work. */
+  async function hold(
+    gone: readonly string[],
+    maxFailures: number,
+    bad: readonly string[] = gone,
+    meanwhile: readonly string[] = [],
+  ) {
+    const [log, said]: [string[], string[]] = [[], []];
+    const hands = handsOn(said, gone);
+    const handlers = {
+      ...handlersOf(log, []),
+      hold: {
+        run: async () => {
+          const [ill] = bad.filter((host) => !hands.left.has(host));
+          for (const host of meanwhile) hands.left.set(host, { reason: 'its drain failed', restored: true });
+          if (ill !== undefined) throw new Error(`${ill} does not answer`);
+        },
+      },
+    } as Handlers<ReleaseStep>;
+    const tolerance = {
+      maxFailures,
+      needed: new Map<string, string[]>(),
+      journal: noJournal,
+      onEvent: () => undefined,
+    };
+    const after = NAMES.map((name) => `${name}/gate`);
+    const last: ReleaseStep = { id: 'hold', kind: 'hold', title: 'hold', release: 'r2', after };
+    const outcome = await execute([...steps(...NAMES), last], tolerating(handlers, hands, tolerance));
+    return { said, hands, outcome };
+  }
+
+  it('is left out by the look at all of them, where it may fail', async () => {
+    const { said, hands, outcome } = await hold(['app-1'], 1);
+    expect(outcome.state).toBe('succeeded');
+    expect([...hands.left]).toEqual([['app-1', { reason: 'app-1 is gone', restored: true }]]);
+    expect(said).toContain('web-1 down 10.0.0.1:5000');
+  });
+
+  it('is not counted twice when another step failed for it meanwhile', async () => {
+    const { hands, outcome } = await hold(['app-1'], 1, ['app-1'], ['app-1']);
+    expect(outcome.state).toBe('succeeded');
+    expect([...hands.left]).toEqual([['app-1', { reason: 'its drain failed', restored: true }]]);
+  });
+
+  it.each([
+    ['where none may fail', ['app-1'], 0, ['app-1']],
+    ['where more died than may', ['app-1', 'app-3'], 1, ['app-1']],
+    ['where it is there, and the release is to blame', [], 1, ['app-1']],
+    ['where another one fails that is there', ['app-1'], 1, ['app-1', 'app-2']],
+  ])('ends the roll-out %s', async (_what, gone, maxFailures, bad) => {
+    const { outcome } = await hold(gone, maxFailures, bad);
+    expect(outcome.state).toBe('failed');
   });
 });
 

@@ -1,17 +1,27 @@
-import { type Handler, type Handlers, type Journal, type StepEvent, undoSteps } from '@perlstack/procedure';
+import {
+  type Handler,
+  type Handlers,
+  type Journal,
+  type StepContext,
+  type StepEvent,
+  undoSteps,
+} from '@perlstack/procedure';
 import { RemoteError } from '@perlstack/remote';
 import { messageOf } from '@perlstack/stack';
 import { isOutOfReach } from './observe.js';
 import { setServer } from './out-of-service.js';
-import type { Hands } from './hands.js';
+import { act, type Hands, hostsAtWork } from './hands.js';
 import { leaveOut } from './plan-steps.js';
 import type { ReleaseStep } from './steps.js';
 
 export interface Tolerance {
-  /** How many app hosts may fail before the roll-out does; those that were out of reach from the start count. */
+  /**
+   * How many app hosts may fail before the roll-out does, with as many as the floor needs left; those that were out of reach
+   * from the start count.
+   */
   readonly maxFailures: number;
-  /** Hosts that may not: a canary, and those on which the others depend. */
-  readonly never: readonly string[];
+  /** Hosts that may not fail before a step is done, by its id: a canary, and those on which the others depend. */
+  readonly needed: ReadonlyMap<string, readonly string[]>;
   readonly journal: Journal;
   readonly onEvent: (event: StepEvent) => void;
 }
@@ -27,7 +37,8 @@ export function tolerating(
 ): Handlers<ReleaseStep> {
   if (tolerance.maxFailures === 0) return handlers;
   const begun: ReleaseStep[] = [];
-  return each(handlers, (handler) => tolerant(handler, begun, handlers, hands, tolerance));
+  const needed = new Map(tolerance.needed);
+  return each(handlers, (handler) => tolerant(handler, begun, handlers, hands, { ...tolerance, needed }));
 }
 
 /** The same handlers, each of them with something around it. */
@@ -47,34 +58,74 @@ function tolerant(
   begun: ReleaseStep[],
   handlers: Handlers<ReleaseStep>,
   hands: Hands,
-  { maxFailures, never, journal, onEvent }: Tolerance,
+  { maxFailures, needed, journal, onEvent }: Tolerance & { readonly needed: Map<string, readonly string[]> },
 ): Handler<ReleaseStep> {
   const isLeft = ({ host }: ReleaseStep): boolean => host !== undefined && hands.left.has(host);
+  const leave = async (host: string, reason: string, context: StepContext): Promise<void> => {
+    hands.left.set(host, { reason, restored: false });
+    const own = begun.filter((one) => one.host === host).reverse();
+    const lasting = await undoSteps(own, givingUp(handlers), { journal, onEvent });
+    hands.left.set(host, { reason, restored: lasting.length === 0 });
+    // One that was out before stays out, whatever becomes of the others.
+    const leaving = own.find(({ kind }) => kind === 'leave-out') ?? leaveOut(host);
+    journal.append({ step: leaving, state: 'started' });
+    await setServer(hands, host, 'down', context);
+  };
+  const run: typeof handler.run = async (step, context) => {
+    begun.push(step);
+    const left = hands.left.size;
+    try {
+      const remark = await handler.run(step, context);
+      needed.delete(step.id);
+      return remark;
+    } catch (error) {
+      if (context.signal.aborted) throw error;
+      const failed = await failedIn(step, error, hands, context);
+      // The last look is beside the last drains, one of which may have failed for the same host meanwhile.
+      const fewer = step.kind === 'hold' && hands.left.size > left;
+      const beyond = new Set([...hands.left.keys(), ...failed.keys()]).size > maxFailures;
+      const never = [...needed.values()].flat().some((host) => failed.has(host));
+      if ((failed.size === 0 && !fewer) || beyond || never) throw error;
+      for (const [host, reason] of failed) if (!hands.left.has(host)) await leave(host, reason, context);
+      return step.kind === 'hold' ? run(step, context) : `left out: ${messageOf(error)}`;
+    }
+  };
   return {
     ...handler,
     check: async (step, context) =>
       (isLeft(step) && step.kind !== 'leave-out') || ((await handler.check?.(step, context)) ?? false),
-    run: async (step, context) => {
-      begun.push(step);
-      try {
-        return await handler.run(step, context);
-      } catch (error) {
-        const { host } = step;
-        const known = hands.site.appHosts.some(({ name }) => name === host);
-        if (!host || !known || context.signal.aborted || never.includes(host)) throw error;
-        if (hands.left.size >= maxFailures) throw error;
-        const reason = messageOf(error);
-        hands.left.set(host, { reason, restored: false });
-        const own = begun.filter((one) => one.host === host).reverse();
-        const lasting = await undoSteps(own, givingUp(handlers), { journal, onEvent });
-        hands.left.set(host, { reason, restored: lasting.length === 0 });
-        const leaving = leaveOut(host);
-        journal.append({ step: leaving, state: 'started' });
-        await setServer(hands, host, 'down', context);
-        return `left out: ${reason}`;
-      }
-    },
+    run,
   };
+}
+
+/**
+ * The app hosts that a step failed for, and why. The look at all of them at the end fails for one that died when nothing was to
+ * be done on it any more, too.
+ */
+async function failedIn(
+  { host, kind }: ReleaseStep,
+  error: unknown,
+  hands: Hands,
+  context: StepContext,
+): Promise<ReadonlyMap<string, string>> {
+  if (kind === 'hold') return outOfReach(hands, context);
+  const known = hands.site.appHosts.some(({ name }) => name === host);
+  return new Map(host !== undefined && known ? [[host, messageOf(error)]] : []);
+}
+
+/** Limit of the question whether a host is there, in milliseconds. */
+const REACH_MS = 20_000;
+
+async function outOfReach(hands: Hands, context: StepContext): Promise<ReadonlyMap<string, string>> {
+  const asked = hostsAtWork(hands).map(async ({ name }): Promise<[string, string][]> => {
+    try {
+      await act(hands, name, ['looking at the host', ':'], [], context, { timeoutMs: REACH_MS });
+      return [];
+    } catch (error) {
+      return isOutOfReach(error) ? [[name, messageOf(error)]] : [];
+    }
+  });
+  return new Map((await Promise.all(asked)).flat());
 }
 
 /**

@@ -10,10 +10,21 @@ export interface ReleaseFolder {
   readonly good: boolean;
   /** A roll-out of it failed: never chosen to go back to. */
   readonly bad: boolean;
-  /** Its migration ran to its end, from this host. */
+  /** Its migration ran to its end, from this host or, as far as this one could be told, from another. */
   readonly migrated: boolean;
+  /** Its size without modules that were built on a host; null where a deploy of before has not noted it. */
+  readonly bytes: number | null;
+  /** Key of those modules; null where it has none. */
+  readonly tree: string | null;
   /** When it was unpacked, in seconds since the epoch by the host's clock. */
   readonly unpackedAt: number;
+}
+
+/** Modules that were built on a host, or fetched from one. */
+export interface ModuleTree {
+  readonly key: string;
+  /** Null where nobody has noted it. */
+  readonly bytes: number | null;
 }
 
 /** An instance of the application, loaded in systemd. */
@@ -39,8 +50,7 @@ export interface AppHostState {
   /** Release that served before. */
   readonly previous: string | null;
   readonly releases: readonly ReleaseFolder[];
-  /** Keys of the modules that were built here or fetched. */
-  readonly modules: readonly string[];
+  readonly modules: readonly ModuleTree[];
   /** Names of unfinished uploads. */
   readonly partials: readonly string[];
   readonly instances: readonly Instance[];
@@ -49,6 +59,8 @@ export interface AppHostState {
   /** Bytes. */
   readonly memoryAvailable: number;
   readonly diskAvailable: number;
+  /** It refuses connections, as a deploy told it to that was killed then; null where it cannot be told so. */
+  readonly refusing: boolean | null;
   /** Connections that the serving instance has now. */
   readonly inFlight: number;
   /** Why the wanted release is not healthy on this host; null when it is; undefined when it does not serve here. */
@@ -65,6 +77,8 @@ export interface WebHostState {
 /** Who holds the deploy lock. */
 export interface Holder {
   readonly owner: string;
+  /** Who started it, where that is known. */
+  readonly actor: string | null;
   readonly url: string | null;
   readonly release: string;
   /** ISO 8601, by the owner's clock. */
@@ -89,7 +103,8 @@ export interface Observed {
   readonly facts: { readonly app: readonly AppFacts[]; readonly web: readonly WebFacts[] };
   /** What was deployed before, oldest first. */
   readonly audit: readonly AuditEntry[];
-  readonly lock: Holder | null;
+  /** Deploy locks, and the app host that keeps each: more than one where a host fell silent that kept one. */
+  readonly locks: readonly (Holder & { readonly host: string })[];
 }
 
 /** True for an instance that runs or is about to. */

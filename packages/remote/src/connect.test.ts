@@ -11,7 +11,8 @@ import {
 } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { type Host, UserError } from '@perlstack/stack';
@@ -269,6 +270,53 @@ describe('stopping', () => {
     await failure(remote.run('web-1', ['sleep', '60'], { timeoutMs: 50 }));
     expect((await remote.run('web-1', ['echo', 'still here'])).stdout).toBe('still here\n');
     expect(remote.counters().connections).toBe(1);
+  });
+});
+
+describe('an output that goes somewhere', () => {
+  const CAT = 'cat "$1"';
+
+  it('is handed on byte by byte, however long it is', async () => {
+    const remote = open([(await server()).host('web-1')], { maxOutputBytes: 1_000 });
+    const content = Buffer.concat([Buffer.from([0, 255, 10, 13, 10]), randomBytes(3_000_000)]);
+    writeFileSync(join(folder, 'file'), content);
+    const output = new PassThrough();
+    const [result, found] = await Promise.all([
+      remote.script('web-1', CAT, [join(folder, 'file')], { output }),
+      buffer(output),
+    ]);
+    expect(found.equals(content)).toBe(true);
+    expect(result).toMatchObject({ code: 0, stdout: '', truncated: false });
+  });
+
+  it('ends with the program, which fails all the same', async () => {
+    const remote = open([(await server()).host('web-1')]);
+    const output = new PassThrough();
+    const run = failure(remote.script('web-1', 'echo half; exit 3', [], { output }));
+    expect(String(await buffer(output))).toBe('half\n');
+    expect(await run).toMatchObject({ reason: 'exit', code: 3 });
+  });
+
+  it('that is closed early does not keep the program from ending', async () => {
+    const remote = open([(await server()).host('web-1')]);
+    writeFileSync(join(folder, 'file'), randomBytes(8_000_000));
+    const output = new PassThrough();
+    output.once('data', () => output.destroy());
+    expect(await remote.script('web-1', CAT, [join(folder, 'file')], { output })).toMatchObject({ code: 0 });
+  });
+
+  it('that nobody reads does not keep a cancelled program from ending', async () => {
+    const remote = open([(await server()).host('web-1')]);
+    writeFileSync(join(folder, 'file'), randomBytes(8_000_000));
+    const output = new PassThrough();
+    const abort = new AbortController();
+    const run = failure(
+      remote.script('web-1', CAT, [join(folder, 'file')], { output, signal: abort.signal }),
+    );
+    await until(() => output.readableLength > 0);
+    output.destroy();
+    abort.abort();
+    expect(await run).toMatchObject({ reason: 'cancelled' });
   });
 });
 

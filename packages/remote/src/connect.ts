@@ -9,7 +9,8 @@ import type { Remote, RemoteOptions, RunOptions, RunResult } from './remote.js';
 import { uploadCommand } from './upload.js';
 
 const MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
-const HANDSHAKE_TIMEOUT_MS = 20_000;
+/** As long as Ansible gives one. */
+const HANDSHAKE_TIMEOUT_MS = 10_000;
 
 /**
  * The hosts of an inventory over SSH. Nothing is connected before it is needed.

@@ -1,4 +1,4 @@
-import { Readable } from 'node:stream';
+import { Readable, type Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client, ClientChannel } from 'ssh2';
 import type { RemoteFailure } from './errors.js';
@@ -94,7 +94,7 @@ async function follow(
   maxOutputBytes: number,
   firstWords = '',
 ): Promise<Ended> {
-  const output = collect(channel, marker, maxOutputBytes, options.onLine);
+  const output = collect(channel, marker, maxOutputBytes, options);
   const closed = new Promise<void>((resolve) => channel.once('close', () => resolve()));
   const stopper = new Stopper(line, channel, closed, options.sudo ?? false, () => output.pid());
   if (firstWords !== '') channel.write(firstWords);
@@ -157,7 +157,7 @@ function collect(
   channel: ClientChannel,
   marker: string,
   maxOutputBytes: number,
-  onLine: RunOptions['onLine'],
+  { onLine, output }: Pick<RunOptions, 'onLine' | 'output'>,
 ): Collected {
   const keep = (stream: 'stdout' | 'stderr') => {
     const tail = new Tail(maxOutputBytes);
@@ -173,7 +173,8 @@ function collect(
   const announcement = new Announcement(marker, stderr.add);
   let code: number | null = null;
   let killedBy: string | null = null;
-  channel.on('data', stdout.add);
+  if (output) hand(channel, output);
+  else channel.on('data', stdout.add);
   channel.stderr.on('data', (chunk: Buffer) => announcement.add(chunk));
   channel.on('exit', (exitCode: number | null, signal?: string) => {
     code = exitCode;
@@ -194,6 +195,13 @@ function collect(
       };
     },
   };
+}
+
+/** Hands standard output on. A channel whose output nobody takes would never close. */
+function hand(channel: ClientChannel, output: Writable): void {
+  channel.pipe(output);
+  output.on('error', () => undefined);
+  output.on('close', () => channel.resume());
 }
 
 function notEnded(killedBy: string | null): NonNullable<Ended['stopped']> {

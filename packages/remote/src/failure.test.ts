@@ -51,6 +51,8 @@ describe('pauseBeforeRetry', () => {
     ['a lost handshake, later each time', lost, { lost: 3 }, 0, 1200],
     ['but never very late', lost, { lost: 7 }, 0, 2000],
     ['not for ever', lost, { lost: 8 }, 0, null],
+    ['once more a host that was silent', lost, { elapsedMs: 10_000 }, 0, 150],
+    ['and not a third time', lost, { lost: 1, elapsedMs: 20_000 }, 0, null],
     ['unless the host is booting', lost, { lost: 8 }, 60_000, 2000],
     ['no silent host', unreachable, {}, 0, null],
     ['a booting host', unreachable, { elapsedMs: 59_000 }, 60_000, 2000],
@@ -61,11 +63,13 @@ describe('pauseBeforeRetry', () => {
     ['never a wrong host key', { kind: 'wrong-host-key', offered }, {}, 60_000, null],
     ['never one without a common algorithm', { kind: 'incompatible', cause: '' }, {}, 60_000, null],
   ])('tries %s', (_, attempt, history, waitMs, pause) => {
-    expect(pauseBeforeRetry(attempt, { ...fresh, ...history }, waitMs, 1)).toBe(pause);
+    expect(
+      pauseBeforeRetry(attempt, { ...fresh, ...history }, { waitMs, handshakeTimeoutMs: 10_000 }, 1),
+    ).toBe(pause);
   });
 
   it('spreads the pauses over their second half', () => {
-    expect(pauseBeforeRetry(lost, fresh, 0, 0)).toBe(75);
+    expect(pauseBeforeRetry(lost, fresh, { waitMs: 0, handshakeTimeoutMs: 10_000 }, 0)).toBe(75);
   });
 });
 

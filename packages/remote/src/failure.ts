@@ -40,6 +40,14 @@ function plainCause(code: unknown, message: string): string {
   return plain ?? message.replace('(SSH) Channel open failure: ', 'the jump host says: ');
 }
 
+/** How patient somebody is who connects. */
+export interface Patience {
+  /** How long a host may take to boot, in milliseconds. */
+  readonly waitMs: number;
+  /** How long one handshake may take, in milliseconds. */
+  readonly handshakeTimeoutMs: number;
+}
+
 /** How far the attempts at one host have come. */
 export interface History {
   /** Attempts so far that ended as `lost`. */
@@ -51,7 +59,7 @@ export interface History {
 
 const LOST_TRIES = 8;
 /** A host that is silent until a handshake's time is up is asked once more, and not eight times. */
-const LOST_MS = 30_000;
+const LOST_HANDSHAKES = 1.5;
 const FIRST_PAUSE_MS = 150;
 const LONGEST_PAUSE_MS = 2000;
 /** While a host boots, its accounts stay closed for a moment after sshd answers. */
@@ -60,13 +68,12 @@ const REFUSED_GRACE_MS = 30_000;
 /**
  * How long to pause before the next attempt, in milliseconds; `null` when there is to be none.
  *
- * @param waitMs how long a host may take to boot.
  * @param random in [0, 1): spreads many clients that lost the race for a busy server.
  */
 export function pauseBeforeRetry(
   attempt: Attempt,
   history: History,
-  waitMs: number,
+  { waitMs, handshakeTimeoutMs }: Patience,
   random: number,
 ): number | null {
   const pause = Math.round(
@@ -75,7 +82,10 @@ export function pauseBeforeRetry(
   const booting = history.elapsedMs < waitMs;
   switch (attempt.kind) {
     case 'lost':
-      return (history.lost < LOST_TRIES && history.elapsedMs < LOST_MS) || booting ? pause : null;
+      return (history.lost < LOST_TRIES && history.elapsedMs < LOST_HANDSHAKES * handshakeTimeoutMs) ||
+        booting
+        ? pause
+        : null;
     case 'unreachable':
       return booting ? Math.round((0.5 + random / 2) * LONGEST_PAUSE_MS) : null;
     case 'refused':

@@ -3,7 +3,14 @@ import { type Host, type Inventory, UserError } from '@perlstack/stack';
 import pLimit, { type LimitFunction } from 'p-limit';
 import { ConnectError } from './errors.js';
 import { NotConnected } from './exec.js';
-import { type Attempt, connectError, describeAttempt, type History, pauseBeforeRetry } from './failure.js';
+import {
+  type Attempt,
+  connectError,
+  describeAttempt,
+  type History,
+  type Patience,
+  pauseBeforeRetry,
+} from './failure.js';
 import type { UsableKey } from './keys.js';
 import { AttemptError, openSession, type Session, whyNotForwarded } from './session.js';
 
@@ -20,9 +27,7 @@ interface Slot {
   readonly channels: LimitFunction;
 }
 
-export interface PoolOptions {
-  readonly waitMs: number;
-  readonly handshakeTimeoutMs: number;
+export interface PoolOptions extends Patience {
   readonly onRetry: (message: string) => void;
 }
 
@@ -134,7 +139,7 @@ export class Pool {
       const history: History = { lost, elapsedMs: now - start, refusedMs: now - (refusedAt ?? now) };
       const pause = this.#closing.signal.aborted
         ? null
-        : pauseBeforeRetry(attempt, history, waitMs, Math.random());
+        : pauseBeforeRetry(attempt, history, { ...this.#options, waitMs }, Math.random());
       if (pause === null) throw connectError(host, this.#key.publicKey, attempt, history.elapsedMs);
       if (attempt.kind === 'lost') lost++;
       this.retries++;

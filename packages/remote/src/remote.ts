@@ -1,9 +1,14 @@
-import type { Readable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import type { PublicKey } from './keys.js';
 
 export interface RunOptions {
   /** Standard input; none means an empty one. Secrets go this way, never through arguments. */
   readonly input?: string | Buffer | Readable;
+  /**
+   * Gets standard output byte by byte, at the speed at which it takes it, and its end; the result and `onLine` have none of it then.
+   * Whether it was all of it is only known when the command has succeeded. Closed early, the rest is thrown away.
+   */
+  readonly output?: Writable;
   /** Run as root, by `sudo -n`. */
   readonly sudo?: boolean;
   /** Time limit from the start of the command, in milliseconds; then it is stopped as by `signal`. Default: none. */
@@ -88,7 +93,7 @@ export interface Remote {
 export interface RemoteOptions {
   /** How long to wait for a host that is still booting, in milliseconds; default 0: it is up or it is an error. */
   readonly waitMs?: number;
-  /** Limit for one handshake, in milliseconds; default 20,000. */
+  /** Limit for one handshake, in milliseconds; default 10,000. A host that is silent for so long is asked once more. */
   readonly handshakeTimeoutMs?: number;
   /** How much of each output of a command is kept, in bytes; default 16 MiB. */
   readonly maxOutputBytes?: number;

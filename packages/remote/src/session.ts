@@ -130,6 +130,9 @@ async function handshake(config: Config, signal: AbortSignal): Promise<Session> 
   client.once('connect', () => (connected = true));
   const closed = new Promise<void>((resolve) => client.once('close', () => resolve()));
   const giveUp = (): void => cut(client);
+  // A jump host whose way to the other machine broke ends one direction only. The library stops its keepalives then, and would
+  // keep for ever what nobody answers any more.
+  client.once('end', giveUp);
   signal.addEventListener('abort', giveUp);
   try {
     await ready;

@@ -54,6 +54,24 @@ const installed = existsSync(SSHD);
         ...overrides,
       });
 
+    /** Gives a port that leads to the server, and the sockets of those who come by it. */
+    async function relayed(use: (relay: number, pairs: readonly Socket[]) => Promise<void>): Promise<void> {
+      const pairs: Socket[] = [];
+      const relay = createServer({ allowHalfOpen: true }, (near) => {
+        const far = dial(port, '127.0.0.1');
+        for (const socket of [near, far]) pairs.push(socket.on('error', () => undefined));
+        near.pipe(far).pipe(near);
+      });
+      relay.listen(0, '127.0.0.1');
+      await once(relay, 'listening');
+      try {
+        await use((relay.address() as AddressInfo).port, pairs);
+      } finally {
+        pairs.forEach((socket) => socket.destroy());
+        relay.close();
+      }
+    }
+
     const open = (hosts: Host[], privateKey = user.privateKey): Remote => {
       const remote = connect({ stack: 'test', hosts }, { privateKey });
       remotes.push(remote);
@@ -153,27 +171,25 @@ const installed = existsSync(SSHD);
     });
 
     it('does not wait for the farewell of a host that says nothing any more', async () => {
-      const pairs: Socket[] = [];
-      const relay = createServer({ allowHalfOpen: true }, (near) => {
-        const far = dial(port, '127.0.0.1');
-        pairs.push(
-          near.on('error', () => undefined),
-          far,
-        );
-        near.pipe(far).pipe(near);
-      });
-      relay.listen(0, '127.0.0.1');
-      await once(relay, 'listening');
-      try {
-        const remote = open([host('web-1', { port: (relay.address() as AddressInfo).port })]);
+      await relayed(async (relay, pairs) => {
+        const remote = open([host('web-1', { port: relay })]);
         await remote.run('web-1', ['true']);
         pairs.forEach((socket) => socket.unpipe().pause());
         await remote.close();
         expect(remote.counters().connections).toBe(1);
-      } finally {
-        pairs.forEach((socket) => socket.destroy());
-        relay.close();
-      }
+      });
+    });
+
+    it('connects anew to a host that broke off with its jump host, which goes on', async () => {
+      await relayed(async (relay, pairs) => {
+        const remote = open([host('web-1'), host('app-1', { via: 'web-1', port: relay })]);
+        await remote.run('app-1', ['true']);
+        // What a jump host sees of a machine that was started again.
+        pairs.forEach((socket) => socket.resetAndDestroy());
+        await sleep(1_000);
+        expect((await remote.run('app-1', ['echo', 'back'])).stdout).toBe('back\n');
+        expect(remote.counters().connections).toBe(3);
+      });
     });
 
     it('goes through a jump host and verifies both keys', async () => {

@@ -13,7 +13,7 @@ folder=$(dirname -- "$path")
 umask 077
 temp=$(mktemp -- "$folder/.upload.XXXXXXXX")
 trap 'rm -f -- "$temp"' EXIT
-trap 'exit 143' TERM HUP INT
+trap 'exit 143' TERM INT HUP PIPE
 cat > "$temp"
 if [ "$(tail -c \${#ending} -- "$temp")" != "$ending" ]; then
   echo "the content broke off" >&2

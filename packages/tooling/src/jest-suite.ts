@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 import { runNode } from './program.js';
-import { inRoot } from './repository.js';
-import type { Counts, Suite } from './suite.js';
+import { inRoot, ROOT } from './repository.js';
+import type { Counts, Suite, Verdict } from './suite.js';
 
 export interface JestSelection {
   /** Test files, as paths or parts of paths; all of the project without any. */
@@ -21,6 +22,19 @@ export interface JestResults {
   readonly numTodoTests: number;
   /** Files that broke before a test of theirs ran. */
   readonly numRuntimeErrorTestSuites: number;
+  readonly testResults: readonly JestFile[];
+}
+
+interface JestFile {
+  /** Its path. */
+  readonly name: string;
+  /** What broke the file itself, or else what broke its tests. */
+  readonly message: string;
+  readonly assertionResults: readonly {
+    readonly status: string;
+    readonly fullName: string;
+    readonly failureMessages: readonly string[] | null;
+  }[];
 }
 
 /** The flags go to node itself and not into NODE_OPTIONS, which programs that a test starts would inherit. */
@@ -35,7 +49,7 @@ async function runJest(
   project: string,
   { files, grep }: JestSelection,
   flags: readonly string[],
-): Promise<Counts> {
+): Promise<Verdict> {
   const folder = await mkdtemp(join(tmpdir(), 'perlstack-jest-'));
   const results = join(folder, 'results.json');
   const jest = [...NODE_FLAGS, inRoot('node_modules', 'jest', 'bin', 'jest.js'), '--selectProjects', project];
@@ -46,7 +60,8 @@ async function runJest(
     const args = [...jest, ...flags, ...pattern, '--json', `--outputFile=${results}`, ...lenient];
     const code = await untilFinished([...args, '--', ...files], results);
     if (!existsSync(results)) return { passed: 0, failed: 1, skipped: 0 };
-    return countsOf(JSON.parse(await readFile(results, 'utf8')) as JestResults, code);
+    const found = JSON.parse(await readFile(results, 'utf8')) as JestResults;
+    return { ...countsOf(found, code), faults: faultsOf(found) };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -80,4 +95,20 @@ export function countsOf(results: JestResults, code: number): Counts {
     failed: failed === 0 && code !== 0 ? 1 : failed,
     skipped: results.numPendingTests + results.numTodoTests,
   };
+}
+
+/** Lines of a fault that are said again: the message, the difference and the first places in our files. */
+const FAULT_LINES = 30;
+
+/** What failed, with the beginning of why. */
+export function faultsOf({ testResults }: Pick<JestResults, 'testResults'>): string[] {
+  return testResults.flatMap(({ name, message, assertionResults }) => {
+    const fault = (what: string, why: string): string => {
+      const lines = stripVTControlCharacters(why).trim().split('\n');
+      return [`${relative(ROOT, name)}: ${what}`, ...lines.slice(0, FAULT_LINES)].join('\n');
+    };
+    const failed = assertionResults.filter(({ status }) => status === 'failed');
+    if (failed.length === 0 && message !== '') return [fault('the file itself', message)];
+    return failed.map(({ fullName, failureMessages }) => fault(fullName, (failureMessages ?? []).join('\n')));
+  });
 }

@@ -25,6 +25,7 @@ export const LONGEST: readonly string[] = [
   'pg-dump',
   'real-app',
   'backup-run-faults',
+  'disaster',
   'scale-out',
   'backup',
   'bad-input',

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { countsOf } from './jest-suite.js';
-import { check, countsLine, runSuites, sideBySide, sum } from './suite.js';
+import { countsOf, faultsOf } from './jest-suite.js';
+import { inRoot } from './repository.js';
+import { check, countsLine, faultLines, runSuites, sideBySide, sum } from './suite.js';
 
 const ONE_PASSED = { passed: 1, failed: 0, skipped: 0 };
 const ONE_FAILED = { passed: 0, failed: 1, skipped: 0 };
@@ -18,7 +19,10 @@ describe('check', () => {
   });
 
   it('counts several faults as one failed test and prints each', async () => {
-    expect(await check('x', async () => ['one', 'two']).run()).toEqual(ONE_FAILED);
+    expect(await check('x', async () => ['one', 'two']).run()).toEqual({
+      ...ONE_FAILED,
+      faults: ['one', 'two'],
+    });
     expect(printed).toEqual(['one', 'two']);
   });
 });
@@ -79,8 +83,49 @@ describe('countsLine', () => {
   });
 });
 
+describe('faultLines', () => {
+  const timed = { ...ONE_FAILED, seconds: 1 };
+
+  it('says what failed where, and nothing without a fault', () => {
+    const results = [
+      { ...timed, name: 'lint', faults: ['a', 'b'] },
+      { ...timed, ...ONE_PASSED, name: 'units' },
+    ];
+    expect(faultLines(results)).toBe('\n== failed in lint\na\n\n== failed in lint\nb');
+    expect(faultLines([{ ...timed, ...ONE_PASSED, name: 'units', faults: [] }])).toBe('');
+  });
+});
+
+describe('faultsOf', () => {
+  const file = { name: inRoot('test', 'src', 'x.test.ts'), message: '' };
+  const test = { status: 'passed', fullName: 'x does', failureMessages: [] };
+
+  it('names the test and the beginning of why, without colours', () => {
+    const why = `\u001b[31mno\u001b[39m\n${'line\n'.repeat(100)}`;
+    const failed = { status: 'failed', fullName: 'x fails', failureMessages: [why] };
+    const [fault = '', ...others] = faultsOf({
+      testResults: [{ ...file, message: 'all of it', assertionResults: [test, failed] }],
+    });
+    expect(others).toEqual([]);
+    expect(fault).toMatch(/^test\/src\/x\.test\.ts: x fails\nno\nline\n/);
+    expect(fault.split('\n')).toHaveLength(31);
+  });
+
+  it('names a file that broke, and none that passed', () => {
+    expect(
+      faultsOf({
+        testResults: [
+          { ...file, message: 'no such module', assertionResults: [] },
+          { ...file, assertionResults: [test] },
+        ],
+      }),
+    ).toEqual(['test/src/x.test.ts: the file itself\nno such module']);
+  });
+});
+
 describe('countsOf', () => {
   const results = {
+    testResults: [],
     numPassedTests: 5,
     numFailedTests: 0,
     numPendingTests: 2,

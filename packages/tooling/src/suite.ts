@@ -4,13 +4,18 @@ export interface Counts {
   readonly skipped: number;
 }
 
+export interface Verdict extends Counts {
+  /** Faults, one text each, to be said again at the end of a long run, where one looks first. */
+  readonly faults?: readonly string[];
+}
+
 /** A part of `npm test`: a check of the repository, which counts as one test, or a jest project. */
 export interface Suite {
   readonly name: string;
-  readonly run: () => Promise<Counts>;
+  readonly run: () => Promise<Verdict>;
 }
 
-export interface SuiteResult extends Counts {
+export interface SuiteResult extends Verdict {
   readonly name: string;
   readonly seconds: number;
 }
@@ -24,7 +29,7 @@ export function check(name: string, find: () => Promise<readonly string[]>): Sui
       for (const fault of faults) console.error(fault);
       return faults.length === 0
         ? { passed: 1, failed: 0, skipped: 0 }
-        : { passed: 0, failed: 1, skipped: 0 };
+        : { passed: 0, failed: 1, skipped: 0, faults };
     },
   };
 }
@@ -65,15 +70,22 @@ export async function runSuites(suites: readonly Suite[], signal: AbortSignal): 
     if (signal.aborted) break;
     console.error(`\n== ${name}`);
     const started = performance.now();
-    const counts = await run().catch((error: unknown) => {
+    const verdict: Verdict = await run().catch((error: unknown) => {
       console.error(error);
-      return { passed: 0, failed: 1, skipped: 0 };
+      return { passed: 0, failed: 1, skipped: 0, faults: [String(error)] };
     });
     const seconds = (performance.now() - started) / 1000;
-    console.error(`   ${countsLine(counts)} (${seconds.toFixed(1)} s)`);
-    results.push({ name, seconds, ...counts });
+    console.error(`   ${countsLine(verdict)} (${seconds.toFixed(1)} s)`);
+    results.push({ name, seconds, ...verdict });
   }
   return results;
+}
+
+/** What failed, suite by suite, for the end of a run whose output is longer than anybody reads; empty without a fault. */
+export function faultLines(results: readonly SuiteResult[]): string {
+  return results
+    .flatMap(({ name, faults = [] }) => faults.map((fault) => `\n== failed in ${name}\n${fault}`))
+    .join('\n');
 }
 
 /** The line that `npm test` ends with. */

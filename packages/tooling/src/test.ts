@@ -8,7 +8,7 @@ import { filesSideBySide } from './files-side-by-side.js';
 import { jestSuite } from './jest-suite.js';
 import { verb } from './program.js';
 import { ROOT } from './repository.js';
-import { countsLine, runSuites, type Suite, type SuiteResult, sum } from './suite.js';
+import { countsLine, faultLines, runSuites, type Suite, type SuiteResult, sum } from './suite.js';
 import { parseTestOptions, type Part, type TestOptions } from './test-options.js';
 
 const SEQUENCER = fileURLToPath(new URL('longest-first.js', import.meta.url));
@@ -57,6 +57,8 @@ await verb(async (signal) => {
   const results = await runSuites([typeCheck(process.env['PERLSTACK_TYPES']), ...suites], signal);
   if (options.report !== undefined) await writeReport(options.report, results);
   const counts = sum(results);
+  const faults = faultLines(results);
+  if (faults !== '') console.error(faults);
   console.log(`\n${countsLine(counts)}`);
   return counts.failed > 0 ? 1 : 0;
 });

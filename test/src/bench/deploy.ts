@@ -33,7 +33,6 @@ const LOAD: Partial<LoadConfig> = {
   clients: { get: 3, post: 2, 'slow-get': 2, 'slow-post': 2, visit: 1 },
   slowMs: 1_000,
   thinkMs: [200, 300],
-  repeats: true,
 };
 
 export interface DeployBenchOptions {
@@ -46,7 +45,7 @@ export interface DeployBenchOptions {
 /**
  * A release rolled out over 3, 10 and 50 app hosts, with and without 50 ms of round trip between the runner and the hosts:
  * by us, by Debian's Ansible and by Debian's Capistrano, from the same state of the same hosts, by the same way in, under
- * the same load, in one run. Each uploads the same archive to every host, unpacks it, compiles the application there and links it, takes one server after the
+ * the same load, in one run. Each uploads the same archive to every host, unpacks it, compiles the application on the first and links it, takes one server after the
  * other to the new release with a drain, a restart and a health check, and removes old releases.
  *
  * The peers take a server out of the web tier's upstream, wait until it is silent, restart, look at it until it is healthy

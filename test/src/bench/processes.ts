@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';
-import { mkdtemp, writeFile } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { bundleProgram } from '@perlstack/tooling';
+import { bundleInto } from '../one-file.js';
 
 export interface Ran {
   readonly stdout: string;
@@ -56,13 +56,7 @@ function gistOf(output: string): string {
 
 const bundles = new Map<string, Promise<string>>();
 
-/**
- * A compiled program of the benchmarks as one file, as users run actions: to load each package's files would take most of
- * its start.
- *
- * @param entry its path; it does not await at its top, since what it depends on asks for its folder as scripts of the
- *   older kind do
- */
+/** A compiled program as `bundleInto` makes it, in a folder that is gone with this process. */
 export function bundled(entry: string): Promise<string> {
   const made = bundles.get(entry) ?? bundleOnce(entry);
   bundles.set(entry, made);
@@ -72,8 +66,5 @@ export function bundled(entry: string): Promise<string> {
 async function bundleOnce(entry: string): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'perlstack-bench-'));
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
-  const script = join(folder, 'main.cjs');
-  await writeFile(script, `require(${JSON.stringify(entry)});\n`);
-  await bundleProgram(script, join(folder, 'dist'));
-  return join(folder, 'dist', 'index.cjs');
+  return bundleInto(folder, entry);
 }

@@ -3,6 +3,7 @@ import { terminalTable } from '@perlstack/action';
 import { fileJournal } from '@perlstack/procedure';
 import { batchSizes, deploy, type DeployOptions, type DeployResult } from '@perlstack/release';
 import { type LoadHandle, startLoad } from '../load-handle.js';
+import { FULL_SPEED } from '../load-run.js';
 import { openSite, type Site } from '../release-site.js';
 import { type Fault, packShop } from '../shop.js';
 import { atLeast, atMost, type BenchmarkReport } from './report.js';
@@ -29,7 +30,11 @@ const ROUND: readonly Trial[] = [
   { what: 'all at once', more: { batch: batchSizes('100%') }, expected: 'succeeded' },
   { what: 'dies while it loads', fault: 'dies', expected: 'rolled-back' },
   { what: 'cancelled in the middle', cancelAt: 'app-2/switch started', expected: 'cancelled' },
-  { what: 'a canary, then the rest', more: { canary: { hosts: 1, bakeMs: 5_000 } }, expected: 'succeeded' },
+  {
+    what: 'a canary, then the rest',
+    more: { canary: { hosts: 1, bakeMs: 5_000, slowdown: 1.15 } },
+    expected: 'succeeded',
+  },
   { what: 'ill as soon as it serves', fault: 'unhealthy-later', expected: 'rolled-back' },
   { what: 'killed in the middle, and started again', dieAt: 'app-2/switch done', expected: 'succeeded' },
   { what: 'one after the other', expected: 'succeeded' },
@@ -65,6 +70,7 @@ async function torture(site: Site): Promise<BenchmarkReport> {
   const settings = {
     urls: [site.url],
     clients,
+    ...FULL_SPEED,
     prefix: `t${Date.now()}`,
     slowMs: 500,
     maxSeconds: MOST_SECONDS,
@@ -113,15 +119,20 @@ async function rounds(tried: Trials, load: LoadHandle): Promise<Outcome[]> {
     const trial = ROUND[turn % ROUND.length] as Trial;
     const mark = `trial ${turn}`;
     await load.mark(mark);
-    const { outcome, seconds } = await tried.run(trial);
+    const { outcome, reason, seconds } = await tried.run(trial);
     await sleep(500);
     const { requests: during, failed } = await load.since(mark);
     outcomes.push({ what: trial.what, outcome, expected: trial.expected, seconds, requests: during, failed });
     process.stdout.write(
       `${turn + 1}. ${trial.what}: ${outcome} (${seconds.toFixed(1)} s, ${during} requests, ${failed} failed)\n`,
     );
+    if (outcome !== trial.expected)
+      process.stdout.write(`   not ${trial.expected}: ${reason ?? 'no reason'}\n`);
   }
 }
+
+/** What came of one deploy, and why, in its own words. */
+type Ended = Pick<DeployResult, 'reason'> & { readonly outcome: string };
 
 class Trials {
   readonly #site: Site;
@@ -131,10 +142,12 @@ class Trials {
     this.#site = site;
   }
 
-  async run(trial: Trial): Promise<{ outcome: string; seconds: number }> {
+  async run(trial: Trial): Promise<Ended & { readonly seconds: number }> {
     const start = performance.now();
-    const outcome = await (trial.dieAt === undefined ? this.#deploy(trial) : this.#killed(trial.dieAt));
-    return { outcome, seconds: (performance.now() - start) / 1_000 };
+    const ended = await (trial.dieAt === undefined
+      ? this.#deploy(trial)
+      : this.#killed(trial.dieAt).then((outcome) => ({ outcome })));
+    return { ...ended, seconds: (performance.now() - start) / 1_000 };
   }
 
   async #pack(fault: Fault = 'none'): Promise<{ release: string; path: string }> {
@@ -142,11 +155,11 @@ class Trials {
     return { release, path: await packShop({ release, fault, bootMs: 300, directory: this.#site.folder }) };
   }
 
-  async #deploy({ fault, more, cancelAt, rollback }: Trial): Promise<string> {
+  async #deploy({ fault, more, cancelAt, rollback }: Trial): Promise<Ended> {
     const { stack, inventory, remote } = this.#site;
     const cancel = new AbortController();
     const { release, path } = await this.#pack(fault);
-    const result = await deploy({
+    return deploy({
       ...{ stack, inventory, remote, owner: { id: 'torture' }, journal: fileJournal(this.#site.journal()) },
       ...(rollback ? {} : { release, artifact: { path } }),
       signal: cancel.signal,
@@ -155,7 +168,6 @@ class Trials {
       },
       ...more,
     });
-    return result.outcome;
   }
 
   /** Dies by SIGKILL half way, and is run again by the same run. */

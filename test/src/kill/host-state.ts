@@ -11,6 +11,8 @@ export interface AppHostState {
   /** Unfinished uploads and removals. */
   readonly partial: readonly string[];
   readonly lock: readonly string[];
+  /** It refuses connections to the application. */
+  readonly refusing: readonly string[];
   /** Staged files and backups of converge. */
   readonly staged: readonly string[];
 }
@@ -24,6 +26,7 @@ export function restingAppHost(release: string): AppHostState {
     enabled: [`shop@${release}.service`],
     partial: [],
     lock: [],
+    refusing: [],
     staged: [],
   };
 }
@@ -51,6 +54,7 @@ const APP_QUESTIONS: Record<keyof AppHostState, string> = {
   enabled: `cd /etc/systemd/system/multi-user.target.wants && ls -d shop@*`,
   partial: `ls -A /srv/shop/releases | grep '^[.]'`,
   lock: 'ls /var/lib/perlstack/shop | grep lock',
+  refusing: 'nft list tables inet | grep perlstack_out',
   staged: STAGED,
 };
 

@@ -135,10 +135,14 @@ function carryOut(order: Order): Promise<Results[Order['task']]> {
   }
 }
 
-for await (const line of createInterface({ input: process.stdin })) {
-  try {
-    say({ result: await carryOut(JSON.parse(line) as Order) });
-  } catch (error) {
-    say({ error: messageOf(error) });
+async function serve(): Promise<void> {
+  for await (const line of createInterface({ input: process.stdin })) {
+    try {
+      say({ result: await carryOut(JSON.parse(line) as Order) });
+    } catch (error) {
+      say({ error: messageOf(error) });
+    }
   }
 }
+
+void serve();

@@ -5,19 +5,25 @@ import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import type { Answer, Fate, Results, Task, Tasks } from './orders.js';
 
-const PROGRAM = fileURLToPath(new URL('../../lib/kill/victim.js', import.meta.url));
+/** What victims run; they are so many that it is worth one file. */
+export const VICTIM = fileURLToPath(new URL('../../lib/kill/victim.js', import.meta.url));
 
 type Child = ChildProcessByStdio<Writable, Readable, null>;
 
 /** Processes that carry out orders, one order at a time; who dies of one is replaced. */
 export class Victims {
+  readonly #program: string;
   readonly #wrap: (argv: readonly string[]) => readonly string[];
   #child: Child;
   /** Starts up while the other one works. */
   #heir: Child;
 
-  /** @param wrap makes the argv that starts a program where it belongs, such as in a network namespace */
-  constructor(wrap: (argv: readonly string[]) => readonly string[] = (argv) => argv) {
+  /**
+   * @param program path of `VICTIM`, or of what was made of it
+   * @param wrap makes the argv that starts a program where it belongs, such as in a network namespace
+   */
+  constructor(program: string, wrap: (argv: readonly string[]) => readonly string[] = (argv) => argv) {
+    this.#program = program;
     this.#wrap = wrap;
     this.#child = this.#start();
     this.#heir = this.#start();
@@ -56,7 +62,7 @@ export class Victims {
   }
 
   #start(): Child {
-    const [command = '', ...args] = this.#wrap([process.execPath, PROGRAM]);
+    const [command = '', ...args] = this.#wrap([process.execPath, this.#program]);
     const env = { ...process.env, NODE_OPTIONS: '' };
     return spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'], env });
   }

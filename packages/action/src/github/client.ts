@@ -18,6 +18,12 @@ export interface Comment {
   readonly author: { readonly login: string; readonly isBot: boolean };
 }
 
+export interface Deployment {
+  readonly id: number;
+  /** By which who made it knows it again; `null`: it is none of ours. */
+  readonly mark: string | null;
+}
+
 export type DeploymentState = 'in_progress' | 'success' | 'failure' | 'error' | 'inactive';
 
 /** What actions ask of GitHub, on the repository in which they run. Errors name the permission that is missing. */
@@ -28,8 +34,8 @@ export interface GitHub {
   comments(pull: number): AsyncIterable<Comment>;
   createComment(pull: number, body: string): Promise<void>;
   updateComment(id: number, body: string): Promise<void>;
-  /** Ids of the latest deployments to an environment, of one commit if it is named, newest first. */
-  deployments(environment: string, sha?: string): Promise<number[]>;
+  /** The latest deployments to an environment, of one commit if it is named, newest first. */
+  deployments(environment: string, sha?: string): Promise<Deployment[]>;
   /** The states of a deployment, newest first, each with the page to which it leads. */
   deploymentStatuses(id: number): Promise<{ readonly state: string; readonly page: string }[]>;
   /** @returns its id */
@@ -37,6 +43,7 @@ export interface GitHub {
     readonly sha: string;
     readonly environment: string;
     readonly description: string;
+    readonly mark: string;
   }): Promise<number>;
   createDeploymentStatus(
     id: number,
@@ -108,7 +115,8 @@ export function connectGitHub(token: string, { retryAfterMs = 1_000, answerMs = 
     async deployments(environment, sha) {
       const wanted = { what: 'read the deployments', permission: 'deployments: write' };
       const query = { ...repository, environment, per_page: 10, ...(sha === undefined ? {} : { sha }) };
-      return (await reading(wanted, () => rest.repos.listDeployments(query))).data.map(({ id }) => id);
+      const { data } = await reading(wanted, () => rest.repos.listDeployments(query));
+      return data.map(({ id, payload }) => ({ id, mark: markIn(payload) }));
     },
     async deploymentStatuses(id) {
       const wanted = { what: 'read a deployment', permission: 'deployments: write' };
@@ -119,10 +127,10 @@ export function connectGitHub(token: string, { retryAfterMs = 1_000, answerMs = 
         page: log || target || '',
       }));
     },
-    async createDeployment({ sha, environment, description }) {
+    async createDeployment({ sha, environment, description, mark }) {
       const wanted = { what: 'make a deployment', permission: 'deployments: write' };
       const made = {
-        ...{ ref: sha, environment, description, auto_merge: false },
+        ...{ ref: sha, environment, description, auto_merge: false, payload: { mark } satisfies Payload },
         // The check of this very job is pending: GitHub would wait for it.
         required_contexts: [],
       };
@@ -151,6 +159,16 @@ export function connectGitHub(token: string, { retryAfterMs = 1_000, answerMs = 
     },
   };
 }
+
+/** What a deployment of ours carries. */
+interface Payload {
+  readonly mark: string;
+}
+
+const markIn = (payload: unknown): string | null => {
+  const mark = typeof payload === 'object' ? (payload as Partial<Payload> | null)?.mark : undefined;
+  return typeof mark === 'string' ? mark : null;
+};
 
 const mayRetry = ({ error }: { error: unknown }): boolean => isTemporary(error);
 

@@ -1,10 +1,11 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { type Access, GitFolder, type GitHubApi, type Repository, startGitHub } from '@perlstack/local-cloud';
 import type * as Client from './client.js';
-import { type DeploymentOptions, openDeployment, recordOf } from './deployment.js';
+import { type DeploymentOptions, findDeployment, openDeployment, recordOf } from './deployment.js';
 
 const source = new GitFolder();
 const sha = source.commit({ 'app.psgi': '1;\n' });
+const CREATOR = { login: 'github-actions[bot]', id: 1, type: 'Bot' } as const;
 const RUN = 'https://github.com/acme/shop/actions/runs/42';
 
 let api: GitHubApi;
@@ -34,7 +35,8 @@ function options(access: Access = 'write'): DeploymentOptions {
   const token = api.issueToken('acme/shop', { contents: 'read', deployments: access });
   return {
     github: connectGitHub(token, { retryAfterMs: 1 }),
-    ...{ environment: 'production', sha, runUrl: RUN, description: 'release r1' },
+    ...{ environment: 'production', sha, runSha: sha, runUrl: RUN, description: 'release r1' },
+    mark: 'mark-1',
     environmentUrl: 'https://shop.example.com',
     onWarning: (message) => warnings.push(message),
   };
@@ -66,17 +68,29 @@ describe('a deployment', () => {
   });
 
   it('is not made twice where GitHub made one for the job', async () => {
-    const creator = { login: 'github-actions[bot]', id: 1, type: 'Bot' } as const;
     const own = repository.deploy({
       ...{ sha, ref: 'main', task: 'deploy', environment: 'production', description: null, payload: {} },
-      ...{ transient: false, production: true, creator },
+      ...{ transient: false, production: true, creator: CREATOR },
     });
-    const status = { state: 'in_progress', description: '', environmentUrl: '', creator } as const;
+    const status = { state: 'in_progress', description: '', environmentUrl: '', creator: CREATOR } as const;
     repository.setStatus(own, { ...status, logUrl: `${RUN}/job/7` }, true);
     const record = await openDeployment(options());
     await record.finish('succeeded', 'release r1');
     expect(record.id).toBeNull();
     expect(states()).toEqual([['production', 'in_progress']]);
+  });
+
+  it('of the commit that is gone back to is not made either where GitHub made one for the job', async () => {
+    const old = source.commit({ 'app.psgi': '2;\n' });
+    const own = repository.deploy({
+      ...{ sha, ref: 'main', task: 'deploy', environment: 'production', description: null, payload: {} },
+      ...{ transient: false, production: true, creator: CREATOR },
+    });
+    const status = { state: 'in_progress', description: '', environmentUrl: '', creator: CREATOR } as const;
+    repository.setStatus(own, { ...status, logUrl: `${RUN}/job/7` }, true);
+    expect((await openDeployment({ ...options(), sha: old })).id).toBeNull();
+    expect((await openDeployment({ ...options(), sha: old, runUrl: `${RUN}0` })).id).not.toBeNull();
+    expect(repository.deployments.at(-1)).toMatchObject({ sha: old });
   });
 
   it('of another run is no reason not to make one', async () => {
@@ -89,10 +103,27 @@ describe('a deployment', () => {
     ]);
   });
 
-  it('that main left open can be closed by post', async () => {
+  it('is made again by another attempt of the same run', async () => {
+    await (await openDeployment(options())).finish('failed', 'app-2 is gone');
+    await (await openDeployment(options())).finish('succeeded', 'release r1');
+    expect(states()).toEqual([
+      ['production', 'in_progress', 'failure'],
+      ['production', 'in_progress', 'success'],
+    ]);
+  });
+
+  it('that main left open can be found and closed by post, whatever main heard of it', async () => {
+    expect(await findDeployment(options())).toBeNull();
     const { id } = await openDeployment(options());
+    await openDeployment({ ...options(), mark: 'of another job' });
+    expect(await findDeployment(options())).toBe(id);
     await recordOf(options(), id ?? 0).finish('cancelled', 'the run was killed');
-    expect(states()).toEqual([['production', 'in_progress', 'error']]);
+    expect(states()).toEqual([
+      ['production', 'in_progress', 'error'],
+      ['production', 'in_progress'],
+    ]);
+    expect(await findDeployment(options('none'))).toBeNull();
+    expect(warnings).toEqual([expect.stringMatching(/^Whether a deployment on GitHub was left open/)]);
   });
 
   it.each<[string, Access, RegExp]>([

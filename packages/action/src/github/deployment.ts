@@ -9,9 +9,13 @@ export interface DeploymentOptions {
   readonly environment: string;
   /** The commit that is deployed, in full. */
   readonly sha: string;
-  /** Page of the run; its number is how a deployment that GitHub made for the job is recognised. */
+  /** The run's own commit, for which GitHub makes a deployment where the job has an environment; another one in a rollback. */
+  readonly runSha: string;
+  /** Page of the run; a deployment that GitHub made for one of its jobs is recognised by leading below it. */
   readonly runUrl: string;
   readonly description: string;
+  /** Known before the deployment is made: whoever does not hear the answer finds it by this. */
+  readonly mark: string;
   /** Where the environment is visited. */
   readonly environmentUrl?: string;
   readonly onWarning: (message: string) => void;
@@ -30,14 +34,14 @@ const LONGEST = 140;
 
 /**
  * Makes a deployment for what is about to change, and says that it is under way. Where the job has an `environment:`, GitHub has
- * made one of its own for the same commit and run, and sets it to success or failure when the job ends; a second one would
+ * made one of its own for the run and its commit, and sets it to success or failure when the job ends; a second one would
  * say everything twice, so none is made.
  */
 export async function openDeployment(options: DeploymentOptions): Promise<DeploymentRecord> {
-  const { github, environment, sha, description } = options;
+  const { github, environment, sha, description, mark } = options;
   try {
     if (await hasOwn(options)) return NONE;
-    const id = await github.createDeployment({ sha, environment, description: short(description) });
+    const id = await github.createDeployment({ sha, environment, description: short(description), mark });
     await tell(options, id, 'in_progress', description);
     return recordOf(options, id);
   } catch (error) {
@@ -58,6 +62,21 @@ export const recordOf = (options: DeploymentOptions, id: number): DeploymentReco
     }
   },
 });
+
+/** The id of the deployment with a mark; `null` where there is none. */
+export async function findDeployment({
+  github,
+  environment,
+  mark,
+  onWarning,
+}: DeploymentOptions): Promise<number | null> {
+  try {
+    return (await github.deployments(environment)).find((one) => one.mark === mark)?.id ?? null;
+  } catch (error) {
+    onWarning(`Whether a deployment on GitHub was left open is not known: ${messageOf(error)}`);
+    return null;
+  }
+}
 
 const NONE: DeploymentRecord = { id: null, finish: () => Promise.resolve() };
 
@@ -81,18 +100,21 @@ async function tell(
   });
 }
 
-/** Whether one of the deployments of this commit speaks of this run: then GitHub made it for the job. */
-async function hasOwn({ github, environment, sha, runUrl }: DeploymentOptions): Promise<boolean> {
-  for (const id of await github.deployments(environment, sha)) {
+/**
+ * Whether one of the deployments of this commit speaks of a job of this run: then GitHub made it for that job. What leads to the
+ * run itself is ours, of an attempt or a step before this one, and says nothing of what is done now.
+ */
+async function hasOwn({ github, environment, runSha, runUrl }: DeploymentOptions): Promise<boolean> {
+  for (const { id } of await github.deployments(environment, runSha)) {
     const statuses = await github.deploymentStatuses(id);
-    if (statuses.some(({ page }) => page === runUrl || page.startsWith(`${runUrl}/`))) return true;
+    if (statuses.some(({ page }) => page.startsWith(`${runUrl}/`))) return true;
   }
   return false;
 }
 
 /** GitHub does this by itself but for production environments: the deployments that this one replaced serve nobody. */
 async function retireOthers({ github, environment, runUrl }: DeploymentOptions, id: number): Promise<void> {
-  for (const other of await github.deployments(environment)) {
+  for (const { id: other } of await github.deployments(environment)) {
     if (other === id) continue;
     const [latest] = await github.deploymentStatuses(other);
     if (latest?.state !== 'success') continue;

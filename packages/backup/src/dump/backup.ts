@@ -6,8 +6,7 @@ import { backupId, type Manifest } from '../manifest.js';
 import { type Held, planRetention, type RetentionPlan, type RetentionRules } from '../retention.js';
 import { DUMPED_COUNT_SQL } from '../rows.js';
 import { type CopyRun, mebibytes, partBytesFor, sendFrom } from '../send.js';
-import { heldOf, readStored, type Stored, type StoredBackups, writeStored } from '../stored.js';
-import type { Ways } from '../ways.js';
+import { heldOf, readStored, type Stored, type StoredBackups, writeStored, type Writing } from '../stored.js';
 import { DUMP_PROGRAM, GLOBALS_PROGRAM } from './dump-program.js';
 import { type Dump, type DumpedDatabase, type DumpManifest, readDumpManifest } from './manifest.js';
 import { type DatabaseSeen, type DumpServer, secretLine, serverArgs, type ServerSeen } from './server.js';
@@ -25,9 +24,7 @@ export interface DumpRun extends CopyRun {
 }
 
 /** A run that writes into the bucket. */
-export interface DumpWriter extends DumpRun {
-  readonly ways: Pick<Ways, 'lock'>;
-}
+export type DumpWriter = DumpRun & Writing;
 
 /** What a manifest says of the data alone. */
 type Taken = Omit<Dump, 'finishedAt' | 'lockedUntil'>;
@@ -106,6 +103,7 @@ async function send(run: DumpRun, key: string, program: string, job: object, byt
   const { server, recipient } = run;
   const { host, as } = server;
   let said: string | null = null;
+  run.onUpload?.(key);
   const sent = await sendFrom(run.remote, run.storage, {
     ...{ host, as, key, rate: run.rate, signal: run.signal, partBytes: partBytesFor(bytes) },
     programs: [
@@ -114,7 +112,6 @@ async function send(run: DumpRun, key: string, program: string, job: object, byt
       ...(recipient ? [['age', '-r', recipient]] : []),
     ],
     ...(server.secret === null ? {} : { secret: secretLine(server) }),
-    onUpload: (upload) => run.onUpload?.(key, upload),
     onProgress: (sum, rate) => run.say(`${host}: ${mebibytes(sum)} sent, ${mebibytes(rate)}/s`),
     onSays: (who, line) => {
       if (who === 'perl' && line.startsWith('{')) said = line;
@@ -139,11 +136,12 @@ export function explainDump(error: unknown, database: string): unknown {
 
 /** The last thing that is written of a dump. */
 export function writeDump(
-  { storage, stack, ways }: Pick<DumpWriter, 'storage' | 'stack' | 'ways'>,
+  run: Pick<DumpWriter, 'storage' | 'stack' | keyof Writing>,
   dump: Taken,
 ): Promise<Dump> {
+  const { storage, stack } = run;
   const objects = [...dump.databases.map(({ object }) => object), dump.globals.object];
-  return writeStored(storage, dumpKeys(stack).manifest(dump.id), objects, ways.lock, dump);
+  return writeStored(storage, dumpKeys(stack).manifest(dump.id), objects, run, dump);
 }
 
 /** Dumps of one server and of the same choice of databases: none takes the place of one of another kind. */

@@ -1,8 +1,9 @@
 import { asPostgres, identifier, literal, type LocalServer, psqlArgv } from '@perlstack/postgres';
 import { UserError } from '@perlstack/stack';
 import { askOf } from '../ask.js';
-import { fetchObject, type RestoreRun } from '../restore.js';
+import { fetchObject, MAKING_ROOM, type RestoreRun } from '../restore.js';
 import { compareRows, countRows } from '../rows.js';
+import type { Writing } from '../stored.js';
 import { GLOBALS_FILTER, type Wanted } from './globals-filter.js';
 import type { DumpManifest } from './manifest.js';
 import { type DatabaseThere, type Placement, TEMPORARY } from './plan-restore.js';
@@ -67,7 +68,7 @@ export async function assertRoom(
 ): Promise<void> {
   const bytes = roomForDump(placements.map(({ database }) => database));
   await remote.script(host, ROOM_SCRIPT, [cluster.layout.data, String(bytes)], {
-    ...{ sudo: true, signal, name: 'making room' },
+    ...{ sudo: true, signal, name: MAKING_ROOM },
   });
 }
 
@@ -87,6 +88,7 @@ export interface RestoredDump {
  * their places in one transaction. Whatever fails before, the server has the databases that it had.
  *
  * @param strict whether rows that differ are a failure
+ * @param stillHeld whether no other restore is at work with the server by now
  * @throws UserError, RemoteError when something fails
  */
 export async function restoreDump(
@@ -94,21 +96,29 @@ export async function restoreDump(
   target: DumpTarget,
   manifest: DumpManifest,
   placements: readonly Placement[],
-  strict: boolean,
+  { strict, stillHeld }: Pick<Writing, 'stillHeld'> & { readonly strict: boolean },
 ): Promise<RestoredDump> {
+  const held = (): Promise<void> => stillHeld('nothing was changed');
   const roles = await rolesOn(run, target);
   await dropTemporaries(run, target);
   try {
     await applyGlobals(run, target, manifest, { part: 'make', databases: named(placements), roles });
     const faults: string[] = [];
-    for (const placement of placements) faults.push(...(await fill(run, target, placement)));
+    for (const placement of placements) {
+      await held();
+      faults.push(...(await fill(run, target, placement)));
+    }
     const [fault] = faults;
     if (strict && fault !== undefined) throw new UserError(fault);
     await applyGlobals(run, target, manifest, { part: 'keep', databases: named(placements), roles });
+    await held();
     return { aside: await swap(run, target, placements), faults };
   } catch (error) {
-    // A cancel must not cancel this too.
-    await dropTemporaries({ ...run, signal: AbortSignal.timeout(60_000) }, target).catch(() => undefined);
+    // A cancel must not cancel this too; what is there by now may be another one's.
+    const left = { ...run, signal: AbortSignal.timeout(60_000) };
+    await held()
+      .then(() => dropTemporaries(left, target))
+      .catch(() => undefined);
     throw error;
   }
 }

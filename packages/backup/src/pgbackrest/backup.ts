@@ -8,6 +8,8 @@ import {
   type ServerSide,
 } from '../backup.js';
 import { type BackupFacts, checkLog, type Verified } from '../catalogue.js';
+import { type Line, lineOf } from '../lineage.js';
+import type { Source } from '../members.js';
 import type { RetentionRules } from '../retention.js';
 import { PROGRESS_MS } from '../send.js';
 import { expireCommands, withoutNeeded } from './expire.js';
@@ -20,6 +22,7 @@ import { faultsIn } from './verify-output.js';
 
 /** What a backup by pgBackRest takes: it runs on the primary. */
 export interface PgbackrestRun extends ServerSide {
+  readonly source: Source;
   readonly pgbackrest: Pgbackrest;
   /** How long the log may take to come to the bucket, in milliseconds. */
   readonly archiveTimeoutMs: number;
@@ -133,10 +136,11 @@ export async function checkArchive(
   run: PgbackrestRun,
   { catalogue }: Repository,
   rules: RetentionRules,
+  upTo = lastArchived(run.source.primary),
 ): Promise<Verified<BackupFacts>> {
   const histories = catalogue.backups.length > 0 ? await readHistories(run) : new Map<number, Switch[]>();
   return checkLog(catalogue, {
-    ...{ rules, histories, now: new Date(), upTo: lastArchived(run.source.primary) },
+    ...{ rules, histories, line: lineOf(histories, run.source.primary.timeline), now: new Date(), upTo },
     startOf: ({ wal }) => wal.startLsn,
   });
 }
@@ -154,8 +158,13 @@ export async function verifyRepository({ pgbackrest }: PgbackrestRun): Promise<s
 }
 
 /** What the rules let go. */
-export function expiryOf({ catalogue }: Repository, rules: RetentionRules, now: Date): Retained {
-  return withoutNeeded(retentionOf(catalogue, rules, now), catalogue);
+export function expiryOf(
+  { catalogue }: Repository,
+  rules: RetentionRules,
+  now: Date,
+  line: Line | null,
+): Retained {
+  return withoutNeeded(retentionOf(catalogue, rules, now, line), catalogue);
 }
 
 /** Removes it. */

@@ -79,7 +79,7 @@ describe('withoutNeeded', () => {
       names.map((name) => [`00000001${name.slice(8)}`, { key: name, size: 10, modified: NOW }]),
     );
     const catalogue = { backups, broken: [], wal };
-    const all = retentionOf(catalogue, { ...RULES, monthly: 3, daily: 9 }, NOW);
+    const all = retentionOf(catalogue, { ...RULES, monthly: 3, daily: 9 }, NOW, null);
     expect(all.segments).toHaveLength(4);
     const retained = withoutNeeded(all, catalogue);
     // Segment 10 is that of the oldest, 70 that of the base.

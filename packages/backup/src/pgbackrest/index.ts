@@ -1,5 +1,6 @@
 export * from './backup.js';
 export { type Pgbackrest, pgbackrestOn } from './command.js';
-export { DRILLED } from './info.js';
+export { DRILL_FAILED, DRILLED } from './info.js';
 export { readRepository, type Repository } from './repository.js';
-export { assertNoGap, pgbackrestRestorer } from './restore.js';
+export { assertNoGap, pgbackrestRestorer, readRepositoryHistories } from './restore.js';
+export { endAbandonedUploads } from './uploads.js';

@@ -31,6 +31,21 @@ const NOTE = {
 };
 
 describe('readInfo', () => {
+  it.each([
+    ['none', {}, {}, null, null],
+    ['one that failed, after a good one', { 'perlstack-drill': 1 }, { 'perlstack-drill-failed': 2 }, 1, 2],
+    ['a good one after one that failed', { 'perlstack-drill': 3 }, { 'perlstack-drill-failed': 2 }, 3, null],
+    ['both of one backup', { 'perlstack-drill': 2, 'perlstack-drill-failed': 4 }, {}, 2, 4],
+  ])('tells of drills: %s', (_, full, incr, good, failed) => {
+    const day = (date: number): string => `2026-11-0${date}T03:00:00.000Z`;
+    const noted = (notes: Readonly<Record<string, number>>) => ({
+      annotation: Object.fromEntries(Object.entries(notes).map(([name, date]) => [name, day(date)])),
+    });
+    const seen = readInfo(info([backup(FULL, noted(full)), backup(INCR, noted(incr))]));
+    const at = (date: number | null): Date | null => (date === null ? null : new Date(day(date)));
+    expect(seen).toMatchObject({ drills: { good: at(good), failed: at(failed) } });
+  });
+
   it('tells backups as the other engine does, oldest first', () => {
     const incr = backup(INCR, {
       ...{ type: 'incr', prior: FULL, timestamp: { start: 1_795_798_225, stop: 1_795_798_226 } },
@@ -44,7 +59,7 @@ describe('readInfo', () => {
       archiveId: '17-1',
       broken: [],
     });
-    expect(seen.lastDrill).toEqual(new Date('2026-11-27T17:00:00Z'));
+    expect(seen.drills).toEqual({ good: new Date('2026-11-27T17:00:00Z'), failed: null });
     expect(
       seen.backups.map(({ manifest, bytes }) => [manifest.id, manifest.kind, manifest.parent, bytes]),
     ).toEqual([

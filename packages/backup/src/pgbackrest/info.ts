@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Backup, BackupFacts } from '../catalogue.js';
 import { ManifestSchema } from '../manifest.js';
+import type { DrillsSeen } from '../drill-notes.js';
 import type { Broken } from '../stored.js';
 import { timelineOf } from '../wal.js';
 
@@ -8,6 +9,8 @@ import { timelineOf } from '../wal.js';
 export const NOTE = 'perlstack';
 /** When a drill last proved it. */
 export const DRILLED = 'perlstack-drill';
+/** When a drill of it last failed. */
+export const DRILL_FAILED = 'perlstack-drill-failed';
 
 const { proof, rows, run } = ManifestSchema.shape;
 const NoteSchema = z.object({
@@ -58,7 +61,7 @@ export interface RepositoryInfo {
   readonly backups: readonly Backup<BackupFacts>[];
   /** Those with pages that are not sound. */
   readonly broken: readonly Broken[];
-  readonly lastDrill: Date | null;
+  readonly drills: DrillsSeen;
 }
 
 /** By pgBackRest's own numbers: nothing there, no backup yet, only a part of the stanza. */
@@ -95,7 +98,7 @@ export function readInfo(text: string): RepositoryInfo | { readonly fault: strin
           one.manifest.id.localeCompare(other.manifest.id),
       ),
     broken: own.filter(({ error, lsn }) => error === true || !lsn).map(brokenOf),
-    lastDrill: lastDrillOf(own),
+    drills: drillsOf(own),
   };
 }
 
@@ -146,9 +149,12 @@ function noteOf({ annotation }: BackupInfo): Note | null {
   }
 }
 
-function lastDrillOf(backups: readonly BackupInfo[]): Date | null {
-  const times = backups
-    .map(({ annotation }) => Date.parse(annotation?.[DRILLED] ?? ''))
-    .filter((at) => at > 0);
-  return times.length > 0 ? new Date(Math.max(...times)) : null;
+function drillsOf(backups: readonly BackupInfo[]): DrillsSeen {
+  const [good, failed] = [DRILLED, DRILL_FAILED].map((name) => {
+    const times = backups
+      .map(({ annotation }) => Date.parse(annotation?.[name] ?? ''))
+      .filter((at) => at > 0);
+    return times.length > 0 ? new Date(Math.max(...times)) : null;
+  });
+  return { good: good ?? null, failed: failed && (!good || failed > good) ? failed : null };
 }

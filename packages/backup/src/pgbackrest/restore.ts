@@ -3,6 +3,7 @@ import { UserError } from '@perlstack/stack';
 import { type Backup, type BackupFacts, type Catalogue, coverageOf, gapAfter } from '../catalogue.js';
 import type { Cluster } from '../cluster.js';
 import { makeRoom, type Place, type Restorer, roomFor, type ServerRun, type Target } from '../restore.js';
+import type { Histories } from '../lineage.js';
 import { HISTORY_NAME, parseHistory, type Switch, timelineOf } from '../wal.js';
 import { everyNowAndThen } from './backup.js';
 import { sha1Of } from './archive-list.js';
@@ -40,7 +41,7 @@ export function pgbackrestRestorer(
 ): Restorer {
   return {
     files: async (place) => {
-      await makeRoom(run, place, place.data, roomFor(backup), delta);
+      await makeRoom(run, place, place.data, roomFor(backup), { over: delta });
       const progress = everyNowAndThen((percent) =>
         run.say(`${place.host}: ${percent} % of the files are back`),
       );
@@ -71,25 +72,36 @@ async function layCommand(
   return `${commandLine(['sh', program, cluster.stack, data, sums])} "%f" "%p"`;
 }
 
-/**
- * Recovery to the end of the log would take a gap for that end.
- *
- * @throws UserError naming what is missing between a backup and the end
- */
-export async function assertNoGap(
+/** Reads the histories of timelines that the repository has. */
+export async function readRepositoryHistories(
   pgbackrest: Pgbackrest,
   { stack }: Pick<Cluster, 'stack'>,
-  backup: Backup<BackupFacts>,
   { catalogue, archiveId }: Pick<Repository, 'catalogue' | 'archiveId'>,
-  target: Target,
-): Promise<void> {
-  if (target.kind !== 'latest') return;
+): Promise<Histories> {
   const histories = new Map<number, readonly Switch[]>();
   for (const name of [...catalogue.wal.keys()].filter((one) => HISTORY_NAME.test(one))) {
     const text = await pgbackrest.run(['repo-get', `archive/${stack}/${archiveId}/${name}`]);
     histories.set(timelineOf(name), parseHistory(text));
   }
-  const { missing } = coverageOf(backup, catalogue, histories, backup.manifest.wal.startLsn);
+  return histories;
+}
+
+/**
+ * Recovery to the end of the log would take a gap for that end.
+ *
+ * @throws UserError naming what is missing between a backup and the end
+ */
+export function assertNoGap(
+  backup: Backup<BackupFacts>,
+  catalogue: Catalogue<BackupFacts>,
+  histories: Histories,
+  target: Target,
+): void {
+  if (target.kind !== 'latest') return;
+  const { timeline, startLsn } = backup.manifest.wal;
+  const goal = target.along === 'current' ? timeline : target.along;
+  const ways = new Map([...histories].filter(([one]) => goal === undefined || one === goal));
+  const { missing } = coverageOf(backup, catalogue, ways, startLsn);
   if (missing.length > 0)
     throw new UserError(`${gapAfter(backup.manifest.id, missing)}; choose a target before it`);
 }

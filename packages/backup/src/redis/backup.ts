@@ -5,13 +5,12 @@ import { keysOf, type RedisKeys } from '../keys.js';
 import { backupId } from '../manifest.js';
 import { type Held, planRetention, type RetentionPlan, type RetentionRules } from '../retention.js';
 import { type CopyRun, mebibytes, partBytesFor, sendFrom } from '../send.js';
-import { heldOf, readStored, type Stored, type StoredBackups, writeStored } from '../stored.js';
+import { heldOf, readStored, type Stored, type StoredBackups, writeStored, type Writing } from '../stored.js';
 import { type KeyCounts, keysBetween } from './keys-counted.js';
 import { readRedisManifest, type RedisManifest } from './manifest.js';
 import { SNAPSHOT_PROGRAM } from './snapshot-program.js';
 import type { RedisSource } from './source.js';
 import type { CacheTier } from './tier.js';
-import type { Ways } from '../ways.js';
 
 /** What a backup of Redis needs to know. */
 export interface RedisBackupRun extends CopyRun {
@@ -20,9 +19,7 @@ export interface RedisBackupRun extends CopyRun {
 }
 
 /** A run that writes into the bucket. */
-export interface RedisBackupWriter extends RedisBackupRun {
-  readonly ways: Pick<Ways, 'lock'>;
-}
+export type RedisBackupWriter = RedisBackupRun & Writing;
 
 /** What a manifest says of the data alone. */
 type Taken = Omit<RedisManifest, 'finishedAt' | 'lockedUntil'>;
@@ -63,6 +60,7 @@ export async function takeSnapshot(run: RedisBackupRun): Promise<Taken> {
   const id = backupId(started);
   const key = redisKeys(tier).data(id, recipient !== null);
   let snapshot: Snapshot | undefined;
+  run.onUpload?.(key);
   const sent = await sendFrom(run.remote, storage, {
     ...{ host, as: asRedis, key, rate: run.rate, signal: run.signal },
     programs: [
@@ -72,7 +70,6 @@ export async function takeSnapshot(run: RedisBackupRun): Promise<Taken> {
     ],
     // As large as a host's memory, it never takes more parts than there may be.
     partBytes: partBytesFor(0),
-    onUpload: (upload) => run.onUpload?.(key, upload),
     onProgress: (bytes, rate) => run.say(`${host}: ${mebibytes(bytes)} sent, ${mebibytes(rate)}/s`),
     onSays: (program, line) => {
       if (program === 'perl' && line.startsWith('{')) snapshot = JSON.parse(line) as Snapshot;
@@ -93,11 +90,8 @@ export async function takeSnapshot(run: RedisBackupRun): Promise<Taken> {
 }
 
 /** The last thing that is written of a snapshot. */
-export const writeRedisManifest = (
-  { storage, tier, ways }: RedisBackupWriter,
-  snapshot: Taken,
-): Promise<RedisManifest> =>
-  writeStored(storage, redisKeys(tier).manifest(snapshot.id), [snapshot.object], ways.lock, snapshot);
+export const writeRedisManifest = (run: RedisBackupWriter, snapshot: Taken): Promise<RedisManifest> =>
+  writeStored(run.storage, redisKeys(run.tier).manifest(snapshot.id), [snapshot.object], run, snapshot);
 
 /** What the rules let go. A snapshot has no log behind it, so that there is no window of recovery. */
 export const redisRetentionOf = (

@@ -1,5 +1,5 @@
 import { redisDatabases } from '@perlstack/configs';
-import { assertReadable } from '../restore.js';
+import { assertReadable, MAKING_ROOM } from '../restore.js';
 import { faultOfAnswer, type RedisAssertion } from './assertions.js';
 import type { RedisBackup } from './backup.js';
 import { compareKeys, countsIn, sumOf } from './keys-counted.js';
@@ -134,7 +134,7 @@ async function prepare(
 ): Promise<void> {
   const { disk, memory } = roomFor(backup);
   await remote.script(host, PREPARE_SCRIPT, [FOLDER, String(disk), String(memory)], {
-    ...{ sudo: true, signal, name: 'making room' },
+    ...{ sudo: true, signal, name: MAKING_ROOM },
   });
 }
 

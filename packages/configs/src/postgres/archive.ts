@@ -4,7 +4,7 @@ import { textFile } from '../files.js';
 import type { PostgresLine } from '../print/postgresql.js';
 import type { World } from '../world.js';
 import { archiveLines } from './archive-lines.js';
-import { ARCHIVE_PROGRAM } from './archive-program.js';
+import { ARCHIVE_MARK, ARCHIVE_PROGRAM } from './archive-program.js';
 import { PGBACKREST, pgbackrestArchiving } from './pgbackrest.js';
 
 /** Where the archiving of the write-ahead log has its parts on every member. */
@@ -16,6 +16,8 @@ export const ARCHIVE = {
   book: '/var/lib/perlstack-wal/tickets',
   /** Segments that are packed and not yet taken. */
   spool: '/var/lib/perlstack-wal/spool',
+  /** In the data directory, from the first backup on. It comes with every copy: its server then waits for a book. */
+  mark: ARCHIVE_MARK,
 } as const;
 
 /** Packs, encrypts and sends; the tools that a restore needs are the same. */

@@ -35,7 +35,7 @@ finish() {
   exit $code
 }
 trap finish EXIT
-trap 'exit 143' TERM INT HUP
+trap 'exit 143' TERM INT HUP PIPE
 
 as touch "$scratch/postgresql.auto.conf"
 as "$bin/postgres" -C data_directory -c "config_file=$config" -c "data_directory=$scratch" > /dev/null

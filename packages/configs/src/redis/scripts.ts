@@ -56,7 +56,7 @@ scratch() { # program live-content, further arguments
   program=$1
   scratch=$(mktemp -d) || exit 1
   trap 'end_scratch' EXIT
-  trap 'exit 143' TERM INT HUP
+  trap 'exit 143' TERM INT HUP PIPE
   printf '%s\\n' "$2" > "$scratch/live"
   chown -R redis:redis -- "$scratch"
   shift 2
@@ -128,8 +128,7 @@ persist() {
     'appendonly "yes":appendonly "no"')
       must 'setting save' "CONFIG SET $save"
       if [ "$save" != 'save ""' ]; then
-        saves=$(saves)
-        ask 'BGSAVE SCHEDULE' > /dev/null
+        saves=$(persistence rdb_saves)
         await saved
       fi
       must 'switching the append-only file off' 'CONFIG SET appendonly no' ;;
@@ -144,12 +143,24 @@ await() {
     sleep 0.2
   done
 }
-persistence() { ask 'INFO persistence' | tr -d '\\r' | sed -n "s/^$1://p"; }
-rewritten() {
-  [ "$(persistence aof_rewrite_in_progress)$(persistence aof_rewrite_scheduled)$(persistence aof_last_bgrewrite_status)" = 00ok ]
+# The values of fields, in the order in which Redis tells them, and all of the same moment.
+persistence() {
+  ask 'INFO persistence' | tr -d '\\r' | awk -F : -v names="$*" 'index(" " names " ", " " $1 " ") { printf "%s%s", sep, $2; sep = " " }'
 }
-saves() { persistence rdb_saves; }
-saved() { [ "$(saves)" -gt "$saves" ] && [ "$(persistence rdb_last_bgsave_status)" = ok ]; }
+rewritten() {
+  [ "$(persistence aof_rewrite_in_progress aof_rewrite_scheduled aof_last_bgrewrite_status)" = '0 0 ok' ]
+}
+# Redis counts a save when it begins, and refuses one beside another, which may have begun before: then it is asked again.
+saved() {
+  set -- $(persistence rdb_bgsave_in_progress rdb_last_bgsave_status rdb_saves)
+  [ "\${1:-}" = 0 ] || return 1
+  if [ "\${3:-0}" -gt "$saves" ]; then
+    [ "$2" = ok ] || die "the data could not be written: see the log of ${REDIS.unit}"
+    return 0
+  fi
+  ask 'BGSAVE SCHEDULE' > /dev/null
+  return 1
+}
 
 # The values that Redis has, as lines of a file.
 values() {

@@ -20,9 +20,10 @@ const rootOwned = (path: string): ManagedDirectory => ({ path, owner: 'root', gr
 function packages(stack: Stack): string[] {
   const { app } = stack;
   // Any app host may be the one that builds.
-  const tools = ['gcc', 'libc6-dev', 'make', 'zstd', ...(app.build.with === 'carton' ? ['carton'] : [])];
+  const tools = ['gcc', 'libc6-dev', 'make', ...(app.build.with === 'carton' ? ['carton'] : [])];
   const building = buildsOnHosts(stack) ? tools : [];
-  return [...new Set(['starman', 'curl', ...building, ...app.packages])].sort();
+  // zstd unpacks a release that is a tar.zst.
+  return [...new Set(['starman', 'curl', 'zstd', ...building, ...app.packages])].sort();
 }
 
 /** Where the sockets are, a folder for each unit. */

@@ -19,6 +19,7 @@ const INSTALLED = [
   'netbase',
   'nftables',
   'openssh-server',
+  'perl',
   'procps',
   'sudo',
   'systemd',
@@ -27,10 +28,21 @@ const INSTALLED = [
 ];
 
 /**
- * The largest part of what PostgreSQL's packages unpack, on every database host anew: a library that nothing of a stack
- * asks for by name, and with which no daemon comes. It is in the image already.
+ * The largest part of what the packages of a stack unpack, on every host anew: libraries that nothing of it asks for by name, and
+ * with which no daemon comes. They are in the image already.
  */
-const LIBRARIES = { 'linode/debian13': ['libllvm19'], 'linode/debian12': ['libllvm14'] } as const;
+const LIBRARIES: Readonly<Record<ImageName, readonly string[]>> = {
+  'linode/debian13': ['libicu76', 'libllvm19'],
+  'linode/debian12': ['libicu72', 'libllvm14'],
+};
+const SHARED_LIBRARIES = [
+  'libio-pty-perl',
+  'libipc-run-perl',
+  'libjson-perl',
+  'libnet-server-ss-prefork-perl',
+  'libplack-perl',
+  'libpq5',
+];
 
 /** What a host can `apt-get install` without a network, with everything these depend on or recommend. */
 const AVAILABLE = [
@@ -83,6 +95,12 @@ ssh_genkeytypes: [ed25519]
 cloud_init_modules: [bootcmd, write_files, set_hostname, update_hostname, update_etc_hosts, users_groups, ssh]
 cloud_config_modules: [ssh_import_id, set_passwords, timezone, runcmd]
 cloud_final_modules: [package_update_upgrade_install, write_files_deferred, scripts_per_once, scripts_per_boot, scripts_per_instance, scripts_user, final_message]
+`;
+
+// Nobody reads a manual in these hosts, and to write them is much of what an installation takes.
+const NO_MANUALS = `\
+path-exclude=/usr/share/doc/*
+path-exclude=/usr/share/man/*
 `;
 
 const AKAMAI_CONFIG = `\
@@ -174,13 +192,14 @@ export function recipeFor(image: ImageName, more: readonly string[] = []): Recip
   const old = image === 'linode/debian12';
   return {
     suite: SUITES[image],
-    installed: [...INSTALLED, ...LIBRARIES[image]],
+    installed: [...INSTALLED, ...SHARED_LIBRARIES, ...LIBRARIES[image]],
     available: [...AVAILABLE, ...[...more].sort()],
     maskedUnits: MASKED_UNITS,
     enabledUnits: old ? ['fetch-user-data.service'] : [],
     files: [
       file('/etc/apt/sources.list.d/local.list', `deb [trusted=yes] file:${REPOSITORY} ./\n`),
       file('/etc/cloud/cloud.cfg.d/90-local.cfg', CLOUD_CONFIG),
+      file('/etc/dpkg/dpkg.cfg.d/90-local', NO_MANUALS),
       ...(old ? DEBIAN_12_FILES : DEBIAN_13_FILES),
     ],
   };

@@ -23,7 +23,10 @@ const MONITOR_PORT = 3_300;
 /**
  * A cluster of one monitor and one place for objects, which nobody else can reach: without authentication, and then
  * `ms mon client mode` must not be the secure one that radosgw asks for by itself (it would fail for ever, with code
- * -13). Every pool has one copy, since there is nowhere to put a second one.
+ * -13). Every pool has one copy, since there is nowhere to put a second one. A cluster that stood still goes on as if it
+ * had not: its right to answer (the read lease, a multiple of 20 s) lasts for a day, since where there is one copy nothing
+ * looks again whether it was renewed, and what had asked in between waited for ever; and no thread is killed because its
+ * last step took too long.
  */
 export function cephConf(fsid: string, options: CephOptions): string {
   const { address, port, tlsPort, store, sizeMiB, lifecycleDayS } = options;
@@ -45,6 +48,8 @@ export function cephConf(fsid: string, options: CephOptions): string {
     'mon allow pool size one = true',
     'mon max pg per osd = 1000',
     'osd crush chooseleaf type = 0',
+    'osd pool default read lease ratio = 5000',
+    'osd op thread suicide timeout = 0',
     `run dir = ${CEPH_FOLDER}/run`,
     `admin socket = ${CEPH_FOLDER}/run/$name.asok`,
     `log file = ${CEPH_FOLDER}/log/$name.log`,

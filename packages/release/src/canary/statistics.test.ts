@@ -1,5 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
-import { fisherGreater, lnFactorial, mannWhitneyGreater, quantileBucket, upperTail } from './statistics.js';
+import {
+  fisherGreater,
+  lnFactorial,
+  mannWhitney,
+  oddsDeviation,
+  quantileBucket,
+  tailHits,
+  tailReach,
+  upperTail,
+} from './statistics.js';
 
 describe("Fisher's exact test", () => {
   // What R's fisher.test answers: Fisher's tea tasting, and the twins of its example (alternative "less" from the other side).
@@ -53,22 +62,52 @@ describe('the Mann-Whitney test', () => {
     const first = [0.8, 0.83, 1.89, 1.04, 1.45, 1.38, 1.91, 1.64, 0.73, 1.46];
     const second = [1.15, 0.88, 0.9, 0.74, 1.21];
     const all = [...first, ...second];
-    expect(mannWhitneyGreater(histogram(first, all), histogram(second, all))).toBeCloseTo(
-      upperTail(1.1635),
-      4,
-    );
+    expect(mannWhitney(histogram(first, all), histogram(second, all))).toBeCloseTo(1.1635, 3);
   });
 
   it.each([
     ['nothing to compare', [], [1, 2]],
     ['one value for all', [0, 9], [0, 5]],
   ])('says nothing of %s', (_what, first, second) => {
-    expect(mannWhitneyGreater(first, second)).toBe(1);
+    expect(mannWhitney(first, second)).toBe(0);
   });
 
   it('is sure of a shift', () => {
-    expect(mannWhitneyGreater([0, 0, 0, 50, 50], [50, 50])).toBeLessThan(1e-10);
-    expect(mannWhitneyGreater([50, 50], [0, 0, 0, 50, 50])).toBeGreaterThan(0.999);
+    expect(mannWhitney([0, 0, 0, 50, 50], [50, 50])).toBeGreaterThan(6);
+    expect(mannWhitney([50, 50], [0, 0, 0, 50, 50])).toBeLessThan(-6);
+  });
+});
+
+describe('a tail', () => {
+  const rest = [900, 0, 100];
+
+  it('has so many beyond a quantile of the second', () => {
+    expect(tailHits([800, 50, 150], rest, 0.9)).toEqual([
+      { hits: 200, all: 1_000 },
+      { hits: 100, all: 1_000 },
+    ]);
+    expect(tailHits([], [], 0.9)).toEqual([
+      { hits: 0, all: 0 },
+      { hits: 0, all: 0 },
+    ]);
+  });
+
+  it('reaches farther where what is in it lies farther out', () => {
+    expect(tailReach([900, 0, 0, 0, 100], rest, 0.9)).toBeGreaterThan(10);
+    expect(tailReach(rest, [900, 0, 0, 0, 100], 0.9)).toBeLessThan(-10);
+    expect(Math.abs(tailReach([800, 0, 200], rest, 0.9))).toBeLessThan(0.1);
+    expect(tailReach([990, 0, 0, 0, 10], rest, 0.9)).toBe(0);
+  });
+
+  it('is as much more likely in one as it is less in the other', () => {
+    const [first, second] = [
+      { hits: 60, all: 100 },
+      { hits: 25, all: 100 },
+    ];
+    // ln((60 * 75) / (40 * 25)) = 1.504, with a standard error of sqrt(1/60 + 1/40 + 1/25 + 1/75) = 0.308, by halves more.
+    expect(oddsDeviation(first, second)).toBeCloseTo(4.86, 1);
+    expect(oddsDeviation(second, first)).toBeCloseTo(-oddsDeviation(first, second), 12);
+    expect(oddsDeviation({ hits: 0, all: 100 }, { hits: 0, all: 100 })).toBe(0);
   });
 });
 

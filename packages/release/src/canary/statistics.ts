@@ -20,14 +20,17 @@ export function lnFactorial(n: number): number {
 
 const lnChoose = (n: number, k: number): number => lnFactorial(n) - lnFactorial(k) - lnFactorial(n - k);
 
+/** In how many of all something happened. */
+interface Hits {
+  readonly hits: number;
+  readonly all: number;
+}
+
 /**
  * Fisher's exact test, one-sided: the probability of at least so many of all hits in the first group, were both groups alike.
  * Right for any size, unlike tests by the normal distribution, which fail where hits are rare, as errors are.
  */
-export function fisherGreater(
-  first: { readonly hits: number; readonly all: number },
-  second: { readonly hits: number; readonly all: number },
-): number {
+export function fisherGreater(first: Hits, second: Hits): number {
   const hits = first.hits + second.hits;
   const all = first.all + second.all;
   const whole = lnChoose(all, hits);
@@ -43,13 +46,14 @@ export function fisherGreater(
 }
 
 /**
- * Mann-Whitney U test on histograms with the same buckets, one-sided: the probability that the first is so much to the right
- * (slower), were both alike. Free of any assumption on the distribution; normal approximation with the correction for ties,
- * which a bucket is (Lehmann, Nonparametrics, 1.2 and 1.4), for 20 values or more on both sides.
+ * Mann-Whitney U test on histograms with the same buckets: by how many standard deviations the first is to the right (slower) of
+ * what it would be were both alike; 0 where there is nothing to compare. Free of any assumption on the distribution; normal
+ * approximation with the correction for ties, which a bucket is (Lehmann, Nonparametrics, 1.2 and 1.4), for 20 values or more
+ * on both sides.
  */
-export function mannWhitneyGreater(first: readonly number[], second: readonly number[]): number {
+export function mannWhitney(first: readonly number[], second: readonly number[]): number {
   const [n, m] = [sum(first), sum(second)];
-  if (n === 0 || m === 0) return 1;
+  if (n === 0 || m === 0) return 0;
   let [below, u, ties] = [0, 0, 0];
   for (let bucket = 0; bucket < Math.max(first.length, second.length); bucket += 1) {
     const [a, b] = [first[bucket] ?? 0, second[bucket] ?? 0];
@@ -59,11 +63,51 @@ export function mannWhitneyGreater(first: readonly number[], second: readonly nu
   }
   const total = n + m;
   const variance = ((n * m) / 12) * (total + 1 - ties / (total * (total - 1)));
-  if (variance <= 0) return 1;
-  return upperTail((u - (n * m) / 2 - 0.5) / Math.sqrt(variance));
+  return variance <= 0 ? 0 : (u - (n * m) / 2 - 0.5) / Math.sqrt(variance);
 }
 
-const sum = (counts: readonly number[]): number => counts.reduce((all, one) => all + one, 0);
+/**
+ * How many of two histograms with the same buckets lie beyond a quantile of the second. Of a longer tail ranks as a whole say
+ * little; this is the control median test (Mathisen 1943) for any quantile: that at least k of the first lie beyond the value with
+ * s values of the second behind it says that of the k + s largest of both at least k are of the first, for Fisher's test.
+ */
+export function tailHits(
+  first: readonly number[],
+  second: readonly number[],
+  share: number,
+): readonly [Hits, Hits] {
+  const from = beyond(second, share);
+  return [
+    { hits: sum(first.slice(from)), all: sum(first) },
+    { hits: sum(second.slice(from)), all: sum(second) },
+  ];
+}
+
+/** Of what lies beyond a quantile of the second, how much farther out the first lies, by the Mann-Whitney test; 0 where there is little. */
+export function tailReach(first: readonly number[], second: readonly number[], share: number): number {
+  const from = beyond(second, share);
+  const [ours, theirs] = [first.slice(from), second.slice(from)];
+  return Math.min(sum(ours), sum(theirs)) < LEAST_FOR_RANKS ? 0 : mannWhitney(ours, theirs);
+}
+
+const beyond = (counts: readonly number[], share: number): number => quantileBucket(counts, share) + 1;
+
+/**
+ * By how many standard deviations hits are likelier in the first group: the logarithm of the odds ratio (Woolf 1955, with half a hit
+ * more everywhere, Haldane 1956). As likely to be so much below as above, unlike the share of hits, which ends at none.
+ */
+export function oddsDeviation(first: Hits, second: Hits): number {
+  const cells = [first.hits, second.all - second.hits, first.all - first.hits, second.hits].map(
+    (n) => n + 0.5,
+  );
+  const [a = 1, d = 1, b = 1, c = 1] = cells;
+  return Math.log((a * d) / (b * c)) / Math.sqrt(cells.reduce((variance, n) => variance + 1 / n, 0));
+}
+
+/** With fewer values on a side the normal approximation of the Mann-Whitney test is none. */
+const LEAST_FOR_RANKS = 20;
+
+export const sum = (counts: readonly number[]): number => counts.reduce((all, one) => all + one, 0);
 
 /** Upper tail of the normal distribution (Abramowitz & Stegun 26.2.17, error below 7.5e-8). */
 export function upperTail(z: number): number {

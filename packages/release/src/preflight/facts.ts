@@ -11,6 +11,8 @@ export interface AppFacts {
     readonly workingDirectory: string;
     /** The command line's words, the program first. */
     readonly command: readonly string[];
+    /** `PERL5LIB`, of the unit or of its file of variables. */
+    readonly perl5lib: string;
   };
   /** Of `nginx -T`; null where that fails, or there is no nginx. */
   readonly nginx: string | null;
@@ -35,15 +37,31 @@ export const PREFLIGHT_ID = 'perlstack-preflight';
 /** Continues the script that observes an app host. */
 export const APP_FACTS = String.raw`
 one="$unit"${PREFLIGHT_ID}.service
-shown=$(systemctl show -p KillMode,KillSignal,TimeoutStopUSec,WorkingDirectory,ExecStart "$one" || true)
-say unit "$(printf '%s\n' "$shown" | grep -v ^ExecStart= | tr '\n' '|')"
-say command "$(printf '%s\n' "$shown" | sed -n 's/^ExecStart=.*argv\[\]=\(.*\) ; ignore_errors=.*/\1/p' | head -n 1)"
-say perl "$(perl -MConfig -e 'printf "%vd %s", $^V, $Config{archname}' 2>/dev/null)"
-say os "$(sed -n 's/^\(ID\|VERSION_ID\)=//p' /etc/os-release 2>/dev/null | tr -d '"' | sort -r | tr '\n' ' ')"
-say tools "$(for tool in carton cpm; do ! command -v "$tool" >/dev/null || printf '%s ' "$tool"; done)"
-say starman "$(dpkg-query -W -f '${'$'}{Version}' starman 2>/dev/null || true)"
+# Of the variables nothing else leaves the host than where modules are looked for.
+systemctl show -p KillMode,KillSignal,TimeoutStopUSec,WorkingDirectory,ExecStart,Environment,EnvironmentFiles "$one" | awk '
+  function look(word) { gsub("[\"\047]", "", word); if (index(word, "PERL5LIB=") == 1) path = substr(word, 10) }
+  index($0, "ExecStart=") == 1 {
+    if (command == "" && match($0, /argv\[\]=.* ; ignore_errors=/)) command = substr($0, RSTART + 7, RLENGTH - 24)
+    next
+  }
+  index($0, "Environment=") == 1 { count = split(substr($0, 13), words, " "); for (at = 1; at <= count; at++) look(words[at]); next }
+  index($0, "EnvironmentFiles=") == 1 { file = substr($0, 18); sub(/ \([^(]*$/, "", file); while ((getline line < file) > 0) look(line); next }
+  { unit = unit $0 "|" }
+  END { print "unit\t" unit "\ncommand\t" command "\nperl5lib\t" path }'
+perl -MConfig -e '
+  my $starman = "";
+  for (@INC) {
+    open my $module, "<", "$_/Starman.pm" or next;
+    while (<$module>) { last if ($starman) = /\bVERSION\s*=\s*["\x27]?([\d.]+)/ }
+    last;
+  }
+  printf "perl\t%vd %s\nstarman\t%s\n", $^V, $Config{archname}, $starman // ""' 2>/dev/null || true
+say os "$(. /etc/os-release 2>/dev/null && printf '%s %s' "\${ID-}" "\${VERSION_ID-}")"
+tools=
+for tool in carton cpm; do ! command -v "$tool" >/dev/null || tools="$tools$tool "; done
+say tools "$tools"
 say nginx "$(nginx -T 2>/dev/null | base64 -w 0)"
-`;
+`.replaceAll('\\${', '${');
 
 /** Continues the script that observes a web host. */
 export const WEB_FACTS = String.raw`
@@ -69,6 +87,7 @@ export function appFactsOf(host: string, one: (word: string) => string): AppFact
       timeoutStop: property('TimeoutStopUSec'),
       workingDirectory: property('WorkingDirectory'),
       command: one('command').split(' ').filter(Boolean),
+      perl5lib: one('perl5lib'),
     },
     nginx: decode(one('nginx')),
     perl: one('perl'),

@@ -21,6 +21,7 @@ const unit: AppFacts['unit'] = {
   timeoutStop: '45s',
   workingDirectory: own,
   command: ['/usr/bin/starman', '--listen', '/run/shop/x.sock', '-I', `${own}/lib`, `${own}/app.psgi`],
+  perl5lib: '/opt/perl5',
 };
 const app = (more: Partial<AppFacts> = {}): AppFacts => ({
   ...{
@@ -72,8 +73,23 @@ describe('on an app host', () => {
       /^refuse app-1: the unit runs \/srv\/shop\/current\/app\.psgi, which is not/,
     ],
     [
+      'modules that a module names',
+      command(`-Mlib=${own}/lib,/srv/shop/current/lib`, `${own}/app.psgi`),
+      /^refuse app-1: the unit runs \/srv\/shop\/current\/lib, which is not/,
+    ],
+    [
+      'the same in two words',
+      command('-M', 'lib=lib', '-Mlib=/srv/shop/current/lib', `${own}/app.psgi`),
+      /^refuse app-1: the unit runs \/srv\/shop\/current\/lib, which is not/,
+    ],
+    [
       'modules through the link',
       command('-I/srv/shop/current/lib', `${own}/app.psgi`),
+      /^refuse app-1: the unit runs \/srv\/shop\/current\/lib,/,
+    ],
+    [
+      'modules through the link, in a variable',
+      { unit: { ...unit, perl5lib: `/opt/perl5:${own}/lib:/srv/shop/current/lib` } },
       /^refuse app-1: the unit runs \/srv\/shop\/current\/lib,/,
     ],
     [
@@ -136,14 +152,34 @@ describe('on a web host', () => {
     expect(found([app()], [web(defaults)])).toEqual([
       expect.stringMatching(/^warn web-1: nginx leaves an app server out for 10 s/),
     ]);
-    expect(found([app()], [web(defaults)], { strategy: 'drain' })[0]).toMatch(/^refuse web-1/);
+    expect(found([app()], [web(defaults)], { strategy: 'drain' })[0]).toMatch(
+      /^refuse web-1: nginx leaves an app server that refused it alone for 10 s/,
+    );
+    expect(found([app()], [web(NGINX_WEB.replaceAll('=3s', '=4'))], { strategy: 'drain' })[0]).toMatch(
+      / for 4 s/,
+    );
+    expect(found([app()], [web(NGINX_WEB)], { strategy: 'drain' })).toEqual([]);
+    const longer = NGINX_WEB.replaceAll('max_fails=10 fail_timeout=3s', 'max_fails=1 fail_timeout=1m');
+    expect(found([app()], [web(longer)])[0]).toMatch(/^warn web-1: nginx leaves an app server out/);
+    expect(found([app()], [web(longer.replaceAll('=1m', '=3s'))])).toEqual([]);
     expect(found([app()], [web('upstream a { server 10.0.0.1:5000; }')])).toEqual([]);
   });
+
+  it.each(['proxy_next_upstream off;', 'proxy_next_upstream_tries 2;'])(
+    '%s, where servers refuse connections',
+    (line) => {
+      const text = `${NGINX_WEB} http { ${line} }`;
+      expect(found([app()], [web(text)], { strategy: 'drain' })[0]).toMatch(
+        /^refuse web-1: nginx does not ask two other app servers/,
+      );
+      expect(found([app()], [web(text)])).toEqual([]);
+    },
+  );
 
   it('connections that are kept', () => {
     const kept = NGINX_WEB.replace('zone z 64k;', 'zone z 64k; keepalive 8;');
     expect(found([app()], [web(kept)], { strategy: 'drain' })[0]).toMatch(
-      /^warn web-1: nginx keeps connections to the app servers/,
+      /^refuse web-1: nginx keeps connections to the app servers/,
     );
   });
 });

@@ -85,14 +85,23 @@ function unitFindings(intent: Intent, { host, unit }: AppFacts): Finding[] {
 const SIGQUIT = 3;
 
 /** The PSGI file and folders of modules that lead somewhere else than into the instance's own release. */
-function strayPaths({ releases }: Intent, { command, workingDirectory }: AppFacts['unit']): string[] {
+function strayPaths(
+  { releases }: Intent,
+  { command, workingDirectory, perl5lib }: AppFacts['unit'],
+): string[] {
   const own = `${posix.join(releases, PREFLIGHT_ID)}/`;
+  const lies = (path: string, folder: string): boolean =>
+    posix.resolve(workingDirectory || '/', path).startsWith(folder);
+  const before = (at: number): string => (command[at - 1] === '-M' ? '-M ' : '');
   const named = command.flatMap((word, at) => {
     if (word === '-I') return command.slice(at + 1, at + 2);
     if (/^-I./.test(word)) return [word.slice(2)];
+    if (/^-M ?lib=/.test(`${before(at)}${word}`)) return word.replace(/^(-M)?lib=/, '').split(',');
     return word.endsWith('.psgi') ? [word] : [];
   });
-  return named.filter((path) => !posix.resolve(workingDirectory || '/', path).startsWith(own));
+  // Beside those of the releases it may well lead to modules that all of them share.
+  const inherited = perl5lib.split(':').filter((path) => path && lies(path, `${posix.dirname(releases)}/`));
+  return [...named, ...inherited].filter((path) => !lies(path, own));
 }
 
 /** nginx on the app host, in front of Starman's socket. */
@@ -128,35 +137,68 @@ function localFindings(intent: Intent, { host }: AppFacts, nginx: readonly Nginx
 /** nginx's defaults: one failure takes a server out for ten seconds. */
 const FAIL_TIMEOUT = 10;
 
+/** Seconds of `fail_timeout` for which a deploy waits before it takes the next server out. */
+export const LONGEST_SHY = 3;
+
 function webFindings(intent: Intent, { host, nginx }: WebFacts): Finding[] {
   const all = nginx === null ? [] : readNginx(nginx);
   const upstream = upstreamTo(all, (server) => intent.addresses.includes(server));
-  const servers = upstream ? serversOf(upstream) : [];
-  const fragile = servers.length > 1 && servers.some((server) => isFragile(server));
-  const kept = upstream ? allOf(upstream.block, 'keepalive').length > 0 : false;
+  if (upstream === undefined) return doubling(host, all);
+  const found = intent.strategy === 'drain' ? drainFindings(host, all, upstream) : fragility(host, upstream);
+  return [...found, ...doubling(host, all)];
+}
+
+const nameOf = ({ words: [name = ''] }: NginxDirective): string => name;
+
+function fragility(host: string, upstream: NginxDirective): Finding[] {
+  const servers = serversOf(upstream);
+  if (servers.length < 2 || !servers.some(isFragile)) return [];
   return [
-    ...(fragile
+    finding(
+      host,
+      'warn',
+      `nginx leaves an app server out for ${FAIL_TIMEOUT} s or more after a failure or two (max_fails and fail_timeout, whose defaults ` +
+        `are 1 and ${FAIL_TIMEOUT} s, in upstream ${nameOf(upstream)}): two that fail one soon after the other are an outage; set ` +
+        `max_fails=10 fail_timeout=3s, or ${APPLY}`,
+    ),
+  ];
+}
+
+/** What would let a request fail while a server refuses connections. */
+function drainFindings(host: string, all: readonly NginxDirective[], upstream: NginxDirective): Finding[] {
+  const refuse = (text: string): Finding => finding(host, 'refuse', text);
+  const servers = serversOf(upstream);
+  const shy = Math.max(0, ...servers.filter((server) => failsOf(server) > 0).map(shyFor));
+  const givesUp =
+    allOf(all, 'proxy_next_upstream').some(({ words }) => !words.includes('error')) ||
+    allOf(all, 'proxy_next_upstream_tries').some(
+      ({ words: [tries = '0'] }) => tries === '1' || tries === '2',
+    );
+  return [
+    ...(servers.length > 1 && shy > LONGEST_SHY
       ? [
-          finding(
-            host,
-            intent.strategy === 'drain' ? 'refuse' : 'warn',
-            `nginx leaves an app server out for ${FAIL_TIMEOUT} s after one failure (max_fails and fail_timeout at their defaults in ` +
-              `upstream ${upstream?.words[0]}): two that are replaced one soon after the other are an outage; set max_fails=10 ` +
-              `fail_timeout=3s, or ${APPLY}`,
+          refuse(
+            `nginx leaves an app server that refused it alone for ${shy} s (fail_timeout in upstream ${nameOf(upstream)}), and a deploy waits ` +
+              `for ${LONGEST_SHY} before it takes the next one out; set max_fails=10 fail_timeout=3s, or ${APPLY}`,
           ),
         ]
       : []),
-    ...(kept && intent.strategy === 'drain'
+    ...(givesUp
       ? [
-          finding(
-            host,
-            'warn',
-            `nginx keeps connections to the app servers open (keepalive in upstream ${upstream?.words[0]}): an app server that is taken ` +
-              'out looks busy until they end; remove keepalive',
+          refuse(
+            'nginx does not ask two other app servers when one refuses the connection (proxy_next_upstream without error, or ' +
+              `proxy_next_upstream_tries below 3); set "error timeout" and 3, or ${APPLY}`,
           ),
         ]
       : []),
-    ...doubling(host, all),
+    ...(allOf(upstream.block, 'keepalive').length > 0
+      ? [
+          refuse(
+            `nginx keeps connections to the app servers open (keepalive in upstream ${nameOf(upstream)}): one that is to be out of service gets ` +
+              'requests by them; remove keepalive',
+          ),
+        ]
+      : []),
   ];
 }
 
@@ -191,8 +233,17 @@ const optionOf = ({ words }: NginxDirective, name: string): string | undefined =
   words.find((word) => word.startsWith(`${name}=`))?.slice(name.length + 1);
 
 function isFragile(server: NginxDirective): boolean {
-  const fails = Number(optionOf(server, 'max_fails') ?? 1);
-  return fails > 0 && fails < 3 && optionOf(server, 'fail_timeout') === undefined;
+  return failsOf(server) > 0 && failsOf(server) < 3 && shyFor(server) >= FAIL_TIMEOUT;
+}
+
+const failsOf = (server: NginxDirective): number => Number(optionOf(server, 'max_fails') ?? 1);
+const shyFor = (server: NginxDirective): number => nginxSeconds(optionOf(server, 'fail_timeout'));
+
+/** Seconds of a time in nginx's words, such as `3s`, `500ms`, `1m` or `10`. */
+function nginxSeconds(text = `${FAIL_TIMEOUT}s`): number {
+  const [, amount, unit = 's'] = /^(\d+)(ms|s|m|h)?$/.exec(text) ?? [];
+  const units: Readonly<Record<string, number>> = { ms: 1e-3, s: 1, m: 60, h: 3_600 };
+  return Number(amount) * (units[unit] ?? 1);
 }
 
 /** The first Starman whose workers survive an interrupted read (miyagawa/Starman pull request 148). */

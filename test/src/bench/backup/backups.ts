@@ -1,4 +1,4 @@
-import { keysOf, newestCluster, readCatalogue } from '@perlstack/backup';
+import { keysOf, chooseCluster, readCatalogue } from '@perlstack/backup';
 import { type Ground, LAYOUT, type Usage } from './ground.js';
 import type { Driven, Peer } from './pgbackrest.js';
 
@@ -22,11 +22,14 @@ export interface Backups {
 }
 
 /** The action as a user's workflow starts it. */
-export async function backUp(ground: Ground): Promise<BackupTook> {
+export async function backUp(
+  ground: Ground,
+  inputs: Readonly<Record<string, string>> = {},
+): Promise<BackupTook> {
   const { site, runner, endpoint } = ground;
   const step = site.step(
     'pg-backup-to-object-storage',
-    { endpoint },
+    { endpoint, ...inputs },
     { prefix: runner.on([]), env: runner.env },
   );
   try {
@@ -45,7 +48,7 @@ export async function backUp(ground: Ground): Promise<BackupTook> {
 }
 
 async function copyOf({ site }: Ground, id: string): Promise<{ size: number; copySeconds: number }> {
-  const systemId = await newestCluster(site.bucket, site.hosts.stack.stack);
+  const systemId = await chooseCluster(site.bucket, site.hosts.stack.stack);
   const keys = keysOf(site.hosts.stack.stack).cluster(systemId);
   const { backups } = await readCatalogue(site.bucket, keys);
   const manifest = backups.find((backup) => backup.manifest.id === id)?.manifest;

@@ -3,7 +3,7 @@ import {
   chooseBackup,
   clusterOf,
   keysOf,
-  newestCluster,
+  chooseCluster,
   readCatalogue,
   restoreFiles,
 } from '@perlstack/backup';
@@ -30,9 +30,9 @@ async function main(): Promise<void> {
   const remote = connect(order.inventory, { privateKey: order.privateKey });
   remote.warm([order.host]);
   try {
-    const systemId = await newestCluster(storage, stack.stack);
+    const systemId = await chooseCluster(storage, stack.stack);
     const catalogue = await readCatalogue(storage, keysOf(stack.stack).cluster(systemId));
-    const backup = chooseBackup(catalogue.backups, null, { kind: 'latest' });
+    const backup = chooseBackup(catalogue.backups, null, { kind: 'latest' }, null);
     const run = {
       ...{ remote, storage, cluster: clusterOf(stack, order.inventory), identity: null },
       ...{ signal: new AbortController().signal, say: () => undefined },

@@ -30,6 +30,10 @@ const RUNS = 3;
 const bench = (seconds: number): string =>
   `cd / && runuser -u postgres -- ${LAYOUT.programs}/pgbench -n -c ${CLIENTS} -j 2 -T ${seconds} ${DATABASE}`;
 
+/** Writes as fast as it can for a while. @returns transactions a second */
+export const pgbench = async (ground: Ground): Promise<number> =>
+  Number(/^tps = ([\d.]+)/m.exec(await ground.host(bench(RUN_S)))?.[1]);
+
 /**
  * Hands over segments by hand that PostgreSQL wrote under load and that wait: each by all three ways, one after the
  * other. @returns seconds a segment, medians
@@ -80,7 +84,7 @@ export async function measureThroughput(ground: Ground, peer: Peer): Promise<Thr
       await drained(ground);
       await setCommand(ground, ways[way]);
       await sql(ground, 'CHECKPOINT');
-      tps[way] = Number(/^tps = ([\d.]+)/m.exec(await ground.host(bench(RUN_S)))?.[1]);
+      tps[way] = await pgbench(ground);
     }
     runs.push(tps);
   }

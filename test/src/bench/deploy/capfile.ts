@@ -76,7 +76,7 @@ end
 
 namespace :deploy do
   task :compile do
-    on roles(:app) do
+    on primary(:app) do
       within(release_path) { execute :perl, '-c', fetch(:psgi) }
     end
   end

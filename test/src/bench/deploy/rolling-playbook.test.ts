@@ -29,11 +29,14 @@ describe('rollingPlaybook', () => {
     expect(plays.every((play) => play.hosts === 'app' && !play.gather_facts)).toBe(true);
   });
 
-  it('compiles what was unpacked, before any server is taken out', () => {
+  it('compiles what was unpacked, on the first server, before any is taken out', () => {
     const prepare = plays.find(({ name }) => name === 'prepare');
-    expect(prepare?.tasks.at(-1)?.['command']).toEqual({
-      argv: ['runuser', '-u', 'shop', '--', 'perl', '-c', 'app.psgi'],
-      chdir: '/srv/shop/releases/42',
+    expect(prepare?.tasks.at(-1)).toMatchObject({
+      command: {
+        argv: ['runuser', '-u', 'shop', '--', 'perl', '-c', 'app.psgi'],
+        chdir: '/srv/shop/releases/42',
+      },
+      run_once: true,
     });
   });
 

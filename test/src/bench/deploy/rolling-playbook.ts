@@ -35,6 +35,7 @@ export function rollingPlaybook(
         {
           name: 'compile check',
           command: { argv: ['runuser', '-u', runAs, '--', 'perl', '-c', psgi], chdir: folder },
+          run_once: true,
         },
       ],
     },

@@ -24,7 +24,7 @@ describe('timelineOf', () => {
     ];
     const timeline = timelineOf(events, 100, 400);
     expect(timeline).toEqual({
-      ...{ toPlan: 10, prepare: 60, boot: 30, roll: 100, hold: 30, finish: 50, unlock: 20 },
+      ...{ toPlan: 10, prepare: 40, boot: 50, roll: 100, hold: 30, finish: 50, unlock: 20 },
     });
     expect(Object.values<number>({ ...timeline }).reduce((sum, ms) => sum + ms, 0)).toBe(300);
   });

@@ -4,7 +4,7 @@ import type { StepEvent } from '@perlstack/procedure';
 export interface Timeline {
   /** The artifact is checked, the lock taken, the hosts looked at. */
   readonly toPlan: number;
-  /** Uploads and compile checks on all hosts side by side, to the last one's end; the first boots have begun by then. */
+  /** Uploads to all hosts side by side, to the last one's end; the first boots have begun by then. */
   readonly prepare: number;
   /** What is left until the release is proven everywhere. */
   readonly boot: number;
@@ -25,8 +25,8 @@ export function timelineOf(events: readonly StepEvent[], start: number, end: num
     events.find((event) => (kind === undefined || event.step.kind === kind) && event.state === 'started')
       ?.at ?? otherwise;
   const planned = first(undefined, end);
-  const compiled = events.findLast(({ step, state }) => step.kind === 'compile' && state === 'done');
-  const prepared = compiled?.at ?? planned;
+  const uploaded = events.findLast(({ step, state }) => step.kind === 'upload' && state === 'done');
+  const prepared = uploaded?.at ?? planned;
   const switched = first('switch', prepared);
   const rolled = first('hold', switched);
   const held = first('finish', rolled);
