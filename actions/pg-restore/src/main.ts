@@ -81,7 +81,7 @@ void runAction({
     const host = hostFor(inputs, site.inventory, cluster, true);
     const storage = bucketOfSite(site, inputs, signal);
     const remote = connect(site.inventory, { privateKey: inputs['ssh-private-key'] });
-    if (inputs.mode !== 'plan') remote.warm([host]);
+    if (inputs.mode !== 'plan') remote.warm([host], { sudo: true });
     try {
       const leader = inputs.mode === 'replica' ? await leaderFor({ remote, cluster, signal }, host) : null;
       const systemId = leader?.systemId ?? (await clusterFrom(context, storage, cluster));

@@ -3,10 +3,8 @@ import {
   annotate,
   asUserError,
   assertNoGap,
-  type Backup,
-  type BackupFacts,
-  type Catalogue,
   chooseBackup,
+  type ChosenInRepository,
   clusterOf,
   describeTarget,
   drill,
@@ -85,9 +83,7 @@ function assertPossible({ inputs }: Context, { host, replace }: Order): void {
     );
 }
 
-interface Chosen {
-  readonly backup: Backup<BackupFacts>;
-  readonly catalogue: Catalogue<BackupFacts>;
+interface Chosen extends ChosenInRepository {
   readonly target: Target;
   /** Whom a replica is to follow; `null` in the other modes. */
   readonly leader: MemberSeen | null;
@@ -128,7 +124,7 @@ async function choose(
     assertNoGap(backup, catalogue, histories, target);
     const { id, source } = backup.manifest;
     log.info(`Backup ${id} of ${source.host}, ${backup.bytes} bytes; ${wal.size} files of the log`);
-    return { backup, catalogue, target, leader };
+    return { backup, catalogue, line, target, leader };
   });
 }
 
@@ -151,13 +147,13 @@ async function restore(context: Context, run: ServerRun, what: Restore): Promise
   // All that the primary wrote before is in the bucket only then.
   const again = async (): Promise<Restorer> => {
     const { catalogue } = await readRepository(run.remote, run.cluster, pgbackrest, run.signal);
-    return pgbackrestRestorer(run, pgbackrest, backup, catalogue);
+    return pgbackrestRestorer(run, pgbackrest, { ...what, catalogue });
   };
   await reporter
     .phase('Restore', () =>
       leader
         ? restoreReplica(run, leader, again, { ...options, inventory: what.inventory })
-        : restorePrimary(run, pgbackrestRestorer(run, pgbackrest, backup, what.catalogue, { delta }), {
+        : restorePrimary(run, pgbackrestRestorer(run, pgbackrest, what, { delta }), {
             ...{ ...options, target, delta },
           }),
     )
@@ -170,11 +166,8 @@ async function restore(context: Context, run: ServerRun, what: Restore): Promise
   );
 }
 
-async function prove(
-  context: Context,
-  run: ServerRun,
-  { host, wanted, assertions, backup, catalogue, target, pgbackrest }: Restore,
-): Promise<void> {
+async function prove(context: Context, run: ServerRun, what: Restore): Promise<void> {
+  const { host, wanted, assertions, backup, target, pgbackrest } = what;
   const { id } = backup.manifest;
   // Beside the backup, since this engine's runs need no key of the bucket.
   const keep: KeepNote = ({ faults, startedAt }) =>
@@ -185,7 +178,7 @@ async function prove(
   const timeoutMs = context.inputs.timeout;
   const compareRows = wanted === null;
   const report = await doDrill(context, ['Backup', id], keep, () =>
-    drill(run, pgbackrestRestorer(run, pgbackrest, backup, catalogue), backup, {
+    drill(run, pgbackrestRestorer(run, pgbackrest, what), backup, {
       ...{ host, target, assertions, timeoutMs, compareRows },
     }),
   );

@@ -379,6 +379,21 @@ systemd-run --quiet --collect --unit="$unit" --on-active="$seconds" rm -f -- "$s
 /** Between the end of recovery, or of the time for it, and the end of what it needs. */
 const GRACE_S = 600;
 
+/**
+ * The files of the log on the way to a target. What is behind a switch must not be handed out: see `isOnWay`.
+ *
+ * @param wal by name
+ */
+export function onWay<T>(
+  wal: ReadonlyMap<string, T>,
+  { timeline, segmentBytes }: BackupFacts['wal'],
+  target: Target,
+  line: Line | null,
+): [string, T][] {
+  const goal = target.upTo?.timeline ?? (target.along === 'current' ? timeline : (target.along ?? Infinity));
+  return [...wal].filter(([name]) => isOnWay(line, goal, name, segmentBytes));
+}
+
 /** Puts what `restore_command` needs into the scratch folder. @returns the command */
 export async function layLog(
   run: RestoreRun,
@@ -390,13 +405,9 @@ export async function layLog(
   const { remote, storage, identity, signal } = run;
   const seconds = Math.min(LONGEST_SIGNED_S, Math.ceil(lastsMs / 1_000) + GRACE_S);
   const presigner = storage.presigner(seconds);
-  const lines = [];
-  const { timeline, stopLsn, segmentBytes } = manifest.wal;
-  const goal = target.upTo?.timeline ?? (target.along === 'current' ? timeline : (target.along ?? Infinity));
-  for (const [name, file] of catalogue.wal) {
-    if (!isOnWay(line, goal, name, segmentBytes)) continue;
-    lines.push(`${name} ${presigner.sign(readOfLog(file)).url}`);
-  }
+  const lines = onWay(catalogue.wal, manifest.wal, target, line).map(
+    ([name, file]) => `${name} ${presigner.sign(readOfLog(file)).url}`,
+  );
   const put = (name: string, content: string): Promise<void> =>
     remote.upload(
       place.host,
@@ -409,6 +420,7 @@ export async function layLog(
   });
   await put('urls', `${lines.join('\n')}\n`);
   await put('restore-wal', RESTORE_WAL_PROGRAM);
+  const { timeline, stopLsn, segmentBytes } = manifest.wal;
   const end = segmentName(timeline, segmentAt(stopLsn, segmentBytes), segmentBytes);
   if (target.kind === 'latest') await put('to-the-end', `${end} ${segmentBytes}\n`);
   const encrypted = [...catalogue.wal.values()].some(({ key }) => key.endsWith('.age'));
