@@ -210,6 +210,31 @@ function cloudFirewall(site: HostsSite, { tier }: Host): FirewallSpec {
         }
       });
 
+      it('ends a command of root with all that it began, also in a shell that had waited for it', async () => {
+        const remote = site.connect();
+        const age = async (): Promise<number> => {
+          const abort = new AbortController();
+          const said: number[] = [];
+          const onLine = (line: string): void => {
+            said.push(...line.split(' ').map(Number));
+            abort.abort();
+          };
+          const script = 'sleep 600 & echo $! $$ $(ps -o etimes= -p $$); wait';
+          const run = remote.script('app-1', script, [], { sudo: true, signal: abort.signal, onLine });
+          await expect(run).rejects.toThrow('cancelled');
+          const [begun, shell, seconds = NaN] = said;
+          expect((await site.console('app-1', `ls -d /proc/${begun} /proc/${shell}`)).output).toBe('');
+          return seconds;
+        };
+        try {
+          await age();
+          await sleep(4_000);
+          expect(await age()).toBeGreaterThanOrEqual(1);
+        } finally {
+          await remote.close();
+        }
+      });
+
       it('takes keys alone, and not for root', async () => {
         const passwords = ['-o', 'PreferredAuthentications=password,keyboard-interactive'];
         expect(await ssh(...passwords, `deploy@${door()}`, 'id')).toContain('Permission denied (publickey).');

@@ -8,7 +8,7 @@ import {
   undoSteps,
 } from '@perlstack/procedure';
 import type { Remote } from '@perlstack/remote';
-import { type Inventory, messageOf, type Stack, UserError } from '@perlstack/stack';
+import { hostsOf, type Inventory, messageOf, type Stack, UserError } from '@perlstack/stack';
 import { type Artifact, checkArtifact } from './artifact.js';
 import { appendAudit, type AuditEntry, entryOf, historyOf, requireNewest, type Work } from './audit.js';
 import type { CanaryVerdict } from './canary/judge.js';
@@ -145,9 +145,10 @@ function warningsOf(site: Site, { strategy = 'socket' }: ReleaseOptions, { facts
  */
 export async function deploy(options: DeployOptions): Promise<DeployResult> {
   const start = performance.now();
-  options.remote.warm(
-    options.inventory.hosts.filter(({ tier }) => tier === 'app' || tier === 'web').map(({ name }) => name),
-  );
+  const named = (tier: string): string[] => hostsOf(options.inventory, tier).map(({ name }) => name);
+  options.remote.warm(named('app'), { sudo: true });
+  // What passes the gates is asked for from there, by nobody in particular.
+  options.remote.warm(named('web'));
   const artifact = await readArtifact(options);
   const journal = options.journal ?? noJournal;
   const notes: string[] = [];

@@ -49,8 +49,8 @@ export function connect(inventory: Inventory, credentials: Credentials, options:
       const { script: text, args, input, options: own } = uploadCommand(target, content);
       await script(host, text, args, { ...uploadOptions, ...own, input });
     },
-    warm: (hosts) => {
-      const ready = async ({ standby }: Session): Promise<void> => standby.prepare();
+    warm: (hosts, { sudo = false } = {}) => {
+      const ready = async ({ standby }: Session): Promise<void> => standby.prepare(sudo);
       for (const host of hosts) pool.use(host, ready).catch(() => undefined);
     },
     reach: async (host, reachOptions = {}) => {

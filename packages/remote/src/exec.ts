@@ -5,7 +5,7 @@ import type { RemoteFailure } from './errors.js';
 import { Announcement, Lines, Tail } from './output.js';
 import { commandLine } from './quote.js';
 import type { RunOptions } from './remote.js';
-import { newMarker, type Standby, told } from './standby.js';
+import { AS_ROOT, newMarker, type Standby, told } from './standby.js';
 
 /** How a command ended: by itself with a code, or otherwise. */
 export interface Ended {
@@ -40,7 +40,7 @@ function becoming(argv: readonly string[], sudo: boolean): string {
 /** Always by way of a shell: a host that lets its user run nothing else as root has one rule to check. */
 function asRoot(argv: readonly string[]): string[] {
   const plain = argv[0] === 'sh' && argv[1] === '-c';
-  return ['sudo', '-n', '--', ...(plain ? argv : ['sh', '-c', 'exec "$0" "$@"', ...argv])];
+  return [...AS_ROOT, ...(plain ? argv : ['sh', '-c', 'exec "$0" "$@"', ...argv])];
 }
 
 /** The connection was gone before anything was asked of it. */
@@ -64,10 +64,11 @@ export async function exec(
   maxOutputBytes: number,
 ): Promise<Ended> {
   const sudo = options.sudo ?? false;
-  const words = told(becoming(argv, sudo));
-  const waiting = line.standby?.take();
+  // As root it has been waiting already.
+  const words = told(becoming(argv, false));
+  const waiting = line.standby?.take(sudo);
   if (waiting) {
-    line.standby?.prepare();
+    line.standby?.prepare(sudo);
     return follow(line, waiting.channel, waiting.marker, options, maxOutputBytes, words);
   }
   const marker = newMarker();
@@ -76,7 +77,7 @@ export async function exec(
     const opening = openChannel(line, command, (channel) => ({
       ended: follow(line, channel, marker, options, maxOutputBytes),
     }));
-    line.standby?.prepare();
+    line.standby?.prepare(sudo);
     const { ended } = await opening;
     return await ended;
   } catch (error) {
@@ -309,7 +310,7 @@ class Stopper {
     if (pid === undefined) return this.#channel.signal(signal);
     // The shell's own kill: a small host has no program of that name.
     const argv = ['sh', '-c', `kill -s ${signal} -- -${pid}`];
-    const line = commandLine(this.#sudo ? ['sudo', '-n', '--', ...argv] : argv);
+    const line = commandLine(this.#sudo ? [...AS_ROOT, ...argv] : argv);
     await openChannel(this.#line, line, (killer) => {
       killer.resume();
       killer.stderr.resume();

@@ -16,8 +16,8 @@ import { AttemptError, openSession, type Session, whyNotForwarded } from './sess
 
 /** sshd (MaxStartups 10:30:100) drops connections at random when more than ten are in their handshake. */
 const HANDSHAKES = 8;
-/** sshd (MaxSessions 10) refuses more channels on one connection; one waits for a command, two are left for stopping one. */
-const CHANNELS = 7;
+/** sshd (MaxSessions 10) refuses more channels on one connection; two wait for a command, two are left for stopping one. */
+const CHANNELS = 6;
 /** A server that was just told to reload may turn away who comes in that moment. */
 const NEW_WAIT_MS = 4000;
 

@@ -75,7 +75,7 @@ export interface Remote {
     options?: Pick<RunOptions, 'sudo' | 'signal' | 'timeoutMs'>,
   ): Promise<void>;
   /** Begins to connect to hosts, so that the first command to each need not wait for it. What fails, fails again then. */
-  warm(hosts: readonly string[]): void;
+  warm(hosts: readonly string[], options?: Pick<RunOptions, 'sudo'>): void;
   /**
    * Makes sure that a host lets one in: new handshakes, jump hosts' included, and a command by way of them; a jump host
    * must also let one through. The connections in use are left alone.

@@ -1,6 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import type { Client, ClientChannel } from 'ssh2';
 
+/** What runs a program as root. */
+export const AS_ROOT: readonly string[] = ['sudo', '-n', '--'];
+
 /** A shell on an open channel that reads its command before it does anything. */
 export interface Waiting {
   readonly channel: ClientChannel;
@@ -10,10 +13,11 @@ export interface Waiting {
 
 /**
  * Reads a line with a number of bytes, those, and becomes the command that they are; what comes after is the command's own
- * input. The shell's `read` takes no byte beyond the line, and `head` none beyond the number.
+ * input. The shell's `read` takes no byte beyond the line, and `head` none beyond the number. The process group is that of the
+ * login shell, which sudo does not leave.
  */
-export const waitingCommand = (marker: string): string =>
-  `exec sh -c 'IFS= read -r n && c=$(head -c "$n" && echo .) && echo ${marker}$$ >&2 && eval "\${c%.}"'`;
+export const waitingCommand = (marker: string, root: boolean): string =>
+  `exec ${root ? `${AS_ROOT.join(' ')} ` : ''}sh -c 'IFS= read -r n && c=$(head -c "$n" && echo .) && echo ${marker}$0 >&2 && eval "\${c%.}"' $$`;
 
 /** What a waiting shell is told. */
 export const told = (command: string): string => `${Buffer.byteLength(command)}\n${command}`;
@@ -21,13 +25,14 @@ export const told = (command: string): string => `${Buffer.byteLength(command)}\
 export const newMarker = (): string => `run-${randomBytes(6).toString('hex')}:`;
 
 /**
- * Keeps one shell waiting on a connection for the next command. To open a channel and to start something on it are a round
- * trip each; a shell that waits already takes one for all. It ends with its connection, at the end of its input.
+ * Keeps a shell waiting on a connection for the next command. To open a channel and to start something on it are a round
+ * trip each, and to become root takes longer than many a command; a shell that waits already takes one round trip for all.
+ * For root's commands another one waits than for the user's own. Both end with their connection, at the end of their input.
  */
 export class Standby {
   readonly #client: Client;
-  #waiting: Waiting | undefined;
-  #opening = false;
+  readonly #waiting = new Map<boolean, Waiting>();
+  readonly #opening = new Set<boolean>();
   /** A server that allows few channels, or ends idle ones, is not asked again. */
   #unwanted = false;
 
@@ -36,15 +41,15 @@ export class Standby {
   }
 
   /** Begins to open one, if there is none. */
-  prepare(): void {
-    if (this.#waiting || this.#opening || this.#unwanted) return;
-    this.#opening = true;
+  prepare(root: boolean): void {
+    if (this.#waiting.has(root) || this.#opening.has(root) || this.#unwanted) return;
+    this.#opening.add(root);
     const marker = newMarker();
     try {
-      this.#client.exec(waitingCommand(marker), (error, channel) => {
-        this.#opening = false;
+      this.#client.exec(waitingCommand(marker, root), (error, channel) => {
+        this.#opening.delete(root);
         if (error) this.#unwanted = true;
-        else this.#keep({ channel, marker });
+        else this.#keep(root, { channel, marker });
       });
     } catch {
       // Not connected any more: whoever asks next is told so.
@@ -53,26 +58,26 @@ export class Standby {
   }
 
   /** @returns the one that waits; from then on it is the caller's */
-  take(): Waiting | undefined {
-    const waiting = this.#waiting;
-    this.#waiting = undefined;
+  take(root: boolean): Waiting | undefined {
+    const waiting = this.#waiting.get(root);
+    this.#waiting.delete(root);
     return waiting;
   }
 
-  /** Gives its place up: the server lets no more channels be opened. */
+  /** Gives its places up: the server lets no more channels be opened. */
   drop(): void {
     this.#unwanted = true;
-    this.take()?.channel.end();
+    for (const root of [false, true]) this.take(root)?.channel.end();
   }
 
-  #keep(waiting: Waiting): void {
+  #keep(root: boolean, waiting: Waiting): void {
     if (this.#unwanted) return void waiting.channel.end();
-    this.#waiting = waiting;
+    this.#waiting.set(root, waiting);
     // Nobody listens to it yet: a channel that ends unheard would never be closed.
     waiting.channel.once('exit', () => {
-      if (this.#waiting !== waiting) return;
+      if (this.#waiting.get(root) !== waiting) return;
       this.#unwanted = true;
-      this.#waiting = undefined;
+      this.#waiting.delete(root);
       waiting.channel.destroy();
     });
   }

@@ -28,7 +28,7 @@ async function main(): Promise<void> {
   const { stack } = parseStack(order.stackFile, 'perlstack.yml');
   const storage = openStorage(order.storage);
   const remote = connect(order.inventory, { privateKey: order.privateKey });
-  remote.warm([order.host]);
+  remote.warm([order.host], { sudo: true });
   try {
     const systemId = await chooseCluster(storage, stack.stack);
     const catalogue = await readCatalogue(storage, keysOf(stack.stack).cluster(systemId));
