@@ -278,15 +278,21 @@ const obstacle = await whyNoHosts();
           const { hosts } = site;
           const inputs = { mode: 'primary', target: beforeDrop, replace: PRIMARY, timeout: '10m' };
           const step = site.step('pg-restore', { 'age-identity': site.age.identity, ...inputs });
+          // Recovery has little to read and would be over before the kill, or right after: it gets no answer, and begins no sooner.
+          const own = '/run/systemd/system/postgresql@17-main.service.d';
+          const deaf = `ExecStartPre=sh -c 'until nft list table inet deaf | grep -q drop; do sleep 0.1; done'`;
+          await hosts.ask(
+            PRIMARY,
+            `mkdir -p ${own}; printf '%s\\n' '[Service]' "${deaf}" > ${own}/deaf.conf; systemctl daemon-reload`,
+          );
           try {
             const running = step.start();
             const laid = `until ${moment}; do sleep 0.02; done`;
-            // Recovery has little to read and would be over before the kill, or right after: it gets no answer.
             await hosts.ask(PRIMARY, `timeout 120 sh -c '${laid}'; ${DEAF}`);
             running.kill('SIGKILL');
             await running.ended;
             // Without post as well: what can be started knows that it is to recover.
-            const knows = `cd /var/lib/postgresql/17/main 2> /dev/null || exit 0; ls recovery.signal; grep -o perlstack-restore/restore-wal postgresql.auto.conf`;
+            const knows = `cd /var/lib/postgresql/17/main 2> /dev/null || exit 0; ls recovery.signal; grep -o perlstack-restore/restore-wal postgresql.auto.conf || echo it serves`;
             expect(await hosts.ask(PRIMARY, knows)).toMatch(
               /^(|recovery.signal\nperlstack-restore\/restore-wal)$/,
             );
@@ -296,7 +302,7 @@ const obstacle = await whyNoHosts();
               expect(await hosts.ask(PRIMARY, later)).toContain('/run/perlstack-restore/identity');
             expect(await step.run('post')).toMatchObject({ code: 0 });
           } finally {
-            await hosts.ask(PRIMARY, NO_LONGER_DEAF);
+            await hosts.ask(PRIMARY, `${NO_LONGER_DEAF}; rm -r ${own}; systemctl daemon-reload`);
             step.remove();
           }
           const places = '/run /tmp /var/tmp /var/lib/postgresql /etc/postgresql';
