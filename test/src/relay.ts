@@ -12,7 +12,8 @@ createServer((inside) => {
     const end = start.indexOf('\n');
     const [address = '', port] = start.subarray(0, end).toString().split(' ');
     inside.unshift(start.subarray(end + 1));
-    const outside = connect({ host: address, port: Number(port) });
+    // As what it carries asks for: a small packet that waits for the other side's word takes 40 ms.
+    const outside = connect({ host: address, port: Number(port), noDelay: true });
     outside.on('error', () => inside.destroy()).on('close', () => inside.destroy());
     inside.on('close', () => outside.destroy());
     outside.once('connect', () => {

@@ -28,7 +28,7 @@ export async function openTunnels(cloud: HostCloud): Promise<Tunnels> {
   const servers: Server[] = [];
   return {
     to: async (address, port) => {
-      const server = createServer((client) => {
+      const server = createServer({ noDelay: true }, (client) => {
         const stream = connect(path);
         client.on('error', () => stream.destroy()).on('close', () => stream.destroy());
         stream.on('error', () => client.destroy()).on('close', () => client.destroy());
