@@ -82605,7 +82605,10 @@ function warningsOf(site, { strategy = 'socket' }, { facts }) {
  */
 async function deploy(options) {
     const start = performance.now();
-    options.remote.warm(options.inventory.hosts.filter(({ tier }) => tier === 'app' || tier === 'web').map(({ name }) => name));
+    const named = (tier) => inventory_hostsOf(options.inventory, tier).map(({ name }) => name);
+    options.remote.warm(named('app'), { sudo: true });
+    // What passes the gates is asked for from there, by nobody in particular.
+    options.remote.warm(named('web'));
     const artifact = await readArtifact(options);
     const journal = options.journal ?? noJournal;
     const notes = [];
@@ -82935,40 +82938,44 @@ class Announcement {
 
 ;// CONCATENATED MODULE: ./packages/remote/lib/standby.js
 
+/** What runs a program as root. */
+const AS_ROOT = ['sudo', '-n', '--'];
 /**
  * Reads a line with a number of bytes, those, and becomes the command that they are; what comes after is the command's own
- * input. The shell's `read` takes no byte beyond the line, and `head` none beyond the number.
+ * input. The shell's `read` takes no byte beyond the line, and `head` none beyond the number. The process group is that of the
+ * login shell, which sudo does not leave.
  */
-const waitingCommand = (marker) => `exec sh -c 'IFS= read -r n && c=$(head -c "$n" && echo .) && echo ${marker}$$ >&2 && eval "\${c%.}"'`;
+const waitingCommand = (marker, root) => `exec ${root ? `${AS_ROOT.join(' ')} ` : ''}sh -c 'IFS= read -r n && c=$(head -c "$n" && echo .) && echo ${marker}$0 >&2 && eval "\${c%.}"' $$`;
 /** What a waiting shell is told. */
 const told = (command) => `${Buffer.byteLength(command)}\n${command}`;
 const newMarker = () => `run-${(0,external_node_crypto_.randomBytes)(6).toString('hex')}:`;
 /**
- * Keeps one shell waiting on a connection for the next command. To open a channel and to start something on it are a round
- * trip each; a shell that waits already takes one for all. It ends with its connection, at the end of its input.
+ * Keeps a shell waiting on a connection for the next command. To open a channel and to start something on it are a round
+ * trip each, and to become root takes longer than many a command; a shell that waits already takes one round trip for all.
+ * For root's commands another one waits than for the user's own. Both end with their connection, at the end of their input.
  */
 class Standby {
     #client;
-    #waiting;
-    #opening = false;
+    #waiting = new Map();
+    #opening = new Set();
     /** A server that allows few channels, or ends idle ones, is not asked again. */
     #unwanted = false;
     constructor(client) {
         this.#client = client;
     }
     /** Begins to open one, if there is none. */
-    prepare() {
-        if (this.#waiting || this.#opening || this.#unwanted)
+    prepare(root) {
+        if (this.#waiting.has(root) || this.#opening.has(root) || this.#unwanted)
             return;
-        this.#opening = true;
+        this.#opening.add(root);
         const marker = newMarker();
         try {
-            this.#client.exec(waitingCommand(marker), (error, channel) => {
-                this.#opening = false;
+            this.#client.exec(waitingCommand(marker, root), (error, channel) => {
+                this.#opening.delete(root);
                 if (error)
                     this.#unwanted = true;
                 else
-                    this.#keep({ channel, marker });
+                    this.#keep(root, { channel, marker });
             });
         }
         catch {
@@ -82977,26 +82984,27 @@ class Standby {
         }
     }
     /** @returns the one that waits; from then on it is the caller's */
-    take() {
-        const waiting = this.#waiting;
-        this.#waiting = undefined;
+    take(root) {
+        const waiting = this.#waiting.get(root);
+        this.#waiting.delete(root);
         return waiting;
     }
-    /** Gives its place up: the server lets no more channels be opened. */
+    /** Gives its places up: the server lets no more channels be opened. */
     drop() {
         this.#unwanted = true;
-        this.take()?.channel.end();
+        for (const root of [false, true])
+            this.take(root)?.channel.end();
     }
-    #keep(waiting) {
+    #keep(root, waiting) {
         if (this.#unwanted)
             return void waiting.channel.end();
-        this.#waiting = waiting;
+        this.#waiting.set(root, waiting);
         // Nobody listens to it yet: a channel that ends unheard would never be closed.
         waiting.channel.once('exit', () => {
-            if (this.#waiting !== waiting)
+            if (this.#waiting.get(root) !== waiting)
                 return;
             this.#unwanted = true;
-            this.#waiting = undefined;
+            this.#waiting.delete(root);
             waiting.channel.destroy();
         });
     }
@@ -83026,7 +83034,7 @@ function becoming(argv, sudo) {
 /** Always by way of a shell: a host that lets its user run nothing else as root has one rule to check. */
 function asRoot(argv) {
     const plain = argv[0] === 'sh' && argv[1] === '-c';
-    return ['sudo', '-n', '--', ...(plain ? argv : ['sh', '-c', 'exec "$0" "$@"', ...argv])];
+    return [...AS_ROOT, ...(plain ? argv : ['sh', '-c', 'exec "$0" "$@"', ...argv])];
 }
 /** The connection was gone before anything was asked of it. */
 class NotConnected extends Error {
@@ -83038,10 +83046,11 @@ class NotConnected extends Error {
  */
 async function exec(line, argv, options, maxOutputBytes) {
     const sudo = options.sudo ?? false;
-    const words = told(becoming(argv, sudo));
-    const waiting = line.standby?.take();
+    // As root it has been waiting already.
+    const words = told(becoming(argv, false));
+    const waiting = line.standby?.take(sudo);
     if (waiting) {
-        line.standby?.prepare();
+        line.standby?.prepare(sudo);
         return follow(line, waiting.channel, waiting.marker, options, maxOutputBytes, words);
     }
     const marker = newMarker();
@@ -83050,7 +83059,7 @@ async function exec(line, argv, options, maxOutputBytes) {
         const opening = openChannel(line, command, (channel) => ({
             ended: follow(line, channel, marker, options, maxOutputBytes),
         }));
-        line.standby?.prepare();
+        line.standby?.prepare(sudo);
         const { ended } = await opening;
         return await ended;
     }
@@ -83255,7 +83264,7 @@ class Stopper {
             return this.#channel.signal(signal);
         // The shell's own kill: a small host has no program of that name.
         const argv = ['sh', '-c', `kill -s ${signal} -- -${pid}`];
-        const line = commandLine(this.#sudo ? ['sudo', '-n', '--', ...argv] : argv);
+        const line = commandLine(this.#sudo ? [...AS_ROOT, ...argv] : argv);
         await openChannel(this.#line, line, (killer) => {
             killer.resume();
             killer.stderr.resume();
@@ -84709,8 +84718,8 @@ function session_cut(client) {
 
 /** sshd (MaxStartups 10:30:100) drops connections at random when more than ten are in their handshake. */
 const HANDSHAKES = 8;
-/** sshd (MaxSessions 10) refuses more channels on one connection; one waits for a command, two are left for stopping one. */
-const CHANNELS = 7;
+/** sshd (MaxSessions 10) refuses more channels on one connection; two wait for a command, two are left for stopping one. */
+const CHANNELS = 6;
 /** A server that was just told to reload may turn away who comes in that moment. */
 const NEW_WAIT_MS = 4000;
 /** One connection a host, opened when it is first needed and again when it was lost. */
@@ -84995,8 +85004,8 @@ function connect(inventory, credentials, options = {}) {
             const { script: text, args, input, options: own } = uploadCommand(target, content);
             await script(host, text, args, { ...uploadOptions, ...own, input });
         },
-        warm: (hosts) => {
-            const ready = async ({ standby }) => standby.prepare();
+        warm: (hosts, { sudo = false } = {}) => {
+            const ready = async ({ standby }) => standby.prepare(sudo);
             for (const host of hosts)
                 pool.use(host, ready).catch(() => undefined);
         },
