@@ -147,7 +147,7 @@ export async function deploy(options: DeployOptions): Promise<DeployResult> {
   const start = performance.now();
   const named = (tier: string): string[] => hostsOf(options.inventory, tier).map(({ name }) => name);
   options.remote.warm(named('app'), { sudo: true });
-  // What passes the gates is asked for from there, by nobody in particular.
+  // Gates ask from there, which takes no root.
   options.remote.warm(named('web'));
   const artifact = await readArtifact(options);
   const journal = options.journal ?? noJournal;

@@ -21,9 +21,10 @@ import type { Repository } from './repository.js';
 
 /**
  * `restore_command`, called as `restore-wal STANZA DATA SUMS NAME DESTINATION`, where the file of sums has a line
- * `NAME SHA1` for each segment, with a dash for the sum of one that is not on the way. That one is not asked for. One that is not there is the end of the log; one that is there and cannot be read, or is not
- * what was handed over, ends the whole recovery, by a code above 125: it must not end too early and look well. pgBackRest
- * itself compares no sum here, and the server takes a record that is not sound for the end of the log.
+ * `NAME SHA1` for each segment, or `NAME -` for one that is not on the way. That one, as one that is not there, is the end of
+ * the log; one that is there and cannot be read, or is not what was handed over, ends the whole recovery, by a code above 125:
+ * it must not end too early and look well. pgBackRest itself compares no sum here, and the server takes a record that is not
+ * sound for the end of the log.
  */
 export const RESTORE_WAL = `
 wanted=$(sed -n "s/^$4 //p" "$3")
