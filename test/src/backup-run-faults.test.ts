@@ -4,6 +4,7 @@ import { messageOf } from '@perlstack/stack';
 import type { ActionStep } from './action-step.js';
 import { PRIMARY, REPLICA } from './backup-site.js';
 import { BackupTrials, DEAF, eventually, fails, NO_LONGER_DEAF } from './backup-trials.js';
+import { filesHolding, RESTORE_FOLDERS } from './secrets-watch.js';
 
 // The first run builds the images.
 jest.setTimeout(900_000);
@@ -155,9 +156,8 @@ const clockOff = (ms: number): string =>
       async function expectNothingLeft(): Promise<void> {
         const programs = 'ps -C tar,zstd,age,curl,perl -o args= || :';
         await eventually(() => console(programs), /^$/);
-        const places = '/run /tmp /var/tmp /var/lib/postgresql /etc/postgresql';
-        const secrets = `grep -rlI -D skip -e AGE-SECRET-KEY -e X-Amz-Signature ${places} 2> /dev/null`;
-        expect(await console(secrets)).toBe('');
+        const secrets = ['AGE-SECRET-KEY', 'X-Amz-Signature'];
+        expect(await filesHolding(trials.site.hosts, REPLICA, secrets, RESTORE_FOLDERS)).toBe('');
         expect(await console('ls -d /run/perlstack-restore* 2> /dev/null')).toBe('');
         expect(await console('systemctl list-timers --all | grep forget')).toBe('');
         expect(await console(`ls -d ${DATA}.restoring* 2> /dev/null`)).toBe('');

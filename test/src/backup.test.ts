@@ -3,9 +3,16 @@ import { whyNoHosts } from '@perlstack/local-cloud';
 import type { Storage } from '@perlstack/object-storage';
 import { BackupSite, PRIMARY, REPLICA, STACK } from './backup-site.js';
 import { DEAF, eventually, fails, NO_LONGER_DEAF } from './backup-trials.js';
+import { filesHolding, RESTORE_FOLDERS } from './secrets-watch.js';
 
 // The first run builds the images.
 jest.setTimeout(900_000);
+
+const DROP_INS = '/run/systemd/system/postgresql@17-main.service.d';
+/** On a host: PostgreSQL starts when a command has ended. */
+const startsAfter = (command: string): string =>
+  `mkdir -p ${DROP_INS}; printf '%s\\n' '[Service]' "ExecStartPre=${command}" > ${DROP_INS}/late.conf; systemctl daemon-reload`;
+const STARTS_AT_ONCE = `rm -r ${DROP_INS}; systemctl daemon-reload`;
 
 /** A backup for each night of a year, as their manifests say; all of them small. @returns their ids */
 async function seedYear(bucket: Storage, folder: string, like: string): Promise<string[]> {
@@ -249,12 +256,9 @@ const obstacle = await whyNoHosts();
         const ask = (command: string): Promise<string> => site.hosts.ask(PRIMARY, command);
         const named = { mode: 'primary', target: 'latest', replace: PRIMARY };
         const unit = 'postgresql@17-main';
-        const own = `/run/systemd/system/${unit}.service.d`;
-        await ask(
-          `mkdir -p ${own}; printf '[Service]\nExecStartPre=sleep 300\n' > ${own}/slow.conf; systemctl daemon-reload; systemctl start --no-block ${unit}`,
-        );
+        await ask(`${startsAfter('sleep 300')}; systemctl start --no-block ${unit}`);
         await fails(site.restore(named), /PostgreSQL runs here: stop it first.*is activating/);
-        await ask(`systemctl stop ${unit}; rm -r ${own}; systemctl daemon-reload`);
+        await ask(`systemctl stop ${unit}; ${STARTS_AT_ONCE}`);
         const control = (word: string): Promise<string> =>
           ask(
             `cd / && runuser -u postgres -- /usr/lib/postgresql/17/bin/pg_ctl ${word} -w -s -D /var/lib/postgresql/17/main -l /dev/null -o '-c config_file=/etc/postgresql/17/main/postgresql.conf'`,
@@ -279,12 +283,8 @@ const obstacle = await whyNoHosts();
           const inputs = { mode: 'primary', target: beforeDrop, replace: PRIMARY, timeout: '10m' };
           const step = site.step('pg-restore', { 'age-identity': site.age.identity, ...inputs });
           // Recovery has little to read and would be over before the kill, or right after: it gets no answer, and begins no sooner.
-          const own = '/run/systemd/system/postgresql@17-main.service.d';
-          const deaf = `ExecStartPre=sh -c 'until nft list table inet deaf | grep -q drop; do sleep 0.1; done'`;
-          await hosts.ask(
-            PRIMARY,
-            `mkdir -p ${own}; printf '%s\\n' '[Service]' "${deaf}" > ${own}/deaf.conf; systemctl daemon-reload`,
-          );
+          const isDeaf = 'nft list table inet deaf | grep -q drop';
+          await hosts.ask(PRIMARY, startsAfter(`sh -c 'until ${isDeaf}; do sleep 0.1; done'`));
           try {
             const running = step.start();
             const laid = `until ${moment}; do sleep 0.02; done`;
@@ -302,12 +302,11 @@ const obstacle = await whyNoHosts();
               expect(await hosts.ask(PRIMARY, later)).toContain('/run/perlstack-restore/identity');
             expect(await step.run('post')).toMatchObject({ code: 0 });
           } finally {
-            await hosts.ask(PRIMARY, `${NO_LONGER_DEAF}; rm -r ${own}; systemctl daemon-reload`);
+            await hosts.ask(PRIMARY, `${NO_LONGER_DEAF}; ${STARTS_AT_ONCE}`);
             step.remove();
           }
-          const places = '/run /tmp /var/tmp /var/lib/postgresql /etc/postgresql';
-          const secrets = `grep -rlI -D skip -e AGE-SECRET-KEY -e X-Amz-Signature ${places} 2> /dev/null || :`;
-          expect(await hosts.ask(PRIMARY, secrets)).toBe('');
+          const secrets = ['AGE-SECRET-KEY', 'X-Amz-Signature'];
+          expect(await filesHolding(hosts, PRIMARY, secrets, RESTORE_FOLDERS)).toBe('');
           const left =
             'ls /run | grep perlstack-restore || :; systemctl list-timers --all | grep -c forget || :';
           expect(await hosts.ask(PRIMARY, left)).toBe('0');

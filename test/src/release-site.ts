@@ -4,9 +4,8 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { render } from '@perlstack/configs';
-import { handlers, observe, plan } from '@perlstack/converge';
-import { execute } from '@perlstack/procedure';
-import { hostsOf, messageOf, type Stack } from '@perlstack/stack';
+import { hostsOf, type Stack } from '@perlstack/stack';
+import { converge } from './converging.js';
 import type { DeployOrder } from './deploy-process.js';
 import { type HostsSite, openHosts } from './hosts-site.js';
 
@@ -109,11 +108,5 @@ async function runProcess(order: DeployOrder): Promise<{ killed: boolean; output
 }
 
 /** Everything that a deploy expects of a host, by the way that users go. */
-async function configure({ remote, stack, inventory }: HostsSite): Promise<void> {
-  const bundle = render(stack, inventory);
-  const observed = await observe(remote, bundle);
-  const { steps } = plan(bundle, observed);
-  const outcome = await execute(steps, handlers(remote, bundle));
-  const [failure] = outcome.failures;
-  if (failure) throw new Error(`${failure.step.id}: ${messageOf(failure.error)}`);
-}
+const configure = ({ remote, stack, inventory }: HostsSite): Promise<unknown> =>
+  converge(remote, render(stack, inventory));

@@ -24,6 +24,9 @@ export function watchProcesses(
 
 const FOLDERS = '/tmp /var/tmp /run /var/log /root /home /etc /srv /var/lib';
 
+/** Where a restore has anything. The book of tickets, whose URLs only write, lies elsewhere. */
+export const RESTORE_FOLDERS = '/run /tmp /var/tmp /var/lib/postgresql /etc/postgresql';
+
 /** Which files of a host hold one of some words. At the console, because sudo writes into the journal what it runs. */
 export async function filesHolding(
   { console }: Consoles,

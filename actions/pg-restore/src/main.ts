@@ -31,7 +31,7 @@ import {
   streamRestorer,
   type Target,
   targetAlong,
-  timelineOf,
+  timelinesIn,
   touchedOf,
 } from '@perlstack/backup';
 import {
@@ -138,10 +138,6 @@ async function lineIn(
     return lineOf(await readHistories({ remote, cluster, source, signal }), leader.timeline);
   }
   const identity = inputs['age-identity'] ?? null;
-  const timelines = [
-    ...catalogue.backups.map(({ manifest }) => manifest.wal.timeline),
-    ...[...catalogue.wal.keys()].map(timelineOf),
-  ];
   const unknown = (why: string): null => {
     log.warning(`Which backups the newest timeline comes from is not known: ${why}`);
     return null;
@@ -154,7 +150,7 @@ async function lineIn(
     const newest = inputs.backup ?? catalogue.backups.at(-1)?.manifest.id ?? '';
     const keep = notesIn(storage, cluster);
     const histories = inputs.mode === 'drill' ? await orNote(context, newest, keep, read) : await read();
-    const line = newestLine(histories, timelines);
+    const line = newestLine(histories, timelinesIn(catalogue));
     return line ?? unknown('the bucket has no history of the newest one');
   } catch (error) {
     const failure = asUserError(error, 'The histories of timelines in the bucket could not be read');

@@ -25,7 +25,7 @@ import {
   type ServerRun,
   type Target,
   targetAlong,
-  timelineOf,
+  timelinesIn,
 } from '@perlstack/backup';
 import { doDrill, type KeepNote, tellDrill } from '@perlstack/backup-face';
 import { connect } from '@perlstack/remote';
@@ -111,12 +111,7 @@ async function choose(
       );
     broken.forEach(({ id, why }) => log.warning(`Backup ${id} is left out: ${why}`));
     const histories = await readRepositoryHistories(pgbackrest, cluster, repository);
-    const line = leader
-      ? lineOf(histories, leader.timeline)
-      : newestLine(histories, [
-          ...backups.map(({ manifest }) => manifest.wal.timeline),
-          ...[...wal.keys()].map(timelineOf),
-        ]);
+    const line = leader ? lineOf(histories, leader.timeline) : newestLine(histories, timelinesIn(catalogue));
     const backup = chooseBackup(backups, inputs.backup ?? null, wanted ?? { kind: 'latest' }, line);
     const goal = wanted ?? (leader ? { kind: 'latest' as const } : proofOf(backup));
     const target = targetAlong(backup, goal, line, wal);

@@ -78397,6 +78397,8 @@ class ReleaseFault extends Error {
 const hostsAtWork = ({ site, left }) => site.appHosts.filter(({ name }) => !left.has(name));
 /** Limit of scripts that have nothing to wait for, in milliseconds. */
 const SHORT_MS = 30_000;
+/** Of the way of a release to a host, from the first byte to the last. */
+const ARRIVAL_LIMIT = { timeoutMs: 15 * 60_000 };
 const BOOT_LIMIT = { timeoutMs: 2 * 60_000 };
 /** Runs one of our scripts on a host as root. */
 async function act({ site }, host, [name, script], args, { signal }, more = {}) {
@@ -80907,8 +80909,6 @@ var external_node_stream_ = __nccwpck_require__(7075);
 
 
 
-/** Limit of a copy, from the first byte to the last. */
-const COPY_MS = 15 * 60_000;
 /**
  * A release goes from the host that keeps it to one that does not, through the connections that the runner has to both: no
  * host has a key to another, and no port is open for it.
@@ -80919,15 +80919,14 @@ function copying(hands) {
             const broken = new AbortController();
             const signal = AbortSignal.any([context.signal, broken.signal]);
             const packed = new external_node_stream_.PassThrough();
-            const limit = { timeoutMs: COPY_MS };
             const script = ['packing', PACK];
             const args = [release, ...modules];
-            const sent = act(hands, source, script, args, { signal }, { ...limit, output: packed });
+            const sent = act(hands, source, script, args, { signal }, { ...ARRIVAL_LIMIT, output: packed });
             sent.catch((error) => packed.destroy(error));
             const counted = { bytes: 0 };
             const input = external_node_stream_.Readable.from(sealed(packed, sent, counted));
             try {
-                await act(hands, host, ['copy', UNPACK], [release], context, { ...limit, input });
+                await act(hands, host, ['copy', UNPACK], [release], context, { ...ARRIVAL_LIMIT, input });
             }
             finally {
                 // Who does not listen any more must not keep the other one waiting.
@@ -80984,8 +80983,8 @@ function uploading(hands) {
             const input = (0,external_node_fs_namespaceObject.createReadStream)(hands.artifact);
             try {
                 await act(hands, host, ['upload', UPLOAD], [release, sha256], context, {
+                    ...ARRIVAL_LIMIT,
                     input,
-                    timeoutMs: 15 * 60_000,
                 });
             }
             finally {

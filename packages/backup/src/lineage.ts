@@ -22,6 +22,15 @@ export function lineOf(histories: Histories, timeline: number): Line | null {
   return timeline > 1 && switches.length === 0 ? null : { timeline, switches };
 }
 
+/** Numbers of all timelines of which a bucket has something, some more than once. */
+export const timelinesIn = ({
+  backups,
+  wal,
+}: {
+  readonly backups: readonly { readonly manifest: { readonly wal: Position } }[];
+  readonly wal: ReadonlyMap<string, unknown>;
+}): number[] => [...backups.map(({ manifest }) => manifest.wal.timeline), ...[...wal.keys()].map(timelineOf)];
+
 /**
  * The line that the newest server was on: PostgreSQL never gives the number of a timeline that it can see a second time.
  *

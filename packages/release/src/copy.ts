@@ -1,12 +1,9 @@
 import { createHash } from 'node:crypto';
 import { PassThrough, Readable } from 'node:stream';
 import type { Handler } from '@perlstack/procedure';
-import { act, type Hands } from './hands.js';
+import { act, ARRIVAL_LIMIT, type Hands } from './hands.js';
 import * as scripts from './scripts.js';
 import type { CopyStep } from './steps.js';
-
-/** Limit of a copy, from the first byte to the last. */
-const COPY_MS = 15 * 60_000;
 
 /**
  * A release goes from the host that keeps it to one that does not, through the connections that the runner has to both: no
@@ -18,15 +15,14 @@ export function copying(hands: Hands): Handler<CopyStep> {
       const broken = new AbortController();
       const signal = AbortSignal.any([context.signal, broken.signal]);
       const packed = new PassThrough();
-      const limit = { timeoutMs: COPY_MS };
       const script = ['packing', scripts.PACK] as const;
       const args = [release, ...modules];
-      const sent = act(hands, source, script, args, { signal }, { ...limit, output: packed });
+      const sent = act(hands, source, script, args, { signal }, { ...ARRIVAL_LIMIT, output: packed });
       sent.catch((error: Error) => packed.destroy(error));
       const counted = { bytes: 0 };
       const input = Readable.from(sealed(packed, sent, counted));
       try {
-        await act(hands, host, ['copy', scripts.UNPACK], [release], context, { ...limit, input });
+        await act(hands, host, ['copy', scripts.UNPACK], [release], context, { ...ARRIVAL_LIMIT, input });
       } finally {
         // Who does not listen any more must not keep the other one waiting.
         packed.destroy();

@@ -53,6 +53,8 @@ export const hostsAtWork = ({ site, left }: Hands): Host[] =>
 
 /** Limit of scripts that have nothing to wait for, in milliseconds. */
 export const SHORT_MS = 30_000;
+/** Of the way of a release to a host, from the first byte to the last. */
+export const ARRIVAL_LIMIT = { timeoutMs: 15 * 60_000 };
 export const BOOT_LIMIT = { timeoutMs: 2 * 60_000 };
 
 /** Runs one of our scripts on a host as root. */

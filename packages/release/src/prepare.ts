@@ -3,6 +3,7 @@ import type { Handler } from '@perlstack/procedure';
 import { RemoteError } from '@perlstack/remote';
 import {
   act,
+  ARRIVAL_LIMIT,
   BOOT_LIMIT,
   EVIDENCE_LINES,
   type Hands,
@@ -24,8 +25,8 @@ export function uploading(hands: Hands): Handler<UploadStep> {
       const input = createReadStream(hands.artifact);
       try {
         await act(hands, host, ['upload', scripts.UPLOAD], [release, sha256], context, {
+          ...ARRIVAL_LIMIT,
           input,
-          timeoutMs: 15 * 60_000,
         });
       } finally {
         input.destroy();
