@@ -1,7 +1,7 @@
 import { found } from './cloud.js';
 import { IMAGES } from './data/images.js';
 import { KERNELS } from './data/kernels.js';
-import { NODEBALANCER_TYPES, TRANSFER_PRICES, VOLUME_TYPES } from './data/prices.js';
+import { NODEBALANCER_TYPES, STORAGE_TYPES, TRANSFER_PRICES, VOLUME_TYPES } from './data/prices.js';
 import type { JsonObject } from './json.js';
 import type { Call, Route } from './router.js';
 
@@ -43,6 +43,7 @@ export const catalogRoutes: Route[] = [
   open('/linode/kernels/:kernel', (call) => found(KERNELS.find(({ id }) => id === call.param('kernel')))),
   open('/network-transfer/prices', (call) => call.list(TRANSFER_PRICES, PRICE_FILTERABLE)),
   open('/nodebalancers/types', (call) => call.list(NODEBALANCER_TYPES, PRICE_FILTERABLE)),
+  open('/object-storage/types', (call) => call.list(STORAGE_TYPES, PRICE_FILTERABLE)),
   open('/volumes/types', (call) => call.list(VOLUME_TYPES, PRICE_FILTERABLE)),
   { method: 'GET', path: '/images', scopes: '*', limit: 'list-images', handle: listImages },
   { method: 'GET', path: '/images/:image', scopes: 'images:read_only', handle: getImage },

@@ -9,6 +9,7 @@ import type { ApiFaults } from './faults.js';
 import { JobQueue, type Job } from './jobs.js';
 import type {
   Address,
+  Bucket,
   EntityRef,
   EventRecord,
   Firewall,
@@ -17,6 +18,7 @@ import type {
   NodeBalancer,
   PlacementGroup,
   SshKey,
+  StorageKey,
   Subnet,
   Volume,
   Vpc,
@@ -43,6 +45,11 @@ export class Cloud {
   readonly placementGroups = new Map<number, PlacementGroup>();
   readonly nodeBalancers = new Map<number, NodeBalancer>();
   readonly volumes = new Map<number, Volume>();
+  /** By `region/label`. */
+  readonly buckets = new Map<string, Bucket>();
+  /** Buckets of other accounts, as `region/label`: nobody else can have their labels. */
+  readonly strangersBuckets = new Set<string>();
+  readonly storageKeys = new Map<number, StorageKey>();
   readonly addresses = new Map<string, Address>();
   readonly ipv6Ranges: Ipv6Range[] = [];
   readonly sshKeys = new Map<number, SshKey>();

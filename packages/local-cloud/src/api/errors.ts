@@ -25,8 +25,8 @@ export function badRequest(reason: string, field?: string): ApiError {
   return new ApiError(400, [entry(reason, field)]);
 }
 
-export function notFound(): ApiError {
-  return new ApiError(404, [entry('Not found')]);
+export function notFound(reason = 'Not found'): ApiError {
+  return new ApiError(404, [entry(reason)]);
 }
 
 /** The text that official clients wait and retry on, to the letter. */

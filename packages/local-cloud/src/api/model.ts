@@ -1,3 +1,4 @@
+import type { StorageEndpoint } from './data/endpoints.js';
 import type { JsonObject } from './json.js';
 
 /** The records that the cloud keeps. What the API shows of them is made by the `...View` functions. */
@@ -273,6 +274,41 @@ export interface Volume {
   /** Its status until `readyAt` (milliseconds since the epoch). */
   pending: 'creating' | 'resizing';
   readyAt: number;
+}
+
+/** A bucket as the API knows it, which is told of what is in it but never sees it. */
+export interface Bucket {
+  readonly label: string;
+  readonly endpoint: OpenEndpoint;
+  acl: Acl;
+  corsEnabled: boolean;
+  objects: number;
+  /** Bytes. */
+  size: number;
+  readonly created: number;
+}
+
+/** One that the account has a host for. */
+export type OpenEndpoint = StorageEndpoint & { readonly s3_endpoint: string };
+
+export type CannedAcl = 'private' | 'public-read' | 'authenticated-read' | 'public-read-write';
+
+/** `custom` is what was set by S3 and is none of the others. */
+export type Acl = CannedAcl | 'custom';
+
+/** An access key of Object Storage, without its secret, which is nowhere kept. */
+export interface StorageKey {
+  readonly id: number;
+  label: string;
+  readonly accessKey: string;
+  /** What a limited key is good for; `null` for one that is not limited. */
+  readonly access: readonly BucketAccess[] | null;
+  regions: readonly string[];
+}
+
+export interface BucketAccess {
+  readonly bucket: Bucket;
+  readonly permissions: 'read_write' | 'read_only';
 }
 
 export interface EntityRef {

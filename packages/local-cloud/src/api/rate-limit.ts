@@ -7,6 +7,7 @@ export type LimitClass =
   | 'update-vpc'
   | 'create-volume'
   | 'reserved-ips'
+  | 'object-storage'
   | 'stats';
 
 export interface Limit {
@@ -33,6 +34,7 @@ export const LIMITS: Readonly<Record<LimitClass, Limit>> = {
   'update-vpc': { limit: 20, windowMs: 60_000 },
   'create-volume': { limit: 100, windowMs: 60_000 },
   'reserved-ips': { limit: 10, windowMs: 60_000 },
+  'object-storage': { limit: 60, windowMs: 60_000 },
   stats: { limit: 50, windowMs: 60_000 },
 };
 

@@ -13,6 +13,7 @@ import { isObject, type Json, type JsonObject } from './json.js';
 import { linodeInterfaceRoutes } from './linode-interfaces.js';
 import { linodeRoutes } from './linodes.js';
 import { nodeBalancerRoutes } from './nodebalancers.js';
+import { objectStorageRoutes } from './object-storage.js';
 import { placementRoutes } from './placement.js';
 import type { Allowance, RateLimiter } from './rate-limit.js';
 import { Call, NO_CONTENT, Router, type Answer, type Match, type Route } from './router.js';
@@ -36,6 +37,7 @@ export const ROUTES: readonly Route[] = [
   ...nodeBalancerRoutes,
   ...tagRoutes,
   ...volumeRoutes,
+  ...objectStorageRoutes,
   ...upgradeRoutes,
 ];
 

@@ -44,6 +44,30 @@ export const NODEBALANCER_TYPES: readonly JsonObject[] = [
   },
 ];
 
+/** What an account with Object Storage pays, and a GB beyond what that includes, a month of it as `hourly`. */
+export const STORAGE_TYPES: readonly JsonObject[] = [
+  {
+    id: 'objectstorage',
+    label: 'Object Storage',
+    price: { hourly: 0.0075, monthly: 5 },
+    region_prices: [
+      { id: 'id-cgk', hourly: 0.0075, monthly: 5 },
+      { id: 'br-gru', hourly: 0.0075, monthly: 5 },
+    ],
+    transfer: 1000,
+  },
+  {
+    id: 'objectstorage-overage',
+    label: 'Object Storage Overage',
+    price: { hourly: 0.02, monthly: null },
+    region_prices: [
+      { id: 'id-cgk', hourly: 0.024, monthly: null },
+      { id: 'br-gru', hourly: 0.028, monthly: null },
+    ],
+    transfer: 0,
+  },
+];
+
 export const VOLUME_TYPES: readonly JsonObject[] = [
   {
     id: 'volume',
