@@ -44,6 +44,10 @@ export interface LinodeReader {
   nodeBalancers(filter?: T.Filter): Promise<T.NodeBalancer[]>;
   nodeBalancerPorts(id: number): Promise<T.NodeBalancerPort[]>;
   balancerNodes(balancer: number, port: number): Promise<T.BalancerNode[]>;
+  /** What Object Storage costs. */
+  storageTypes(): Promise<T.PriceType[]>;
+  storageEndpoints(): Promise<T.ObjectStorageEndpoint[]>;
+  buckets(region: string): Promise<T.ObjectStorageBucket[]>;
   /** The newest events first; at the most `limit` (25 to 500). */
   events(filter?: T.Filter, limit?: number): Promise<T.Event[]>;
   /**
@@ -94,6 +98,7 @@ export interface LinodeClient extends LinodeReader {
   deleteNodeBalancerPort(balancer: number, id: number): Promise<void>;
   createBalancerNode(balancer: number, port: number, node: T.NewBalancerNode): Promise<T.BalancerNode>;
   deleteBalancerNode(balancer: number, port: number, id: number): Promise<void>;
+  createBucket(bucket: T.NewBucket): Promise<T.ObjectStorageBucket>;
   withSignal(signal: AbortSignal): LinodeClient;
 }
 
@@ -188,6 +193,9 @@ function reader(connection: Connection): LinodeReader {
     // The package's functions for these are made for its forms, and split the addresses of nodes.
     nodeBalancerPorts: (id) => list(listOf(`/nodebalancers/${id}/configs`)),
     balancerNodes: (balancer, port) => list(listOf(`/nodebalancers/${balancer}/configs/${port}/nodes`)),
+    storageTypes: () => list(api.getObjectStorageTypes),
+    storageEndpoints: () => list(listOf('/object-storage/endpoints')),
+    buckets: (region) => list(listOf(`/object-storage/buckets/${region}`)),
     events: (filter, limit) => newestEvents(call, filter, limit),
     waitForLinode: (id, options = {}) => connection.waitForLinode(id, options),
     withSignal: (signal) => reader(connection.withSignal(signal)),
@@ -230,6 +238,7 @@ function client(connection: Connection): LinodeClient {
       void (await post(`/placement/groups/${id}/assign`, { linodes: [linodeId], compliant_only: false })),
     deletePlacementGroup: (id) => remove(() => api.deletePlacementGroup(id)),
     ...balancerWrites(post, put, remove),
+    createBucket: (bucket) => post('/object-storage/buckets', bucket),
     withSignal: (signal) => client(connection.withSignal(signal)),
   };
 }

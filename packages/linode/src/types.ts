@@ -13,6 +13,8 @@ export type {
   LinodeInterface,
   LinodeType,
   NodeBalancer,
+  ObjectStorageBucket,
+  ObjectStorageEndpoint,
   PlacementGroup,
   PriceType,
   Profile,
@@ -77,6 +79,15 @@ export type RuleSet = Pick<FirewallRules, 'inbound_policy' | 'outbound_policy'> 
   readonly inbound: readonly FirewallRuleType[];
   readonly outbound: readonly FirewallRuleType[];
 };
+
+/** A bucket to be made. Its label may be taken by a stranger's: all of an endpoint's buckets share one set of names. */
+export interface NewBucket {
+  readonly label: string;
+  readonly region: string;
+  readonly endpoint_type: string;
+  readonly acl: 'private';
+  readonly cors_enabled: false;
+}
 
 export interface NewFirewall {
   readonly label: string;

@@ -1,13 +1,13 @@
 import type { DesiredTier } from './layout.js';
 import type { Catalogue, ObservedBalancer, ObservedLinode } from './observed.js';
 
-/** One Linode on the bill, or the NodeBalancer. */
+/** One Linode on the bill, the NodeBalancer, or the storage of the backups. */
 export interface BillLine {
-  /** Label of the Linode or the NodeBalancer. */
+  /** Of the Linode, the NodeBalancer or the bucket. */
   readonly label: string;
-  /** Of the NodeBalancer `entry`. */
+  /** Of the NodeBalancer `entry`, of the bucket `backups`. */
   readonly tier: string;
-  /** Of the NodeBalancer `NodeBalancer`. */
+  /** Of the NodeBalancer `NodeBalancer`, of the bucket `Object Storage`. */
   readonly type: string;
   readonly change: 'create' | 'keep' | 'delete';
   /** USD a month; `null` where Linode names no price. */

@@ -1,4 +1,6 @@
+import type { Stack } from '@perlstack/stack';
 import { type Bill, billLines, billOf, entryLines } from './bill.js';
+import { bucketThatStays } from './bucket.js';
 import { hostName } from './names.js';
 import type {
   Catalogue,
@@ -19,11 +21,11 @@ export interface DestroyPlan {
 
 /** What removes exactly that which was made for a stack; whatever lacks its tags or its label is left alone. Pure. */
 export function planDestroy(
-  stack: string,
+  stack: Pick<Stack, 'stack' | 'region' | 'backups'>,
   resources: Resources,
   catalogue: Pick<Catalogue, 'types' | 'balancerMonthly'>,
 ): DestroyPlan {
-  const { steps, notes } = deletions(stack, resources, 'delete-vpc');
+  const { steps, notes } = deletions(stack.stack, resources, 'delete-vpc');
   const bill = billOf([
     ...billLines([], resources.linodes, catalogue),
     ...entryLines(null, resources.balancers, catalogue),
@@ -31,7 +33,7 @@ export function planDestroy(
   const strangers = resources.strangers.map(({ what, label, id, lacks }) => {
     return `${what} "${label}" (id ${id}) is left alone: it has not the ${lacks} of this stack.`;
   });
-  return { stack, steps, bill, notes: [...strangers, ...notes] };
+  return { stack: stack.stack, steps, bill, notes: [...strangers, ...notes, ...bucketThatStays(stack)] };
 }
 
 interface Deletions {

@@ -1,4 +1,5 @@
 import type { Handlers } from '@perlstack/procedure';
+import { bucketHandler } from './bucket-handler.js';
 import { entryHandlers } from './entry-handlers.js';
 import { linodeHandlers } from './linode-handlers.js';
 import { networkHandlers } from './network-handlers.js';
@@ -16,5 +17,6 @@ export function handlers(tools: ProvisionTools): Handlers<ProvisionStep> {
     ...linodeHandlers(tools),
     'rotate-host-key': rotateHostKey(tools),
     ...entryHandlers(tools),
+    ...bucketHandler(tools),
   };
 }

@@ -1,4 +1,5 @@
 import type { StackFile } from '@perlstack/stack';
+import { bucketNotes } from './bucket.js';
 import { type DesiredEntry, desiredEntry, ENTRY_PORTS } from './entry.js';
 import { type DesiredTier } from './layout.js';
 import { isWebHost } from './names.js';
@@ -12,6 +13,7 @@ export function notesOn(file: StackFile, observed: Observed, tiers: readonly Des
     ...tiers.flatMap((tier) => beyondGroup(tier, observed)),
     ...tiers.flatMap((tier) => driftThatStays(tier, observed, file)),
     ...entry(file, observed),
+    ...bucketNotes(file, observed),
     ...left(observed),
   ];
 }

@@ -1,5 +1,6 @@
 import type { LinodeReader } from '@perlstack/linode';
 import type { Stack, StackFile } from '@perlstack/stack';
+import { readBucket } from './bucket.js';
 import { readCatalogue } from './catalogue.js';
 import { checkFile, checkNetworks, checkOwnership, checkScopes, checkToken } from './checks.js';
 import type { Catalogue, Observed, Resources } from './observed.js';
@@ -29,8 +30,9 @@ export async function observe(
   checkFile(file);
   const { purpose = 'plan' } = options;
   await checkToken(reader, purpose);
-  const [catalogue, resources] = await Promise.all([
+  const [catalogue, bucket, resources] = await Promise.all([
     readCatalogue(reader, file),
+    readBucket(reader, file, purpose),
     readResources(reader, file.stack.stack, {
       balancers: desiredEntry(file.stack) ? 'always' : 'if-traces',
       beforeBalancers: () => checkScopes(reader, purpose, BALANCER_SCOPES),
@@ -38,7 +40,7 @@ export async function observe(
   ]);
   checkOwnership(file, resources);
   checkNetworks(file, resources);
-  return { ...resources, catalogue };
+  return { ...resources, bucket, catalogue };
 }
 
 /**

@@ -119,7 +119,23 @@ export interface Resources {
   readonly strangers: readonly Stranger[];
 }
 
+/** The bucket of the backups, at Linode. */
+export interface ObservedBucket {
+  readonly label: string;
+  /** USD a month for Object Storage, whatever the number of buckets; `null` where Linode names no price. */
+  readonly monthly: number | null;
+  /** `null`: the token may not look. */
+  readonly place: {
+    readonly region: string;
+    /** Which kind of storage of its region, such as `E1`. */
+    readonly endpointType: string;
+    readonly exists: boolean;
+  } | null;
+}
+
 /** Everything that a plan is made from, besides the stack file. */
 export interface Observed extends Resources {
+  /** `null`: the stack has no backups, or keeps them elsewhere. */
+  readonly bucket: ObservedBucket | null;
   readonly catalogue: Catalogue;
 }

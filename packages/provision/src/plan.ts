@@ -2,6 +2,7 @@ import type { RuleSet } from '@perlstack/linode';
 import { jumpTier, type StackFile, TIERS, type TierName } from '@perlstack/stack';
 import { rulesFor, sameRules } from './access.js';
 import { type Bill, billLines, billOf, entryLines } from './bill.js';
+import { bucketLines, bucketSteps } from './bucket.js';
 import { fault } from './catalogue.js';
 import { deletions } from './destroy.js';
 import { desiredEntry, ENTRY_SUBNET } from './entry.js';
@@ -43,6 +44,7 @@ export function plan(file: StackFile, observed: Observed): ProvisionPlan {
   const bill = billOf([
     ...billLines(tiers, observed.linodes, observed.catalogue),
     ...entryLines(entry?.label ?? null, observed.balancers, observed.catalogue),
+    ...bucketLines(observed),
   ]);
   checkBudget(file, bill);
   const world: World = { file, observed, tiers };
@@ -53,6 +55,7 @@ export function plan(file: StackFile, observed: Observed): ProvisionPlan {
     ...tiers.flatMap((tier) => placementSteps(world, tier)),
     ...tiers.flatMap((tier) => tier.hosts.flatMap((host) => hostSteps(world, tier, host))),
     ...entrySteps(stack, observed, tiers),
+    ...bucketSteps(file, observed),
   ];
   const all = [...steps, ...surplusSteps(world, steps)];
   return { stack: stack.stack, steps: ordered(all), bill, notes: notesOn(file, observed, tiers) };

@@ -16,6 +16,12 @@ export function balancerMonthly(types: readonly PriceType[], region: string): nu
   return common ? monthlyIn(common, region) : null;
 }
 
+/** What Object Storage costs an account a month that has a bucket in a region; `null` where Linode names no price. */
+export function storageMonthly(types: readonly PriceType[], region: string): number | null {
+  const flat = types.find(({ id }) => id === 'objectstorage');
+  return flat ? monthlyIn(flat, region) : null;
+}
+
 function monthlyIn(
   { price, region_prices }: Pick<PriceType, 'price' | 'region_prices'>,
   region: string,

@@ -178,6 +178,14 @@ export interface DeleteBalancer extends Step {
   readonly balancerId: number;
 }
 
+/** A bucket for the backups. */
+export interface CreateBucket extends Step {
+  readonly kind: 'create-bucket';
+  readonly label: string;
+  readonly region: string;
+  readonly endpointType: string;
+}
+
 export type ProvisionStep =
   | CreateVpc
   | CreateSubnet
@@ -201,7 +209,8 @@ export type ProvisionStep =
   | DeleteBalancerPort
   | AddBalancerNode
   | RemoveBalancerNode
-  | DeleteBalancer;
+  | DeleteBalancer
+  | CreateBucket;
 
 /** Id of the step of a kind that works on something: the same in every plan. */
 export const stepId = (kind: ProvisionStep['kind'], label: string): string => `${label}/${kind}`;

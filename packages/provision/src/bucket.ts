@@ -1,0 +1,112 @@
+import { grants, type LinodeReader, type ObjectStorageEndpoint } from '@perlstack/linode';
+import { endpointOf, type Stack, type StackFile } from '@perlstack/stack';
+import type { BillLine } from './bill.js';
+import { fault } from './catalogue.js';
+import { checkScopes } from './checks.js';
+import type { Observed, ObservedBucket } from './observed.js';
+import { dollars, storageMonthly } from './prices.js';
+import { type CreateBucket, stepId } from './steps.js';
+
+/** All endpoints of Linode's are below it; any other is somebody else's, with a bill of its own. */
+const LINODE_DOMAIN = '.linodeobjects.com';
+
+const SCOPE = 'object_storage';
+
+/** Where the stack's backups go, if that is a bucket at Linode. */
+function bucketAtLinode({ backups, region }: Pick<Stack, 'backups' | 'region'>) {
+  if (!backups) return null;
+  const { host } = new URL(endpointOf({ backups, region }));
+  return host.endsWith(LINODE_DOMAIN) ? { label: backups.bucket, host } : null;
+}
+
+/**
+ * Looks for the bucket of the backups. A token that may not look at Object Storage is no fault: the bucket can be made by hand.
+ *
+ * @throws UserError for an endpoint that Linode has not, and for a token that may look but not make what is missing
+ */
+export async function readBucket(
+  reader: LinodeReader,
+  file: StackFile,
+  purpose: 'plan' | 'apply',
+): Promise<ObservedBucket | null> {
+  const wanted = bucketAtLinode(file.stack);
+  if (!wanted) return null;
+  const { label, host } = wanted;
+  const prices = await reader.storageTypes();
+  const has = reader.scopes();
+  if (has !== null && !grants(has, `${SCOPE}:read_only`)) {
+    return { label, monthly: storageMonthly(prices, file.stack.region), place: null };
+  }
+  const { region, endpoint_type: endpointType } = endpointAt(file, host, await reader.storageEndpoints());
+  const buckets = await reader.buckets(region);
+  const exists = buckets.some((one) => one.label === label && one.endpoint_type === endpointType);
+  if (!exists && !isLocked(file.stack)) checkScopes(reader, purpose, [SCOPE]);
+  return { label, monthly: storageMonthly(prices, region), place: { region, endpointType, exists } };
+}
+
+function endpointAt(
+  file: StackFile,
+  host: string,
+  endpoints: readonly ObjectStorageEndpoint[],
+): ObjectStorageEndpoint {
+  const found = endpoints.find((one) => one.s3_endpoint === host);
+  if (found) return found;
+  const { region, backups } = file.stack;
+  const hosts = (some: readonly ObjectStorageEndpoint[]): string[] =>
+    some.flatMap((one) => (one.s3_endpoint === null ? [] : [`https://${one.s3_endpoint}`])).sort();
+  const here = hosts(endpoints.filter((one) => one.region === region));
+  const choice =
+    here.length > 0
+      ? `in ${region} there is ${here.join(' and ')}`
+      : `${region} has none; there are ${hosts(endpoints).join(', ')}`;
+  throw fault(
+    file,
+    ['backups', ...(backups?.endpoint === undefined ? [] : ['endpoint'])],
+    `${host} is no endpoint of Linode's Object Storage: ${choice}; name one as backups.endpoint`,
+  );
+}
+
+/** Linode's API makes no bucket with Object Lock, and it cannot be switched on later. */
+const isLocked = ({ backups }: Pick<Stack, 'backups'>): boolean => backups?.lock !== undefined;
+
+/** Makes the bucket, if it is missing and the API can. */
+export function bucketSteps({ stack }: StackFile, { bucket }: Pick<Observed, 'bucket'>): CreateBucket[] {
+  if (!bucket?.place || bucket.place.exists || isLocked(stack)) return [];
+  const { label, place } = bucket;
+  const { region, endpointType } = place;
+  const title = `create bucket ${label} in ${region} for backups`;
+  return [{ id: stepId('create-bucket', label), kind: 'create-bucket', title, label, region, endpointType }];
+}
+
+/** The line of Object Storage. */
+export function bucketLines({ bucket }: Pick<Observed, 'bucket'>): BillLine[] {
+  if (!bucket) return [];
+  const { label, monthly, place } = bucket;
+  const change = place?.exists === false ? 'create' : 'keep';
+  return [{ label, tier: 'backups', type: 'Object Storage', change, monthly }];
+}
+
+/** What a person should know of the bucket. */
+export function bucketNotes({ stack }: StackFile, { bucket }: Pick<Observed, 'bucket'>): string[] {
+  if (!bucket) return [];
+  const { label, monthly, place } = bucket;
+  const cost = `Object Storage costs ${dollars(monthly)} a month for the whole account, and more above 250 GB.`;
+  if (!place) {
+    return [
+      `Whether the bucket ${label} exists is not known: the token has not the scope ${SCOPE}:read_only. ${cost}`,
+    ];
+  }
+  if (place.exists) return [];
+  if (!isLocked(stack)) return [cost];
+  return [
+    `The bucket ${label} is missing. It is to have Object Lock (backups.lock), with which Linode's API makes none: make it by S3. ${cost}`,
+  ];
+}
+
+/** What is said when the rest of a stack goes: nothing here ever deletes a backup. */
+export function bucketThatStays(stack: Pick<Stack, 'backups' | 'region'>): string[] {
+  const wanted = bucketAtLinode(stack);
+  return wanted
+    ? [`The bucket ${wanted.label} stays, with its backups, and is paid for as long as it is there.`]
+    : [];
+}
