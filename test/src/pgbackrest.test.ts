@@ -403,6 +403,7 @@ const obstacle = await whyNoHosts();
       });
 
       it('makes old data fit, where their server is named, and puts nothing aside', async () => {
+        await trial.site.hosts.ask(REPLICA, 'systemctl stop postgresql@17-main');
         await trial.sql('INSERT INTO survivors VALUES (2)');
         const before = (await trial.sql(`SELECT pg_sleep(1.1); ${NOW}`)).split('\n').at(-1) ?? '';
         await trial.sql('INSERT INTO survivors VALUES (3); SELECT pg_switch_wal()');
@@ -414,6 +415,15 @@ const obstacle = await whyNoHosts();
         );
         expect(await trial.sql('SELECT max(id) FROM survivors')).toBe('2');
         expect(await foldersAside()).toBe('1');
+      });
+
+      it('a replica that was away meanwhile takes nothing of the log behind that, and follows', async () => {
+        await trial.sql("SELECT pg_create_physical_replication_slot('database_2')");
+        await trial.site.hosts.ask(REPLICA, 'systemctl start postgresql@17-main');
+        await eventually(() => trial.sql('SELECT state FROM pg_stat_replication'), /^streaming$/, 120);
+        await trial.sql('INSERT INTO survivors VALUES (4)');
+        await eventually(() => trial.sql('SELECT max(id) FROM survivors', REPLICA), /^4$/, 20);
+        expect(await trial.sql('SELECT count(*) FROM survivors WHERE id = 3', REPLICA)).toBe('0');
       });
     });
 

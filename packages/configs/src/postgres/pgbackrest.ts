@@ -1,3 +1,4 @@
+import path from 'node:path';
 import { endpointOf, type Host, UserError } from '@perlstack/stack';
 import type { ManagedDirectory, ManagedFile } from '../bundle.js';
 import { headingOf, textFile } from '../files.js';
@@ -9,6 +10,7 @@ import type { Archiving } from './archive.js';
 import { archiveLines, SHARE_OF_DISK } from './archive-lines.js';
 import { megabytes } from './memory.js';
 import { postgresLayout, SOCKET_FOLDER } from './names.js';
+import { RESTORE_PROGRAM } from './restore-program.js';
 import { UNKNOWN_DISK_MIB } from './settings.js';
 import { sizesOf } from './sizing.js';
 
@@ -18,6 +20,8 @@ export const PGBACKREST = {
   /** The bucket's key and the passphrase: read after the configuration, by pgBackRest's own rule. */
   secrets: '/etc/pgbackrest/conf.d/perlstack.conf',
   locks: `${SOCKET_FOLDER}/pgbackrest`,
+  /** What `restore_command` calls. */
+  restore: '/usr/local/lib/perlstack/restore-wal',
 } as const;
 
 /** The command of one stanza, as PostgreSQL calls it. */
@@ -34,7 +38,7 @@ export function pgbackrestArchiving(world: World, host: Host): Archiving {
     settings: [
       ...archiveLines(pgbackrestCommand(stack, 'archive-push "%p"')),
       // A replica that was away for longer than its primary keeps the log finds the rest in the bucket.
-      ['restore_command', pgbackrestCommand(stack, 'archive-get "%f" "%p"')],
+      ['restore_command', `${PGBACKREST.restore} ${stack} "%f" "%p"`],
     ],
     packages: ['pgbackrest'],
     directories: directories(),
@@ -44,8 +48,8 @@ export function pgbackrestArchiving(world: World, host: Host): Archiving {
 }
 
 const directories = (): ManagedDirectory[] =>
-  ['/etc/pgbackrest', '/etc/pgbackrest/conf.d'].map((path) => ({
-    ...{ path, owner: 'root', group: 'root', mode: 0o755 },
+  ['/etc/pgbackrest', '/etc/pgbackrest/conf.d', path.dirname(PGBACKREST.restore)].map((folder) => ({
+    ...{ path: folder, owner: 'root', group: 'root', mode: 0o755 },
   }));
 
 function files(world: World, host: Host): ManagedFile[] {
@@ -57,6 +61,7 @@ function files(world: World, host: Host): ManagedFile[] {
   const secrets = [{ name: 'global', settings: secretSettings(world) }];
   return [
     { ...textFile(PGBACKREST.configuration, printPgbackrest(heading, sections)), effect: 'none' },
+    { ...textFile(PGBACKREST.restore, RESTORE_PROGRAM), mode: 0o755, effect: 'none' },
     {
       ...textFile(PGBACKREST.secrets, printPgbackrest(heading, secrets)),
       ...{ owner: 'postgres', group: 'postgres', mode: 0o600, secret: true, effect: 'none' },
