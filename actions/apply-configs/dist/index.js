@@ -50000,9 +50000,18 @@ sub an_authority {
 `;
 
 ;// CONCATENATED MODULE: ./packages/stack/lib/bucket.js
+/**
+ * Regions whose endpoint is not the first of their own name, of those that had Object Storage in April 2026
+ * (`GET /object-storage/endpoints`).
+ */
+const ENDPOINTS = {
+    'de-fra-2': 'de-fra-1',
+    'jp-tyo-3': 'jp-tyo-1',
+    'sg-sin-2': 'sg-sin-1',
+};
 /** Where the bucket of a stack is, without the bucket: as the stack file says, or as Linode has it in the region. */
 function endpointOf({ region, backups }) {
-    return backups?.endpoint ?? `https://${region}-1.linodeobjects.com`;
+    return backups?.endpoint ?? `https://${ENDPOINTS[region] ?? `${region}-1`}.linodeobjects.com`;
 }
 
 ;// CONCATENATED MODULE: ./packages/configs/lib/print/pgbackrest.js
@@ -50054,6 +50063,32 @@ function mebibytes(value, unit) {
 }
 /** Mebibytes as a value of postgresql.conf, rounded down. */
 const megabytes = (size) => `${Math.floor(size)}MB`;
+
+;// CONCATENATED MODULE: ./packages/configs/lib/postgres/restore-program.js
+/**
+ * Has pgBackRest fetch one segment of the write-ahead log for a replica, called by PostgreSQL in its data directory as
+ * `restore-wal STANZA NAME DESTINATION`. A lost primary may have archived more of its timeline than the one after it goes on
+ * from. While the new timeline has nothing in the repository yet, a server takes the old one's segment for the next one, replays
+ * what nobody else has, and can follow the new primary no more. So none is handed out from where the newest timeline that
+ * the server knows of left that of the segment: it is had from the primary, or a moment later from the repository.
+ */
+const RESTORE_PROGRAM = `#!/bin/sh
+set -eu
+stanza=$1 name=$2 destination=$3
+pgbackrest --stanza="$stanza" archive-get "$name" "$destination" || exit
+case $name in *.history) exit 0 ;; esac
+newest=$(find pg_wal -maxdepth 1 -name '*.history' | sort | tail -n 1)
+[ -n "$newest" ] || exit 0
+# NAME is three numbers of eight digits each, in hexadecimal: timeline, log, and segment of the log, which is 4 GiB.
+rest=\${name#????????}
+timeline=$((0x\${name%"$rest"}))
+left=$(awk -v timeline="$timeline" '$1 == timeline { print $2 }' "$newest")
+[ -n "$left" ] || exit 0
+size=$(stat -c %s -- "$destination")
+each=$((0x100000000 / size))
+number=$((0x\${rest%????????} * each + 0x\${rest#????????}))
+[ "$number" -lt $((0x\${left%/*} * each + 0x\${left#*/} / size)) ] || { rm -f -- "$destination"; exit 1; }
+`;
 
 ;// CONCATENATED MODULE: ./packages/configs/lib/postgres/settings.js
 
@@ -50225,12 +50260,16 @@ function sizesOf(world, host) {
 
 
 
+
+
 /** Where pgBackRest has its parts on every member; its stanza has the name of the stack. */
 const PGBACKREST = {
     configuration: '/etc/pgbackrest/pgbackrest.conf',
     /** The bucket's key and the passphrase: read after the configuration, by pgBackRest's own rule. */
     secrets: '/etc/pgbackrest/conf.d/perlstack.conf',
     locks: `${SOCKET_FOLDER}/pgbackrest`,
+    /** What `restore_command` calls. */
+    restore: '/usr/local/lib/perlstack/restore-wal',
 };
 /** The command of one stanza, as PostgreSQL calls it. */
 const pgbackrestCommand = (stack, words) => `pgbackrest --stanza=${stack} ${words}`;
@@ -50243,7 +50282,7 @@ function pgbackrestArchiving(world, host) {
         settings: [
             ...archiveLines(pgbackrestCommand(stack, 'archive-push "%p"')),
             // A replica that was away for longer than its primary keeps the log finds the rest in the bucket.
-            ['restore_command', pgbackrestCommand(stack, 'archive-get "%f" "%p"')],
+            ['restore_command', `${PGBACKREST.restore} ${stack} "%f" "%p"`],
         ],
         packages: ['pgbackrest'],
         directories: directories(),
@@ -50251,8 +50290,8 @@ function pgbackrestArchiving(world, host) {
         removes: [],
     };
 }
-const directories = () => ['/etc/pgbackrest', '/etc/pgbackrest/conf.d'].map((path) => ({
-    ...{ path, owner: 'root', group: 'root', mode: 0o755 },
+const directories = () => ['/etc/pgbackrest', '/etc/pgbackrest/conf.d', external_node_path_namespaceObject.dirname(PGBACKREST.restore)].map((folder) => ({
+    ...{ path: folder, owner: 'root', group: 'root', mode: 0o755 },
 }));
 function pgbackrest_files(world, host) {
     const heading = headingOf(world.stack, host);
@@ -50263,6 +50302,7 @@ function pgbackrest_files(world, host) {
     const secrets = [{ name: 'global', settings: secretSettings(world) }];
     return [
         { ...textFile(PGBACKREST.configuration, printPgbackrest(heading, sections)), effect: 'none' },
+        { ...textFile(PGBACKREST.restore, RESTORE_PROGRAM), mode: 0o755, effect: 'none' },
         {
             ...textFile(PGBACKREST.secrets, printPgbackrest(heading, secrets)),
             ...{ owner: 'postgres', group: 'postgres', mode: 0o600, secret: true, effect: 'none' },

@@ -72160,6 +72160,9 @@ function reader(connection) {
         // The package's functions for these are made for its forms, and split the addresses of nodes.
         nodeBalancerPorts: (id) => list(listOf(`/nodebalancers/${id}/configs`)),
         balancerNodes: (balancer, port) => list(listOf(`/nodebalancers/${balancer}/configs/${port}/nodes`)),
+        storageTypes: () => list(getObjectStorageTypes),
+        storageEndpoints: () => list(listOf('/object-storage/endpoints')),
+        buckets: (region) => list(listOf(`/object-storage/buckets/${region}`)),
         events: (filter, limit) => newestEvents(call, filter, limit),
         waitForLinode: (id, options = {}) => connection.waitForLinode(id, options),
         withSignal: (signal) => reader(connection.withSignal(signal)),
@@ -72199,6 +72202,7 @@ function client(connection) {
         assignPlacement: async (id, linodeId) => void (await post(`/placement/groups/${id}/assign`, { linodes: [linodeId], compliant_only: false })),
         deletePlacementGroup: (id) => remove(() => deletePlacementGroup(id)),
         ...balancerWrites(post, put, remove),
+        createBucket: (bucket) => post('/object-storage/buckets', bucket),
         withSignal: (signal) => client(connection.withSignal(signal)),
     };
 }
@@ -72434,6 +72438,21 @@ function assertPlan(plan) {
                 placed.add(step.id);
         rest = next;
     }
+}
+
+;// CONCATENATED MODULE: ./packages/stack/lib/bucket.js
+/**
+ * Regions whose endpoint is not the first of their own name, of those that had Object Storage in April 2026
+ * (`GET /object-storage/endpoints`).
+ */
+const ENDPOINTS = {
+    'de-fra-2': 'de-fra-1',
+    'jp-tyo-3': 'jp-tyo-1',
+    'sg-sin-2': 'sg-sin-1',
+};
+/** Where the bucket of a stack is, without the bucket: as the stack file says, or as Linode has it in the region. */
+function endpointOf({ region, backups }) {
+    return backups?.endpoint ?? `https://${ENDPOINTS[region] ?? `${region}-1`}.linodeobjects.com`;
 }
 
 ;// CONCATENATED MODULE: ./packages/stack/lib/place.js
@@ -72727,6 +72746,11 @@ function typeFacts(type, region) {
 function balancerMonthly(types, region) {
     const common = types.find(({ id }) => id === 'nodebalancer');
     return common ? monthlyIn(common, region) : null;
+}
+/** What Object Storage costs an account a month that has a bucket in a region; `null` where Linode names no price. */
+function storageMonthly(types, region) {
+    const flat = types.find(({ id }) => id === 'objectstorage');
+    return flat ? monthlyIn(flat, region) : null;
 }
 function monthlyIn({ price, region_prices }, region) {
     const { monthly, hourly } = region_prices.find((one) => one.id === region) ?? price;
@@ -73050,6 +73074,107 @@ function checkScopes(reader, purpose, kinds, more = []) {
     }
 }
 
+;// CONCATENATED MODULE: ./packages/provision/lib/steps.js
+/** Id of the step of a kind that works on something: the same in every plan. */
+const stepId = (kind, label) => `${label}/${kind}`;
+
+;// CONCATENATED MODULE: ./packages/provision/lib/bucket.js
+
+
+
+
+
+
+/** All endpoints of Linode's are below it; any other is somebody else's, with a bill of its own. */
+const LINODE_DOMAIN = '.linodeobjects.com';
+const SCOPE = 'object_storage';
+/** Where the stack's backups go, if that is a bucket at Linode. */
+function bucketAtLinode({ backups, region }) {
+    if (!backups)
+        return null;
+    const { host } = new URL(endpointOf({ backups, region }));
+    return host.endsWith(LINODE_DOMAIN) ? { label: backups.bucket, host } : null;
+}
+/**
+ * Looks for the bucket of the backups. A token that may not look at Object Storage is no fault: the bucket can be made by hand.
+ *
+ * @throws UserError for an endpoint that Linode has not, and for a token that may look but not make what is missing
+ */
+async function readBucket(reader, file, purpose) {
+    const wanted = bucketAtLinode(file.stack);
+    if (!wanted)
+        return null;
+    const { label, host } = wanted;
+    const prices = await reader.storageTypes();
+    const has = reader.scopes();
+    if (has !== null && !grants(has, `${SCOPE}:read_only`)) {
+        return { label, monthly: storageMonthly(prices, file.stack.region), place: null };
+    }
+    const { region, endpoint_type: endpointType } = endpointAt(file, host, await reader.storageEndpoints());
+    const buckets = await reader.buckets(region);
+    const exists = buckets.some((one) => one.label === label && one.endpoint_type === endpointType);
+    if (!exists && !isLocked(file.stack))
+        checkScopes(reader, purpose, [SCOPE]);
+    return { label, monthly: storageMonthly(prices, region), place: { region, endpointType, exists } };
+}
+function endpointAt(file, host, endpoints) {
+    const found = endpoints.find((one) => one.s3_endpoint === host);
+    if (found)
+        return found;
+    const { region, backups } = file.stack;
+    const hosts = (some) => some.flatMap((one) => (one.s3_endpoint === null ? [] : [`https://${one.s3_endpoint}`])).sort();
+    const here = hosts(endpoints.filter((one) => one.region === region));
+    const choice = here.length > 0
+        ? `in ${region} there is ${here.join(' and ')}`
+        : `${region} has none; there are ${hosts(endpoints).join(', ')}`;
+    throw catalogue_fault(file, ['backups', ...(backups?.endpoint === undefined ? [] : ['endpoint'])], `${host} is no endpoint of Linode's Object Storage: ${choice}; name one as backups.endpoint`);
+}
+/** Linode's API makes no bucket with Object Lock, and it cannot be switched on later. */
+const isLocked = ({ backups }) => backups?.lock !== undefined;
+/** Makes the bucket, if it is missing and the API can. */
+function bucketSteps({ stack }, { bucket }) {
+    if (!bucket?.place || bucket.place.exists || isLocked(stack))
+        return [];
+    const { label, place } = bucket;
+    const { region, endpointType } = place;
+    const title = `create bucket ${label} in ${region} for backups`;
+    return [{ id: stepId('create-bucket', label), kind: 'create-bucket', title, label, region, endpointType }];
+}
+/** The line of Object Storage. */
+function bucketLines({ bucket }) {
+    if (!bucket)
+        return [];
+    const { label, monthly, place } = bucket;
+    const change = place?.exists === false ? 'create' : 'keep';
+    return [{ label, tier: 'backups', type: 'Object Storage', change, monthly }];
+}
+/** What a person should know of the bucket. */
+function bucketNotes({ stack }, { bucket }) {
+    if (!bucket)
+        return [];
+    const { label, monthly, place } = bucket;
+    const cost = `Object Storage costs ${dollars(monthly)} a month for the whole account, and more above 250 GB.`;
+    if (!place) {
+        return [
+            `Whether the bucket ${label} exists is not known: the token has not the scope ${SCOPE}:read_only. ${cost}`,
+        ];
+    }
+    if (place.exists)
+        return [];
+    if (!isLocked(stack))
+        return [cost];
+    return [
+        `The bucket ${label} is missing. It is to have Object Lock (backups.lock), with which Linode's API makes none: make it by S3. ${cost}`,
+    ];
+}
+/** What is said when the rest of a stack goes: nothing here ever deletes a backup. */
+function bucketThatStays(stack) {
+    const wanted = bucketAtLinode(stack);
+    return wanted
+        ? [`The bucket ${wanted.label} stays, with its backups, and is paid for as long as it is there.`]
+        : [];
+}
+
 ;// CONCATENATED MODULE: ./packages/provision/lib/read.js
 
 
@@ -73204,6 +73329,7 @@ async function readPort(reader, balancer, config) {
 
 
 
+
 /** Needed only for stacks that have, or had, a NodeBalancer. */
 const BALANCER_SCOPES = ['nodebalancers'];
 /**
@@ -73216,8 +73342,9 @@ async function observe(reader, file, options = {}) {
     checkFile(file);
     const { purpose = 'plan' } = options;
     await checkToken(reader, purpose);
-    const [catalogue, resources] = await Promise.all([
+    const [catalogue, bucket, resources] = await Promise.all([
         readCatalogue(reader, file),
+        readBucket(reader, file, purpose),
         readResources(reader, file.stack.stack, {
             balancers: desiredEntry(file.stack) ? 'always' : 'if-traces',
             beforeBalancers: () => checkScopes(reader, purpose, BALANCER_SCOPES),
@@ -73225,7 +73352,7 @@ async function observe(reader, file, options = {}) {
     ]);
     checkOwnership(file, resources);
     checkNetworks(file, resources);
-    return { ...resources, catalogue };
+    return { ...resources, bucket, catalogue };
 }
 /**
  * What exists of a stack and what it costs, for `planDestroy`: the stack file is not held against what Linode offers, as
@@ -73507,17 +73634,14 @@ function entryLines(wanted, existing, { balancerMonthly: monthly }) {
     ];
 }
 
-;// CONCATENATED MODULE: ./packages/provision/lib/steps.js
-/** Id of the step of a kind that works on something: the same in every plan. */
-const stepId = (kind, label) => `${label}/${kind}`;
-
 ;// CONCATENATED MODULE: ./packages/provision/lib/destroy.js
+
 
 
 
 /** What removes exactly that which was made for a stack; whatever lacks its tags or its label is left alone. Pure. */
 function planDestroy(stack, resources, catalogue) {
-    const { steps, notes } = deletions(stack, resources, 'delete-vpc');
+    const { steps, notes } = deletions(stack.stack, resources, 'delete-vpc');
     const bill = billOf([
         ...billLines([], resources.linodes, catalogue),
         ...entryLines(null, resources.balancers, catalogue),
@@ -73525,7 +73649,7 @@ function planDestroy(stack, resources, catalogue) {
     const strangers = resources.strangers.map(({ what, label, id, lacks }) => {
         return `${what} "${label}" (id ${id}) is left alone: it has not the ${lacks} of this stack.`;
     });
-    return { stack, steps, bill, notes: [...strangers, ...notes] };
+    return { stack: stack.stack, steps, bill, notes: [...strangers, ...notes, ...bucketThatStays(stack)] };
 }
 /** Steps that delete the resources given, each after what stands on it; nothing that others use is deleted. */
 function deletions(stack, resources, vpcFate) {
@@ -73762,6 +73886,7 @@ function deletePort({ wanted: { label } }, port) {
 
 
 
+
 /** What a person should know of a plan, though nothing has to be mended. */
 function notes_notesOn(file, observed, tiers) {
     return [
@@ -73769,6 +73894,7 @@ function notes_notesOn(file, observed, tiers) {
         ...tiers.flatMap((tier) => beyondGroup(tier, observed)),
         ...tiers.flatMap((tier) => driftThatStays(tier, observed, file)),
         ...entry(file, observed),
+        ...bucketNotes(file, observed),
         ...left(observed),
     ];
 }
@@ -73856,6 +73982,7 @@ function left({ strangers }) {
 
 
 
+
 /**
  * What has to be done so that Linode shows what the stack file wants. Pure.
  *
@@ -73868,6 +73995,7 @@ function plan(file, observed) {
     const bill = billOf([
         ...billLines(tiers, observed.linodes, observed.catalogue),
         ...entryLines(entry?.label ?? null, observed.balancers, observed.catalogue),
+        ...bucketLines(observed),
     ]);
     checkBudget(file, bill);
     const world = { file, observed, tiers };
@@ -73878,6 +74006,7 @@ function plan(file, observed) {
         ...tiers.flatMap((tier) => placementSteps(world, tier)),
         ...tiers.flatMap((tier) => tier.hosts.flatMap((host) => hostSteps(world, tier, host))),
         ...entrySteps(stack, observed, tiers),
+        ...bucketSteps(file, observed),
     ];
     const all = [...steps, ...surplusSteps(world, steps)];
     return { stack: stack.stack, steps: ordered(all), bill, notes: notes_notesOn(file, observed, tiers) };
@@ -74095,34 +74224,6 @@ function checkBudget(file, bill) {
     throw catalogue_fault(file, ['budget', 'monthly'], `the stack would cost ${dollars(bill.after)} a month (${rows.join(', ')}), ${dollars(bill.after - limit)} more than the budget of ${dollars(limit)}`);
 }
 
-;// CONCATENATED MODULE: ./packages/provision/lib/lookup.js
-
-
-
-function lookup(client, stack) {
-    return {
-        linode: async (label) => ours('Linode', await client.linodes({ label }), label, (one) => isOurLinode(stack, one)),
-        vpc: async (label) => ours('VPC', await client.vpcs({ label }), label, (one) => isOurVpc(stack, one)),
-        firewall: async (label) => ours('firewall', await client.firewalls({ label }), label, ({ tags }) => hasStackTags(stack, tags)),
-        // A placement group has nothing but its label.
-        placementGroup: async (label) => ours('placement group', await client.placementGroups({ label }), label, () => true),
-        balancer: async (label) => ours('NodeBalancer', await client.nodeBalancers({ label }), label, ({ tags }) => hasStackTags(stack, tags)),
-    };
-}
-function ours(what, found, label, isOurs) {
-    const one = found.find((candidate) => candidate.label === label);
-    if (one && !isOurs(one)) {
-        throw new errors_UserError(`There is a ${what} "${label}" (id ${one.id}) that is not of this stack: rename it or remove it, then run again`);
-    }
-    return one;
-}
-/** What a step before this one has made; without it the plan's order was broken. */
-function lookup_required(one, what) {
-    if (one === undefined)
-        throw new errors_UserError(`${what} is gone: somebody removed it meanwhile. Run again`);
-    return one;
-}
-
 ;// CONCATENATED MODULE: ./packages/provision/lib/once.js
 
 const TRIES = 4;
@@ -74157,6 +74258,56 @@ function mayExist(error) {
     return (error instanceof LinodeApiError &&
         error.status === 400 &&
         error.reasons.some(({ field, reason }) => TAKEN.has(field) && /unique|in use|exist/i.test(reason)));
+}
+
+;// CONCATENATED MODULE: ./packages/provision/lib/bucket-handler.js
+
+
+/** What makes the bucket of the backups. */
+function bucketHandler({ client, clock = realClock }) {
+    return {
+        'create-bucket': {
+            check: async (step) => (await findBucket(client, step)) !== undefined,
+            run: async (step, { signal }) => {
+                const { label, region, endpointType } = step;
+                const access = { acl: 'private', cors_enabled: false };
+                const make = () => client.withSignal(signal).createBucket({ label, region, endpoint_type: endpointType, ...access });
+                await makeOnce(() => findBucket(client, step), make, clock, signal);
+            },
+        },
+    };
+}
+async function findBucket(client, { label, region, endpointType }) {
+    const buckets = await client.buckets(region);
+    return buckets.find((one) => one.label === label && one.endpoint_type === endpointType);
+}
+
+;// CONCATENATED MODULE: ./packages/provision/lib/lookup.js
+
+
+
+function lookup(client, stack) {
+    return {
+        linode: async (label) => ours('Linode', await client.linodes({ label }), label, (one) => isOurLinode(stack, one)),
+        vpc: async (label) => ours('VPC', await client.vpcs({ label }), label, (one) => isOurVpc(stack, one)),
+        firewall: async (label) => ours('firewall', await client.firewalls({ label }), label, ({ tags }) => hasStackTags(stack, tags)),
+        // A placement group has nothing but its label.
+        placementGroup: async (label) => ours('placement group', await client.placementGroups({ label }), label, () => true),
+        balancer: async (label) => ours('NodeBalancer', await client.nodeBalancers({ label }), label, ({ tags }) => hasStackTags(stack, tags)),
+    };
+}
+function ours(what, found, label, isOurs) {
+    const one = found.find((candidate) => candidate.label === label);
+    if (one && !isOurs(one)) {
+        throw new errors_UserError(`There is a ${what} "${label}" (id ${one.id}) that is not of this stack: rename it or remove it, then run again`);
+    }
+    return one;
+}
+/** What a step before this one has made; without it the plan's order was broken. */
+function lookup_required(one, what) {
+    if (one === undefined)
+        throw new errors_UserError(`${what} is gone: somebody removed it meanwhile. Run again`);
+    return one;
 }
 
 ;// CONCATENATED MODULE: ./packages/provision/lib/entry-handlers.js
@@ -74932,6 +75083,7 @@ async function tag({ client }, { id, tags: before }, fingerprints, mark) {
 
 
 
+
 /**
  * What the steps of a plan do, for `execute`. Every check looks at the API as it is now, so that a plan can be run again
  * after a failure or a kill at any point; nothing is undone: what was made is used by the next run.
@@ -74942,6 +75094,7 @@ function handlers(tools) {
         ...linodeHandlers(tools),
         'rotate-host-key': rotateHostKey(tools),
         ...entryHandlers(tools),
+        ...bucketHandler(tools),
     };
 }
 
@@ -77337,7 +77490,7 @@ async function planFor(reader, file, mode) {
     if (mode !== 'destroy')
         return plan(file, await observe(reader, file, { purpose: mode }));
     const observed = await observeForDestroy(reader, file.stack, { purpose: 'apply' });
-    return planDestroy(file.stack.stack, observed, observed.catalogue);
+    return planDestroy(file.stack, observed, observed.catalogue);
 }
 function show({ log, reporter, output }, { steps, bill, notes }) {
     steps.forEach(({ host, title }) => log.info(`  ${host ? `${host} \u00b7 ` : ''}${title}`));
