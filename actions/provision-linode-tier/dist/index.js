@@ -72162,7 +72162,7 @@ function reader(connection) {
         balancerNodes: (balancer, port) => list(listOf(`/nodebalancers/${balancer}/configs/${port}/nodes`)),
         storageTypes: () => list(getObjectStorageTypes),
         storageEndpoints: () => list(listOf('/object-storage/endpoints')),
-        buckets: (region) => list(listOf(`/object-storage/buckets/${region}`)),
+        buckets: () => list(getBuckets),
         events: (filter, limit) => newestEvents(call, filter, limit),
         waitForLinode: (id, options = {}) => connection.waitForLinode(id, options),
         withSignal: (signal) => reader(connection.withSignal(signal)),
@@ -73111,26 +73111,32 @@ async function readBucket(reader, file, purpose) {
         return { label, monthly: storageMonthly(prices, file.stack.region), place: null };
     }
     const { region, endpoint_type: endpointType } = endpointAt(file, host, await reader.storageEndpoints());
-    const buckets = await reader.buckets(region);
-    const exists = buckets.some((one) => one.label === label && one.endpoint_type === endpointType);
+    const exists = (await findBucket(reader, { label, region, endpointType })) !== undefined;
     if (!exists && !isLocked(file.stack))
         checkScopes(reader, purpose, [SCOPE]);
     return { label, monthly: storageMonthly(prices, region), place: { region, endpointType, exists } };
 }
+/** One whose name the account learns by its first bucket there (`null`) is known by its city, which all names begin with. */
 function endpointAt(file, host, endpoints) {
-    const found = endpoints.find((one) => one.s3_endpoint === host);
+    const found = endpoints.find((one) => one.s3_endpoint === host) ??
+        endpoints.find((one) => one.s3_endpoint === null && cityOf(one.region) === cityOf(host));
     if (found)
         return found;
     const { region, backups } = file.stack;
-    const hosts = (some) => some.flatMap((one) => (one.s3_endpoint === null ? [] : [`https://${one.s3_endpoint}`])).sort();
-    const here = hosts(endpoints.filter((one) => one.region === region));
-    const choice = here.length > 0
-        ? `in ${region} there is ${here.join(' and ')}`
-        : `${region} has none; there are ${hosts(endpoints).join(', ')}`;
-    throw catalogue_fault(file, ['backups', ...(backups?.endpoint === undefined ? [] : ['endpoint'])], `${host} is no endpoint of Linode's Object Storage: ${choice}; name one as backups.endpoint`);
+    const isHere = (one) => Number(one.region === region);
+    const names = [...endpoints]
+        .sort((a, b) => isHere(b) - isHere(a) || a.region.localeCompare(b.region))
+        .flatMap((one) => (one.s3_endpoint === null ? [] : [`https://${one.s3_endpoint}`]));
+    throw catalogue_fault(file, ['backups', ...(backups?.endpoint === undefined ? [] : ['endpoint'])], `${host} is no endpoint of Linode's Object Storage; name one as backups.endpoint, those of ${region} first: ${names.join(', ')}`);
 }
+/** `us-ord` of the region `us-ord` and of `us-ord-10.linodeobjects.com`. */
+const cityOf = (name) => name.split(/[-.]/, 2).join('-');
 /** Linode's API makes no bucket with Object Lock, and it cannot be switched on later. */
 const isLocked = ({ backups }) => backups?.lock !== undefined;
+/** A bucket of the account's; labels are unique at an endpoint only. */
+async function findBucket(reader, { label, region, endpointType }) {
+    return (await reader.buckets()).find((one) => one.label === label && one.region === region && one.endpoint_type === endpointType);
+}
 /** Makes the bucket, if it is missing and the API can. */
 function bucketSteps({ stack }, { bucket }) {
     if (!bucket?.place || bucket.place.exists || isLocked(stack))
@@ -74263,6 +74269,7 @@ function mayExist(error) {
 ;// CONCATENATED MODULE: ./packages/provision/lib/bucket-handler.js
 
 
+
 /** What makes the bucket of the backups. */
 function bucketHandler({ client, clock = realClock }) {
     return {
@@ -74276,10 +74283,6 @@ function bucketHandler({ client, clock = realClock }) {
             },
         },
     };
-}
-async function findBucket(client, { label, region, endpointType }) {
-    const buckets = await client.buckets(region);
-    return buckets.find((one) => one.label === label && one.endpoint_type === endpointType);
 }
 
 ;// CONCATENATED MODULE: ./packages/provision/lib/lookup.js

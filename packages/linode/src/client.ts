@@ -47,7 +47,7 @@ export interface LinodeReader {
   /** What Object Storage costs. */
   storageTypes(): Promise<T.PriceType[]>;
   storageEndpoints(): Promise<T.ObjectStorageEndpoint[]>;
-  buckets(region: string): Promise<T.ObjectStorageBucket[]>;
+  buckets(): Promise<T.ObjectStorageBucket[]>;
   /** The newest events first; at the most `limit` (25 to 500). */
   events(filter?: T.Filter, limit?: number): Promise<T.Event[]>;
   /**
@@ -195,7 +195,7 @@ function reader(connection: Connection): LinodeReader {
     balancerNodes: (balancer, port) => list(listOf(`/nodebalancers/${balancer}/configs/${port}/nodes`)),
     storageTypes: () => list(api.getObjectStorageTypes),
     storageEndpoints: () => list(listOf('/object-storage/endpoints')),
-    buckets: (region) => list(listOf(`/object-storage/buckets/${region}`)),
+    buckets: () => list(api.getBuckets),
     events: (filter, limit) => newestEvents(call, filter, limit),
     waitForLinode: (id, options = {}) => connection.waitForLinode(id, options),
     withSignal: (signal) => reader(connection.withSignal(signal)),

@@ -1,5 +1,6 @@
-import { type LinodeClient, type ObjectStorageBucket, realClock } from '@perlstack/linode';
+import { realClock } from '@perlstack/linode';
 import type { Handlers } from '@perlstack/procedure';
+import { findBucket } from './bucket.js';
 import { makeOnce } from './once.js';
 import type { CreateBucket } from './steps.js';
 import type { ProvisionTools } from './tools.js';
@@ -18,12 +19,4 @@ export function bucketHandler({ client, clock = realClock }: ProvisionTools): Ha
       },
     },
   };
-}
-
-async function findBucket(
-  client: LinodeClient,
-  { label, region, endpointType }: CreateBucket,
-): Promise<ObjectStorageBucket | undefined> {
-  const buckets = await client.buckets(region);
-  return buckets.find((one) => one.label === label && one.endpoint_type === endpointType);
 }

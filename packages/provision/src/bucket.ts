@@ -1,4 +1,9 @@
-import { grants, type LinodeReader, type ObjectStorageEndpoint } from '@perlstack/linode';
+import {
+  grants,
+  type LinodeReader,
+  type ObjectStorageBucket,
+  type ObjectStorageEndpoint,
+} from '@perlstack/linode';
 import { endpointOf, type Stack, type StackFile } from '@perlstack/stack';
 import type { BillLine } from './bill.js';
 import { fault } from './catalogue.js';
@@ -38,36 +43,48 @@ export async function readBucket(
     return { label, monthly: storageMonthly(prices, file.stack.region), place: null };
   }
   const { region, endpoint_type: endpointType } = endpointAt(file, host, await reader.storageEndpoints());
-  const buckets = await reader.buckets(region);
-  const exists = buckets.some((one) => one.label === label && one.endpoint_type === endpointType);
+  const exists = (await findBucket(reader, { label, region, endpointType })) !== undefined;
   if (!exists && !isLocked(file.stack)) checkScopes(reader, purpose, [SCOPE]);
   return { label, monthly: storageMonthly(prices, region), place: { region, endpointType, exists } };
 }
 
+/** One whose name the account learns by its first bucket there (`null`) is known by its city, which all names begin with. */
 function endpointAt(
   file: StackFile,
   host: string,
   endpoints: readonly ObjectStorageEndpoint[],
 ): ObjectStorageEndpoint {
-  const found = endpoints.find((one) => one.s3_endpoint === host);
+  const found =
+    endpoints.find((one) => one.s3_endpoint === host) ??
+    endpoints.find((one) => one.s3_endpoint === null && cityOf(one.region) === cityOf(host));
   if (found) return found;
   const { region, backups } = file.stack;
-  const hosts = (some: readonly ObjectStorageEndpoint[]): string[] =>
-    some.flatMap((one) => (one.s3_endpoint === null ? [] : [`https://${one.s3_endpoint}`])).sort();
-  const here = hosts(endpoints.filter((one) => one.region === region));
-  const choice =
-    here.length > 0
-      ? `in ${region} there is ${here.join(' and ')}`
-      : `${region} has none; there are ${hosts(endpoints).join(', ')}`;
+  const isHere = (one: ObjectStorageEndpoint): number => Number(one.region === region);
+  const names = [...endpoints]
+    .sort((a, b) => isHere(b) - isHere(a) || a.region.localeCompare(b.region))
+    .flatMap((one) => (one.s3_endpoint === null ? [] : [`https://${one.s3_endpoint}`]));
   throw fault(
     file,
     ['backups', ...(backups?.endpoint === undefined ? [] : ['endpoint'])],
-    `${host} is no endpoint of Linode's Object Storage: ${choice}; name one as backups.endpoint`,
+    `${host} is no endpoint of Linode's Object Storage; name one as backups.endpoint, those of ${region} first: ${names.join(', ')}`,
   );
 }
 
+/** `us-ord` of the region `us-ord` and of `us-ord-10.linodeobjects.com`. */
+const cityOf = (name: string): string => name.split(/[-.]/, 2).join('-');
+
 /** Linode's API makes no bucket with Object Lock, and it cannot be switched on later. */
 const isLocked = ({ backups }: Pick<Stack, 'backups'>): boolean => backups?.lock !== undefined;
+
+/** A bucket of the account's; labels are unique at an endpoint only. */
+export async function findBucket(
+  reader: LinodeReader,
+  { label, region, endpointType }: Pick<CreateBucket, 'label' | 'region' | 'endpointType'>,
+): Promise<ObjectStorageBucket | undefined> {
+  return (await reader.buckets()).find(
+    (one) => one.label === label && one.region === region && one.endpoint_type === endpointType,
+  );
+}
 
 /** Makes the bucket, if it is missing and the API can. */
 export function bucketSteps({ stack }: StackFile, { bucket }: Pick<Observed, 'bucket'>): CreateBucket[] {
