@@ -426,6 +426,7 @@ backups: { bucket: shop-backups }
       serving = await repository.commit({ release: 'with-a-database' }, WITH_DATABASE);
       expectSuccess(await runExample('deploy.yml'));
       await expectServing(serving);
+      expect([...cloud.api.state.buckets.keys()]).toEqual(['us-ord/shop-backups']);
       const pair = (await cloud.hosts.exec(DATABASE, ['age-keygen'])).stdout;
       vars['AGE_RECIPIENT'] = /age1\w+/.exec(pair)?.[0] ?? '';
       secrets['AGE_IDENTITY'] = /AGE-SECRET-KEY-1\w+/.exec(pair)?.[0] ?? '';
@@ -576,7 +577,7 @@ backups: { bucket: shop-backups }
   it('destroy.yml removes exactly what deploy.yml made', async () => {
     const run = await runExample('destroy.yml', { stack: 'shop' });
     expectSuccess(run);
-    expect(outputsNamed(run, 'Destroy')).toMatchObject({ changed: 'true', 'monthly-cost': '0' });
+    expect(outputsNamed(run, 'Destroy')).toMatchObject({ changed: 'true', 'monthly-cost': '5' });
     expect(census()).toEqual(foreign);
     await untilOff();
   });

@@ -73106,15 +73106,35 @@ async function readBucket(reader, file, purpose) {
         return null;
     const { label, host } = wanted;
     const prices = await reader.storageTypes();
-    const has = reader.scopes();
-    if (has !== null && !grants(has, `${SCOPE}:read_only`)) {
+    if (!mayLook(reader))
         return { label, monthly: storageMonthly(prices, file.stack.region), place: null };
-    }
     const { region, endpoint_type: endpointType } = endpointAt(file, host, await reader.storageEndpoints());
     const exists = (await findBucket(reader, { label, region, endpointType })) !== undefined;
     if (!exists && !isLocked(file.stack))
         checkScopes(reader, purpose, [SCOPE]);
     return { label, monthly: storageMonthly(prices, region), place: { region, endpointType, exists } };
+}
+/**
+ * The bucket that stays when the stack goes; `null` when there is none. An endpoint that Linode has not keeps nobody from
+ * removing the rest.
+ */
+async function readBucketThatStays(reader, stack) {
+    const wanted = bucketAtLinode(stack);
+    if (!wanted)
+        return null;
+    const { label, host } = wanted;
+    const monthly = storageMonthly(await reader.storageTypes(), stack.region);
+    if (!mayLook(reader))
+        return { label, monthly, place: null };
+    const found = (await reader.buckets()).find((one) => one.label === label && one.s3_endpoint === host);
+    if (!found)
+        return null;
+    const { region, endpoint_type: endpointType = '' } = found;
+    return { label, monthly, place: { region, endpointType, exists: true } };
+}
+function mayLook(reader) {
+    const has = reader.scopes();
+    return has === null || grants(has, `${SCOPE}:read_only`);
 }
 /** One whose name the account learns by its first bucket there (`null`) is known by its city, which all names begin with. */
 function endpointAt(file, host, endpoints) {
@@ -73174,10 +73194,9 @@ function bucketNotes({ stack }, { bucket }) {
     ];
 }
 /** What is said when the rest of a stack goes: nothing here ever deletes a backup. */
-function bucketThatStays(stack) {
-    const wanted = bucketAtLinode(stack);
-    return wanted
-        ? [`The bucket ${wanted.label} stays, with its backups, and is paid for as long as it is there.`]
+function staysNote({ bucket }) {
+    return bucket
+        ? [`The bucket ${bucket.label} stays, with its backups, and is paid for as long as it is there.`]
         : [];
 }
 
@@ -73367,9 +73386,10 @@ async function observe(reader, file, options = {}) {
 async function observeForDestroy(reader, stack, options = {}) {
     const { purpose = 'plan' } = options;
     await checkToken(reader, purpose);
-    const [types, balancers, resources] = await Promise.all([
+    const [types, balancers, bucket, resources] = await Promise.all([
         reader.types(),
         reader.nodeBalancerTypes(),
+        readBucketThatStays(reader, stack),
         readResources(reader, stack.stack, {
             beforeBalancers: () => checkScopes(reader, purpose, BALANCER_SCOPES),
         }),
@@ -73377,6 +73397,7 @@ async function observeForDestroy(reader, stack, options = {}) {
     const facts = types.map((type) => typeFacts(type, stack.region));
     return {
         ...resources,
+        bucket,
         catalogue: { types: facts, balancerMonthly: balancerMonthly(balancers, stack.region) },
     };
 }
@@ -73647,15 +73668,16 @@ function entryLines(wanted, existing, { balancerMonthly: monthly }) {
 
 /** What removes exactly that which was made for a stack; whatever lacks its tags or its label is left alone. Pure. */
 function planDestroy(stack, resources, catalogue) {
-    const { steps, notes } = deletions(stack.stack, resources, 'delete-vpc');
+    const { steps, notes } = deletions(stack, resources, 'delete-vpc');
     const bill = billOf([
         ...billLines([], resources.linodes, catalogue),
         ...entryLines(null, resources.balancers, catalogue),
+        ...bucketLines(resources),
     ]);
     const strangers = resources.strangers.map(({ what, label, id, lacks }) => {
         return `${what} "${label}" (id ${id}) is left alone: it has not the ${lacks} of this stack.`;
     });
-    return { stack: stack.stack, steps, bill, notes: [...strangers, ...notes, ...bucketThatStays(stack)] };
+    return { stack, steps, bill, notes: [...strangers, ...notes, ...staysNote(resources)] };
 }
 /** Steps that delete the resources given, each after what stands on it; nothing that others use is deleted. */
 function deletions(stack, resources, vpcFate) {
@@ -77493,7 +77515,7 @@ async function planFor(reader, file, mode) {
     if (mode !== 'destroy')
         return plan(file, await observe(reader, file, { purpose: mode }));
     const observed = await observeForDestroy(reader, file.stack, { purpose: 'apply' });
-    return planDestroy(file.stack, observed, observed.catalogue);
+    return planDestroy(file.stack.stack, observed, observed.catalogue);
 }
 function show({ log, reporter, output }, { steps, bill, notes }) {
     steps.forEach(({ host, title }) => log.info(`  ${host ? `${host} \u00b7 ` : ''}${title}`));

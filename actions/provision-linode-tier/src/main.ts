@@ -79,7 +79,7 @@ type Made = Pick<ProvisionPlan, 'steps' | 'bill' | 'notes'>;
 async function planFor(reader: LinodeReader, file: StackFile, mode: Inputs['mode']): Promise<Made> {
   if (mode !== 'destroy') return plan(file, await observe(reader, file, { purpose: mode }));
   const observed = await observeForDestroy(reader, file.stack, { purpose: 'apply' });
-  return planDestroy(file.stack, observed, observed.catalogue);
+  return planDestroy(file.stack.stack, observed, observed.catalogue);
 }
 
 function show({ log, reporter, output }: Context, { steps, bill, notes }: Made): void {

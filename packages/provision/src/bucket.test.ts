@@ -44,11 +44,21 @@ describe('the bucket of the backups', () => {
     expect(after.bill).toMatchObject({ before: before.bill.after, delta: 0 });
     expect(after.bill.lines).toContainEqual({ ...LINE, change: 'keep' });
     const observed = await observeForDestroy(cloud.reader, file.stack);
-    const gone = planDestroy(file.stack, observed, observed.catalogue);
+    const gone = planDestroy('shop', observed, observed.catalogue);
     expect(gone.notes).toContainEqual(
       expect.stringMatching(/^The bucket shop-backups stays, with its backups/),
     );
+    expect(gone.bill).toMatchObject({ after: 5, delta: 5 - before.bill.after });
     expect(JSON.stringify(gone.steps)).not.toContain('shop-backups');
+  });
+
+  it('that is not there costs nothing when the stack goes, wherever the stack file looks for it', async () => {
+    const { stack } = withBackups(", endpoint: 'https://us-ord-2.linodeobjects.com'");
+    const observed = await observeForDestroy(cloud.reader, stack);
+    expect(planDestroy('shop', observed, observed.catalogue)).toMatchObject({
+      bill: { after: 0 },
+      notes: [],
+    });
   });
 
   it('is where the endpoint of the stack file is', async () => {

@@ -38,14 +38,35 @@ export async function readBucket(
   if (!wanted) return null;
   const { label, host } = wanted;
   const prices = await reader.storageTypes();
-  const has = reader.scopes();
-  if (has !== null && !grants(has, `${SCOPE}:read_only`)) {
-    return { label, monthly: storageMonthly(prices, file.stack.region), place: null };
-  }
+  if (!mayLook(reader)) return { label, monthly: storageMonthly(prices, file.stack.region), place: null };
   const { region, endpoint_type: endpointType } = endpointAt(file, host, await reader.storageEndpoints());
   const exists = (await findBucket(reader, { label, region, endpointType })) !== undefined;
   if (!exists && !isLocked(file.stack)) checkScopes(reader, purpose, [SCOPE]);
   return { label, monthly: storageMonthly(prices, region), place: { region, endpointType, exists } };
+}
+
+/**
+ * The bucket that stays when the stack goes; `null` when there is none. An endpoint that Linode has not keeps nobody from
+ * removing the rest.
+ */
+export async function readBucketThatStays(
+  reader: LinodeReader,
+  stack: Pick<Stack, 'backups' | 'region'>,
+): Promise<ObservedBucket | null> {
+  const wanted = bucketAtLinode(stack);
+  if (!wanted) return null;
+  const { label, host } = wanted;
+  const monthly = storageMonthly(await reader.storageTypes(), stack.region);
+  if (!mayLook(reader)) return { label, monthly, place: null };
+  const found = (await reader.buckets()).find((one) => one.label === label && one.s3_endpoint === host);
+  if (!found) return null;
+  const { region, endpoint_type: endpointType = '' } = found;
+  return { label, monthly, place: { region, endpointType, exists: true } };
+}
+
+function mayLook(reader: LinodeReader): boolean {
+  const has = reader.scopes();
+  return has === null || grants(has, `${SCOPE}:read_only`);
 }
 
 /** One whose name the account learns by its first bucket there (`null`) is known by its city, which all names begin with. */
@@ -121,9 +142,8 @@ export function bucketNotes({ stack }: StackFile, { bucket }: Pick<Observed, 'bu
 }
 
 /** What is said when the rest of a stack goes: nothing here ever deletes a backup. */
-export function bucketThatStays(stack: Pick<Stack, 'backups' | 'region'>): string[] {
-  const wanted = bucketAtLinode(stack);
-  return wanted
-    ? [`The bucket ${wanted.label} stays, with its backups, and is paid for as long as it is there.`]
+export function staysNote({ bucket }: Pick<Observed, 'bucket'>): string[] {
+  return bucket
+    ? [`The bucket ${bucket.label} stays, with its backups, and is paid for as long as it is there.`]
     : [];
 }

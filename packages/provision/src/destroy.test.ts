@@ -15,7 +15,7 @@ afterEach(() => cloud.close());
 const file = stackFile();
 const prepare = async () => {
   const observed = await observeForDestroy(cloud.reader, file.stack);
-  return planDestroy(file.stack, observed, observed.catalogue);
+  return planDestroy('shop', observed, observed.catalogue);
 };
 const destroy = async (limit = Infinity) => {
   const made = await prepare();

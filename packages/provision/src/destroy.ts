@@ -1,9 +1,9 @@
-import type { Stack } from '@perlstack/stack';
 import { type Bill, billLines, billOf, entryLines } from './bill.js';
-import { bucketThatStays } from './bucket.js';
+import { bucketLines, staysNote } from './bucket.js';
 import { hostName } from './names.js';
 import type {
   Catalogue,
+  Observed,
   ObservedFirewall,
   ObservedPlacementGroup,
   ObservedSubnet,
@@ -21,19 +21,20 @@ export interface DestroyPlan {
 
 /** What removes exactly that which was made for a stack; whatever lacks its tags or its label is left alone. Pure. */
 export function planDestroy(
-  stack: Pick<Stack, 'stack' | 'region' | 'backups'>,
-  resources: Resources,
+  stack: string,
+  resources: Resources & Pick<Observed, 'bucket'>,
   catalogue: Pick<Catalogue, 'types' | 'balancerMonthly'>,
 ): DestroyPlan {
-  const { steps, notes } = deletions(stack.stack, resources, 'delete-vpc');
+  const { steps, notes } = deletions(stack, resources, 'delete-vpc');
   const bill = billOf([
     ...billLines([], resources.linodes, catalogue),
     ...entryLines(null, resources.balancers, catalogue),
+    ...bucketLines(resources),
   ]);
   const strangers = resources.strangers.map(({ what, label, id, lacks }) => {
     return `${what} "${label}" (id ${id}) is left alone: it has not the ${lacks} of this stack.`;
   });
-  return { stack: stack.stack, steps, bill, notes: [...strangers, ...notes, ...bucketThatStays(stack)] };
+  return { stack, steps, bill, notes: [...strangers, ...notes, ...staysNote(resources)] };
 }
 
 interface Deletions {

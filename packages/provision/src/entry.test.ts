@@ -204,7 +204,7 @@ describe('the NodeBalancer', () => {
     });
     const file = stackFile(stack(ENTRY));
     const observed = await observeForDestroy(cloud.reader, file.stack);
-    const made = planDestroy(file.stack, observed, observed.catalogue);
+    const made = planDestroy('shop', observed, observed.catalogue);
     expect(made.bill).toMatchObject({ before: 25, after: 0 });
     const outcome = await execute(made.steps, handlers(cloud.tools(file)));
     expect(outcome.failures.map(({ error }) => String(error))).toEqual([]);

@@ -1,9 +1,9 @@
 import type { LinodeReader } from '@perlstack/linode';
 import type { Stack, StackFile } from '@perlstack/stack';
-import { readBucket } from './bucket.js';
+import { readBucket, readBucketThatStays } from './bucket.js';
 import { readCatalogue } from './catalogue.js';
 import { checkFile, checkNetworks, checkOwnership, checkScopes, checkToken } from './checks.js';
-import type { Catalogue, Observed, Resources } from './observed.js';
+import type { Catalogue, Observed } from './observed.js';
 import { desiredEntry } from './entry.js';
 import { balancerMonthly, typeFacts } from './prices.js';
 import { readResources } from './read.js';
@@ -49,14 +49,17 @@ export async function observe(
  */
 export async function observeForDestroy(
   reader: LinodeReader,
-  stack: Pick<Stack, 'stack' | 'region'>,
+  stack: Pick<Stack, 'stack' | 'region' | 'backups'>,
   options: ObserveOptions = {},
-): Promise<Resources & { readonly catalogue: Pick<Catalogue, 'types' | 'balancerMonthly'> }> {
+): Promise<
+  Omit<Observed, 'catalogue'> & { readonly catalogue: Pick<Catalogue, 'types' | 'balancerMonthly'> }
+> {
   const { purpose = 'plan' } = options;
   await checkToken(reader, purpose);
-  const [types, balancers, resources] = await Promise.all([
+  const [types, balancers, bucket, resources] = await Promise.all([
     reader.types(),
     reader.nodeBalancerTypes(),
+    readBucketThatStays(reader, stack),
     readResources(reader, stack.stack, {
       beforeBalancers: () => checkScopes(reader, purpose, BALANCER_SCOPES),
     }),
@@ -64,6 +67,7 @@ export async function observeForDestroy(
   const facts = types.map((type) => typeFacts(type, stack.region));
   return {
     ...resources,
+    bucket,
     catalogue: { types: facts, balancerMonthly: balancerMonthly(balancers, stack.region) },
   };
 }
