@@ -1558,11 +1558,13 @@ describeHosts(`a real host${obstacle === null ? '' : ` (${obstacle})`}`, () => {
     );
     // All at once, as each of them waits for a time.
     const messages = await Promise.all(tries.map((attempt) => refusal(attempt, inside)));
+    // The time that has passed is said, which on a busy machine is a little more than the time that was given.
+    const said = messages.map((message) => message.replace(/\b1\d s:/, '10 s:'));
     const behind =
       'app-1 (10.10.1.2 port 22 through web-1) cannot be reached for 10 s: no answer. Check that it runs, and that its firewall lets "web-1" in on port 22.';
     const direct =
       'web-1 (203.0.113.99 port 22) cannot be reached for 10 s: no answer. Check that it runs, and that its firewall lets this machine in on port 22.';
-    expect(messages).toEqual([behind, behind, direct, direct]);
+    expect(said).toEqual([behind, behind, direct, direct]);
     await expectUntouched('web-1');
   });
 });
